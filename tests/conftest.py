@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -66,6 +68,9 @@ FIXTURES = {
 }
 """By marker, the fixtures whose tests have it."""
 
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # each processor has a worker: a library's further threads only wait
+
 _BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no failure
 settings.register_profile("legm", **_BUSY)
 settings.register_profile("core", **_BUSY, max_examples=25)  # it is to be quick
@@ -97,11 +102,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if found else True
 
 
+@functools.cache
+def markers_of(path: Path) -> frozenset[str]:
+    """The markers that the tests of a module have by where it is."""
+    folders = [(TESTS / name, marker) for marker, names in FOLDERS.items() for name in names]
+    return frozenset(marker for folder, marker in folders if path.is_relative_to(folder))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by where it is and what it uses, and put the slow ones first."""
-    folders = [(TESTS / name, marker) for marker, names in FOLDERS.items() for name in names]
     for item in items:
-        markers = {marker for folder, marker in folders if item.path.is_relative_to(folder)}
+        markers = set(markers_of(item.path))
         used = set(getattr(item, "fixturenames", ()))
         markers |= {marker for marker, names in FIXTURES.items() if names & used}
         if any(item.get_closest_marker(name) for name in ("libraries", "slow")):
@@ -122,7 +133,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the versions of what is not ours; a header would be hidden by ``-q``."""
+    """Show where the time went, and the versions of what is not ours; a header would be hidden by ``-q``."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                module = report.nodeid.partition("::")[0].removeprefix("tests/")
+                seconds[module.partition("/")[0]] += report.duration
+    if seconds.total() > 60:
+        parts = [f"{name} {took:.0f}" for name, took in seconds.most_common() if took >= 1]
+        terminalreporter.write_line(f"{seconds.total():.0f} s of all workers: {', '.join(parts)}")
     shown = []
     for name in ("mlflow", "wandb", "tensorboard", "numpy"):
         with contextlib.suppress(PackageNotFoundError):  # the core tests need no extra

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,11 @@ MODULES = [path for path in FILES if path.name.startswith("test_")]
 
 def named(path: Path) -> str:
     return path.relative_to(TESTS).as_posix()
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -50,7 +56,7 @@ def unexplained_sleeps(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_a_test_module_imports_no_other_one(module):
-    found = [name for name in imports(ast.parse(module.read_text(encoding="utf-8"))) if name[:6] == "tests."]
+    found = [name for name in imports(parsed(module)) if name[:6] == "tests."]
     assert [name for name in found if not name.startswith(("tests.support.", "tests.conftest."))] == []
 
 
@@ -58,10 +64,10 @@ def test_a_test_module_imports_no_other_one(module):
 def test_a_wait_is_for_a_condition_or_says_why_not(file):
     if named(file) == "support/waiting.py":
         return
-    text = file.read_text(encoding="utf-8")
-    sleeps = [line for name, line in attributes(ast.parse(text)) if name == "time.sleep"]
-    assert [line for line in sleeps if "  # " not in text.splitlines()[line - 1]] == []
-    assert list(unexplained_sleeps(ast.parse(text))) == []
+    lines = file.read_text(encoding="utf-8").splitlines()
+    sleeps = [line for name, line in attributes(parsed(file)) if name == "time.sleep"]
+    assert [line for line in sleeps if "  # " not in lines[line - 1]] == []
+    assert list(unexplained_sleeps(parsed(file))) == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=named)

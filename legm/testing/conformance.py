@@ -44,7 +44,7 @@ for name in sys.argv[3].split("."):
     found = getattr(found, name)
 found()._begin_and_be_killed(sys.argv[4])
 """
-_MANY = 100_000  # points in the long run
+MANY = 100_000  # points in the long run
 PATIENCE = 120.0  # seconds to wait for another process
 
 
@@ -303,11 +303,11 @@ class BackendTests:
         """All of its points are returned."""
         backend = self._made(tmp_path)
         with self._handler(tmp_path, backend).start() as handler:
-            for step in range(_MANY // 10):
+            for step in range(MANY // 10):
                 handler.set_dict_metrics({f"m{number}": step / 7 + number for number in range(10)}, step=step)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _kit_expects_same(found.points, _MANY, "the number of points")
+        _kit_expects_same(found.points, MANY, "the number of points")
         _kit_expects_same_pieces(found, expected, "number of points", "steps", "values")
 
     def test_metrics_may_be_indexed(self, tmp_path: Path) -> None:

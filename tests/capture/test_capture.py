@@ -16,7 +16,7 @@ from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.capture.earlier_store import begin_with_earlier_runs, unchanged_earlier_runs
 from legm.capture.kept_store import keep_mlflow_store
 from legm.records import RunResult, Series, Split, Status
-from tests.support.captured import QUIET, begin, command, play, results
+from tests.support.captured import QUIET, begin, command, play, prepare_kept_store, results
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import count_native_runs, prepare_store
 from tests.support.waiting import WAIT_FOR, until
@@ -34,6 +34,13 @@ def shown(folder: Path) -> list[tuple[Status, list[str], list[tuple[int, float]]
         for one in results(folder, "live")
         if one.histories
     ]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder whose root directory has MLflow's tables from an earlier capture, which had no runs."""
+    prepare_kept_store(tmp_path)
+    return tmp_path
 
 
 # MLflow
@@ -88,17 +95,17 @@ with mlflow.start_run():
 """
 
 
-def test_a_run_is_shown_while_it_is_running_and_moves_when_parameters_are_added_later(tmp_path):
-    process = begin(tmp_path, LIVE)
+def test_a_run_is_shown_while_it_is_running_and_moves_when_parameters_are_added_later(folder):
+    process = begin(folder, LIVE)
 
-    until(lambda: shown(tmp_path) == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
-    (tmp_path / "late").touch()
+    until(lambda: shown(folder) == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
+    (folder / "late").touch()
     points = [(0, 1.0), (1, 0.5), (2, 0.25)]
-    until(lambda: shown(tmp_path) == [(Status.RUNNING, ["layers", "lr"], points)])
-    (tmp_path / "go").touch()
+    until(lambda: shown(folder) == [(Status.RUNNING, ["layers", "lr"], points)])
+    (folder / "go").touch()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert shown(tmp_path) == [(Status.COMPLETED, ["layers", "lr"], points)], err
+    assert shown(folder) == [(Status.COMPLETED, ["layers", "lr"], points)], err
 
 
 ENDS = """
@@ -123,19 +130,17 @@ run("left")
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, Status.INTERRUPTED),
     ],
 )
-def test_a_script_that_ends_crashes_or_is_killed_leaves_its_runs_with_all_numbers(
-    tmp_path, end, status, left
-):
-    code, _, err = play(tmp_path, f"{ENDS}{end}\n")
+def test_a_script_that_ends_crashes_or_is_killed_leaves_its_runs_with_all_numbers(folder, end, status, left):
+    code, _, err = play(folder, f"{ENDS}{end}\n")
     assert code == status, err
-    (ended,), (last,) = results(tmp_path, "ended"), results(tmp_path, "left")
+    (ended,), (last,) = results(folder, "ended"), results(folder, "left")
     assert ended.status is Status.INTERRUPTED
     assert last.status is left
     assert ended.points == last.points == 100
     assert curve(last, "loss") == [(step, 1.0 / (1 + step)) for step in range(100)]
     if status == 137:
         assert last.error == "the script was ended by SIGKILL"
-    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+    assert not list((folder / "root" / ".legm" / "capture").iterdir())
 
 
 STILL_RUNNING = """
@@ -152,8 +157,8 @@ open("ended", "w").close()
 """
 
 
-def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_has_ended(tmp_path):
-    process = begin(tmp_path, STILL_RUNNING, "--experiment", "mine", "--ignore", "fold")
+def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_has_ended(folder):
+    process = begin(folder, STILL_RUNNING, "--experiment", "mine", "--ignore", "fold")
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stdout.readline() == "began\n"
@@ -165,7 +170,7 @@ def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_ha
     def capture_nothing() -> str:
         done = subprocess.run(
             [*command(), "--", sys.executable, "-c", "pass"],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment(**QUIET),
             capture_output=True,
             encoding="utf-8",
@@ -175,15 +180,15 @@ def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_ha
 
     assert "nothing was captured" in capture_nothing()
     # The script still writes there.
-    assert len(list((tmp_path / "root" / ".legm" / "capture").iterdir())) == 1
-    (tmp_path / "go").touch()
-    until((tmp_path / "ended").exists)
+    assert len(list((folder / "root" / ".legm" / "capture").iterdir())) == 1
+    (folder / "go").touch()
+    until((folder / "ended").exists)
     until(lambda: "1 run that earlier captures" in capture_nothing())
-    (found,) = results(tmp_path, "mine")
+    (found,) = results(folder, "mine")
     assert found.status is Status.COMPLETED
     assert set(found.run.configuration.active) == {"lr"}
     assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
-    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+    assert not list((folder / "root" / ".legm" / "capture").iterdir())
 
 
 OUTLIVES = """
@@ -206,20 +211,20 @@ else:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system shows no processes")
-def test_a_process_that_outlives_its_script_keeps_its_store_which_the_next_capture_takes(tmp_path):
-    status, _, err = play(tmp_path, OUTLIVES)
+def test_a_process_that_outlives_its_script_keeps_its_store_which_the_next_capture_takes(folder):
+    status, _, err = play(folder, OUTLIVES)
     assert status == 0
     assert "1 process is still running: the next capture into root imports what is logged from now on" in err
-    (found,) = results(tmp_path, "outlives")
+    (found,) = results(folder, "outlives")
     assert (found.status, curve(found, "loss")) == (Status.INTERRUPTED, [(0, 1.0)])
-    (tmp_path / "go").touch()
+    (folder / "go").touch()
 
     def taken() -> bool:
-        play(tmp_path, "")
-        return not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+        play(folder, "")
+        return not list((folder / "root" / ".legm" / "capture").iterdir())
 
     until(taken)
-    (found,) = results(tmp_path, "outlives")
+    (found,) = results(folder, "outlives")
     assert (found.status, curve(found, "loss")) == (Status.COMPLETED, [(0, 1.0), (1, 0.5)])
 
 
@@ -264,19 +269,19 @@ client.log_param(run.info.run_id, "after", 1)
 """
 
 
-def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used(tmp_path):
-    status, _, err = play(tmp_path, CHANGES)
+def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used(folder):
+    status, _, err = play(folder, CHANGES)
     assert status == 0, err
-    (found,) = results(tmp_path, "changes")
+    (found,) = results(folder, "changes")
     assert curve(found, "loss") == [(0, 1.25), (1, 0.625)]
     assert set(found.run.configuration.active) == {"after"}
-    assert list((tmp_path / "root").glob("changes/*/artifacts/*/late.txt"))
-    assert list((tmp_path / "root").glob("changes/*/artifacts/*/later.txt"))
+    assert list((folder / "root").glob("changes/*/artifacts/*/late.txt"))
+    assert list((folder / "root").glob("changes/*/artifacts/*/later.txt"))
     assert "different" not in err
     assert "the address 'http://127.0.0.1:9' is not used" in err
     assert "the folder 'own' is not used" in err
     assert "not imported (1): runs that the script deleted" in err
-    assert not (tmp_path / "own").exists()
+    assert not (folder / "own").exists()
 
 
 PROCESSES = """
@@ -298,30 +303,30 @@ if __name__ == "__main__":
 """
 
 
-def test_processes_of_a_script_are_captured_too(tmp_path):
-    status, _, err = play(tmp_path, PROCESSES)
+def test_processes_of_a_script_are_captured_too(folder):
+    status, _, err = play(folder, PROCESSES)
     assert status == 0, err
-    found = results(tmp_path, "processes")
+    found = results(folder, "processes")
     assert sorted(one.run.parameters["seed"] for one in found) == [0, 1, 2]
     assert len({one.run.configuration.fingerprint for one in found}) == 1
 
 
-def test_overrides_apply_and_those_without_effect_are_reported(tmp_path):
+def test_overrides_apply_and_those_without_effect_are_reported(folder):
     code = (
         "import mlflow\nwith mlflow.start_run():\n"
         "    mlflow.log_params({'lr': 0.1, 'fold': 1, 'seed': 2})\n    mlflow.log_metric('loss', 1.0)\n"
     )
     options = ("--experiment", "mine", "--ignore", "fold", "--compare", "seed", "--ignore", "flod")
-    status, _, err = play(tmp_path, code, *options)
+    status, _, err = play(folder, code, *options)
     assert status == 0
-    (found,) = results(tmp_path, "mine")
+    (found,) = results(folder, "mine")
     assert set(found.run.configuration.active) == {"lr", "seed"}
     assert found.run.environment["imported"]["captured_experiment"] == "Default"
     assert "no run has a parameter 'flod'; did you mean 'fold'?" in err
-    status, _, err = play(tmp_path, code, "--experiment", "mine", "--ignore", "lr")
+    status, _, err = play(folder, code, "--experiment", "mine", "--ignore", "lr")
     assert status == 0
     assert "whether 'lr' is compared was decided by earlier runs" in err
-    assert len({one.run.configuration.fingerprint for one in results(tmp_path, "mine")}) == 1
+    assert len({one.run.configuration.fingerprint for one in results(folder, "mine")}) == 1
 
 
 # W&B
@@ -452,16 +457,16 @@ with wandb.init(project="again", id="abc", name="svm", resume="allow", config={"
 """
 
 
-def test_runs_of_other_names_stay_separate_and_one_that_a_later_capture_resumes_is_one(tmp_path):
+def test_runs_of_other_names_stay_separate_and_one_that_a_later_capture_resumes_is_one(folder):
     """Two captures of both libraries: names and steps in MLflow, and W&B's resume of one id."""
     for part in range(2):
-        (tmp_path / "again.py").write_text(AGAIN)
+        (folder / "again.py").write_text(AGAIN)
         code = f"import sys\n{NAMED}\nsys.argv[1:] = ['{part}']\nexec(open('again.py').read())\n"
-        status, _, err = play(tmp_path, code)
+        status, _, err = play(folder, code)
         assert status == 0, err
         assert "not everything" not in err
         assert "different" not in err
-    found = results(tmp_path, "Default")
+    found = results(folder, "Default")
     by_name: dict[str, list[RunResult]] = {}
     for one in found:
         assert curve(one, "loss") == [(0, 0.5), (1, 0.25)]
@@ -469,14 +474,14 @@ def test_runs_of_other_names_stay_separate_and_one_that_a_later_capture_resumes_
         by_name.setdefault(one.run.configuration.parameters["mlflow.runName"], []).append(one)
     assert {name: len(runs) for name, runs in by_name.items()} == {"svm": 2, "forest": 2}
     assert len({one.run.configuration.fingerprint for one in found}) == 2
-    (run,) = results(tmp_path, "again")
+    (run,) = results(folder, "again")
     assert run.status is Status.COMPLETED
     assert curve(run, "loss") == [(0, 0), (1, 1), (2, 10), (3, 11)]
     assert {"lr": 0.1, "part0": 0, "part1": 1}.items() <= run.run.configuration.parameters.items()
     assert {series.name for series in run.test} == {"score0", "score1"}
-    kept = (tmp_path / "root").glob(f"again/*/artifacts/{run.run.run_id}/part*.txt")
+    kept = (folder / "root").glob(f"again/*/artifacts/{run.run.run_id}/part*.txt")
     assert sorted(path.name for path in kept) == ["part0.txt", "part1.txt"]
-    assert len(list((tmp_path / "root").glob("again/*/runs/**/*.log"))) == 1
+    assert len(list((folder / "root").glob("again/*/runs/**/*.log"))) == 1
 
 
 def begun(root: Path, kept: Path, name: str) -> Path:

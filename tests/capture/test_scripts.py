@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.captured import QUIET, results
+from tests.support.captured import QUIET, prepare_kept_store, results
 from tests.support.compat_stores import Held, run_all, scripts
 from tests.support.shared import once
 
@@ -19,6 +19,7 @@ def captured(library: str) -> Path:
     """The folder in which all scripts of a library were captured."""
 
     def make(folder: Path) -> None:
+        prepare_kept_store(folder)
         command = ["-m", "legm", "capture", "--root", "root", "--", sys.executable]
         said = run_all(library, folder, *command, **QUIET)
         assert "different" not in said, said

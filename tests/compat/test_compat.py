@@ -319,6 +319,7 @@ def test_wandb_and_mlflow_get_the_runs_of_a_script_whose_imports_are_the_stand_i
         "    run.log({'loss': 0.25})\nmlflow.set_experiment('q')\nmlflow.start_run()\nmlflow.log_metric('x', 1)\n"
     )
     variables = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
+    prepare_store(tmp_path / "root" / "mlflow.db")
     done = play(tmp_path, code, LEGM_BACKEND="local,wandb,mlflow", **variables)
     assert done.returncode == 0, done.stderr
     assert "not every run" not in done.stderr

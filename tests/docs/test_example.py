@@ -13,6 +13,7 @@ import yaml
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.support.mlflow_store import prepare_store
 from tests.support.paths import EXAMPLE
 
 SIZES = {"epochs": 8, "runs": 2}
@@ -119,6 +120,8 @@ def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("backend", ["mlflow", "wandb"])
 def test_another_backend_prints_the_same_leaderboard(digits_root: Path, tmp_path: Path, backend: str) -> None:
     command = [sys.executable, str(EXAMPLE), "--backend", backend, "--seeds", "2", "--epochs", "8"]
+    if backend == "mlflow":
+        prepare_store(tmp_path / "results" / "mlflow.db")
     environment = {**os.environ, "HOME": str(tmp_path)}
     for name in ("WANDB_API_KEY", "WANDB_MODE", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)

@@ -474,7 +474,7 @@ def test_an_export_that_was_killed_is_continued_and_counts_nothing_twice(tmp_pat
             handler.set_metric("loss", step / 7, step=step)
     train(root, seed=1)
     train(root, seed=2)
-    into.mkdir()
+    prepare_store(into / "mlflow.db")
     process = subprocess.run([sys.executable, "-c", DYING, root, into, name, hook, str(left)], check=False)
     assert process.returncode == -signal.SIGKILL
     report = export_runs(root, name, into=into)
@@ -542,6 +542,7 @@ def test_a_store_is_not_exported_into_itself(every, tmp_path):
         export_runs(root, "local")
     with pytest.raises(BackendError, match="already in this store: local"):
         export_runs(root / "e", "local", into=root)
+    prepare_store(root / "mlflow.db")
     ExperimentHandler(root, "e", backend="mlflow").start().log()
     with pytest.raises(BackendError, match="already in this store: mlflow"):
         export_runs(root, "mlflow", source="mlflow")
@@ -564,7 +565,7 @@ def test_where_there_are_no_runs_it_is_said(tmp_path):
 def test_the_command_says_what_was_done_and_its_status_whether_something_is_missing(every, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(every, root)
-    option = f"tracking_uri=sqlite:///{tmp_path}/m.db"
+    option = f"tracking_uri=sqlite:///{prepare_store(tmp_path / 'm.db')}"
     command = ["export", str(root), "--to", "mlflow", "--backend-option", option, "--into", str(tmp_path)]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output

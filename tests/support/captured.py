@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+from legm.capture.earlier_store import kept_store
 from legm.records import RunResult
 from tests.support.compat_stores import environment
+from tests.support.mlflow_store import prepare_store
 from tests.support.reading import runs_of
 
 QUIET = {
@@ -41,6 +44,11 @@ def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int,
     process = begin(folder, code, *options, **variables)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
+
+
+def prepare_kept_store(folder: Path) -> None:
+    """Let the next capture begin with MLflow's tables, as after an earlier one: there are no runs."""
+    prepare_store(kept_store(folder / "root", version("mlflow")))
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:

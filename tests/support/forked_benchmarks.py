@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import json
 import os
 import tempfile
@@ -85,6 +86,7 @@ if __name__ == "__main__":
     from sqlalchemy.orm import configure_mappers
 
     configure_mappers()
+    gc.freeze()  # the probes leave alone what they share
     __main__.run = run
     mlflow_store.open_store = given_store
     with _opened:

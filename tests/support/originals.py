@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.compat_stores import Held, flat, run_all
+from tests.support.mlflow_store import prepare_store
 from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
@@ -14,6 +15,7 @@ def of_mlflow() -> dict[str, list[Held]]:
     from mlflow import MlflowClient
 
     def make(folder: Path) -> None:
+        prepare_store(folder / "mlflow.db")
         run_all(
             "mlflow",
             folder,

@@ -16,8 +16,9 @@ from typing import Any
 from tests.support.waiting import until
 
 _AT_ONCE = """
-import json, os, sys
+import gc, json, os, sys
 {imports}
+gc.freeze()  # the processes that are forked leave alone what they share
 everyone = json.loads(sys.argv[1])
 for given in everyone:
     if os.fork() == 0:
@@ -49,8 +50,9 @@ def run_at_once(code: str, arguments: Sequence[Sequence[object]], imports: str, 
 
 
 _SERVER = """
-import json, os, signal, sys
+import gc, json, os, signal, sys
 {imports}
+gc.freeze()  # the processes that are forked leave alone what they share
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for what was killed
 for line in sys.stdin:
     output, *given = json.loads(line)

@@ -13,6 +13,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.export.to_backend import export_runs
 from legm.records import Query, RunResult, Status
+from tests.support.mlflow_store import prepare_store
 from tests.support.sample_runs import comparable, script
 from tests.support.waiting import until
 from tests.support.wandb_scripts import wait_for_ends
@@ -76,6 +77,8 @@ def exported(own: Path, tracker: str, into: Path, **options) -> Path:
     if tracker == "wandb":
         quiet = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False}
         options = {"mode": "offline", **options, "settings": {**quiet, **options.get("settings", {})}}
+    if tracker == "mlflow":
+        prepare_store(into / "mlflow.db")
     assert export_runs(own, tracker, options, into=into).is_complete
     if options.get("mode") == "offline":
         wait_for_ends(into)

@@ -39,6 +39,7 @@ def options(request) -> dict:
 
 def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, options):
     name = experiment_of(tmp_path)
+    prepare_store(tmp_path / "m%?#" / "mlflow.db")
     ours = ExperimentHandler(tmp_path / "local", name, "it's “d”")
     theirs = ExperimentHandler(tmp_path / "m%?#", name, "it's “d”", backend="mlflow", backend_options=options)
     expected = [comparable(result) for result in script(ours)]
@@ -58,7 +59,7 @@ def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, 
     assert len(theirs.plot_comparison_bars("acc", test=True, formats=("pdf", "png"))) == 2
 
 
-def test_everything_is_where_an_mlflow_user_expects_it(tmp_path, options):
+def test_everything_is_where_an_mlflow_user_expects_it(mlflow_store, tmp_path, options):
     name = experiment_of(tmp_path)
     with ExperimentHandler(tmp_path, name, "why", backend="mlflow", backend_options=options) as handler:
         handler.set_dict_params({"lr": 0.1, "seed": 3, "hf_token": "abcdefgh12345678"})
@@ -117,32 +118,35 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
     import mlflow
 
     monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(mlflow_sqlite_uri(tmp_path / "own.db"))
+    own, *others = [prepare_store(tmp_path / name) for name in ("own.db", "a/x.db", "b/x.db")]
+    mlflow.set_tracking_uri(mlflow_sqlite_uri(own))
     try:
-        with mlflow.start_run() as own:
+        with mlflow.start_run() as active:
             before = dict(os.environ), mlflow.get_tracking_uri()
-            for root in ("a", "b"):
+            for store in others:
                 with ExperimentHandler(
-                    tmp_path / root,
+                    store.parent,
                     "e",
                     backend="mlflow",
-                    backend_options={"tracking_uri": mlflow_sqlite_uri(tmp_path / root / "x.db")},
+                    backend_options={"tracking_uri": mlflow_sqlite_uri(store)},
                 ) as handler:
                     handler.start()
                     handler.set_metric("loss", 1)
-                assert mlflow.active_run().info.run_id == own.info.run_id
+                assert mlflow.active_run().info.run_id == active.info.run_id
             assert set(os.environ.items()) ^ set(before[0].items()) == set()
             assert mlflow.get_tracking_uri() == before[1]
     finally:
         mlflow.set_tracking_uri(None)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-    for root in ("a", "b"):
-        assert (
-            only_run(MlflowClient(mlflow_sqlite_uri(tmp_path / root / "x.db"))).data.metrics["dev/loss"] == 1
-        )
+    for store in others:
+        assert only_run(MlflowClient(mlflow_sqlite_uri(store))).data.metrics["dev/loss"] == 1
 
 
-IMPORTS = "import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow, legm.handler"
+IMPORTS = """
+import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow.backend, legm.handler
+import sqlalchemy.orm
+sqlalchemy.orm.configure_mappers()
+"""
 STARTING = """
 import sys
 from legm import ExperimentHandler
@@ -437,6 +441,7 @@ def test_the_ui_command_names_the_store(tmp_path):
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "no MLflow store" in refused.stderr
+    prepare_store(tmp_path / "mlflow.db")
     with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
         handler.start()
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
