@@ -234,6 +234,7 @@ import multiprocessing
 def train(seed):
     import mlflow
     mlflow.set_experiment("at once")
+    mlflow.set_experiment("at once")  # MLflow does not choose one that another process makes meanwhile
     with mlflow.start_run():
         mlflow.log_param("seed", seed)
         mlflow.log_metric("loss", seed, step=0)

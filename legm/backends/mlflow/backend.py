@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 
 from legm.backends import portable
 from legm.backends.mlflow import names
@@ -74,6 +75,7 @@ _STATUSES = {
 # MLflow accepts 100 params in a request, and 1,000 metrics, params and tags together.
 _METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100
 _READER_THREADS = 8
+_CONFLICT = "BAD_REQUEST"  # the code of the error where another process inserts the same rows at that moment
 _PATIENCE_WITH_A_FILE = 60.0  # seconds: other processes may hold its lock, but it cannot be away
 
 
@@ -250,7 +252,13 @@ class MlflowBackend:
         def begin_mlflow_run(made: Any) -> None:
             run = Run("", configuration, "", 0.0)
             self._artifacts(made).write(portable.RUN_FILE, portable.run_json(run))
-            self._log(made.info.run_id, params=self._params(configuration, {}))
+            params = self._params(configuration, {})
+            try:
+                self._log(made.info.run_id, params=params)
+            except MlflowException as error:
+                if error.error_code != _CONFLICT:
+                    raise
+                self._log(made.info.run_id, params=params)  # those that are there by now are left out
 
         name = run_title(configuration)
         tags = {names.KIND_TAG: names.CONFIGURATION_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}

@@ -14,8 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from legm import BackendError, ExperimentHandler
 from legm.backends.mlflow import MlflowBackend, table_creation
@@ -68,6 +71,27 @@ def test_an_option_that_the_backend_has_not_is_named_with_the_nearest(tmp_path):
         BackendError, match="'mlflow' has no option 'tracking_url'; did you mean 'tracking_uri'"
     ):
         ExperimentHandler(tmp_path, "e", backend="mlflow", backend_options={"tracking_url": "http://x"})
+
+
+def test_parameters_that_another_process_logs_at_the_same_moment_are_no_failure(
+    mlflow_store, monkeypatch, caplog
+):
+    log, refused = SqlAlchemyStore.log_batch, []
+
+    def log_at_once(self, run_id, metrics, params, tags):
+        log(self, run_id, metrics, params, tags)
+        if params and not refused:
+            refused.extend(params)
+            raise MlflowException("duplicate key value violates unique constraint", BAD_REQUEST)
+
+    monkeypatch.setattr(SqlAlchemyStore, "log_batch", log_at_once)
+    with ExperimentHandler(mlflow_store, "e", backend="mlflow") as handler:
+        handler.set_param("lr", 0.5)
+        handler.start()
+        handler.set_metric("loss", 0.25)
+    assert [(one.key, one.value) for one in refused] == [("lr", "0.5")]
+    assert caplog.text == ""
+    assert handler.aggregate_results()["best_loss"]["n"] == 1
 
 
 class Bucket(ArtifactRepository):
