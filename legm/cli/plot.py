@@ -91,7 +91,7 @@ def plot_command(
     """Draw the curves of a metric, or its ranking as bars.
 
     If PATH is a configuration, each METRIC's curve is drawn with its spread over the runs. If it is
-    ROOT/EXPERIMENT, the curves of the best configurations by METRIC are drawn into one picture, or with
+    ROOT/EXPERIMENT, the curves of the best configurations by METRIC are drawn into one figure, or with
     --bars the ranking by each METRIC. With --status the curve of each run with that status is drawn too,
     dotted, in the colour of its metric or configuration.
     """

@@ -92,10 +92,10 @@ def table_command(
 ) -> None:
     """Write a table of configurations as Markdown, LaTeX or CSV.
 
-    PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. A row is a configuration, best first by
-    the first METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the
-    best in bold, with the number of runs where it is not the same in all rows. How the values were chosen and
-    which are better is printed below a Markdown table, in comments of LaTeX, and in columns of a CSV file.
+    PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Rows are configurations, best first by
+    the first METRIC. Columns are the parameters that differ, and each METRIC as mean and standard deviation, the
+    best in bold, with the number of runs if it differs between rows. How values were chosen, and the direction,
+    is printed below a Markdown table, in comments of LaTeX, and in columns of a CSV file.
     A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
     from legm.cli.selection import Selection
