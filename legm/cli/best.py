@@ -82,8 +82,8 @@ def best_command(
 
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
     read at each run's best step. The direction, and how values were chosen, is printed below the ranking.
-    A METRIC may also be given as test_NAME or best_NAME. Without METRIC, the ranking is by the metric that chose
-    the runs' best steps, or by the only one there is. If that is ambiguous, all metrics are listed.
+    A METRIC may also be given as test_NAME or best_NAME. Without METRIC, the ranking is by the metric that
+    chose the runs' best steps, or by the only one there is. If that is ambiguous, all metrics are listed.
     """
     from legm.analysis.notes import compared_seeds_note, ranking_notes
     from legm.cli.selection import Selection

@@ -93,9 +93,9 @@ def table_command(
     """Write a table of configurations as Markdown, LaTeX or CSV.
 
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Rows are configurations, best first by
-    the first METRIC. Columns are the parameters that differ, and each METRIC as mean and standard deviation, the
-    best in bold, with the number of runs if it differs between rows. How values were chosen, and the direction,
-    is printed below a Markdown table, in comments of LaTeX, and in columns of a CSV file.
+    the first METRIC. Columns are the parameters that differ, and each METRIC as mean and standard deviation,
+    the best in bold, with the number of runs if it differs between rows. How values were chosen, and the
+    direction, is printed below a Markdown table, in comments of LaTeX, and in columns of a CSV file.
     A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
     from legm.cli.selection import Selection
