@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.support.mlflow_store import prepare_store
-from tests.support.paths import EXAMPLE
+from tests.support.paths import EXAMPLE, RESUME_EXAMPLE
 
 SIZES = {"epochs": 8, "runs": 2}
 
@@ -134,3 +134,13 @@ def test_another_backend_prints_the_same_leaderboard(digits_root: Path, tmp_path
 
     expected = (digits_root.parent / "stdout.txt").read_text(encoding="utf-8")
     assert rows(done.stdout) == rows(expected) != []
+
+
+def test_a_training_that_is_killed_continues_in_the_same_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(RESUME_EXAMPLE), "--root", str(tmp_path), "--kills", "2"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=120)
+
+    *stretches, killed, undisturbed = done.stdout.splitlines()
+    assert [line.rpartition(" ")[2] for line in stretches] == ["-9", "-9", "0", "0"]
+    assert killed.startswith("killed: 1 run, ")
+    assert killed.partition(":")[2] == undisturbed.partition(":")[2]

@@ -6,5 +6,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "digits.py"
+RESUME_EXAMPLE = ROOT / "examples" / "resume.py"
 TESTS = ROOT / "tests"
 SAMPLES = TESTS / "samples"
