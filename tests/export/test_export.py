@@ -116,6 +116,9 @@ def every(tmp_path_factory) -> Path:
         handler.set_metric("loss", 0.1, step=5)
         handler.set_metric("loss", 0.2, step=5)
         1 / 0  # noqa: B018
+    pruned = begun(root, 0.0625)
+    pruned.set_metric("loss", 9.0)
+    pruned.end("pruned", "worse than the median")
     train(root, experiment="another / one", rate=1)
     process = subprocess.run([sys.executable, "-c", KILLED, str(root)], check=False)
     assert process.returncode == -signal.SIGKILL
@@ -217,7 +220,7 @@ def test_every_run_is_read_back_bit_for_bit_and_a_second_export_adds_nothing(eve
     assert report.states == {State.DELIVERED: report.equal}
     assert tree(root) == before
     expected = local_runs(root)
-    assert len(expected) == report.equal == 9
+    assert len(expected) == report.equal == 10
     assert {result.status for result in expected} == set(Status) - {Status.RUNNING}
     found = [run for one in ("e", "another / one") for run in read_back(name, **place, experiment=one)]
     assert known(sorted(found, key=lambda result: result.run.run_id)) == known(expected)
@@ -245,7 +248,7 @@ def test_what_went_out_comes_back_as_local_runs(every, tmp_path, name):
     back = tmp_path / "back"
     report = export_runs(place["into"], "local", into=back, source=name, source_options=place["options"])
     assert report.is_complete
-    assert report.equal == 9
+    assert report.equal == 10
     expected, found = local_runs(root), local_runs(back)
     twice = next(at for at, one in enumerate(expected) if one.status is Status.FAILED)
     assert (expected[twice].points, found[twice].points) == (2, 1)
@@ -256,11 +259,11 @@ def test_what_went_out_comes_back_as_local_runs(every, tmp_path, name):
     handler = ExperimentHandler.load_existent(next(back.glob("e/0.5_0")))
     assert handler.aggregate_results()["best_loss"]["n"] == 2
     again = export_runs(place["into"], "local", into=back, source=name, source_options=place["options"])
-    assert again.states == {State.THERE: 9}
+    assert again.states == {State.THERE: 10}
 
 
 def test_an_experiment_or_a_configuration_can_be_exported_alone(every, tmp_path):
-    for folder, count in ((every / "e", 8), (next(every.glob("e/0.5_0")), 2)):
+    for folder, count in ((every / "e", 9), (next(every.glob("e/0.5_0")), 2)):
         memory = MemoryBackend(tmp_path)
         assert export_runs(folder, memory).equal == count
         assert len(memory.results) == count
@@ -370,7 +373,7 @@ def test_damage_is_reported_and_the_rest_continues(every, tmp_path):
         data[len(data) // 3] ^= 255
         path.write_bytes(bytes(data))
     report = export_runs(root, memory)
-    assert report.states == {State.DELIVERED: 14, State.MISSING: 2}
+    assert report.states == {State.DELIVERED: 15, State.MISSING: 2}
     assert report.equal == 14
     missing = {one.where: one.text for one in report.runs if one.state is State.MISSING}
     assert any("no logs" in where and "params.yml" in text for where, text in missing.items())
@@ -571,8 +574,8 @@ def test_the_command_says_what_was_done_and_its_status_whether_something_is_miss
     assert done.exit_code == 0, done.output
     points = sum(result.points for result in local_runs(root))
     assert done.stdout.splitlines()[:2] == [
-        f"mlflow: 9 runs with {points} values delivered, 0 runs already there",
-        "read back and compared: 9 runs equal, 1 aggregate written",
+        f"mlflow: 10 runs with {points} values delivered, 0 runs already there",
+        "read back and compared: 10 runs equal, 1 aggregate written",
     ]
     (log,) = (
         path
@@ -583,7 +586,7 @@ def test_the_command_says_what_was_done_and_its_status_whether_something_is_miss
     done = CliRunner().invoke(main, [*command, "--json"])
     assert done.exit_code == 0
     said = json.loads(done.stdout)
-    assert (said["there"], said["missing"], said["equal"]) == (9, 0, 8)
+    assert (said["there"], said["missing"], said["equal"]) == (10, 0, 9)
     (problem,) = said["runs"]
     assert log.stem in problem["run"]
     assert "not a run log" in problem["text"]
