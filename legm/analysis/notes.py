@@ -115,7 +115,8 @@ def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
     names = sorted({name for key in several for name in seeds_of[key]})
     fact = f"{sum(groups[key] for key in several)} configurations differ from another one only in "
     advice = (
-        "each value makes a configuration of its own, so they are not averaged; call "
-        f"disable_param({names[0]!r}) before start()"
+        "each value is a configuration of its own, and no average is over them. In new runs, call "
+        f"disable_param({names[0]!r}) before start(). Stored runs stay apart: "
+        "legm export ROOT runs.csv --to table has them as rows to average"
     )
     return [f"{fact}{' and '.join(names)}: {advice}"]

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
-from types import TracebackType
 
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
 from legm.compat.script_run import ScriptRun
@@ -19,9 +17,10 @@ from legm.compat.tracker_delivery import deliver_to_trackers, split_tracker_back
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.texts import counted
-from legm.delivery.process_end import at_process_end
+from legm.delivery.process_end import at_process_end, status_at_process_end
 from legm.errors import LegmError
 from legm.records import Plain, Status
+from legm.util.process_exit import PROCESS_EXIT
 from legm.util.process_rank import is_main_process
 
 __all__ = ["SESSION", "ScriptSession"]
@@ -51,8 +50,8 @@ class ScriptSession:
         """The settings, read from the environment variables on first use."""
         if self._settings is None:
             self._settings, self._trackers = split_tracker_backends(Settings.of(os.environ))
-            at_process_end(self.close)
-            self._watch_errors()
+            PROCESS_EXIT.watch()
+            at_process_end(self._close_at_end)
         return self._settings
 
     def begin(
@@ -97,7 +96,7 @@ class ScriptSession:
         for run in self.runs.values():
             try:
                 if run.status is Status.RUNNING:
-                    run.end(Status.COMPLETED if self.error is None else Status.FAILED, self.error)
+                    run.end(status_at_process_end(self.error), self.error)
                 run.release()  # which ends it again, if more was logged since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
@@ -110,15 +109,10 @@ class ScriptSession:
             log.warning("%s", summary)
             self.notices.unsupported.clear()
 
-    def _watch_errors(self) -> None:
-        """Note the error that ends the script, and then show it as usual."""
-        shown = sys.excepthook
-
-        def note(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-            self.error = f"{kind.__name__}: {error}"
-            shown(kind, error, traceback)
-
-        sys.excepthook = note
+    def _close_at_end(self) -> None:
+        """End the runs as the process ends."""
+        self.error = self.error or PROCESS_EXIT.error()
+        self.close()
 
 
 SESSION = ScriptSession()

@@ -127,6 +127,7 @@ run("left")
     [
         ("pass", 0, Status.COMPLETED),
         ("raise KeyError('x')", 1, Status.FAILED),
+        ("raise SystemExit(4)", 4, Status.FAILED),
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, Status.INTERRUPTED),
     ],
 )
@@ -390,6 +391,7 @@ wait_for("go")
     ("end", "status", "left"),
     [
         ("raise KeyError('x')", 1, Status.FAILED),
+        ("raise SystemExit(4)", 4, Status.FAILED),
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, Status.INTERRUPTED),
     ],
 )

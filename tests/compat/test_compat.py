@@ -81,6 +81,8 @@ def test_a_script_runs_as_if_python_had_started_it(tmp_path):
         ("sys.exit()", 0, Status.COMPLETED, None),
         ("sys.exit(3)", 3, Status.FAILED, "SystemExit: 3"),
         ("sys.exit('no data')", 1, Status.FAILED, "SystemExit: no data"),
+        ("raise SystemExit(4)", 4, Status.FAILED, "SystemExit: 4"),
+        ("raise SystemExit", 0, Status.COMPLETED, None),
         ("raise KeyError('x')", 1, Status.FAILED, "KeyError: 'x'"),
     ],
 )
@@ -175,13 +177,21 @@ def test_a_run_that_is_never_finished_is_completed_when_the_process_ends(tmp_pat
     assert found.points == 1
 
 
-def test_an_uncaught_error_fails_the_run_also_without_a_block_around_it(tmp_path):
-    code = "from legm.compat import wandb\nwandb.init(project='p')\nwandb.log({'a': 1})\n1 / 0\n"
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(1)", "SystemExit: 1"),
+        ("import sys\nsys.exit('no data')", "SystemExit: no data"),
+    ],
+)
+def test_an_uncaught_error_fails_the_run_also_without_a_block_around_it(tmp_path, end, error):
+    code = f"from legm.compat import wandb\nwandb.init(project='p')\nwandb.log({{'a': 1}})\n{end}\n"
     (tmp_path / "script.py").write_text(code, encoding="utf-8")
     done = run(["script.py"], tmp_path, LEGM_ROOT="root")
     assert done.returncode == 1
     (found,) = results(tmp_path, "p")
-    assert (found.status, found.error) == (Status.FAILED, "ZeroDivisionError: division by zero")
+    assert (found.status, found.error) == (Status.FAILED, error)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

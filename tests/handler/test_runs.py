@@ -379,6 +379,8 @@ for ending in sys.argv[2:]:
         sys.exit(0)
     elif ending == "exit 3":
         sys.exit(3)
+    elif ending == "raise exit 4":
+        raise SystemExit(4)
     elif ending == "caught":
         try:
             sys.exit(3)
@@ -402,6 +404,7 @@ ENDINGS = {
     "end": (Status.COMPLETED, None),
     "exit": (Status.COMPLETED, None),
     "exit 3": (Status.FAILED, "SystemExit: 3"),
+    "raise exit 4": (Status.FAILED, "SystemExit: 4"),
     "caught": (Status.COMPLETED, None),
     "raise": (Status.FAILED, "ValueError: late"),
     "kill": (Status.INTERRUPTED, "the process ended without log()"),

@@ -17,6 +17,7 @@ import inspect
 import os
 import pathlib
 import sys
+import threading
 
 _SITE_FOLDER = os.path.dirname(os.path.abspath(__file__))
 _STAGING_FOLDER = os.environ.get("LEGM_CAPTURE", "")
@@ -96,6 +97,26 @@ def _patch_captured_wandb(wandb):
         return True
 
     wandb.init, wandb.login = init, login
+    _EXIT.PROCESS_EXIT.watch()
+    _patch_captured_exit_code()
+
+
+def _patch_captured_exit_code():
+    """Tell W&B of the exits that it does not see: a raised SystemExit."""
+    from wandb.sdk.lib.exit_hooks import ExitHooks
+
+    ending = []
+    # Before W&B's own hook, and not for a run that the script itself finishes.
+    getattr(threading, "_register_atexit", atexit.register)(lambda: ending.append(True))
+
+    def exit_code(hooks):
+        code = vars(hooks).get("exit_code", 0)
+        return code or int(bool(ending) and _EXIT.PROCESS_EXIT.error() is not None)
+
+    def set_exit_code(hooks, code):
+        vars(hooks)["exit_code"] = code
+
+    ExitHooks.exit_code = property(exit_code, set_exit_code)
 
 
 # mlflow
@@ -146,10 +167,12 @@ def _patch_captured_mlflow(mlflow):
                 setattr(module, name, warn_if_other)
 
     def mark_failed():  # runs before MLflow's own hook, which marks every run as finished
-        if getattr(sys, "last_value", None) is not None:
+        error = _EXIT.PROCESS_EXIT.error()
+        if error is not None:
             while mlflow.active_run() is not None:
-                mlflow.end_run("FAILED")
+                mlflow.end_run("KILLED" if error == _EXIT.UNKNOWN_EXIT else "FAILED")
 
+    _EXIT.PROCESS_EXIT.watch()
     atexit.register(mark_failed)
 
 
@@ -248,6 +271,7 @@ def _run_next_sitecustomize():
         spec.loader.exec_module(module)
 
 
+_EXIT = _load_capture_module("util", "process_exit")
 _RANKS = _load_capture_module("util", "process_rank")
 _USER = _load_capture_module("util", "user_environment")
 if _STAGING_FOLDER:
