@@ -32,11 +32,12 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.cli.locations import configuration_at_location, located_configuration
+    from legm.core.display_names import display_names
     from legm.core.identity import configuration_differences
-    from legm.core.naming import readable_name
 
     one, other = (configuration_at_location(at(path))[1] for path in (a, b))
-    found = configuration_differences(located_configuration(one), located_configuration(other))
+    both = [located_configuration(one), located_configuration(other)]
+    found = configuration_differences(*both)
     if as_json:
         print_json(
             [
@@ -54,11 +55,12 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
     if not found:
         say("the same configuration")
         return
+    labels = {each.fingerprint: member.label for each, member in zip(both, (one, other), strict=True)}
+    titles = display_names(both, labels)
     print_table(
         [
             Column("parameter", fit="fold"),
-            Column(readable_name(one.label), fit="fold"),
-            Column(readable_name(other.label), fit="fold"),
+            *(Column(titles[each.fingerprint], fit="fold") for each in both),
         ],
         [(d.name, d.our_note or json_line(d.ours), d.their_note or json_line(d.theirs)) for d in found],
     )

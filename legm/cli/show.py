@@ -168,9 +168,14 @@ class _ShownChoices:
 
 
 def _show_configuration(found: Configuration, label: str) -> None:
+    from legm.core.display_names import display_names
     from legm.core.naming import readable_name
 
-    say(f"{found.experiment}: {readable_name(label)}", bold=True)
+    title, folder = (
+        display_names([found], {found.fingerprint: label})[found.fingerprint],
+        readable_name(label),
+    )
+    say(f"{found.experiment}: {title}{f' ({folder})' if title != folder else ''}", bold=True)
     say(f"{found.fingerprint}\n")
     columns = [
         Column("parameter", fit="fold"),

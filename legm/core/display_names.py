@@ -16,6 +16,7 @@ from legm.records import Configuration
 
 __all__ = [
     "MOST_IN_NAME",
+    "NO_PARAMETERS",
     "differing_parameters",
     "display_names",
     "matches_display_name",
@@ -26,6 +27,8 @@ __all__ = [
 _MAX_LETTERS = 400  # of a name: more than fit into any figure or line
 _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, or the levels of a metric's
 _BETWEEN_ASSIGNMENTS = re.compile(r",\s*(?=[^\s,=\[\]{}]+=)")
+NO_PARAMETERS = "no compared parameters"
+"""What a configuration without a name is called that has none."""
 MOST_IN_NAME = 5  # parameters, where fewer distinguish configurations
 Width: TypeAlias = Callable[[str], float]
 
@@ -152,8 +155,9 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
     short = dict(zip(names, _last_name_parts(names), strict=True))
     for i, one in enumerate(every):
         own = [f"{short[name]}={text}" for name in names if (text := texts[name][i]) is not None]
-        if not one.name and names:
-            found[one.fingerprint] = ", ".join(own) or f"no {' or '.join(short.values())}"
+        if not one.name:
+            nothing = f"no {' or '.join(short.values())}" if names else NO_PARAMETERS
+            found[one.fingerprint] = ", ".join(own) or nothing
     return found
 
 
@@ -164,6 +168,8 @@ def matches_display_name(configuration: Configuration, text: str) -> bool:
         configuration: the configuration.
         text: names, of which leading levels may be left out, with values as in :func:`display_names`.
     """
+    if text == NO_PARAMETERS:
+        return not configuration.active
     pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text)]
     return all(
         equals
