@@ -38,6 +38,7 @@ from legm.records import (
     Run,
     RunCounts,
     RunResult,
+    StoredFile,
     StoredRun,
     Summary,
 )
@@ -360,6 +361,19 @@ class Hooks:
 
         Returns:
             the counts of each configuration and description.
+        """
+
+    @hookspec(firstresult=True)
+    def legm_read_files(self, configuration: Configuration) -> Iterable[StoredFile] | None:
+        """List the files that runs of a configuration logged (optional).
+
+        Without it, ``legm show`` lists the files in the configuration's folder.
+
+        Args:
+            configuration: the configuration.
+
+        Returns:
+            the files of every run, in any order.
         """
 
     @hookspec(firstresult=True)

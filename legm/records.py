@@ -44,6 +44,7 @@ __all__ = [
     "Series",
     "Split",
     "Status",
+    "StoredFile",
     "StoredRun",
     "Summary",
 ]
@@ -518,6 +519,21 @@ class StoredRun:
     run_id: str
     result: RunResult | None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that a backend has of a run.
+
+    Args:
+        run_id: the run's id.
+        name: the name under which the run logged it.
+        size: in bytes.
+    """
+
+    run_id: str
+    name: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

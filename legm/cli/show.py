@@ -55,10 +55,12 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     """
     from legm.analysis.overview import kept_configuration_files
     from legm.cli.locations import configuration_at_location, located_overview
+    from legm.runlog.artifact_paths import ARTIFACTS
     from legm.stats.aggregate import aggregate_runs, aggregated_summary_as_dict
     from legm.stats.run_counts import newest_counted_of_each_seed
 
-    label, one = located_overview(*configuration_at_location(at(config)))
+    experiment, member = configuration_at_location(at(config))
+    label, one = located_overview(experiment, member)
     by_description: dict[str, list[RunResult]] = {}
     for run in one.runs:
         by_description.setdefault(run.run.description, []).append(run)
@@ -69,6 +71,9 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     aggregates = {text: aggregated_summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
     choices = {text: _ShownChoices(counted[text]) for text in by_description}
     files = kept_configuration_files(one.folder) if one.folder.is_dir() else []
+    if experiment.store.folders is None and one.configuration is not None:
+        logged = experiment.store.client.files(one.configuration)
+        files += [(f"{ARTIFACTS}/{file.run_id}/{file.name}", file.size) for file in logged]
 
     def is_shown(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses

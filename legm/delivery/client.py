@@ -36,6 +36,7 @@ from legm.records import (
     Run,
     RunCounts,
     RunResult,
+    StoredFile,
     Summary,
 )
 from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
@@ -273,6 +274,12 @@ class BackendClient:
             for fingerprint, c in configurations.items()
             for one in count_by_description(c, runs.get(fingerprint, ()), self._folder_text(c))
         ]
+
+    def files(self, configuration: Configuration) -> list[StoredFile]:
+        """The files that runs of a configuration logged, by run and name; none if the backend lists none."""
+        found = self._call("legm_read_files", configuration=configuration)
+        files = self._iterate("legm_read_files", f"for the configuration {configuration.name!r}", found or ())
+        return sorted(files, key=lambda file: (file.run_id, file.name))
 
     def _folder_text(self, configuration: Configuration) -> str | None:
         folder = self.folder(configuration)

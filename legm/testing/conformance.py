@@ -28,7 +28,7 @@ from legm.delivery.registry import make_backend
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
-from legm.records import Query, Run, RunCounts, RunResult, Series, Status
+from legm.records import Query, Run, RunCounts, RunResult, Series, Status, StoredFile
 from legm.runlog.file_names import LOG_SUFFIX, OWN_FOLDER
 from legm.stats import aggregate
 from legm.stats.run_counts import count_by_description
@@ -668,7 +668,7 @@ class BackendTests:
         _kit_expects(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
 
     def test_artifacts_are_stored_or_refused(self, tmp_path: Path) -> None:
-        """ARTIFACTS: the store contains a run's file unchanged."""
+        """ARTIFACTS: the store contains a run's file unchanged, and lists it if it lists files."""
         backend, handler = self._logged(tmp_path)
         content = b"\x00weights\xff" + os.urandom(32)
         file = tmp_path / ".legm-given"
@@ -682,8 +682,13 @@ class BackendTests:
                 return
             handler.log_artifact(file, "model/ü.bin")
             file.unlink()
-            handler.log()
+            result = handler.log()
         _kit_expects(self.holds(tmp_path, content), "the content of the file is not in the store")
+        if not hasattr(backend, "legm_read_files"):
+            return
+        listed = BackendClient(backend, tmp_path).files(result.run.configuration)
+        expected = [StoredFile(result.run.run_id, "model/ü.bin", len(content))]
+        _kit_expects(listed == expected, f"the files are listed as {listed}, not as {expected}")
 
     def test_displays_are_shown_or_refused(self, tmp_path: Path) -> None:
         """DISPLAYS: the store contains a text and a number that are shown with the run."""

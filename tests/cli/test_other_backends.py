@@ -139,3 +139,17 @@ def test_a_run_whose_process_died_is_not_running_any_more(tmp_path, command):
         fingerprint = ExperimentHandler(tmp_path, "e").fingerprint
         (run,) = as_json("show", str(tmp_path / "e" / fingerprint), *MLFLOW)["runs"]
         assert run["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("backend", ["mlflow", "wandb"])
+def test_show_lists_the_files_of_runs(tmp_path, backend):
+    (tmp_path / "weights.pt").write_bytes(b"x" * 1234)
+    handler = ExperimentHandler(tmp_path / "root", "e", backend=backend)
+    handler.set_param("lr", 0.1)
+    with handler.start():
+        handler.set_metric("loss", 0.5)
+        handler.log_artifact(tmp_path / "weights.pt", "models/ä b.pt")
+        run_id = handler.run_id
+    arguments = ("show", tmp_path / "root" / "e" / handler.fingerprint, "--backend", backend)
+    assert as_json(*arguments)["files"] == [{"path": f"artifacts/{run_id}/models/ä b.pt", "bytes": 1234}]
+    assert f"artifacts/{run_id}/models/ä b.pt    1,234" in shown(*arguments)

@@ -42,7 +42,7 @@ from legm.backends.mlflow.stores import (
     translate_store_errors,
 )
 from legm.core.credentials import redact, redact_url_password
-from legm.core.naming import run_title, short_name
+from legm.core.naming import run_title, short_name, unescape_name
 from legm.core.plain_form import to_plain
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
@@ -58,6 +58,7 @@ from legm.records import (
     Run,
     RunResult,
     Status,
+    StoredFile,
     Summary,
 )
 from legm.stats.aggregate import aggregated_summary_as_dict
@@ -416,6 +417,16 @@ class MlflowBackend:
             }
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
                 yield from readers.map(lambda run: self._read_result(run, query.histories), found.values())
+
+    @hookimpl
+    def legm_read_files(self, configuration: Configuration) -> Iterator[StoredFile]:
+        """The artifacts of the configuration's MLflow runs that were logged as files."""
+        with self._translate_errors("list the files"):
+            experiment = self._find_experiment(configuration.experiment)
+            tags = {names.KIND_TAG: names.RUN_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}
+            for run in [] if experiment is None else self._search(experiment, tags):
+                for name, size in self._artifacts(run).files(portable.ARTIFACTS):
+                    yield StoredFile(run.data.tags[names.RUN_ID_TAG], unescape_name(name), size)
 
     def _read_result(self, run: Any, metrics: frozenset[str] | None) -> RunResult:
         files, tags = self._artifacts(run), run.data.tags

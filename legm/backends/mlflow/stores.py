@@ -238,6 +238,35 @@ class MlflowArtifactStore:
         with tempfile.TemporaryDirectory() as temporary:
             return Path(get_artifact_repository(self.uri).download_artifacts(name, temporary)).read_bytes()
 
+    def files(self, folder: str) -> Iterator[tuple[str, int]]:
+        """The files below a folder, each its path there and its size in bytes; links are left out."""
+        if self.folder is not None:
+            for path in sorted((self.folder / folder).rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    yield path.relative_to(self.folder / folder).as_posix(), path.stat().st_size
+            return
+        self._require_own()
+        for name, size, is_folder in self._listed(folder):
+            if is_folder:
+                yield from ((f"{name}/{inner}", own) for inner, own in self.files(f"{folder}/{name}"))
+            else:
+                yield name, size
+
+    def _listed(self, folder: str) -> list[tuple[str, int, bool]]:
+        """What is in a folder that is not on this machine: names, sizes, and whether they are folders."""
+        if self._proxied is not None:
+            content = self._request("GET", "", params={"path": f"{self._proxied}/{folder}"}).json()
+            found = [
+                (one["path"], int(one.get("file_size") or 0), bool(one.get("is_dir")))
+                for one in content.get("files", [])
+            ]
+        else:
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            listed = get_artifact_repository(self.uri).list_artifacts(folder)
+            found = [(one.path, int(one.file_size or 0), bool(one.is_dir)) for one in listed]
+        return [(str(path).rpartition("/")[2], size, is_folder) for path, size, is_folder in found]
+
     def _require_own(self) -> None:
         if not self.is_own:
             raise BackendError(
@@ -246,7 +275,8 @@ class MlflowArtifactStore:
             )
 
     def _request(self, method: str, name: str, **given: Any) -> requests.Response:
-        endpoint = f"{_ARTIFACTS_ENDPOINT}/{quote(f'{self._proxied}/{name}')}"
+        path = f"/{quote(f'{self._proxied}/{name}')}" if name else ""
+        endpoint = f"{_ARTIFACTS_ENDPOINT}{path}"
         response: requests.Response = http_request(
             get_default_host_creds(self._server),
             endpoint,

@@ -43,7 +43,7 @@ from legm.backends.wandb.history_upload import send_history_rows
 from legm.backends.wandb.run_finder import FoundRun, WandbFolderRuns, WandbServerRuns
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
-from legm.core.naming import run_title
+from legm.core.naming import run_title, unescape_name
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -57,6 +57,7 @@ from legm.records import (
     Run,
     RunResult,
     Status,
+    StoredFile,
     Summary,
 )
 from legm.runlog.file_names import CONSOLE_FILE
@@ -447,6 +448,18 @@ class WandbBackend:
             ]
             with ThreadPoolExecutor(_READER_THREADS if self._is_online else 1) as readers:
                 yield from readers.map(lambda stored: self._read_result(stored, query.histories), found)
+
+    @hookimpl
+    def legm_read_files(self, configuration: Configuration) -> Iterator[StoredFile]:
+        """The files of the configuration's W&B runs that were logged as such."""
+        with self._translate_errors("list the files"):
+            for stored in self._stored_runs(
+                configuration.experiment, configuration, configuration.fingerprint
+            ):
+                for path, size in stored.files():
+                    folder, slash, name = path.partition("/")
+                    if slash and folder == portable.ARTIFACTS:
+                        yield StoredFile(stored.run.run_id, unescape_name(name), size)
 
     def _read_result(self, stored: FoundRun, metrics: frozenset[str] | None) -> RunResult:
         run_id = stored.run.run_id

@@ -7,6 +7,7 @@ skipped and counted.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import tempfile
@@ -32,10 +33,12 @@ class FoundRun:
     Args:
         run: the run as it began.
         read: returns the content of one of the run's files; None if there is no such file.
+        files: returns the run's files, each its path and its size in bytes.
     """
 
     run: Run
     read: Callable[[str], bytes | None]
+    files: Callable[[], Iterable[tuple[str, int]]]
 
 
 class WandbFolderRuns:
@@ -75,7 +78,11 @@ class WandbFolderRuns:
                 skipped += folder.is_dir() and not folder.is_symlink()
                 continue
             with contextlib.suppress(FileNotFoundError):  # results over runs; or deleted just now
-                yield FoundRun(_read_found_run(files / portable.RUN_FILE), _found_run_file_reader(files))
+                yield FoundRun(
+                    _read_found_run(files / portable.RUN_FILE),
+                    _found_run_file_reader(files),
+                    functools.partial(_found_run_files, files),
+                )
         _report_skipped_wandb_runs(skipped, str(self._folder))
 
 
@@ -96,6 +103,12 @@ def _found_run_file_reader(files: Path) -> Callable[[str], bytes | None]:
             return None
 
     return read
+
+
+def _found_run_files(files: Path) -> Iterator[tuple[str, int]]:
+    for path in sorted(files.rglob("*")):
+        if path.is_file():  # W&B links to the files that it saves
+            yield path.relative_to(files).as_posix(), path.stat().st_size
 
 
 class WandbServerRuns:
@@ -143,7 +156,11 @@ class WandbServerRuns:
                 continue
             with portable.checked_files(f"{wandb_run.id} of W&B"):
                 run = portable.run_from(text.encode())
-            yield FoundRun(run, _found_run_file_downloader(wandb_run))
+            yield FoundRun(
+                run,
+                _found_run_file_downloader(wandb_run),
+                functools.partial(_found_run_server_files, wandb_run),
+            )
         _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
 
 
@@ -154,6 +171,10 @@ def _wandb_runs_of_project(found: Iterable[Any]) -> Iterator[Any]:
     except ValueError as cause:  # W&B raises it for such a project
         if "project" not in str(cause).lower():
             raise
+
+
+def _found_run_server_files(wandb_run: Any) -> list[tuple[str, int]]:
+    return [(file.name, file.size or 0) for file in wandb_run.files()]
 
 
 def _found_run_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
