@@ -180,7 +180,10 @@ def _show_configuration(found: Configuration, label: str) -> None:
         display_names([found], {found.fingerprint: label})[found.fingerprint],
         readable_name(label),
     )
-    say(f"{found.experiment}: {title}{f' ({folder})' if title != folder else ''}", bold=True)
+    say(
+        f"{found.experiment}: {title}{f' ({folder})' if folder not in (title, found.fingerprint) else ''}",
+        bold=True,
+    )
     say(f"{found.fingerprint}\n")
     columns = [
         Column("parameter", fit="fold"),

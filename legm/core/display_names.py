@@ -29,6 +29,7 @@ _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, 
 _BETWEEN_ASSIGNMENTS = re.compile(r",\s*(?=[^\s,=\[\]{}]+=)")
 NO_PARAMETERS = "no compared parameters"
 """What a configuration without a name is called that has none."""
+_AND_MORE = ", …"
 MOST_IN_NAME = 5  # parameters, where fewer distinguish configurations
 Width: TypeAlias = Callable[[str], float]
 
@@ -150,14 +151,17 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
     every = list(shown.values())
     names = differing_parameters(every) if len(every) > 1 else sorted(every[0].active)
     texts = {name: _texts_of(every, name) for name in names}
-    if len(names) > MOST_IN_NAME:
+    rest = ""
+    if len(names) > MOST_IN_NAME and len(every) > 1:
         names = _fewest_distinguishing_names(names, texts)
+    elif len(names) > MOST_IN_NAME:
+        names, rest = names[:MOST_IN_NAME], _AND_MORE
     short = dict(zip(names, _last_name_parts(names), strict=True))
     for i, one in enumerate(every):
         own = [f"{short[name]}={text}" for name in names if (text := texts[name][i]) is not None]
         if not one.name:
             nothing = f"no {' or '.join(short.values())}" if names else NO_PARAMETERS
-            found[one.fingerprint] = ", ".join(own) or nothing
+            found[one.fingerprint] = ", ".join(own) + rest or nothing
     return found
 
 
@@ -170,7 +174,7 @@ def matches_display_name(configuration: Configuration, text: str) -> bool:
     """
     if text == NO_PARAMETERS:
         return not configuration.active
-    pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text)]
+    pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text.removesuffix(_AND_MORE))]
     return all(
         equals
         and any(_has_text(configuration, known, value) for known in _names_ending_with(configuration, name))

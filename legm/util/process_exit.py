@@ -51,7 +51,7 @@ class ProcessExit:
             last_time: when something was last set (s since 1970): an exit before it was caught.
         """
         error = getattr(sys, "last_value", None)
-        if error is not None and not hasattr(sys, "ps1"):  # at a prompt the session goes on after an error
+        if error is not None and not hasattr(sys, "ps1"):  # at a prompt the session continues after an error
             return f"{type(error).__name__}: {error}"
         has_returned = self._has_main_returned()
         if has_returned:

@@ -138,3 +138,26 @@ def test_the_numbers_of_a_program_are_exact(root):
     text = shown("table", root / "named", "loss", "--lower", "loss", "--format", "csv")
     assert all(repr(rate) in text for rate in RATES)
     assert "3.384e-05" in shown("table", root / "named", "loss", "--lower", "loss")
+
+
+def test_a_configuration_without_compared_parameters_is_called_so_wherever_it_is_shown(tmp_path):
+    for root, parameters in (("none", {}), ("two", {"lr": 0.1, "depth": 3})):
+        handler = ExperimentHandler(tmp_path / root, "e")
+        handler.set_dict_params({**parameters, "seed": 0})
+        handler.disable_param("seed")
+        with handler.start():
+            for step in range(3):
+                handler.set_metric("loss", 1 / (step + 1), step=step)
+    none, two = tmp_path / "none", tmp_path / "two"
+    for command in (
+        ["ls", none],
+        ["best", none, "loss"],
+        ["table", none, "loss"],
+        ["show", none / "e" / "_0"],
+    ):
+        assert "no compared parameters" in shown(*command)
+    assert shown("show", none / "e" / "_0").splitlines()[0] == "e: no compared parameters (_0)"
+    assert shown("show", none / "e" / "no compared parameters") == shown("show", none / "e" / "_0")
+    assert shown("show", two / "e" / "_0").splitlines()[0] == "e: depth=3, lr=0.1 (_0)"
+    assert shown("diff", none / "e" / "_0", two / "e" / "_0").split()[:1] == ["parameter"]
+    assert "depth=3, lr=0.1" in shown("diff", none / "e" / "_0", two / "e" / "_0").splitlines()[0]

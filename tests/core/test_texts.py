@@ -88,7 +88,8 @@ def test_what_differs_names_configurations_without_a_name():
     ]
     assert named({"lr": 1}, {"lr": 1, "momentum": 0.9}) == ["no momentum", "momentum=0.9"]
     assert named({"lr": 1}) == ["lr=1"]  # alone
-    assert named(dict.fromkeys("abcdef", 1)) == ["_0"]
+    assert named(dict.fromkeys("abcdef", 1)) == ["a=1, b=1, c=1, d=1, e=1, …"]
+    assert named({}) == ["no compared parameters"]
 
 
 def test_a_name_has_the_fewest_parameters_that_distinguish_configurations():
