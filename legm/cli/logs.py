@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from legm.backends.wandb.names import CONSOLE_FILE
 from legm.cli.json_output import print_json
 from legm.cli.options import FOLDER, json_option
 from legm.cli.printing import say
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["logs_command"]
 
-_WANDB_CONSOLE_FILE = "output.log"
 _PAUSE = 0.3  # seconds between two looks
 
 
@@ -51,8 +51,8 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
     log = find_run_log(root, run)
     logs = LogFolder.containing(log)
     path = console_path(logs.folder.parent, log.stem)
-    if not path.is_file() and path.with_name(_WANDB_CONSOLE_FILE).is_file():  # of a run that was imported
-        path = path.with_name(_WANDB_CONSOLE_FILE)
+    if not path.is_file() and path.with_name(CONSOLE_FILE).is_file():  # of a run that was imported
+        path = path.with_name(CONSOLE_FILE)
     if not path.is_file() and not (follow and _is_run_written(logs, log.stem)):
         raise ParameterError(
             f"the run {log.stem} has no console: what a run prints is kept with "
