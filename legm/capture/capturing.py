@@ -13,6 +13,7 @@ from pathlib import Path
 from legm.capture.kept_store import keep_mlflow_store
 from legm.capture.live_ingest import CapturedSource, LiveIngest
 from legm.capture.mlflow_tailer import MlflowTailer
+from legm.capture.script_console import ScriptConsole
 from legm.capture.script_process import ScriptProcess
 from legm.capture.staging import StagingFolder, abandoned_staging_folders
 from legm.capture.tailers import Tailer
@@ -61,6 +62,7 @@ def capture(
     ignore: Sequence[str] = (),
     compare: Sequence[str] = (),
     name_params: Sequence[str] = (),
+    console: bool = True,
 ) -> Capture:
     """Run a script that logs to wandb or mlflow, and capture what it logs.
 
@@ -72,6 +74,7 @@ def capture(
         ignore: parameters that are not compared, whatever they look like.
         compare: parameters that are compared, whatever they look like.
         name_params: the parameters that make up a configuration's name, most important first.
+        console: whether what the script prints is kept with its runs.
 
     Returns:
         the exit status of the command, and what was captured.
@@ -85,10 +88,16 @@ def capture(
     overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     overrides.require_consistent()
     staging = StagingFolder.create(root, experiment, overrides)
+    script_console = ScriptConsole(staging.console)
     try:
         live_ingest = LiveIngest(root, experiment, overrides, staging.folder)
-        script = ScriptProcess(command, staging.environment(os.environ), staging.lock)
+        environment = staging.environment(os.environ)
+        if console:
+            script_console.begin()
+            environment.setdefault("PYTHONUNBUFFERED", "1")  # the times of what is printed are true
+        script = ScriptProcess(command, environment, staging.lock)
     except LegmError:
+        script_console.end()
         staging.remove()
         raise
     with script.signals_forwarded():
@@ -99,11 +108,12 @@ def capture(
             while staging.is_in_use(live_ingest.has_open_runs) and time.monotonic() < until:
                 time.sleep(_POLL_INTERVAL / 5)
             _ingest_capture_updates(live_ingest, tailers)
+            script_console.end()
             running_processes = len(
                 staging.processes()
             )  # before the import, so that nothing they write is lost
             reports, problems = _import_captured_stores(
-                root, live_ingest, tailers, experiment, script.end_description
+                root, live_ingest, tailers, experiment, script.end_description, script_console
             )
         is_complete = (
             _remove_complete_capture(root, staging, live_ingest, reports, problems)
@@ -145,6 +155,7 @@ def _import_captured_stores(
     tailers: Sequence[Tailer],
     experiment: str | None,
     end_description: str,
+    console: ScriptConsole,
 ) -> tuple[list[Report], list[str]]:
     """Import the runs that have not ended by themselves, and verify all runs."""
     reports, problems = [], []
@@ -154,7 +165,7 @@ def _import_captured_stores(
             if source is None:
                 continue
             with closing(
-                CapturedSource(source, experiment, end_description, live_ingest.earlier)
+                CapturedSource(source, experiment, end_description, live_ingest.earlier, console)
             ) as as_captured:
                 live_ingest.ingest_all(as_captured)
                 reports.append(_reworded_capture_note(import_runs(as_captured, root)))
@@ -196,7 +207,7 @@ def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Re
     end_description = "still running when the script ended"
     with _open_capture_tailers(staging) as tailers:
         reports, problems = _import_captured_stores(
-            root, live_ingest, tailers, staging.experiment, end_description
+            root, live_ingest, tailers, staging.experiment, end_description, ScriptConsole(staging.console)
         )
     if not _remove_complete_capture(root, staging, live_ingest, reports, problems):
         problems.append(f"an earlier capture could not be completed: its logs are kept in {staging.folder}")

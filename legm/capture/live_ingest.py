@@ -10,6 +10,7 @@ from pathlib import Path
 
 from legm.capture.earlier_runs import EarlierRuns
 from legm.capture.live_run import LiveRun
+from legm.capture.script_console import ScriptConsole
 from legm.capture.tailers import Tailer
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
@@ -66,9 +67,15 @@ class CapturedSource:
     """A private store as an import source, once its script has ended: see :func:`as_captured_run`."""
 
     def __init__(
-        self, source: ImportSource, experiment: str | None, end_description: str, earlier: EarlierRuns
+        self,
+        source: ImportSource,
+        experiment: str | None,
+        end_description: str,
+        earlier: EarlierRuns,
+        console: ScriptConsole,
     ) -> None:
         self._source = source
+        self._consoles = console.files(source.runs())
         self._earlier = earlier
         self._experiment = experiment
         self._ending = end_description
@@ -87,7 +94,11 @@ class CapturedSource:
         return self._as_captured(self._source.run(key))
 
     def _as_captured(self, run: ExternalRun) -> ExternalRun:
-        return self._earlier.joined(as_captured_run(run, self._experiment, self._ending), self.kind)
+        console = self._consoles.get(run.key)
+        found = self._earlier.joined(as_captured_run(run, self._experiment, self._ending), self.kind)
+        if console is None:
+            return found
+        return replace(found, files=lambda: (*found.files(), console))
 
     def close(self) -> None:
         """Close the store."""

@@ -50,6 +50,8 @@ class StagingFolder:
         self.wandb = folder / "wandb"
         """The folder that contains W&B's own folders."""
         self.mlflow = folder / SQLITE_FILE
+        self.console = folder / "console.txt"
+        """What the script prints."""
 
     @classmethod
     def create(cls, root: Path, experiment: str | None, overrides: IdentityOverrides) -> StagingFolder:

@@ -30,6 +30,9 @@ __all__ = ["capture_command"]
 )
 @click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of the script's own.")
 @import_parameter_options
+@click.option(
+    "--console/--no-console", default=True, help="Whether what COMMAND prints is kept with its runs."
+)
 @json_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def capture_command(
@@ -40,6 +43,7 @@ def capture_command(
     ignore: tuple[str, ...],
     compare: tuple[str, ...],
     name_param: tuple[str, ...],
+    console: bool,
     as_json: bool,
     command: tuple[str, ...],
 ) -> None:
@@ -63,6 +67,7 @@ def capture_command(
             ignore=ignore,
             compare=compare,
             name_params=name_param,
+            console=console,
         )
     except CommandError as error:
         click.echo(f"legm: {error}", err=True)
