@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Generator, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.paths import EXAMPLE, TESTS
 from tests.support.shared import FOLDER, once
+
+T = TypeVar("T")
 
 FOLDERS = {
     "core": (
@@ -102,6 +105,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if found else True
 
 
+def spread_slow_first(
+    slow: Sequence[T], others: Sequence[T], workers: int, module: Callable[[T], object]
+) -> list[T]:
+    """The order in which each worker begins with slow tests, of which those of a module stay together.
+
+    pytest-xdist gives each worker as many tests as another, one after the other in this order.
+    """
+    by_module = [[*found] for _, found in itertools.groupby(slow, module)]
+    rest, order = deque(others), []
+    for worker in range(workers):
+        own = [one for found in by_module[worker::workers] for one in found]
+        room = (len(slow) + len(others) - len(order)) // (workers - worker) - len(own)
+        order += own + [rest.popleft() for _ in range(min(max(0, room), len(rest)))]
+    return [*order, *rest]
+
+
 @functools.cache
 def markers_of(path: Path) -> frozenset[str]:
     """The markers that the tests of a module have by where it is."""
@@ -119,7 +138,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             markers.discard("core")
         for marker in sorted(markers):
             item.add_marker(marker)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = spread_slow_first(slow, others, workers, lambda item: item.path)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FOLDERS
+from tests.conftest import FOLDERS, spread_slow_first
 from tests.support.paths import TESTS
 
 FILES = sorted(path for path in TESTS.rglob("*.py") if not {"compat_scripts", "samples"} & set(path.parts))
@@ -83,3 +83,20 @@ def test_each_folder_and_module_that_has_a_marker_is_there():
 
 def test_each_test_module_is_in_a_folder_that_is_a_package():
     assert [named(path) for path in MODULES if not (path.parent / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_every_worker_begins_with_slow_tests_and_those_of_a_module_stay_together(workers):
+    slow = [f"{module}{number}" for module in "ABCDEFGHI" for number in range(3)]
+    others = [f"other{number}" for number in range(1000)]
+    order = spread_slow_first(slow, others, workers, lambda one: one[0])
+    assert sorted(order) == sorted([*slow, *others])
+    at = 0
+    for left in range(workers, 0, -1):  # as pytest-xdist divides them
+        own, at = order[at : at + (len(order) - at) // left], at + (len(order) - at) // left
+        is_slow = [one[0].isupper() for one in own]
+        assert is_slow == sorted(is_slow, reverse=True)
+        assert sum(is_slow) >= 3
+        assert sum(is_slow) % 3 == 0
+    few = spread_slow_first(slow, [], workers, lambda one: one[0])
+    assert sorted(few) == sorted(slow)
