@@ -44,6 +44,7 @@ FOLDERS = {
         "backends/wandb",
         "benchmarks",
         "capture",
+        "console/test_console_in_backends.py",
         "cli/test_completion.py",
         "cli/test_other_backends.py",
         "cli/test_plot.py",
@@ -54,6 +55,7 @@ FOLDERS = {
         "export",
         "importers",
         "report",
+        "system_metrics",
     ),
     "servers": (
         "backends/wandb/test_server.py",

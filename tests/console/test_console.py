@@ -251,6 +251,22 @@ def test_credentials_are_not_kept(tmp_path):
     assert "api_key=<redacted> --lr 0.1" in console(tmp_path)
 
 
+def test_a_run_that_is_resumed_continues_its_console(tmp_path):
+    code = (
+        "handler.set_metric('loss', 1.0, step=0); handler.flush()\n"
+        "print('killed', flush=True); os.kill(os.getpid(), 9)"
+    )
+    trained(tmp_path, code, status=-9)
+    until(lambda: "killed" in console(tmp_path))
+    resumed = (
+        _BEGIN.replace("handler.start()", "handler.start(resume=True)") + "print('resumed'); handler.log()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", resumed, str(tmp_path)], env=environment, check=True)
+    kept = console(tmp_path)
+    assert kept.index("killed") < kept.index("resumed")
+
+
 # Terminals
 
 

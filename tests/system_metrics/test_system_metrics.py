@@ -21,8 +21,6 @@ from legm.system_metrics.machine import MachineReader
 from legm.system_metrics.sampler import SystemSampler
 from tests.support.waiting import until
 
-pytest.importorskip("psutil")
-
 
 def displays(root: Path) -> list[Display]:
     (log,) = find_logs(root)
@@ -214,7 +212,6 @@ def test_without_a_driver_or_bindings_there_are_no_gpus(monkeypatch):
     assert GpuReader().read() == {}
 
 
-@pytest.mark.libraries
 def test_mlflow_shows_them_under_its_own_names_and_gives_them_back(mlflow_store, tmp_path):
     from mlflow import MlflowClient
 
@@ -239,7 +236,6 @@ def test_mlflow_shows_them_under_its_own_names_and_gives_them_back(mlflow_store,
     assert "system/process_memory_megabytes" in {one.name for one in displays(root)}
 
 
-@pytest.mark.libraries
 def test_system_metrics_that_mlflow_recorded_itself_are_imported_as_such(mlflow_store, tmp_path):
     from mlflow import MlflowClient
 
