@@ -183,7 +183,9 @@ _BEHIND_THE_DOOR = {
     "legm.importers.legm_root",  # a source is only read
     "legm.export.to_backend",  # what the target of an export has
     "legm.compat.run_snapshot",  # what a script sees of runs that others may be writing
-    "legm.testing.conformance",
+    "legm.testing.failures",
+    "legm.testing.kit",
+    "legm.testing.runs",
 }
 
 

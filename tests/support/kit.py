@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from legm.testing import BackendTests
 
-PROPERTIES = sorted(name for name in vars(BackendTests) if name.startswith("test_"))
+PROPERTIES = sorted(name for name in dir(BackendTests) if name.startswith("test_"))

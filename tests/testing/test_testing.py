@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from legm.hooks import Capability, Hooks
-from legm.testing import BackendTests, conformance
+from legm.testing import BackendTests
 from tests.support.kit import PROPERTIES
 from tests.support.pages import FILE, blocks
 from tests.support.paths import ROOT
@@ -54,11 +54,11 @@ def failing(kit: type[BackendTests], folder: Path) -> dict[str, Exception | Asse
         place = folder / name
         place.mkdir()
         # What is broken is waited for in vain; only another process may take long.
-        patience = conformance.PATIENCE if "killed_process" in name else 8.0
+        patience = BackendTests.patience if "killed_process" in name else 8.0
         try:
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(conformance, "PATIENCE", patience)
-                patched.setattr(conformance, "MANY", 20_000)  # the kit of each good backend has them all
+                patched.setattr(BackendTests, "patience", patience)
+                patched.setattr(BackendTests, "many", 20_000)  # the kit of each good backend has them all
                 getattr(kit(), name)(place)
         except Exception as error:  # noqa: BLE001 - as pytest does
             found[name] = error
