@@ -55,7 +55,7 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     """
     from legm.analysis.overview import kept_configuration_files
     from legm.cli.locations import configuration_at_location, located_overview
-    from legm.runlog.artifact_paths import ARTIFACTS
+    from legm.runlog.file_names import ARTIFACTS
     from legm.stats.aggregate import aggregate_runs, aggregated_summary_as_dict
     from legm.stats.run_counts import newest_counted_of_each_seed
 
