@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -15,6 +18,7 @@ __all__ = ["tensorboard_command"]
 
 _DRAWN_RUNS = {"SCALARS": 40, "TIME SERIES": 500}
 """By tab of TensorBoard's page, up to how many runs it draws all."""
+_SELECTED_RUNS = 10  # of the address that is printed where there are more
 
 
 @click.command("tensorboard")
@@ -33,20 +37,26 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: boo
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     if not only_print and not as_json:
-        _warn_of_runs_unticked_in_tensorboard(root)
+        _say_how_to_see_many_runs_in_tensorboard(root, port)
     serve_until_ended("TensorBoard", command, port, only_print=only_print, as_json=as_json)
 
 
-def _warn_of_runs_unticked_in_tensorboard(root: Path) -> None:
+def _say_how_to_see_many_runs_in_tensorboard(root: Path, port: int) -> None:
     """TensorBoard draws no run by itself where there are more than fit on the page, and does not say so."""
     from legm.runlog.configuration_folders import configuration_folders, subfolders
     from legm.runlog.file_names import TENSORBOARD
 
     event_folders = (folder / TENSORBOARD for folder in configuration_folders(root))
-    runs = sum(len(subfolders(one)) for one in event_folders if one.is_dir())
-    tabs = [tab for tab, most in _DRAWN_RUNS.items() if runs > most]
-    if tabs:
-        say(
-            f"{runs} runs: until you tick some, TensorBoard draws none of them under {' and '.join(tabs)}. "
-            "Name an experiment or a configuration to see fewer."
-        )
+    runs = [folder / name for folder in event_folders if folder.is_dir() for name in subfolders(folder)]
+    tabs = [tab for tab, most in _DRAWN_RUNS.items() if len(runs) > most]
+    if not tabs:
+        return
+    newest = sorted(runs, key=lambda run: run.name)[-_SELECTED_RUNS:]  # a run's id begins with its time
+    selection = json.dumps({run.relative_to(root).as_posix(): True for run in newest})
+    state = quote(base64.b64encode(selection.encode()).decode(), safe="")
+    say(
+        f"{len(runs)} runs: TensorBoard draws none of them under {' and '.join(tabs)} until you tick some. "
+        f"The newest {len(newest)} are ticked under SCALARS at\n"
+        f"http://127.0.0.1:{port}/#scalars&runSelectionState={state}\n"
+        "Name an experiment or a configuration to see fewer."
+    )

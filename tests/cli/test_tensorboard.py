@@ -14,6 +14,7 @@ import urllib.request
 
 import pytest
 
+from legm import ExperimentHandler
 from legm.core.naming import safe_name
 from tests.support.answers import EXPERIMENT, fill
 from tests.support.calling import failed, shown
@@ -66,10 +67,51 @@ def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
             os.killpg(server.pid, signal.SIGKILL)
     assert server.returncode == 0
     assert f"http://127.0.0.1:{port} (Ctrl-C stops it)" in output
-    assert "54 runs: until you tick some, TensorBoard draws none of them under SCALARS." in output
+    assert "54 runs: TensorBoard draws none of them under SCALARS until you tick some." in output
     assert "Traceback" not in errors
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)
+
+
+TICKED = """
+let count = 0;
+const visit = root => root.querySelectorAll("*").forEach(one => {
+  if (one.localName === "paper-checkbox" && one.checked && root.host?.localName === "tf-multi-checkbox")
+    count++;
+  if (one.shadowRoot) visit(one.shadowRoot);
+});
+visit(document);
+return count;
+"""
+
+
+def test_of_more_runs_than_tensorboard_draws_the_printed_address_shows_the_newest(tmp_path, browser):
+    handler = ExperimentHandler(tmp_path, "e ä")
+    handler.set_dict_params({"lr": 0.1, "seed": 0})
+    handler.disable_param("seed")
+    handler.start()
+    for seed in range(45):
+        if seed:
+            handler.reset(seed=seed)
+        handler.set_metric("loss", 1 / (1 + seed), step=0)
+        handler.log()
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-m", "legm", "tensorboard", tmp_path, "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        address = next(line for line in server.stdout if "runSelectionState" in line).strip()
+        assert len(until(lambda: asked(server, port, "/data/runs"), PATIENCE, pause=0.2)) == 45
+        browser.get(address)
+        assert until(lambda: browser.execute_script(TICKED) == 10, PATIENCE, pause=0.2)
+    finally:
+        server.send_signal(signal.SIGINT)  # which ends TensorBoard too
+        server.communicate(timeout=PATIENCE)
 
 
 def test_the_command_can_be_printed_instead(tmp_path):
