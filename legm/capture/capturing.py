@@ -88,7 +88,7 @@ def capture(
     overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     overrides.require_consistent()
     staging = StagingFolder.create(root, experiment, overrides)
-    script_console = ScriptConsole(staging.console)
+    script_console = ScriptConsole(staging.console, staging.begun)
     try:
         live_ingest = LiveIngest(root, experiment, overrides, staging.folder)
         environment = staging.environment(os.environ)
@@ -207,7 +207,12 @@ def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Re
     end_description = "still running when the script ended"
     with _open_capture_tailers(staging) as tailers:
         reports, problems = _import_captured_stores(
-            root, live_ingest, tailers, staging.experiment, end_description, ScriptConsole(staging.console)
+            root,
+            live_ingest,
+            tailers,
+            staging.experiment,
+            end_description,
+            ScriptConsole(staging.console, staging.begun),
         )
     if not _remove_complete_capture(root, staging, live_ingest, reports, problems):
         problems.append(f"an earlier capture could not be completed: its logs are kept in {staging.folder}")

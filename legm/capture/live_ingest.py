@@ -10,7 +10,7 @@ from pathlib import Path
 
 from legm.capture.earlier_runs import EarlierRuns
 from legm.capture.live_run import LiveRun
-from legm.capture.script_console import ScriptConsole
+from legm.capture.script_console import ScriptConsole, with_console
 from legm.capture.tailers import Tailer
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
@@ -98,7 +98,7 @@ class CapturedSource:
         found = self._earlier.joined(as_captured_run(run, self._experiment, self._ending), self.kind)
         if console is None:
             return found
-        return replace(found, files=lambda: (*found.files(), console))
+        return replace(found, files=lambda: with_console(found.files(), console))
 
     def close(self) -> None:
         """Close the store."""

@@ -12,7 +12,7 @@ from legm.console.console_reader import read_console_line
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.runlog.file_names import CONSOLE_FILE
 
-__all__ = ["ScriptConsole"]
+__all__ = ["ScriptConsole", "with_console"]
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,12 @@ class ScriptConsole:
 
     Args:
         path: the file in which it is kept until the script's runs are stored.
+        begun: when the script began, in s since 1970.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, begun: float) -> None:
         self._path = path
+        self._begun = begun
 
     def begin(self) -> None:
         """Begin to keep the console; where that fails, the script runs without."""
@@ -60,8 +62,7 @@ class ScriptConsole:
             found = read_console_line(line).time
             times.append(found if found is not None else times[-1] if times else 0.0)
         spans = {run.key: (run.started, run.ended or time.time()) for run in runs if run.native_run is None}
-        begun = min(times, default=0.0)
-        spans = {key: span for key, span in spans.items() if span[1] >= begun - _MARGIN}
+        spans = {key: span for key, span in spans.items() if span[1] >= self._begun - _MARGIN}
         if not lines or not spans:
             return {}
         first = min(started for started, _ in spans.values())
@@ -79,6 +80,18 @@ class ScriptConsole:
             if text:
                 files[key] = _console_as_file(text.encode())
         return files
+
+
+def with_console(files: Iterable[ExternalFile], console: ExternalFile) -> tuple[ExternalFile, ...]:
+    """The files of a run with its console, which continues that of an earlier script of the run."""
+    by_name = {file.name: file for file in files}
+    earlier = by_name.get(CONSOLE_FILE)
+    if earlier is not None:
+        with earlier.open() as before, console.open() as after:
+            known, new = before.read(), after.read()
+        console = _console_as_file(known if known.endswith(new) else known + new)
+    by_name[CONSOLE_FILE] = console
+    return tuple(by_name.values())
 
 
 def _console_as_file(content: bytes) -> ExternalFile:

@@ -121,6 +121,14 @@ class StagingFolder:
             variables.pop(name, None)
         return variables
 
+    @property
+    def begun(self) -> float:
+        """When the capture began, in s since 1970."""
+        try:
+            return (self.folder / _ABOUT_FILE).stat().st_mtime
+        except OSError:
+            return 0.0
+
     def processes(self) -> list[int]:
         """The processes of the script that are still running, where the system shows them (Linux)."""
         mark = f"{_VARIABLE}={self.folder}".encode()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from legm.capture.capturing import capture
-from legm.capture.script_console import ScriptConsole
-from legm.importers.external_run import ExternalRun
+from legm.capture.script_console import ScriptConsole, with_console
+from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.records import Status
 from legm.runlog.file_names import CONSOLE_FILE
 from tests.support.captured import play
@@ -24,7 +25,7 @@ def parts(path: Path, *runs: ExternalRun) -> dict[str, list[str]]:
     lines = [f"1970-01-01T00:00:{at:02}.000Z {text}\n" for at, text in PRINTED]
     path.write_text("".join(lines), encoding="utf-8")
     found = {}
-    for key, file in ScriptConsole(path).files(runs).items():
+    for key, file in ScriptConsole(path, 8.0).files(runs).items():
         assert file.name == CONSOLE_FILE
         with file.open() as opened:
             found[key] = [line.split()[1] for line in opened.read().decode().splitlines()]
@@ -46,8 +47,24 @@ def test_a_run_of_an_earlier_script_has_nothing_of_it(tmp_path):
     assert found == {"a": [text for _, text in PRINTED]}
 
 
+def test_what_is_printed_after_the_only_run_belongs_to_it(tmp_path):
+    assert parts(tmp_path / "c.txt", external("a", 8.5, 9)) == {"a": [text for _, text in PRINTED]}
+
+
 def test_without_a_console_no_run_has_one(tmp_path):
-    assert ScriptConsole(tmp_path / "missing.txt").files([external("a", 1, 2)]) == {}
+    assert ScriptConsole(tmp_path / "missing.txt", 0.0).files([external("a", 1, 2)]) == {}
+
+
+def test_a_run_that_a_later_script_continues_has_both_consoles_once():
+    def file(content: bytes) -> ExternalFile:
+        return ExternalFile(CONSOLE_FILE, lambda: io.BytesIO(content))
+
+    def read(files) -> list[bytes]:
+        return [one.open().read() for one in files]
+
+    both = with_console([file(b"first\n")], file(b"second\n"))
+    assert read(both) == [b"first\nsecond\n"]
+    assert read(with_console(both, file(b"second\n"))) == [b"first\nsecond\n"]
 
 
 SCRIPT = """
