@@ -37,7 +37,7 @@ class ScriptConsole:
         from legm.console.redirection import REDIRECTION
 
         try:
-            REDIRECTION.keep(self._path, _LIMIT)
+            REDIRECTION.keep(self._path, _LIMIT, outlives=True)  # the script outlives legm if that is killed
         except OSError as error:
             log.warning("the console of the script cannot be kept: %s", error)
 

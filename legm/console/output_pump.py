@@ -2,12 +2,12 @@
 
 It runs in a process of its own (``pump_process.py``), which no lock of the training's interpreter delays,
 and which outlives the training for as long as a child of it prints; in a thread where no process can be
-started, and in ``legm capture``, which does little else. One thread passes on, another one writes the files:
-a disk that is slow or full delays no output.
+started. One thread passes on, another one writes the files: a disk that is slow or full delays no output.
 
-Orders arrive on a socket as lines of JSON: ``{"open": path, "limit": bytes}`` and ``{"close": path}``. They
-are answered by ``{"opened": path}`` when what is printed from now on is kept, and by ``{"closed": path}``
-when all that was printed before is in the file. A ``problem`` of a file is reported once.
+Orders arrive on a socket as lines of JSON: ``{"open": path, "limit": bytes, "outlives": bool}``, which says
+whether the file is kept after the process that ordered it has ended, and ``{"close": path}``. They are
+answered by ``{"opened": path}`` when what is printed from now on is kept, and by ``{"closed": path}`` when
+all that was printed before is in the file. A ``problem`` of a file is reported once.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class OutputPump:
         self._lost = 0
         self._wake = threading.Event()
         self._urgent = threading.Event()
-        self._open_files: set[str] = set()
+        self._open_files: dict[str, bool] = {}  # by path, whether it outlives the process that ordered it
         self._writer: threading.Thread | None = None
 
     def run(self) -> None:
@@ -75,9 +75,9 @@ class OutputPump:
             while self._sources:
                 if self._orders is None and until is None:
                     until = time.monotonic() + _AFTER_END
-                if until is not None and time.monotonic() > until and self._open_files:
-                    self._close_files()
-                self._pass_on(None if until is None or not self._open_files else 1.0)
+                if until is not None and time.monotonic() > until:
+                    self._close_files(but_outliving=True)
+                self._pass_on(None if until is None or all(self._open_files.values()) else 1.0)
                 if self._terminals and time.monotonic() > self._sized + _SIZE_INTERVAL:
                     self._sized = time.monotonic()
                     _copy_size(self._terminals)
@@ -91,10 +91,11 @@ class OutputPump:
                 with contextlib.suppress(OSError):
                     os.close(fd)
 
-    def _close_files(self) -> None:
-        for path in list(self._open_files):
-            self._open_files.discard(path)
-            self._put({"close": path})
+    def _close_files(self, *, but_outliving: bool = False) -> None:
+        for path, outlives in list(self._open_files.items()):
+            if not (outlives and but_outliving):
+                del self._open_files[path]
+                self._put({"close": path})
 
     def _pass_on(self, timeout: float | None) -> None:
         """Wait for output or an order, and deal with it."""
@@ -142,11 +143,11 @@ class OutputPump:
                     if not self._pass_on_sources(_readable(list(self._sources), _STILL)):
                         break
             if "open" in order:
-                self._open_files.add(order["open"])
+                self._open_files[order["open"]] = order["outlives"]
                 self._put(order)
                 self._answer({"opened": order["open"]})
             else:
-                self._open_files.discard(order["close"])
+                self._open_files.pop(order["close"], None)
                 self._put(order)
 
     def _put(self, one: Any) -> None:

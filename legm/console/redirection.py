@@ -40,12 +40,13 @@ class Redirection:
         self._lock = threading.RLock()
         self._active: _Active | None = None
 
-    def keep(self, path: Path, limit: int) -> None:
+    def keep(self, path: Path, limit: int, *, outlives: bool = False) -> None:
         """Begin to keep what is printed in a file.
 
         Args:
             path: the file.
             limit: its size in bytes.
+            outlives: whether what children print is kept even after this process was killed.
 
         Raises:
             OSError: the output cannot be redirected.
@@ -53,11 +54,11 @@ class Redirection:
         with self._lock:
             active = self._of_this_process()
             if active is not None and active.is_working:
-                active.open(path, limit)
+                active.open(path, limit, outlives)
                 active.wait_until_open()
             else:  # all that is printed into a new one belongs to the file
                 self._active = _Active()
-                self._active.open(path, limit)
+                self._active.open(path, limit, outlives)
 
     def note(self, path: Path, text: str) -> None:
         """Keep a text that was not printed, in every file that is kept."""
@@ -129,13 +130,13 @@ class _Active:
 
     # Files
 
-    def open(self, path: Path, limit: int) -> None:
+    def open(self, path: Path, limit: int, outlives: bool) -> None:
         """Begin a file."""
         self.files[str(path)] = threading.Event()
         self._opening = str(path)
         self._opened.clear()
         _flush()
-        self._order({"open": str(path), "limit": limit})
+        self._order({"open": str(path), "limit": limit, "outlives": outlives})
 
     def wait_until_open(self) -> None:
         """Wait until what was printed before is passed on, which does not belong to the file opened last."""

@@ -267,6 +267,37 @@ def test_a_run_that_is_resumed_continues_its_console(tmp_path):
     assert kept.index("killed") < kept.index("resumed")
 
 
+@pytest.mark.parametrize("outlives", [True, False])
+def test_what_children_print_after_a_kill_is_kept_where_it_is_to_outlive_the_process(tmp_path, outlives):
+    child = "import sys; sys.stdin.read(); print('much later', flush=True)"
+    code = (
+        "handler.log()\nfrom pathlib import Path\nfrom legm.console import redirection\n"
+        "path = Path(sys.argv[1]) / 'c.txt'\n"
+        f"redirection.REDIRECTION.keep(path, 10_000, outlives={outlives})\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "print('begun', flush=True); os.kill(os.getpid(), 9)\n"
+    )
+    path = tmp_path / "c.txt"
+    with training(tmp_path, code, stdin=subprocess.PIPE) as process:
+        process.wait(60)
+        until(lambda: path.exists() and "begun" in lines(path))
+        with path.open("rb") as file:
+            until(lambda: outlives or is_unlocked(file.fileno()), timeout=30)
+        process.communicate(timeout=60)
+    assert ("much later" in lines(path)) is outlives
+
+
+def is_unlocked(fd: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return True
+
+
 # Terminals
 
 
