@@ -41,8 +41,9 @@ _MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends")
 _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
 _MAY_IMPORT["capture"] = (*_OUTER, "importers", "backends")
-_MAY_IMPORT["compat"] = _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
-_MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "report", "backends")
+_MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
+_MAY_IMPORT["compat"] = (*_OUTER, "export")
+_MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "compat", "report", "backends")
 _MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "hooks")
 _MAY_IMPORT["__main__"] = ("cli",)
 """By part, the other parts that it may import, for types too; the rings from the inside out."""

@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.delivery.reading import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
-from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder, subfolders
+from legm.runlog.configuration_folders import (
+    configuration_paths,
+    experiment_paths,
+    is_configuration_folder,
+    subfolders,
+)
 from legm.runlog.file_names import OWN_FOLDER, PARAMETERS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
@@ -183,9 +188,8 @@ def experiments_at(location: Location) -> Iterator[LocatedExperiment]:
         elif _is_experiment_location(path):
             yield _experiment_in_folder(folders, path)
         else:
-            for name in subfolders(path):
-                if _is_experiment_location(path / name):
-                    yield _experiment_in_folder(folders, path / name)
+            for name in experiment_paths(path):
+                yield _experiment_in_folder(folders, path / name)
         return
     named = _experiment_named_by_location(location)
     if named is not None:

@@ -57,6 +57,7 @@ def recover_command(
     """
     from legm.analysis import overview
     from legm.cli.locations import require_location_folder
+    from legm.compat.tracker_delivery import pending_exports
     from legm.delivery.run_endings import discard_stored_run, end_stored_run
     from legm.runlog.log_folder import LogFolder
 
@@ -75,6 +76,10 @@ def recover_command(
     for folder, finalized, messages in () if are_chosen else overview.recover_folders(root):
         rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages
+    notes += [
+        f"{one.tracker} lacks the runs of a drop-in script that was killed or still runs: legm sync {root}"
+        for one in pending_exports(root)
+    ]
     known = {row["run_id"] for row in rows}
     earlier = [
         {"configuration": str(folder), **json_run(result)}

@@ -17,6 +17,7 @@ from legm.cli.printing import say
 from legm.core.texts import counted
 
 if TYPE_CHECKING:
+    from legm.compat.tracker_delivery import TrackerExport
     from legm.delivery.backlog import DeliveredLog
 
 __all__ = ["sync_command"]
@@ -42,6 +43,7 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
     --json prints a line for each delivery.
     """
     from legm.cli.locations import require_location_folder
+    from legm.compat.tracker_delivery import deliver_pending_exports
     from legm.delivery import backlog
 
     require_location_folder(root)
@@ -53,11 +55,17 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
         done.append(one)
         if not as_json:
             _print_synced(one)
+    exports = list(deliver_pending_exports(root, to))
     if as_json:
-        print_json([_synced_dict(one) for one in done])
-    elif not done:
-        say("nothing is pending")
-    if any(one.problem for one in done):
+        print_json([_synced_dict(one) for one in done] + [_exported_dict(one) for one in exports])
+    else:
+        for export in exports:
+            problem = f"; not every run is there: {export.problem}" if export.problem else ""
+            runs = counted(export.delivered, "run of a drop-in script", "runs of drop-in scripts")
+            say(f"{export.tracker}: {runs} delivered{problem}")
+        if not done and not exports:
+            say("nothing is pending")
+    if any(one.problem for one in done) or any(one.problem for one in exports):
         sys.exit(1)
 
 
@@ -89,6 +97,10 @@ def _print_synced(one: DeliveredLog) -> None:
     else:
         why = one.problem or "the running process delivers it itself"
         say(f"{one.backend or 'unknown'}: {one.path.stem} is still pending: {why}")
+
+
+def _exported_dict(one: TrackerExport) -> dict[str, Any]:
+    return {"backend": one.tracker, "exported_runs": one.delivered, "problem": one.problem or None}
 
 
 def _synced_dict(one: DeliveredLog) -> dict[str, Any]:

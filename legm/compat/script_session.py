@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
-from legm.compat.tracker_delivery import deliver_to_trackers, split_tracker_backends
+from legm.compat.tracker_delivery import ExportReminders, deliver_to_trackers, split_tracker_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.texts import counted
@@ -43,6 +43,7 @@ class ScriptSession:
         """Called before the runs are closed, so that a stand-in can finish its own work."""
         self._settings: Settings | None = None
         self._trackers: tuple[str, ...] = ()  # backends that get the runs once the script has ended
+        self._reminders: ExportReminders | None = None
         self._pid = os.getpid()
 
     @property
@@ -65,6 +66,10 @@ class ScriptSession:
     ) -> ScriptRun:
         """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`."""
         made = ScriptRun if is_main_process() else UnrecordedRun
+        settings = self.settings
+        if self._trackers and is_main_process():
+            self._reminders = self._reminders or ExportReminders(settings, self._trackers)
+            self._reminders.write()
         run = made(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
@@ -100,8 +105,8 @@ class ScriptSession:
                 run.release()  # which ends it again, if more was logged since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
-        if self.runs and self._trackers and is_main_process():
-            for problem in deliver_to_trackers(self.settings, self._trackers):
+        if self.runs and self._reminders is not None:
+            for problem in deliver_to_trackers(self.settings, self._trackers, self._reminders):
                 log.error("%s", problem)
         if self.runs:
             log.info("%s in %s", counted(len(self.runs), "run is", "runs are"), self.settings.root)

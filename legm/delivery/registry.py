@@ -6,6 +6,7 @@ A package adds a name by an entry point of the group ``legm.backends``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import logging
 import threading
@@ -136,11 +137,13 @@ def _make_mirror_backend(
     backend: object, root: Path, options: Mapping[str, Any]
 ) -> Backend | DeferredBackend:
     """A mirror: what a user did wrong is an error at once, what is wrong with the backend is not."""
-    kind = backend
+    kind, problem = backend, None
     if isinstance(backend, str):
         _require_registered(backend)
-        with contextlib.suppress(BackendError):  # it cannot be imported, which is logged below
-            kind = _find_backend(backend)
+        try:
+            kind = _find_backend(backend, patient=False)
+        except BackendError as error:  # which is logged below
+            problem = error
     if isinstance(kind, type):
         _refuse_unknown_backend_options(kind, options)
     if not isinstance(backend, (str, type)):
@@ -148,6 +151,8 @@ def _make_mirror_backend(
     name = backend if isinstance(backend, str) else str(getattr(backend, "name", backend.__qualname__))
     deferred = DeferredBackend(name, options, lambda: make_backend(backend, root, options))
     try:
+        if problem is not None:
+            raise problem
         return deferred.make()
     except LegmError as error:
         later = f": legm sync {root}" if is_registered_backend(deferred) else " a later run with it"
@@ -208,6 +213,11 @@ class _MirrorAttempt:
         self._thread = threading.Thread(target=self._work, name=f"legm-{name}-make", daemon=True)
         self._thread.start()
 
+    @property
+    def is_going_on(self) -> bool:
+        """Whether it has neither succeeded nor failed."""
+        return self._backend is None and self.error is None
+
     def _work(self) -> None:
         try:
             self._backend = self._make()
@@ -219,7 +229,9 @@ class _MirrorAttempt:
         if self._backend is not None:
             return self._backend
         if self.error is None:
-            raise BackendError(f"the backend {self._name!r} is still being created after {PATIENCE:g} s")
+            raise BackendError(
+                f"the backend {self._name!r} is still being imported or created after {PATIENCE:g} s"
+            )
         if isinstance(self.error, LegmError):
             raise self.error
         raise BackendError(f"the backend {self._name!r} cannot be created: {self.error!r}") from self.error
@@ -274,8 +286,13 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     return cast("Backend", backend)
 
 
-def _find_backend(name: str) -> object:
-    """The class behind a name: legm's own, or that of an installed package."""
+def _find_backend(name: str, *, patient: bool = True) -> object:
+    """The class behind a name: legm's own, or that of an installed package.
+
+    Args:
+        name: the backend's.
+        patient: whether an import of an installed package may take as long as it likes.
+    """
     if name in _BUILT_IN:
         module, _, title = _BUILT_IN[name].partition(":")
         try:
@@ -285,10 +302,10 @@ def _find_backend(name: str) -> object:
             remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
             raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
     _require_registered(name)
-    return _load_only_entry_point(_backend_entry_points()[name])
+    return _load_only_entry_point(_backend_entry_points()[name], patient=patient)
 
 
-def _load_only_entry_point(points: Sequence[EntryPoint]) -> object:
+def _load_only_entry_point(points: Sequence[EntryPoint], *, patient: bool = False) -> object:
     """What packages declare by one name; there may be only one."""
     first, *others = points
     if others:
@@ -296,10 +313,32 @@ def _load_only_entry_point(points: Sequence[EntryPoint]) -> object:
         raise BackendError(
             f"the packages {packages} both have a backend {first.name!r}: uninstall one of them"
         )
-    return _load_entry_point(first)
+    return _load_entry_point(first, patient=patient)
 
 
-def _load_entry_point(point: EntryPoint) -> object:
+def _load_entry_point(point: EntryPoint, *, patient: bool = False) -> object:
+    """What an installed package names; the import waits a few seconds, unless it is patient.
+
+    Raises:
+        BackendError: it cannot be imported, or is still being imported.
+    """
+    if patient:
+        return _import_entry_point(point)
+    attempt = _import_attempt(point)
+    try:
+        return attempt.wait()
+    finally:
+        if not attempt.is_going_on:  # the next one asks Python anew
+            _import_attempt.cache_clear()
+
+
+@functools.lru_cache(maxsize=64)
+def _import_attempt(point: EntryPoint) -> _MirrorAttempt:
+    """The import of a package, which all that wait for it share."""
+    return _MirrorAttempt(lambda: cast("Backend", _import_entry_point(point)), point.name)
+
+
+def _import_entry_point(point: EntryPoint) -> object:
     try:
         return point.load()
     except KeyboardInterrupt:
@@ -402,7 +441,7 @@ def installed_backends() -> list[InstalledBackend]:
 
 def _inspect_registered_backend(name: str, package: str) -> InstalledBackend:
     try:
-        backend: Any = _find_backend(name)
+        backend: Any = _find_backend(name, patient=False)
         can = tuple(sorted(one.value for one in backend.capabilities))
         backend_plugin_manager([backend])
     except LegmError as error:

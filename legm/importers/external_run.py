@@ -158,6 +158,14 @@ class GroupedSource(ImportSource, Protocol):
 
 
 @runtime_checkable
+class CountedSource(Protocol):
+    """A source whose runs can be counted without reading them."""
+
+    def number_of_runs(self) -> int:
+        """About how many runs :meth:`Source.runs` returns."""
+
+
+@runtime_checkable
 class FolderNamedSource(Protocol):
     """A source whose folders name experiments and runs, so that it must be decided which name what."""
 

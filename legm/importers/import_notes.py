@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["ROUNDED", "ImportNotes"]
+__all__ = ["PERHAPS_ROUNDED", "ROUNDED", "ImportNotes"]
 
 ROUNDED = "the last digits of whole numbers beyond 2**53, which 64-bit floats do not represent"
 """The remark about numbers that lost digits."""
+PERHAPS_ROUNDED = "the last digits of whole numbers beyond 2**53, which MLflow's 64-bit floats do not keep"
+"""The remark about numbers that may have lost digits before they were read."""
 
 
 class ImportNotes:

@@ -14,7 +14,7 @@ from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_detected_source
-from legm.importers.external_run import ExternalRun, FolderNamedSource, ImportSource
+from legm.importers.external_run import CountedSource, ExternalRun, FolderNamedSource, ImportSource
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
@@ -198,6 +198,12 @@ class _Import:
         for name in self._experiments - found:
             raise StorageError(f"{self._source.location} has no experiment {name!r}; {closest(name, found)}")
 
+    def _number_of_runs(self) -> int | None:
+        """How many runs there are; None where they would have to be read to know."""
+        if isinstance(self._source, CountedSource) and not self._experiments:
+            return self._source.number_of_runs()
+        return None
+
     def run(
         self, overrides: IdentityOverrides, given: Path | None, run_folders: int | None, *, dry_run: bool
     ) -> Report:
@@ -278,7 +284,7 @@ class _Import:
     def _observe_runs(self) -> dict[str, ObservedRuns]:
         """What is observed of the runs by experiment; counts the configurations if all were compared."""
         observed: dict[str, ObservedRuns] = {}
-        for run in show_progress(self._selected_runs(), "reading the runs"):
+        for run in show_progress(self._selected_runs(), "reading the runs", self._number_of_runs):
             self._observed.add(run.key)
             self._all_compared[self._fingerprint_if_all_compared(run)] += 1
             if run.native_run is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,17 +27,22 @@ __all__ = [
     "configuration_folders",
     "configuration_paths",
     "configurations_with",
+    "experiment_paths",
+    "holds_configurations",
     "is_configuration_folder",
-    "may_hold_configurations",
     "refuse_linked_configuration_folder",
     "refuse_links",
     "subfolders",
 ]
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 DEPTH = 3
-"""Levels of folders in an experiment's folder into which a user may move configurations."""
+"""Levels of folders in an experiment's folder into which a user may move configurations, and of those in a
+root directory into which one may move experiments."""
+_MAX_SEARCHED = 1000  # folders in which experiments that were moved are searched for
 _NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))
 
 
@@ -109,8 +116,7 @@ def configurations_with(folder: Path, found: Callable[[str], T]) -> Iterator[tup
     Raises:
         StorageError: a folder cannot be read.
     """
-    is_indexed = os.path.exists(f"{folder}/{OWN_FOLDER}/{INDEX}")  # noqa: PTH110 - quicker than Path's
-    yield from _configurations_with(str(folder), "", found, DEPTH if is_indexed else 1)
+    yield from _configurations_with(str(folder), "", found, DEPTH if _is_indexed(folder) else 1)
 
 
 def _configurations_with(
@@ -121,16 +127,59 @@ def _configurations_with(
         one = found(f"{folder}/{name}")
         if one:
             yield below + name, one
-        elif depth > 1 and may_hold_configurations(f"{folder}/{name}"):
+        elif depth > 1 and holds_configurations(f"{folder}/{name}"):
             groups.append(name)
     for name in groups:
         yield from _configurations_with(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
 
 
-def may_hold_configurations(folder: str) -> bool:
-    """Whether a user may have moved configurations into a folder inside an experiment's."""
+def holds_configurations(folder: str) -> bool:
+    """Whether a user may have moved configurations of an experiment into a folder inside its own."""
+    if not _may_be_group(folder):
+        return False
+    if _is_indexed(folder):
+        log.warning("%s is an experiment inside another one, and is left out: move it out", folder)
+        return False
+    return True
+
+
+def _may_be_group(folder: str) -> bool:
     name = os.path.basename(folder)  # noqa: PTH119 - quicker than Path's
     return not (name in _NO_GROUPS or name.endswith(f"-{PLOTS}") or os.path.islink(folder))  # noqa: PTH114
+
+
+def _is_indexed(folder: str | Path) -> bool:
+    """Whether legm made a folder as that of an experiment."""
+    return os.path.exists(f"{folder}/{OWN_FOLDER}/{INDEX}")  # noqa: PTH110 - quicker than Path's
+
+
+def experiment_paths(root: Path) -> Iterator[str]:
+    """The paths of the experiments in a root directory, and in folders inside it to which a user moved them.
+
+    Yields:
+        the path below the root directory; sorted, those that were moved last.
+
+    Raises:
+        StorageError: the root directory cannot be read.
+    """
+    groups = []
+    for name in subfolders(root):
+        if any(True for _ in configuration_paths(root / name)):
+            yield name
+        elif _may_be_group(f"{root}/{name}"):
+            groups.append(name)
+    searched = 0
+    for _ in range(DEPTH - 1):
+        deeper = []
+        for group in groups[: _MAX_SEARCHED - searched]:
+            with contextlib.suppress(StorageError):  # a folder of somebody else's
+                for name in (f"{group}/{one}" for one in subfolders(root / group)):
+                    if _is_indexed(root / name) and any(True for _ in configuration_paths(root / name)):
+                        yield name
+                    elif _may_be_group(f"{root}/{name}"):
+                        deeper.append(name)
+        searched += len(groups)
+        groups = deeper
 
 
 def configuration_paths(folder: Path) -> Iterator[str]:
@@ -153,5 +202,5 @@ def configuration_folders(folder: Path) -> Iterator[Path]:
     if found:
         yield from found
         return
-    for name in subfolders(folder):
+    for name in experiment_paths(folder):
         yield from (folder / name / one for one in configuration_paths(folder / name))

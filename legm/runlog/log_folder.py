@@ -19,9 +19,9 @@ from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import (
     artifacts_folder,
     configuration_paths,
+    experiment_paths,
     is_configuration_folder,
     refuse_links,
-    subfolders,
 )
 from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
 
@@ -42,7 +42,7 @@ def find_logs(root: Path) -> list[Path]:
     """All logs in a root directory, of backends with and without folders."""
     found = (
         root / experiment / name
-        for experiment in subfolders(root)
+        for experiment in experiment_paths(root)
         for name in configuration_paths(root / experiment)
     )
     folders = [*root.glob(f"{OWN_FOLDER}/*/*"), *found]
@@ -55,9 +55,9 @@ def find_pending_logs(root: Path) -> list[Path]:
     own = root.glob(f"{OWN_FOLDER}/{logs}")
     moved = (
         path
-        for experiment in subfolders(root)
+        for experiment in experiment_paths(root)
         for name in configuration_paths(root / experiment)
-        if "/" in name
+        if "/" in experiment or "/" in name
         for path in LogFolder.of(root / experiment / name).pending_logs()
     )
     return sorted([*own, *root.glob(logs), *moved])

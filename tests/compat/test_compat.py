@@ -149,6 +149,44 @@ def test_a_killed_script_leaves_an_interrupted_run_with_all_its_numbers(tmp_path
     assert found.run.configuration.parameters == {"lr": 0.1}
 
 
+KILLED_BEFORE_DELIVERY = """
+import sys, wandb
+wandb.init(project="p", config={"lr": 0.1})
+for i in range(10):
+    wandb.log({"loss": 1 / (i + 1)})
+sys.stdin.read()
+"""
+
+
+def test_the_runs_of_a_script_that_is_killed_get_to_wandb_by_sync(tmp_path):
+    (tmp_path / "script.py").write_text(KILLED_BEFORE_DELIVERY, encoding="utf-8")
+    variables = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
+    variables = environment(LEGM_ROOT="root", LEGM_BACKEND="local,wandb", **variables)
+    with subprocess.Popen(
+        [sys.executable, "-m", "legm.compat", "script.py"],
+        cwd=tmp_path,
+        env=variables,
+        stdin=subprocess.PIPE,
+    ) as process:
+        until(lambda: [one.points for one in results(tmp_path, "p")] == [10])
+        process.kill()
+
+    def legm(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(["-m", "legm", *arguments, "root"], tmp_path, **variables)
+
+    assert "wandb lacks the runs of a drop-in script that was killed" in legm("recover").stdout
+    assert not (tmp_path / "root" / "wandb").exists()
+    done = legm("sync")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("wandb: 1 run of a drop-in script delivered")
+    report = import_runs(tmp_path / "root" / "wandb", tmp_path / "copy")
+    assert (report.created, report.is_complete) == (1, True)
+    (found,) = runs_of(tmp_path / "copy", "p")
+    assert (found.status, found.points) == (Status.INTERRUPTED, 10)
+    assert legm("sync").stdout == "nothing is pending\n"
+    assert "wandb" not in legm("recover").stdout
+
+
 def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
     code = "import time, wandb\nwandb.init(project='p', config={'a': 1})\ntime.sleep(600)  # until it is killed\n"
     (tmp_path / "script.py").write_text(code, encoding="utf-8")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from click.testing import CliRunner
 from legm import BackendError, ExperimentHandler, hookimpl
 from legm.cli import main
 from legm.testing import MemoryBackend
+from tests.support.waiting import until
 
 ACME = """
 from legm import hookimpl
@@ -109,6 +113,41 @@ def test_the_command_lists_every_backend_also_broken_ones(packages):
     assert "uninstall one of them" in found["twin"]["problem"]
     assert found["local"]["problem"] == "legm's own backend has this name: it needs another"
     assert "acme (legm-acme 1.2)" in CliRunner().invoke(main, ["backends"]).stdout
+
+
+@pytest.fixture
+def hanging(packages, monkeypatch):
+    """A package whose import hangs until something is written to a pipe."""
+    monkeypatch.setattr("legm.delivery.registry.PATIENCE", 0.5)
+    pipe = packages / "pipe"
+    os.mkfifo(pipe)
+    (packages / "legm_acme.py").write_text(f"with open({str(pipe)!r}) as pipe:\n    pipe.read()\n{ACME}")
+    yield pipe
+    with contextlib.suppress(OSError):  # nobody reads
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_mirror_whose_import_hangs_is_waited_for_once_and_gets_the_run_when_it_is_there(
+    tmp_path, hanging, caplog
+):
+    began = time.monotonic()
+    for _ in range(5):
+        with ExperimentHandler(tmp_path, "e", backend=["local", "acme"]) as handler:
+            handler.start()
+            handler.set_metric("loss", 0.5)
+    done = CliRunner().invoke(main, ["backends", "--json"])
+    assert time.monotonic() - began < 20
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    assert "still being imported" in found["acme"]["problem"]
+    assert "still being imported" in caplog.text
+    assert "The run continues without the mirror 'acme'" in caplog.text
+    assert handler.aggregate_results()["best_loss"]["n"] == 5
+    hanging.write_text("x")
+    until(lambda: "legm_acme" in sys.modules and hasattr(sys.modules["legm_acme"], "Backend"))
+    done = CliRunner().invoke(main, ["sync", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    until(lambda: len(sys.modules["legm_acme"].Backend.results) == 5)
 
 
 # legm sync

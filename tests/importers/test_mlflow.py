@@ -12,6 +12,7 @@ import sys
 import time
 import tracemalloc
 import uuid
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,10 @@ from legm.cli import main
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
-from legm.records import Points, Query, Status
+from legm.importers.detection import open_detected_source
+from legm.importers.external_run import CountedSource
+from legm.importers.import_notes import PERHAPS_ROUNDED
+from legm.records import Points, Query, Series, Status
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
@@ -222,6 +226,37 @@ def test_a_run_that_had_not_ended_is_taken_again_when_it_went_on(store, tmp_path
     assert len(list(root.glob("*/*/runs/**/*.log"))) == 1
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_the_first_look_at_a_store_knows_how_many_runs_there_are(tmp_path, monkeypatch, deleted):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    path = prepare_store(tmp_path / "mlflow.db")
+    for uri, place in (
+        (mlflow_sqlite_uri(path), path),
+        ((tmp_path / "mlruns").as_uri(), tmp_path / "mlruns"),
+    ):
+        client = MlflowClient(uri)
+        for name in ("a", "b"):
+            number = client.create_experiment(name)
+            for _ in range(3):
+                client.log_metric(client.create_run(number).info.run_id, "loss", 1.0)
+        if place == path:
+            client.delete_run(client.search_runs([number])[0].info.run_id)
+        with closing(open_detected_source(place, deleted=deleted)) as source:
+            assert isinstance(source, CountedSource)
+            assert (
+                source.number_of_runs()
+                == len(list(source.runs()))
+                == (5 if place == path and not deleted else 6)
+            )
+    totals = []
+    monkeypatch.setattr(
+        "legm.importers.pipeline.show_progress",
+        lambda items, _, total=None: totals.append(total() if callable(total) else total) or items,
+    )
+    import_runs(path, tmp_path / "root", deleted=deleted)
+    assert totals[:2] == [5 + deleted, 5 + deleted]
+
+
 def test_deleted_runs_come_only_when_they_are_asked_for(store, tmp_path):
     client, source, experiment = store
     fill(client, tmp_path, experiment)
@@ -251,6 +286,26 @@ def test_metrics_without_steps_keep_every_value_and_parameters_lose_their_memory
         assert result.run.configuration.parameters == {"loss": "[<Loss object>]"}
         curves = {s.name: (h.steps.tolist(), h.values.tolist()) for s, h in result.histories.items()}
         assert curves == {"loss": ([0, 1, 2, 3], [0.5, 0.25, 0.25, 1.0]), "late": ([7], [1.0])}
+
+
+def test_whole_numbers_beyond_what_floats_represent_are_exact_as_params_and_reported_as_metrics(
+    store, tmp_path
+):
+    client, source, experiment = store
+    number = client.create_experiment(experiment)
+    run_id = client.create_run(number).info.run_id
+    client.log_param(run_id, "tokens", 2**53 + 1)
+    client.log_metric(run_id, "tokens", 2**53 + 1)
+    for name, value in (("far", -(2**60) - 1), ("small", 2**53 - 1), ("loss", 1e30), ("endless", math.inf)):
+        client.log_metric(run_id, name, value)
+    client.set_terminated(run_id)
+    report = import_runs(source, tmp_path / "root", experiments=[experiment])
+    count, example = report.omitted[PERHAPS_ROUNDED]
+    assert count == 2
+    assert example in (f"tokens of {run_id}", f"far of {run_id}")
+    (result,) = results(tmp_path / "root", experiment).values()
+    assert result.run.configuration.parameters == {"tokens": 2**53 + 1}
+    assert result.best[Series("tokens")] == 2**53
 
 
 def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):

@@ -36,7 +36,8 @@ for seed in range(2):
         with open(f"{run.dir}/{name}", "w") as file:
             file.write(text)
         run.save(f"{run.dir}/{name}", base_path=run.dir)
-    artifact = wandb.Artifact("model", "model", f"of seed {seed}" if seed else None)
+    artifact = wandb.Artifact("model", "model", f"of seed {seed}" if seed else None,
+        metadata={"epochs": 3, "scores": {"top1": 0.5}} if seed else None)
     with artifact.new_file("deep/m.bin") as file:
         file.write(f"weights {seed}")
     artifact.add_reference("https://example.com/x.csv", checksum=False)
@@ -80,8 +81,6 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
     report = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
     assert report.is_complete, report
     assert (report.created, report.kind) == (3, "wandb")
-    remark = "aliases, descriptions and metadata of artifacts on a server are not imported"
-    assert report.omitted[remark] == (1, f"{ENTITY}/digits/r1: model:v0")
     runs = imported(tmp_path / "root", "digits")
     assert {name: run.status for name, run in runs.items()} == {
         "r0": Status.COMPLETED, "r1": Status.COMPLETED, "failed": Status.FAILED
@@ -95,6 +94,10 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
     assert (origin["key"], origin["name"], origin["group"]) == (f"{ENTITY}/digits/r1", "run 1", "g")
     assert (origin["tags"], origin["notes"]) == ({"baseline": "", "ä": ""}, "two\nlines")
     assert origin["summary"]["verdict"] == "good"
+    assert origin["artifacts"] == [
+        {"name": "model:v0", "type": "model", "aliases": [], "description": "of seed 1",
+         "metadata": {"epochs": 3, "scores": {"top1": 0.5}}}
+    ]  # fmt: skip
     assert run.rule == BestRule("early_stopping", metric="accuracy", higher_better=True)
     assert run.test == {
         Series("test accuracy", Split.TEST): 1.5, Series("undefined", Split.TEST): math.inf

@@ -124,6 +124,7 @@ class WandbServer:
         self.blobs: dict[str, bytes] = {}  # files of artifacts by the path of their address
         self.requests: Counter[str] = Counter()  # by kind, and GraphQL's by operation besides
         self.unknown: list[str] = []
+        self.received: list[bytes] | None = None  # the bodies of all requests, once a test sets it to a list
         self.crash_after = crash_after
         self.tells_count = (
             True  # whether UpsertBucket says how many rows a run has: the SDK writes after them
@@ -717,6 +718,8 @@ class Handler(BaseHTTPRequestHandler):
         kind = next((kind for kind in kinds if f"/{kind}" in self.path), "other")
         with owner.lock:
             owner.requests[kind] += 1
+            if owner.received is not None:
+                owner.received.append(self.path.encode() + body)
             outage = owner.outage if owner.outage.only in kind else Outage()
         if outage.silent:
             outage.over.wait()

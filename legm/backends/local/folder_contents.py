@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.entry_file import EntryFile
-from legm.backends.local.folder_index import experiment_folder
+from legm.backends.local.folder_index import experiment_folder, find_experiment_folder
 from legm.backends.local.parameters_file import read_configuration
 from legm.backends.local.parameters_overview import read_configuration_overview
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
-from legm.runlog.configuration_folders import configuration_paths, subfolders
+from legm.runlog.configuration_folders import configuration_paths, experiment_paths
 from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder, results_only_in_logs, results_resumed_in_logs
 
@@ -29,8 +29,10 @@ def experiments_in_folders(root: Path) -> Iterator[str]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for folder in subfolders(root):
-        name = experiment_in(root / folder)
+    for path in experiment_paths(root):
+        name = experiment_in(root / path)
+        if name is not None and "/" in path and find_experiment_folder(root, name) != root / path:
+            name = path
         if name is not None:
             yield name
 

@@ -37,8 +37,9 @@ from legm.records import Configuration
 from legm.runlog.configuration_folders import (
     DEPTH,
     configuration_paths,
+    experiment_paths,
+    holds_configurations,
     is_configuration_folder,
-    may_hold_configurations,
     refuse_links,
     subfolders,
 )
@@ -65,17 +66,24 @@ def experiment_folder(root: Path, experiment: str) -> Path:
 
 
 def find_experiment_folder(root: Path, experiment: str) -> Path:
-    """Where an experiment's configurations are: in the folder of its name, or in one that a user renamed.
+    """Where an experiment's configurations are: in the folder of its name, or where a user moved it.
 
-    Of several renamed copies, the first by name counts.
+    Of several copies, the first by name counts, and those that were moved deeper count last.
+
+    Args:
+        root: the root directory.
+        experiment: its name, or the path of a folder that a user renamed or moved.
     """
     expected = experiment_folder(root, experiment)
     if expected.is_dir():
         return expected
     with contextlib.suppress(StorageError):  # a root directory that cannot be read
-        for name in subfolders(root):
-            if _experiment_of_folder(root / name) == experiment:
-                return root / name
+        paths = list(experiment_paths(root))
+        for path in paths:
+            if _experiment_of_folder(root / path) == experiment:
+                return root / path
+        if experiment in paths:
+            return root / experiment
     return expected
 
 
@@ -308,7 +316,7 @@ class FolderIndex:
                 found.entries[name] = digests
             elif is_configuration_folder(path):
                 found.is_complete = False
-            elif depth > 1 and may_hold_configurations(str(path)):
+            elif depth > 1 and holds_configurations(str(path)):
                 before = len(found.entries), found.is_complete
                 self._survey_folder(f"{name}/", depth - 1, known, found)
                 if (len(found.entries), found.is_complete) != before:

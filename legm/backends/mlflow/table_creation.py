@@ -29,7 +29,11 @@ from legm.hooks import still_working
 __all__ = ["create_database_tables", "create_sqlite_store"]
 
 _TIMEOUT = 120  # seconds
-_LOCK_KEY = 0x6C65676D  # "legm": PostgreSQL's advisory locks are numbers
+_TRY_LOCK = {  # by the database's kind: takes a lock that ends with the connection, or says that it is taken
+    "postgresql": f"SELECT pg_try_advisory_lock({0x6C65676D})",  # "legm": its locks are numbers
+    "mysql": "SELECT GET_LOCK('legm-mlflow-tables', 0)",
+    "mariadb": "SELECT GET_LOCK('legm-mlflow-tables', 0)",
+}
 _LOCK_PAUSE = 0.1  # seconds
 
 _CREATE_TABLES = """
@@ -115,15 +119,16 @@ def create_database_tables(engine: Any) -> None:
 
 @contextlib.contextmanager
 def _database_lock(engine: Any) -> Iterator[None]:
-    """Exclude other processes that create tables, where the database is PostgreSQL."""
+    """Exclude other processes that create tables, where the database has locks for it."""
     import sqlalchemy
 
-    if engine.name != "postgresql":
+    if engine.name not in _TRY_LOCK:
         yield
         return
     until = time.monotonic() + _TIMEOUT
-    with engine.connect() as connection:  # the lock ends with the connection
-        attempt = sqlalchemy.text(f"SELECT pg_try_advisory_lock({_LOCK_KEY})")
+    with engine.connect() as connection:
+        connection.detach()  # from the pool: the lock ends with the connection
+        attempt = sqlalchemy.text(_TRY_LOCK[engine.name])
         while not connection.execute(attempt).scalar():
             still_working()
             if time.monotonic() > until:

@@ -73,7 +73,7 @@ _MODES = ("online", "offline")
 _EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255, Status.PRUNED: 255}
 _READER_THREADS = 8
 _HEALTH_INTERVAL = 2.0  # seconds between two checks whether the server still responds
-_LONGEST_FINISH = 20.0  # seconds that a server which responds may take to receive the end of a run
+_LONGEST_FINISH = 10.0  # seconds that a server which responds may take to receive the end of a run
 _PATIENCE_OFFLINE = 60.0  # seconds: a folder on this machine cannot be away
 _DEFAULT_SETTINGS: dict[str, Any] = {
     "silent": True,

@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,7 @@ class MlrunsSource:
 
     def groups(self) -> Iterator[RunGroup]:
         """The run of each folder."""
-        for experiment in [
-            *_mlruns_experiment_folders(self._root),
-            *_mlruns_experiment_folders(self._root / ".trash"),
-        ]:
+        for experiment in self._experiment_folders():
             shared = [experiment / name for name in ("meta.yaml", "tags", "datasets", "models")]
             for folder in _mlruns_subfolders(experiment):
                 key = folder.relative_to(self._root).as_posix()
@@ -108,6 +106,16 @@ class MlrunsSource:
         if found is not None:
             self._run_folders[found.key] = folder
             yield found
+
+    def _experiment_folders(self) -> list[Path]:
+        trash = self._root / ".trash"
+        return [*_mlruns_experiment_folders(self._root), *_mlruns_experiment_folders(trash)]
+
+    def number_of_runs(self) -> int:
+        """How many folders of runs there are."""
+        return sum(
+            map(self._is_run, chain.from_iterable(map(_mlruns_subfolders, self._experiment_folders())))
+        )
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""

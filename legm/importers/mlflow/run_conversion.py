@@ -12,11 +12,12 @@ from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.core.system_names import is_system_name
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import ImportNotes
+from legm.importers.import_notes import PERHAPS_ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
 from legm.importers.native_runs import restore_native_run
 from legm.importers.value_parsing import parse_value_text
 from legm.records import Display, Plain, Points, Status
+from legm.runlog.recorded_values import EXACT
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -25,6 +26,7 @@ __all__ = ["DELETED", "ExternalMlflowRun", "external_run", "mlflow_to_seconds", 
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
 _DEFAULT_DATA = "dataset"  # MLflow's name for data that the script did not name
+_MAX_WHOLE = 2.0**64  # what is larger was hardly a whole number
 _FAR = 10**18  # ms: beyond any calendar
 _LARGEST = 1.7976931348623157e308
 _STATUSES = {
@@ -89,7 +91,9 @@ def external_run(
             return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescape_name)
         except StorageError as error:
             return unreadable_run(run.run_id, run.experiment, error)
-    return _as_external_run(run, lambda: _with_system_displays(points()), files)
+    return _as_external_run(
+        run, lambda: _with_system_displays(_noting_large_numbers(run.run_id, points(), notes)), files
+    )
 
 
 def _with_system_displays(batches: Iterable[Points]) -> Iterator[Points | Display]:
@@ -106,6 +110,19 @@ def _with_system_displays(batches: Iterable[Points]) -> Iterator[Points | Displa
         for series in found.keys() & names_of_system:
             for step, time, value in zip(*(column.tolist() for column in found[series]), strict=True):
                 yield Display(series.name, value, step, time)
+
+
+def _noting_large_numbers(run_id: str, points: Iterable[Points], notes: ImportNotes) -> Iterator[Points]:
+    """Points as they are; whole numbers that MLflow may have rounded when it stored them are noted."""
+    import numpy as np
+
+    for batch in points:
+        if np.any((np.abs(batch.values) >= EXACT) & (np.abs(batch.values) < _MAX_WHOLE)):
+            for layout, _, _, values in batch.blocks():
+                size = np.abs(values)
+                for at in np.flatnonzero(((size >= EXACT) & (size < _MAX_WHOLE)).any(axis=0)):
+                    notes.add(PERHAPS_ROUNDED, f"{layout[at].name} of {run_id}")
+        yield batch
 
 
 def _as_external_run(

@@ -161,6 +161,12 @@ class MlflowSqliteSource:
             if found is not None:
                 yield found
 
+    def number_of_runs(self) -> int:
+        """How many runs the file has."""
+        condition = "" if self._deleted else f"WHERE {_IS_ACTIVE}"
+        count: int = self._query(f"SELECT count(*) {_FROM_RUNS} {condition}")[0][0]
+        return count
+
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         found = self._read_run(key)

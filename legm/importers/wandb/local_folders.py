@@ -145,6 +145,14 @@ class WandbFolderSource:
         values = partial(last_values_without_log, summary, run.ended or run.started)
         return external_run(run, values, files, files, self.notes)
 
+    def number_of_runs(self) -> int:
+        """How many runs have folders; one that was resumed has several."""
+        folders = chain(
+            (log.parent for log in _wandb_log_paths(self._path)),
+            _wandb_folders_without_log(self._path),
+        )
+        return len({run_id_in_folder_name(folder) for folder in folders})
+
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         if key in self._without_log:

@@ -6,12 +6,14 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from legm.backends.wandb import names
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
@@ -151,12 +153,16 @@ class WandbServerSource:
     def _read_run(self, run: Any) -> ExternalRun | None:
         with self._translate_errors("read a run"):
             described = self._describe(run)
+        artifacts = self._artifacts(run, described)
+        origin = {"artifacts": [_artifact_origin(one) for one in artifacts]} if artifacts else {}
+        described = replace(described, origin={**described.origin, **origin})
+        with self._translate_errors("read a run"):
             if run.system_metrics:
                 self.notes.add("system metrics are not imported", described.key)
         return external_run(
             described,
             lambda: self._read_records(run, described),
-            lambda: [*self._run_files(run, described), *self._artifact_files(run, described)],
+            lambda: [*self._run_files(run, described), *self._artifact_files(artifacts, described)],
             lambda: self._run_files(run, described),
             self.notes,
         )
@@ -231,20 +237,22 @@ class WandbServerSource:
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
 
-    def _artifact_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
-        for artifact in self._iterate("list the artifacts", run.logged_artifacts()):
-            if str(artifact.type).startswith(INTERNAL_ARTIFACT_TYPES):
-                continue
+    def _artifacts(self, run: Any, described: ExternalWandbRun) -> list[Any]:
+        """The artifacts that a run logged, without W&B's own."""
+        if names.RUN_KEY in described.parameters or names.EXPERIMENT_KEY in described.parameters:
+            return []  # it is legm's, which logs none
+        found = self._iterate("list the artifacts", run.logged_artifacts())
+        return [one for one in found if not str(one.type).startswith(INTERNAL_ARTIFACT_TYPES)]
+
+    def _artifact_files(
+        self, artifacts: Iterable[Any], described: ExternalWandbRun
+    ) -> Iterator[ExternalFile]:
+        for artifact in artifacts:
             try:
                 entries = dict(artifact.manifest.entries)
             except Exception as cause:  # noqa: BLE001 - the SDK has many kinds: an artifact costs itself alone
                 self.notes.add(f"artifacts that cannot be read: {_problem_text(cause)}", str(artifact.name))
                 continue
-            if artifact.description or artifact.metadata or {*artifact.aliases} - {"latest"}:
-                self.notes.add(
-                    "aliases, descriptions and metadata of artifacts on a server are not imported",
-                    f"{described.key}: {artifact.name}",
-                )
             for name, entry in entries.items():
                 if entry.ref is not None:
                     self.notes.add(
@@ -260,6 +268,17 @@ class WandbServerSource:
                     yield ExternalFile(
                         f"{artifact.name}/{name}", partial(_open_wandb_download, name, download)
                     )
+
+
+def _artifact_origin(artifact: Any) -> dict[str, Any]:
+    """What is noted about an artifact with its run, as of one in a local folder."""
+    described = {"description": artifact.description, "metadata": dict(artifact.metadata or {})}
+    return {
+        "name": str(artifact.name),
+        "type": str(artifact.type),
+        "aliases": [str(one) for one in artifact.aliases],
+        **{name: value for name, value in described.items() if value},
+    }
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,9 @@ from legm.backends.local.folder_index import (
     experiment_folder,
 )
 from legm.backends.local.parameters_file import read_configuration
+from legm.cli import main
 from legm.core.identity import fingerprint
+from legm.delivery.client import connect_client
 from legm.records import Configuration, Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_pending_logs
@@ -180,6 +184,58 @@ def test_a_renamed_experiment_is_found_again(tmp_path):
     assert not (tmp_path / EXPERIMENT).exists()
     renamed.rename(tmp_path / EXPERIMENT)
     assert run(tmp_path, 3.0) == folder
+
+
+@pytest.mark.parametrize("place", ["archive/LeNet@MNIST", "archive/2026/the paper's"])
+def test_a_whole_experiment_that_was_moved_deeper_is_found_again(tmp_path, place):
+    folder = run(tmp_path, 1.0)
+    ExperimentHandler(tmp_path, "another").start().log()
+    (tmp_path / place).parent.mkdir(parents=True)
+    moved = folder.parent.rename(tmp_path / place)
+    assert run(tmp_path, 2.0) == moved / folder.name
+    assert run(tmp_path, 5.0, lr=0.5).parent == moved
+    assert not (tmp_path / EXPERIMENT).exists()
+    assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 2
+    assert len(ExperimentHandler(tmp_path, EXPERIMENT).get_best("loss")) == 2
+    with ExperimentHandler.load_existent(moved / folder.name).start() as made:
+        made.set_metric("loss", 3.0)
+        assert made.configuration_folder == moved / folder.name
+    assert made.aggregate_results()["best_loss"]["n"] == 3
+    assert {place.parent for place in configuration_folders(tmp_path)} == {moved, tmp_path / "another"}
+    backend = connect_client(tmp_path)
+    assert len(names := backend.experiments()) == 2
+    assert sorted(len(list(backend.configurations(name))) for name in names) == [1, 2]
+    copy = shutil.copytree(moved, tmp_path / "archive" / "copy")
+    names = backend.experiments()
+    assert sorted(len(list(backend.configurations(name))) for name in names) == [1, 2, 2]
+    shutil.rmtree(copy)
+    done = CliRunner().invoke(main, ["ls", str(tmp_path), "--json"])
+    listed = {row["experiment"] for row in json.loads(done.stdout)}
+    assert listed == {EXPERIMENT, "another"}
+    (moved / folder.name).joinpath("params.yml").write_bytes(b"}{")
+    list(recover_folders(tmp_path))
+    assert read_configuration(moved / folder.name).experiment == EXPERIMENT
+
+
+def test_a_run_that_was_killed_in_an_experiment_that_was_moved_deeper_is_finalized_there(tmp_path):
+    folder = run(tmp_path / "root", 1.0)
+    living = handler(tmp_path / "another").start()
+    living.flush()
+    (log,) = (living.configuration_folder / "runs" / "open").glob("*.log")
+    shutil.copy(log, folder / "runs" / "open")  # no process has this copy
+    (tmp_path / "root" / "old").mkdir()
+    moved = folder.parent.rename(tmp_path / "root" / "old" / "mine") / folder.name
+    ((place, (result,), _),) = recover_folders(tmp_path / "root")
+    assert (place, result.run.run_id, result.status) == (moved, log.stem, Status.INTERRUPTED)
+
+
+def test_an_experiment_inside_another_is_never_mixed_with_it(tmp_path, caplog):
+    run(tmp_path, 1.0)
+    ExperimentHandler(tmp_path, "another").start().log()
+    inside = (tmp_path / "another").rename(tmp_path / EXPERIMENT / "another")
+    assert len(ExperimentHandler(tmp_path, EXPERIMENT).get_best("loss")) == 1
+    assert run(tmp_path, 2.0).parent == tmp_path / EXPERIMENT
+    assert f"{inside} is an experiment inside another one" in caplog.text
 
 
 def test_a_folder_that_was_moved_deeper_is_found_again(tmp_path):

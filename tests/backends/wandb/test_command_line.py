@@ -1,0 +1,58 @@
+"""What W&B's server is sent of the command line, which W&B takes itself: never a credential."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.wandb_server import ENTITY, KEY, environment, serving
+
+SECRET = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345"
+SCRIPT = f"""
+import sys
+from legm import ExperimentHandler
+
+options = {{"mode": "online", "entity": "{ENTITY}", "settings": {{"x_disable_stats": True}}}}
+backend = sys.argv[1].split(",")
+with ExperimentHandler("results", "e", backend=backend, backend_options={{"wandb": options}}) as handler:
+    handler.set_param("lr", 0.1)
+    handler.start()
+    for step in range(3):
+        handler.set_metric("loss", step)
+"""
+
+
+@pytest.mark.parametrize("backend", ["wandb", "local,wandb"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--hf_token", SECRET],
+        [f"--hf-token={SECRET}"],
+        ["--password", "abc"],
+        ["--optimizer", "adam-and-eve"],
+    ],
+)
+def test_a_credential_on_the_command_line_never_reaches_the_server(tmp_path, backend, given):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    text = given[-1].rpartition("=")[2].encode()
+    with serving() as server:
+        server.received = []
+        done = subprocess.run(
+            [sys.executable, "train.py", backend, *given],
+            cwd=tmp_path,
+            env=environment(server, tmp_path / "home"),
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert [run.state for run in server.runs.values()] == ["finished"]
+        assert len(next(iter(server.runs.values())).history) == 3
+        everything = b"".join(server.received)
+        assert KEY.encode() not in everything
+        is_sent = b"--" + text in everything or b'"' + text + b'"' in everything
+        assert is_sent is (text == b"adam-and-eve")  # W&B sends other arguments
+        assert (text in everything) is is_sent
+    assert not server.unknown
