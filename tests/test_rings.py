@@ -32,11 +32,12 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "console": (*_INNER, "runlog", "util"),
     "system_metrics": (*_INNER, "util"),
     "plotting": (*_INNER, "util"),
+    "provenance": (*_INNER, "runlog", "util"),
     "backends": (*_INNER, "runlog", "util", "hooks"),
     "delivery": (*_INNER, "runlog", "util", "hooks"),
     "analysis": (*_INNER, "runlog", "util", "hooks", "delivery", "plotting"),
 }
-_MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis", "console", "system_metrics")
+_MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis", "console", "provenance", "system_metrics")
 _MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends")
 _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")

@@ -34,6 +34,7 @@ __all__ = [
     "redact",
     "redact_configuration",
     "redact_run",
+    "redact_source",
     "redact_text",
     "redact_url_password",
 ]
@@ -149,6 +150,12 @@ _TOKEN = re.compile(
 )
 _ASSIGNED = re.compile(r"(?<![\w.-])((?:--?)?[A-Za-z][\w.-]{1,100})(=)([^\s&;,\"')}\]]+|\"[^\"]*\"|'[^']*')")
 _QUOTED = re.compile(r"([\"'])([A-Za-z][\w.-]{1,100})\1(\s*:\s*)(\"[^\"]*\"|'[^']*')")
+_LITERAL = re.compile(
+    r"(?<![\w.-])([A-Za-z_][\w-]{1,100})([\"']?\]?\s*(?::\s*\w{1,30}\s*=|[:=])\s*[bfru]?)(\"[^\"\n]+\"|'[^'\n]+')"
+)
+_SETTING = re.compile(
+    r"(?m)^([ \t]*(?:export |- )?)([A-Za-z_][\w.-]{1,100})([ \t]*[:=][ \t]*)([^\s\"'(){}\[\]$,;]+)$"
+)
 _OPTION = re.compile(r"(?<!\S)--([A-Za-z][\w.-]{1,100})(\s+)([^\s-]\S*)")
 
 
@@ -174,6 +181,28 @@ def redact_text(text: str) -> str:
     if "--" in text:
         found = _OPTION.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     return text if found == text else found
+
+
+def redact_source(text: str) -> str:
+    """:meth:`redact_text` for programs and files of settings.
+
+    There, a credential may also be a literal that is assigned, or what a line of its own sets a name to.
+    """
+    found = redact_text(text)
+    if '"' in text or "'" in text:
+        found = _LITERAL.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
+
+    def set_to(found: re.Match[str]) -> str:
+        name, value = found[2], found[4]
+        is_variable = value == name or value.startswith("self.")
+        return _redact_pair(found, name, value) if _is_strong_name(name) and not is_variable else found[0]
+
+    return _SETTING.sub(set_to, found)
+
+
+def _is_strong_name(name: str) -> bool:
+    """Whether a name alone says that a text is a credential."""
+    return _credential_kind_of_name(name) in ("password", "secret")
 
 
 def _is_basic_credential(encoded: str) -> bool:
@@ -282,7 +311,7 @@ class CredentialRule:
         """Whether every text below a name is a credential."""
         if self._patterns is not None:
             return self._is_credential(name, "x")
-        return _credential_kind_of_name(name) in ("password", "secret")
+        return _is_strong_name(name)
 
     def _redact_list(self, name: str, items: list[Plain]) -> list[Plain]:
         """Each item under the name of the list, or under that of the option before it, as in ``sys.argv``."""

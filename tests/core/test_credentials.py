@@ -9,6 +9,7 @@ from legm.core.credentials import (
     CredentialRule,
     is_credential,
     redact,
+    redact_source,
     redact_text,
     redact_url_password,
 )
@@ -121,3 +122,20 @@ def test_a_condition_on_a_credential_is_evaluated_and_stored_without_it():
 def test_a_password_is_taken_out_of_an_address():
     assert redact_url_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
     assert redact_url_password("http://host:5000/a@b") == "http://host:5000/a@b"
+
+
+@pytest.mark.parametrize(
+    ("source", "clean"),
+    [
+        ("API_KEY = 'abc-1'", "API_KEY = '<redacted>'"),
+        ("api_key: str = 'abc'", "api_key: str = '<redacted>'"),
+        ('d["api_key"] = "abc"', 'd["api_key"] = "<redacted>"'),
+        ("a = 1\n  - password: hunter2\nb = 2", "a = 1\n  - password: <redacted>\nb = 2"),
+        ("export HF_TOKEN=abc", "export HF_TOKEN=<redacted>"),
+        ("password = getpass()", "password = getpass()"),
+        ("self.api_key = self.key", "self.api_key = self.key"),
+        ("token = tokenizer", "token = tokenizer"),
+    ],
+)
+def test_a_credential_in_a_program_or_a_file_of_settings_is_found(source, clean):
+    assert redact_source(source) == clean
