@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
@@ -38,6 +39,7 @@ from legm.errors import (
     closest,
 )
 from legm.hooks import Capability
+from legm.provenance.collect import ProvenanceCollector, is_provenance_wanted, started_environment
 from legm.records import (
     Artifact,
     Comparison,
@@ -109,6 +111,9 @@ class ExperimentHandler:
         main_process: whether this process records. Of the processes that train one model together (torchrun,
             SLURM, MPI, accelerate) only rank 0 does, which is found from the environment; in the others
             parameters can be read, and every other call has no effect. Runs can be read in all of them.
+        provenance: whether each run records where it comes from: the command, the script's git repository
+            with its uncommitted changes, the machine, the scheduler's ids, and the versions of what was
+            imported. The environment variable ``LEGM_PROVENANCE=0`` switches it off.
 
     Raises:
         InvalidName: the experiment's name or the description is not text, or is empty.
@@ -126,6 +131,7 @@ class ExperimentHandler:
         "_has_system_metrics",
         "_is_main_process",
         "_parameters",
+        "_provenance",
         "_session",
         "_slot",
     )
@@ -143,6 +149,7 @@ class ExperimentHandler:
         console: bool | int = False,
         system_metrics: bool = False,
         main_process: bool | None = None,
+        provenance: bool = True,
     ) -> None:
         check_name("experiment", experiment_name, InvalidName)
         if description:
@@ -167,6 +174,7 @@ class ExperimentHandler:
         self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
         self._slot = ClaimSlot()
+        self._provenance = provenance
 
     # Parameters
 
@@ -548,7 +556,12 @@ class ExperimentHandler:
     def _begin(
         self, configuration: Configuration, wanted: WantedRun | None = None, rewind_to: int | None = None
     ) -> None:
-        run = new_run(configuration, self._description, self._parameters.uncompared())
+        is_wanted = is_provenance_wanted(self._provenance)
+        hidden = self._parameters.hidden_texts() if is_wanted else ()
+        origin = started_environment(hidden) if is_wanted else None
+        run = new_run(configuration, self._description, self._parameters.uncompared(), origin=origin)
+        if not is_wanted:
+            run = replace(run, environment={})
         if not self._is_main_process:
             self._session = UnrecordedSession(run)
             log.info("this process does not record its run: the process with rank 0 does")
@@ -556,6 +569,16 @@ class ExperimentHandler:
         resumable = ResumableRun(self._client.root, run, wanted, rewind_to) if wanted else None
         session = RunSession(self._client, run, self._slot, resumable)
         self._session = session
+        if is_wanted:
+            collector = ProvenanceCollector(
+                session.recorder.add_record,
+                session.files,
+                Path(self._client.root),
+                hidden,
+                is_resumed=session.is_resumed,
+            )
+            collector.start()
+            session.companions.append(collector)
         PROCESS_END.watch(session)
         self._files = session.files
         if self._console_limit:

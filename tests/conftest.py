@@ -82,6 +82,9 @@ settings.register_profile("core", **_BUSY, max_examples=25)  # it is to be quick
 settings.load_profile("legm")
 
 
+os.environ["LEGM_PROVENANCE"] = "0"  # the tests of it switch it on: the others need not wait for git
+
+
 def is_core_alone(config: pytest.Config) -> bool:
     return bool(config.getoption("markexpr") == "core")
 

@@ -283,6 +283,10 @@ class CredentialRule:
             return _changed_by_redaction(value, self._redact_list(name, value))
         return REDACTED if self._is_credential(name, value) else value
 
+    def hidden_texts(self, name: str, value: Plain) -> set[str]:
+        """The texts in a parameter's value, in plain form, that are credentials or hold one."""
+        return set(_texts(value)) - set(_texts(self.redact(name, value)))
+
     def redact_copies(self, text: str, name: str, value: Plain) -> str:
         """A text that was made from a value, without the credentials that it took from there.
 
@@ -291,8 +295,7 @@ class CredentialRule:
             name: the parameter's name.
             value: its value in plain form.
         """
-        secrets = set(_texts(value)) - set(_texts(self.redact(name, value)))
-        for secret in sorted(secrets, key=len, reverse=True):
+        for secret in sorted(self.hidden_texts(name, value), key=len, reverse=True):
             text = text.replace(secret, REDACTED)
         return self._redact_form(text)
 

@@ -363,6 +363,16 @@ class Parameters:
             is_changed = False
         return repr(plain if is_changed else value)
 
+    def hidden_texts(self) -> set[str]:
+        """The texts in all values that are credentials or hold one."""
+        found: set[str] = set()
+        for name, value in self._values.items():
+            try:
+                found |= self._rule.hidden_texts(name, to_plain(name, value))
+            except UnstableValue:  # it has no text
+                continue
+        return found
+
     def _plain(self, name: str) -> Plain:
         """The plain form of a parameter's value, without credentials.
 

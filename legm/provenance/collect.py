@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legm.core.credentials import REDACTED, redact, redact_source
+from legm.core.origins import CHANGES_FILE
 from legm.errors import LegmError
 from legm.provenance.notebook import is_interactive, read_notebook
 from legm.provenance.scheduler import read_scheduler
@@ -29,14 +30,12 @@ if TYPE_CHECKING:
     from legm.provenance.distributions import InstalledDistributions
     from legm.provenance.git import GitState
 
-__all__ = ["CHANGES_FILE", "SWITCH", "ProvenanceCollector", "is_provenance_wanted", "started_environment"]
+__all__ = ["SWITCH", "ProvenanceCollector", "is_provenance_wanted", "started_environment"]
 
 log = logging.getLogger(__name__)
 
 SWITCH = "LEGM_PROVENANCE"
 """The environment variable that switches provenance off by 0."""
-CHANGES_FILE = "uncommitted-changes.patch"
-"""The name of the file of a run that holds the changes which were not committed when it began."""
 
 _PATIENCE = 3.0  # seconds that the end of a run waits for what is being collected
 _SHORTEST = 4  # characters of a credential that is replaced inside of other text
@@ -81,20 +80,23 @@ class _Redaction:
         self.secrets = sorted(set(secrets) - {""}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
+        """A text without credentials."""
         for secret in self.secrets:
             if len(secret) >= _SHORTEST:
                 text = text.replace(secret, REDACTED)
         return redact_source(text)
 
     def argument(self, text: str) -> str:
+        """An argument of a command, which may be short."""
         for secret in self.secrets:
             if text == secret or text.endswith("=" + secret):
                 return text.removesuffix(secret) + REDACTED
         return self.text(text)
 
     def plain(self, value: Plain) -> Plain:
+        """A plain value without credentials, whose texts are valid."""
         if isinstance(value, str):
-            return self.text(value)
+            return self.text(value).encode("utf-8", "backslashreplace").decode()
         if isinstance(value, dict):
             return {name: self.plain(item) for name, item in value.items()}
         return [self.plain(item) for item in value] if isinstance(value, list) else value

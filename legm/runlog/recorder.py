@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.naming import check_name
+from legm.core.origins import CHANGES_FILE
 from legm.errors import LegmError, MetricError, StateError, closest
-from legm.records import BestRule, Outcome, Points, Record, Rewind, Series, Split
+from legm.records import Artifact, BestRule, EnvironmentUpdate, Outcome, Points, Record, Rewind, Series, Split
 from legm.runlog.log_frames import OtherRecord, cursors_frame, record_frame
 from legm.runlog.log_reader import Log, read_log
 from legm.runlog.log_writer import LogWriter
@@ -95,7 +96,7 @@ class Recorder:
         earlier: Log | None = None,
     ) -> None:
         self._writer = writer
-        self._begun = writer.position
+        self._has_content = False
         self._deliver = deliver
         self._log_lock = ReentrySafeLock()  # guards the log, the delivery, and what is encoded
         self._starting = threading.RLock()
@@ -242,8 +243,8 @@ class Recorder:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was added yet."""
-        return not self._added and not self._unwritten and self._writer.position == self._begun
+        """Whether the user added nothing yet."""
+        return not self._has_content and all(map(_is_provenance, self._added[:]))
 
     def add_record(self, record: OtherRecord) -> None:
         """Add a record other than points."""
@@ -320,6 +321,7 @@ class Recorder:
             rewind = Rewind(step, time.time())
             known = [*read_log(writer.path).records, rewind]
             self._unwritten.append(_Batch(record_frame(rewind), [rewind], 0))
+            self._has_content = True
             self._rows.continue_after(known)
             self._write_unwritten()
 
@@ -436,6 +438,7 @@ class Recorder:
         others = [one for one in added if not isinstance(one, bytes)]
         rows = [one for one in added if isinstance(one, bytes)]
         encoded = self._rows.encode(rows, others)
+        self._has_content = self._has_content or not all(map(_is_provenance, added))
         before = len(self._unwritten)
         try:
             self._unwritten.append(_Batch(b"".join(encoded.frames), encoded.records, encoded.values))
@@ -499,3 +502,10 @@ class Recorder:
                 self._added.clear()
                 self._unwritten.clear()
                 self._writer.close()
+
+
+def _is_provenance(added: bytes | Record) -> bool:
+    """Whether something that was added only says where the run comes from, which legm finds out by itself."""
+    if isinstance(added, Artifact):
+        return added.name.startswith(CHANGES_FILE.partition(".")[0])
+    return isinstance(added, EnvironmentUpdate)
