@@ -439,6 +439,8 @@ class RunCounts:
         folder: the configuration's folder; None without one.
         rules: how the completed runs chose their best step, each rule with its number of runs.
         repeated: how many completed runs have the same seed parameters as another one before them.
+        code: the code of the completed runs, each label with its number of runs; without those of which it is
+            unknown.
     """
 
     configuration: Configuration
@@ -454,6 +456,7 @@ class RunCounts:
     rules: Mapping[BestRule, int] = field(default_factory=dict)
     repeated: int = 0
     pruned: int = 0
+    code: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -616,6 +619,7 @@ class Ranked:
         direction: whether higher or lower values are better, and why; the same for the whole ranking.
         rules: how its completed runs chose their best step, each rule with its number of runs.
         repeated: how many of its completed runs repeat the seed of another one.
+        code: the code of its completed runs, each label with its number of runs.
     """
 
     configuration: Configuration
@@ -628,6 +632,7 @@ class Ranked:
     rules: Mapping[BestRule, int] = field(default_factory=dict)
     repeated: int = 0
     pruned: int = 0
+    code: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def left_out(self) -> dict[str, int]:

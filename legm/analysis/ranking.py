@@ -72,7 +72,7 @@ def rank_experiment(
     ranked = [
         Ranked(
             *(one.configuration, value, one.completed, one.failed, one.interrupted, one.folder),
-            *(direction, one.rules, one.repeated, one.pruned),
+            *(direction, one.rules, one.repeated, one.pruned, one.code),
         )
         for one, value in zip(chosen, values, strict=True)
         if value is not None

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.analysis.notes import brief_notes, left_out_note, repeated_note
+from legm.analysis.notes import brief_notes, different_code_note, left_out_note, repeated_note
 from legm.analysis.unfinished import unfinished_curve, unfinished_statuses
+from legm.core.code_versions import count_code
 from legm.core.naming import readable_name
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs_to_read, read_runs
@@ -78,6 +79,7 @@ class _SummarizedRuns:
     def __init__(self, runs: Iterable[RunResult], *, one_per_seed: bool) -> None:
         self._runs = newest_counted_of_each_seed(runs) if one_per_seed else runs
         self._parameters: list[Mapping[str, Any]] = []
+        self._environments: list[Mapping[str, Any]] = []
         self._status: Counter[Status] = Counter()
         self.metrics: set[str] = set()
         self.indexed: set[str] = set()
@@ -90,6 +92,7 @@ class _SummarizedRuns:
             self.indexed.update(series.name for series in run.best if series.index is not None)
             if run.status is Status.COMPLETED:
                 self._parameters.append(run.run.parameters)
+                self._environments.append(run.run.environment)
             yield run
 
     @property
@@ -98,15 +101,18 @@ class _SummarizedRuns:
         return len(self._parameters)
 
     def notes(self) -> list[str]:
-        """The note that completed runs have equal seeds; nothing where none have."""
-        return repeated_note(count_repeated(self._parameters), self.completed)
+        """The notes that completed runs have equal seeds, or different code; nothing where none have."""
+        return [
+            *repeated_note(count_repeated(self._parameters), self.completed),
+            *different_code_note([count_code(self._environments)]),
+        ]
 
     def left_out(self) -> list[str]:
         """The note that some runs did not complete; nothing where all did."""
         return left_out_note([{one.value: self._status[one] for one in Status if one not in _COUNTED}])
 
     def warn(self) -> None:
-        """Log a warning if completed runs have equal seeds."""
+        """Log a warning if completed runs have equal seeds or different code."""
         for note in self.notes():
             log.warning("%s", note)
 

@@ -193,9 +193,12 @@ def _print_best(
 
 def _best_aggregates_text(one: Ranked) -> str:
     """The runs that do not count, and those that count although they repeat a seed."""
+    from legm.core.code_versions import different_code_text
+
     nan = f"{one.value.nan} NaN" if one.value.nan else ""
     repeated = f"{one.repeated} with a repeated seed" if one.repeated else ""
-    return ", ".join(filter(None, (printed_statuses(one.left_out), nan, repeated)))
+    code = "different code" if different_code_text(one.code) else ""
+    return ", ".join(filter(None, (printed_statuses(one.left_out), nan, repeated, code)))
 
 
 def _print_unfinished_best(
@@ -264,5 +267,6 @@ def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> d
         "completed": one.completed,
         **one.left_out,
         "repeated": one.repeated,
+        "code": dict(one.code),
         "choice": choice_as_dict(key, one.rules, one.direction),
     }

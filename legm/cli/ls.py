@@ -162,6 +162,7 @@ def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
                 "values": {key: list(values) for key, values in count.values.items()},
                 "rules": [{**asdict(rule), "runs": runs} for rule, runs in count.rules.items()],
                 "repeated": count.repeated,
+                "code": dict(count.code),
             }
             for count in one.counts
         ],

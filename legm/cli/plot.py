@@ -177,7 +177,7 @@ def _plot_configuration(
 ) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief_notes, left_out_note, repeated_note
+    from legm.analysis.notes import brief_notes, different_code_note, left_out_note, repeated_note
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
@@ -198,8 +198,9 @@ def _plot_configuration(
     unfinished = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
+    codes = different_code_note(one.code for one in choice.counts)
     left_out = left_out_note(one.left_out for one in choice.counts)
-    notes = [*left_out, *repeated_note(repeated, count), *note]
+    notes = [*left_out, *repeated_note(repeated, count), *codes, *note]
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
     figure = plotting.plot_curves(drawn, heading, count, asked.style, unfinished, brief_notes(notes))

@@ -87,6 +87,7 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
+                "code": {text: choices[text].code for text in aggregates},
                 "files": [{"path": path, "bytes": size} for path, size in files],
                 "problem": one.problem or None,
             }
@@ -135,11 +136,13 @@ class _ShownChoices:
     """
 
     def __init__(self, runs: Sequence[RunResult]) -> None:
+        from legm.core.code_versions import count_code
         from legm.stats.run_counts import count_repeated
 
         completed = [run for run in runs if run.status is Status.COMPLETED]
         self.rules = Counter(run.rule for run in completed)
         self.repeated = count_repeated(run.run.parameters for run in completed)
+        self.code = count_code(run.run.environment for run in completed)
         self._completed = len(completed)
 
     def title(self, key: str) -> str:
@@ -150,12 +153,13 @@ class _ShownChoices:
 
     def notes(self, keys: Iterable[str]) -> list[str]:
         """What a user should know about the aggregates."""
-        from legm.analysis.notes import repeated_note
+        from legm.analysis.notes import different_code_note, repeated_note
         from legm.stats.value_choice import choice_note
 
         return [
             *filter(None, (choice_note(key, self.rules) for key in keys)),
             *repeated_note(self.repeated, self._completed),
+            *different_code_note([self.code]),
         ]
 
     def as_dict(self, keys: Iterable[str]) -> dict[str, Any]:

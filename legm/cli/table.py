@@ -148,13 +148,14 @@ def table_command(
 
 def _table_notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
     """What a reader of the table should know about its values."""
-    from legm.analysis.notes import brief_notes, ranking_notes, repeated_note
+    from legm.analysis.notes import brief_notes, different_code_note, ranking_notes, repeated_note
     from legm.stats.number_formatting import spread_description
 
     notes = [note for one, them in ranked.items() for note in ranking_notes(one.key, them)[:1]]
     every = {one.configuration.fingerprint: one for them in ranked.values() for one in them}.values()
     repeated = repeated_note(sum(one.repeated for one in every), sum(one.completed for one in every))
     notes += [brief_notes([note]) for note in repeated]
+    notes += different_code_note(one.code for one in every)
     values = [one.value for them in ranked.values() for one in them]
     spreads = " and ".join(dict.fromkeys(spread_description(value.method) for value in values if value.n > 1))
     runs = {metric.name: _table_runs_text(them) for metric, them in ranked.items()}
@@ -317,7 +318,8 @@ def _table_as_dicts(
 
     def table_value(key: str, entry: Ranked) -> dict[str, Any]:
         choice_of = choice_as_dict(key, entry.rules, entry.direction)
-        return {**json_aggregate(entry.value), "repeated": entry.repeated, "choice": choice_of}
+        own = {"repeated": entry.repeated, "code": dict(entry.code)}
+        return {**json_aggregate(entry.value), **own, "choice": choice_of}
 
     labels = choice.experiment.labels()
     return [

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from legm.analysis.unfinished import unfinished_curve
+from legm.core.code_versions import count_code, different_code_text
 from legm.core.direction import decide_direction
 from legm.core.display_names import display_names
 from legm.core.plain_form import canonical_text
@@ -188,6 +189,7 @@ class ExperimentContent:
                     for run_id, curve in single
                 ],
                 "repeated": count_repeated(run.run.parameters for run in completed),
+                "code": different_code_text(count_code(run.run.environment for run in completed)),
             }
         )
         for run in sorted(runs, key=lambda run: run.run.run_id):

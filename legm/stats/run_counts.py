@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
+from legm.core.code_versions import count_code
 from legm.core.seeds import seed_key
 from legm.records import BestRule, Configuration, Plain, RunCounts, RunResult, Series, Split, Status
 
@@ -81,6 +82,7 @@ def count_runs(
     indexed: set[str] = set()
     rules: Counter[BestRule] = Counter()
     parameters: list[Mapping[str, Plain]] = []
+    environments: list[Mapping[str, Plain]] = []
     last: float | None = None
     for run in runs:
         status[run.status] += 1
@@ -88,6 +90,7 @@ def count_runs(
         if run.status is Status.COMPLETED:
             rules[run.rule] += 1
             parameters.append(run.run.parameters)
+            environments.append(run.run.environment)
             for series, value in (*run.best.items(), *run.test.items()):
                 key = summary_key(series)
                 if series.index is not None:
@@ -108,6 +111,7 @@ def count_runs(
         rules=rules,
         repeated=count_repeated(parameters),
         pruned=status[Status.PRUNED],
+        code=count_code(environments),
     )
 
 

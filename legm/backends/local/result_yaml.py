@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.backends.local.entry_file import Entry, EntryFile
+from legm.core.code_versions import count_code
 from legm.core.credentials import redact_run
 from legm.core.naming import best_key
 from legm.errors import CorruptFile, StorageError
@@ -307,12 +308,15 @@ def _count_yaml_heads(
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
     rules = Counter(counted.rules)
-    parameters = [one.run.parameters for one in others if one.status is Status.COMPLETED]
+    completed = [one.run for one in others if one.status is Status.COMPLETED]
+    parameters = [run.parameters for run in completed]
+    environments = [run.environment for run in completed]
     keys: dict[str, str | None] = {}
     for head in heads:
         own = _require_yaml_mapping(head.get("legm") or {}, path, head)
         rules[_rule_from_yaml(own.get("rule") or {}, path, str(head.get("run_id")))] += 1
         parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
+        environments.append(_require_yaml_mapping(own.get("environment") or {}, path, head))
         ended = own.get("ended") or own.get("started") or 0.0
         if not is_yaml_number(ended):
             raise _corrupt_yaml_value(path, str(head.get("run_id")), ended, "a time")
@@ -338,6 +342,7 @@ def _count_yaml_heads(
         last=last or None,
         rules=rules,
         repeated=count_repeated(parameters) if len(parameters) > 1 else 0,
+        code=count_code(environments),
     )
 
 

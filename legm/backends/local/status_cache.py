@@ -33,7 +33,7 @@ from legm.runlog.log_folder import LogFolder
 
 __all__ = ["counted_once", "read_statuses"]
 
-_HEADER = re.compile(rb"legm catalogue 7 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 8 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
@@ -194,6 +194,7 @@ class _StatusStringTable:
         self._numbers = {repr(one): number for number, one in enumerate(shared)}
         self._indexed = functools.cache(self._read_indexed)
         self._rules = functools.cache(self._read_rules)
+        self._code = functools.cache(self._read_code)
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared entries this is; it is added where it is new."""
@@ -230,6 +231,7 @@ class _StatusStringTable:
             counts,
             keys,
             rules,
+            self.number([list(map(list, count.code.items()))]),
             lengths,
             _packed_status_numbers(numbers.tobytes()),
             count.last,
@@ -245,9 +247,9 @@ class _StatusStringTable:
             RunCounts(
                 *(found, description, completed, failed, interrupted, running),
                 _PackedStatusNumbers(self._tuples[keys], lengths, text),
-                *(self._indexed(keys), last, folder, self._rules(rules), repeated, pruned),
+                *(self._indexed(keys), last, folder, self._rules(rules), repeated, pruned, self._code(code)),
             )
-            for description, numbers, keys, rules, lengths, text, last in counted
+            for description, numbers, keys, rules, code, lengths, text, last in counted
             for completed, running, repeated, failed, interrupted, pruned in (numbers,)
         ]
         return ConfigurationStatus(
@@ -265,7 +267,7 @@ class _StatusStringTable:
         *own, counted = row
         return [
             *(numbers[own[0]], *own[1:]),
-            [[*one[:2], numbers[one[2]], numbers[one[3]], *one[4:]] for one in counted],
+            [[*one[:2], *(numbers[common] for common in one[2:5]), *one[5:]] for one in counted],
         ]
 
     def _read_indexed(self, number: int) -> frozenset[str]:
@@ -275,6 +277,10 @@ class _StatusStringTable:
     def _read_rules(self, number: int) -> Mapping[BestRule, int]:
         """The best rules that a shared entry has, each with its number of runs."""
         return {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
+
+    def _read_code(self, number: int) -> Mapping[str, int]:
+        """The labels of code that a shared entry has, each with its number of runs."""
+        return dict(self.shared[number][0])
 
 
 def _is_status_fleeting(row: list[Any]) -> bool:
@@ -342,4 +348,4 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     with contextlib.suppress(LegmError, OSError):  # a folder that cannot be written is read anew each time
         refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"legm catalogue 7 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 8 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)

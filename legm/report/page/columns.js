@@ -136,8 +136,9 @@ function runsCell(row) {
   const badges = ["failed", "interrupted", "pruned", "running"]
     .filter((status) => counts[status][row])
     .map((status) => element("span", { class: `badge ${status}` }, `${counts[status][row]} ${status}`));
-  const { repeated } = experiment().rows[row];
+  const { repeated, code } = experiment().rows[row];
   if (repeated) badges.push(element("span", { class: "badge warning" }, `${repeated} with a repeated seed`));
+  if (code) badges.push(element("span", { class: "badge warning", title: code }, "different code"));
   return element("span", { class: "runs" }, ...badges, element("span", {}, String(counts.completed[row])));
 }
 

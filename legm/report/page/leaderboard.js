@@ -19,7 +19,7 @@ function renderTable() {
   fill(byId("table"), tableHead(all), body);
   const total = experiment().rows.filter((_, row) => isDescribed(row)).length;
   const number = rows.length === total ? counted(total, "row") : `${rows.length} of ${counted(total, "row")}`;
-  byId("leaderboard-note").textContent = [number, metric()?.note, repeatedNote(rows)]
+  byId("leaderboard-note").textContent = [number, metric()?.note, repeatedNote(rows), codeNote(rows)]
     .filter(Boolean)
     .join(" · ");
   const rest = rows.length - visible.length;
@@ -37,6 +37,14 @@ function emptyText() {
 function repeatedNote(rows) {
   const repeated = rows.reduce((sum, row) => sum + experiment().rows[row].repeated, 0);
   return repeated ? `${counted(repeated, "run")} with the seed of another run of the configuration` : "";
+}
+
+/** That averaged runs come from different code. */
+function codeNote(rows) {
+  const texts = rows.map((row) => experiment().rows[row].code).filter(Boolean);
+  if (!texts.length) return "";
+  const more = texts.length > 1 ? `; so do those of ${counted(texts.length - 1, "other configuration")}` : "";
+  return `averaged runs come from different code: ${texts[0]}${more}`;
 }
 
 function sortedRows(all) {
