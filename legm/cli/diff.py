@@ -1,4 +1,4 @@
-"""``legm diff``: the parameters in which two configurations differ."""
+"""``legm diff``: what differs in two configurations, or in two runs with their code and machine."""
 
 from __future__ import annotations
 
@@ -27,10 +27,19 @@ At = Callable[[Path], "Location"]
 @backend_options
 @json_option
 def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
-    """Show the parameters in which configurations A and B differ.
+    """Show the parameters in which configurations A and B differ; of two runs, what else differs too.
 
-    Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
+    Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show, or a run: ROOT/RUN. Of runs,
+    the code, the command, the machine and the versions are compared as well.
     """
+    from legm.cli.run_locations import names_configuration, require_run_at_location, run_at_location
+
+    runs = [None if names_configuration(at(path)) else run_at_location(at(path)) for path in (a, b)]
+    if any(runs):
+        from legm.cli.run_details import print_run_differences
+
+        print_run_differences(*(require_run_at_location(at(path)) for path in (a, b)), as_json=as_json)
+        return
     from legm.cli.locations import configuration_at_location, located_configuration
     from legm.core.display_names import display_names
     from legm.core.identity import configuration_differences

@@ -1,4 +1,4 @@
-"""``legm show``: one configuration, its parameters, runs and aggregates."""
+"""``legm show``: one configuration, its parameters, runs and aggregates; or one run, and its origin."""
 
 from __future__ import annotations
 
@@ -44,15 +44,40 @@ At = Callable[[Path], "Location"]
     type=click.Choice([status.value for status in Status]),
     help="Only the runs with this status are listed; may be given several times.",
 )
+@click.option(
+    "--reproduce",
+    is_flag=True,
+    help="Print the commands that bring the code of a run back and run it again.",
+)
 @one_per_seed_option
 @backend_options
 @json_option
-def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: At, as_json: bool) -> None:
-    """Show a configuration: its parameters, runs, aggregates and files.
+def show_command(
+    config: Path, *, statuses: Sequence[str], reproduce: bool, one_per_seed: bool, at: At, as_json: bool
+) -> None:
+    """Show a configuration: its parameters, runs, aggregates and files; or a run and where it comes from.
 
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint. The errors of failed runs are printed below the runs. Aggregates are over completed runs.
+    A run's id, or the end of it, behind that or behind ROOT, names the run.
     """
+    from legm.cli.run_locations import names_configuration, require_run_at_location, run_at_location
+
+    if reproduce:
+        from legm.cli.run_details import print_reproduction
+
+        print_reproduction(require_run_at_location(at(config)), as_json=as_json)
+        return
+    run = None if names_configuration(at(config)) else run_at_location(at(config))
+    if run is not None:
+        from legm.cli.run_details import print_run
+
+        print_run(run, as_json=as_json)
+        return
+    _show_one(config, statuses=statuses, one_per_seed=one_per_seed, at=at, as_json=as_json)
+
+
+def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: At, as_json: bool) -> None:
     from legm.analysis.overview import kept_configuration_files
     from legm.cli.locations import configuration_at_location, located_overview
     from legm.runlog.file_names import ARTIFACTS

@@ -1,0 +1,138 @@
+"""Prints one run with where it comes from, how to bring that back, and what differs in two runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from legm.cli.json_output import json_configuration, json_line, json_run, print_json
+from legm.cli.printing import print_notes, print_table, printed_number, printed_time, say
+from legm.cli.terminal_tables import Column
+from legm.core.run_origin import (
+    environment_differences,
+    flat_environment,
+    origin_notes,
+    reproduce_commands,
+)
+
+if TYPE_CHECKING:
+    from legm.cli.run_locations import LocatedRun
+    from legm.records import Plain
+
+__all__ = ["print_reproduction", "print_run", "print_run_differences"]
+
+_HIDDEN = "distributions."  # many; they are counted
+
+
+def _shown(value: Plain) -> str:
+    return value if isinstance(value, str) else json_line(value)
+
+
+def _cell(value: Plain) -> str:
+    return "" if value is None else _shown(value)
+
+
+def print_run(run: LocatedRun, *, as_json: bool) -> None:
+    """Print a run and where it comes from."""
+    result = run.result
+    environment = result.run.environment
+    if as_json:
+        print_json(
+            {
+                "folder": str(run.folder),
+                "configuration": json_configuration(result.run.configuration),
+                **json_run(result),
+                "environment": environment,
+                "changes": None if run.changes is None else str(run.changes),
+            }
+        )
+        return
+    say(f"run {result.run.run_id} of {result.run.configuration.experiment}", bold=True)
+    say(f"{run.folder}\n")
+    facts = {
+        "status": result.status.value,
+        "description": result.run.description,
+        "started": printed_time(result.run.started),
+        "ended": "" if result.ended is None else printed_time(result.ended),
+        "last step": printed_number(result.last_step),
+        "error": result.error or "",
+        **{name: _shown(value) for name, value in result.run.parameters.items()},
+    }
+    _print_facts(facts)
+    flat = flat_environment(environment)
+    versions = sum(name.startswith(_HIDDEN) for name in flat)
+    origin = {name: _cell(value) for name, value in flat.items() if not name.startswith(_HIDDEN)}
+    if versions:
+        origin["distributions"] = f"{versions} versions: --json has them"
+    if run.changes is not None:
+        origin["git.patch"] = str(run.changes)
+    say()
+    if origin:
+        _print_facts(origin)
+    else:
+        say("where it comes from was not recorded")
+    notes = origin_notes(environment)
+    if notes:
+        say()
+        print_notes(notes)
+
+
+def _print_facts(facts: dict[str, str]) -> None:
+    rows = [(name, text) for name, text in facts.items() if text]
+    print_table([Column("what"), Column("value", fit="fold")], rows)
+
+
+def print_reproduction(run: LocatedRun, *, as_json: bool) -> None:
+    """Print the commands that bring a run's code back and run it again."""
+    environment = run.result.run.environment
+    git: Any = environment.get("git")
+    git = git if isinstance(git, dict) else {}
+    folder, commit = str(git.get("folder") or ""), str(git.get("commit") or "")
+    target = Path.cwd() / f"{Path(folder).name or 'code'}-{commit[:7]}"
+    has_folder = bool(folder) and (Path(folder) / ".git").exists()
+    patch = None if run.changes is None else str(run.changes)
+    lines = reproduce_commands(environment, target, patch, has_folder=has_folder)
+    if as_json:
+        print_json({"run_id": run.result.run.run_id, "commands": lines})
+    elif lines:
+        for line in lines:
+            say(line)
+    else:
+        say(f"# the command of run {run.result.run.run_id} was not recorded")
+
+
+def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> None:
+    """Print what differs in two runs: their parameters, code, command, machine and versions."""
+    from legm.core.identity import configuration_differences
+
+    runs = [one.result.run for one in (a, b)]
+    compared = configuration_differences(runs[0].configuration, runs[1].configuration)
+    own = environment_differences(runs[0].parameters, runs[1].parameters)
+    found = environment_differences(runs[0].environment, runs[1].environment)
+    if as_json:
+        print_json(
+            {
+                "parameters": [
+                    *({"name": one.name, "a": one.ours, "b": one.theirs} for one in compared),
+                    *({"name": name, "a": ours, "b": theirs} for name, ours, theirs in own),
+                ],
+                "environment": [{"name": name, "a": ours, "b": theirs} for name, ours, theirs in found],
+            }
+        )
+        return
+    titles = [Column(run.run_id, fit="fold") for run in runs]
+    rows = [
+        (one.name, one.our_note or json_line(one.ours), one.their_note or json_line(one.theirs))
+        for one in compared
+    ]
+    rows += [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in own]
+    if rows:
+        print_table([Column("parameter", fit="fold"), *titles], rows)
+    else:
+        say("the same parameters")
+    say()
+    if found:
+        rows = [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in found]
+        print_table([Column("code and environment", fit="fold"), *titles], rows)
+    else:
+        say("the same code and environment, as far as they were recorded")

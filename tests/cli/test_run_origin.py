@@ -1,0 +1,180 @@
+"""legm show, diff and best say where runs come from."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import legm
+from legm import ExperimentHandler
+from legm.cli import main
+from tests.support.repositories import Repository
+
+SCRIPT = """
+import sys
+from legm import ExperimentHandler
+from library import scale
+handler = ExperimentHandler(sys.argv[1], "e")
+handler.set_param("x", 1)
+handler.set_param("seed", int(sys.argv[2]))
+handler.disable_param("seed")
+handler.start()
+handler.set_metric("loss", 0.5 * scale)
+print("loss", 0.5 * scale)
+handler.log()
+"""
+
+
+def call(*arguments: object, code: int = 0) -> str:
+    done = CliRunner().invoke(main, [str(one) for one in arguments])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def train(repository: Repository, root: Path, seed: int) -> str:
+    variables = {**os.environ, "LEGM_PROVENANCE": "1", "PYTHONPATH": str(Path(legm.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "src/train.py", str(root), str(seed)],
+        cwd=repository.folder,
+        env=variables,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Repository:
+    """A repository whose runs 1 and 2 are of its commit, and 3 and 4 of two other changes."""
+    made = Repository(
+        tmp_path_factory.mktemp("origin") / "code",
+        **{"src/train.py": SCRIPT, "src/library.py": "scale = 1\n"},
+    )
+    root = made.folder.parent / "runs"
+    for seed, scale in ((1, 1), (2, 1), (3, 2), (4, 3)):
+        made.write({"src/library.py": f"scale = {scale}\n"})
+        train(made, root, seed)
+    return made
+
+
+@pytest.fixture
+def root(repository, monkeypatch) -> Path:
+    monkeypatch.chdir(repository.folder.parent)
+    return Path("runs")
+
+
+def runs_of(root: Path) -> dict[int, str]:
+    found = json.loads(call("show", root / "e" / "_0", "--json"))["runs"]
+    return {run["parameters"]["seed"]: run["run_id"] for run in found}
+
+
+def test_a_run_is_shown_with_its_code_and_command(repository, root):
+    run = runs_of(root)[3]
+    for path in (root / "e" / "_0" / run, root / "e" / "_0" / run[-6:], root / run, root / run[-6:]):
+        shown = call("show", path)
+        assert repository.head in shown
+        assert "src/train.py" in shown
+        assert "uncommitted-changes.patch" in shown
+    found = json.loads(call("show", root / "e" / run, "--json"))
+    assert found["environment"]["git"]["dirty"] is True
+    assert found["environment"]["python"]
+    assert Path(found["changes"]).is_file()
+
+
+def test_an_unknown_run_is_told(root):
+    call("show", root / "e" / "_0" / "abcdef", "--reproduce", code=1)
+    call("show", root / "e" / "_0" / "abcdef", code=1)
+    call("show", root / "e" / "_0", "--reproduce", code=1)
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="a shell")
+def test_the_commands_bring_the_code_back_and_run_it(repository, root, tmp_path, monkeypatch):
+    runs, whole = runs_of(root), root.resolve()
+    for seed, expected in ((1, "loss 0.5"), (3, "loss 1.0")):
+        (tmp_path / str(seed)).mkdir()
+        monkeypatch.chdir(tmp_path / str(seed))
+        commands = call("show", whole / runs[seed], "--reproduce")
+        variables = {**os.environ, "PYTHONPATH": str(Path(legm.__file__).parents[1])}
+        script = commands.replace(f"{whole} ", f"{tmp_path / str(seed) / 'again'} ")
+        done = subprocess.run(
+            ["sh", "-e"], input=script, env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+        assert (tmp_path / str(seed) / f"code-{repository.head[:7]}" / "src" / "train.py").exists()
+
+
+def test_without_the_repository_its_remote_is_cloned():
+    from legm.core.run_origin import reproduce_commands
+
+    environment = {
+        "command": ["python", "train.py", "--note", "it's; rm -rf /"],
+        "folder": "/home/me/code/sub",
+        "git": {
+            "folder": "/home/me/code",
+            "commit": "a" * 40,
+            "remote": "https://example.org/code.git",
+            "submodules": {"lib": "b" * 40, "../out": "c" * 40},
+            "left_out": {"image.bin": "is binary\nrm -rf /"},
+        },
+    }
+    assert reproduce_commands(environment, Path("/tmp/new"), None, has_folder=False) == [
+        "# image.bin is not in the patch: it is binary rm -rf /",
+        "git clone --no-checkout -- https://example.org/code.git /tmp/new",
+        f"git -C /tmp/new checkout --detach {'a' * 40}",
+        "cd /tmp/new",
+        "git submodule update --init --recursive",
+        f"git -C lib checkout --detach {'b' * 40}",
+        "cd /tmp/new/sub",
+        "python train.py --note 'it'\"'\"'s; rm -rf /'",
+    ]
+
+
+def test_runs_differ_in_code_and_environment(root):
+    runs = runs_of(root)
+    shown = call("diff", root / runs[1], root / runs[3])
+    assert "seed" in shown
+    assert "git.dirty" in shown
+    assert "command" in shown
+    found = json.loads(call("diff", root / "e" / "_0" / runs[1], root / "e" / "_0" / runs[3], "--json"))
+    assert {"name": "seed", "a": 1, "b": 3} in found["parameters"]
+    assert {"name": "git.dirty", "a": False, "b": True} in found["environment"]
+    assert not any(one["name"] in ("pid", "git.commit", "python") for one in found["environment"])
+
+
+def test_different_code_is_told_once_wherever_it_is_averaged(repository, root, caplog):
+    commit = repository.head[:7]
+    text = f"averaged runs come from different code: 2 runs of {commit}, 1 of {commit} with changes"
+    assert call("show", root / "e" / "_0").count(text) == 1
+    best = call("best", root / "e", "loss")
+    assert best.count(text) == 1
+    (code,) = json.loads(call("show", root / "e" / "_0", "--json"))["code"].values()
+    assert sorted(code.values()) == [1, 1, 2]
+    assert code[commit] == 2
+    (one,) = json.loads(call("best", root / "e", "loss", "--json"))
+    assert one["code"] == code
+    (listed,) = json.loads(call("ls", root, "--json"))
+    assert listed["runs"][0]["code"] == code
+    handler = ExperimentHandler(root, "e")
+    handler.set_dict_params({"x": 1, "seed": 1})
+    handler.disable_param("seed")
+    with caplog.at_level(logging.WARNING, "legm"):
+        handler.aggregate_results()
+    assert caplog.text.count(text) == 1
+
+
+def test_equal_code_is_not_told(tmp_path, monkeypatch):
+    made = Repository(tmp_path / "code", **{"src/train.py": SCRIPT, "src/library.py": "scale = 1\n"})
+    train(made, tmp_path / "runs", 1)
+    train(made, tmp_path / "runs", 2)
+    assert "different code" not in call("show", tmp_path / "runs" / "e" / "_0")
+    assert "different code" not in call("best", tmp_path / "runs" / "e", "loss")
