@@ -65,7 +65,7 @@ def print_run(run: LocatedRun, *, as_json: bool) -> None:
     if versions:
         origin["distributions"] = f"{versions} versions: --json has them"
     if run.changes is not None:
-        origin["git.patch"] = str(run.changes)
+        origin["git.patch.path"] = str(run.changes)
     say()
     if origin:
         _print_facts(origin)

@@ -363,9 +363,9 @@ class Parameters:
             is_changed = False
         return repr(plain if is_changed else value)
 
-    def hidden_texts(self) -> set[str]:
+    def hidden_texts(self) -> frozenset[str]:
         """The texts in all values that are credentials or hold one."""
-        found: set[str] = set()
+        found: frozenset[str] = frozenset()
         for name, value in self._values.items():
             try:
                 found |= self._rule.hidden_texts(name, to_plain(name, value))

@@ -102,7 +102,8 @@ class GitCommands:
                     ) as process,
                     _killed_after(process, left) as is_late,
                 ):
-                    stream: IO[bytes] = process.stdout  # type: ignore[assignment] - it is a pipe
+                    stream: IO[bytes] | None = process.stdout
+                    assert stream is not None  # noqa: S101 - it is a pipe
                     yield stream
                     is_read = not stream.read(1)
                     if not is_read:

@@ -30,8 +30,10 @@ _SOURCE_CODE = (
     *(".py", ".pyx", ".pxd", ".pyi", ".sh", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp"),
     *(".jl", ".r", ".m", ".lua", ".rs", ".go", ".java", ".scala", ".js", ".ts"),
 )
-_KEPT_SECRETS = (".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", "id_ecdsa*")
-_KEPT_SECRETS += (".netrc", ".npmrc", ".pypirc", ".git-credentials", "credentials*", "secrets*", "*.keystore")
+_KEPT_SECRETS = (
+    *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", "id_ecdsa*"),
+    *(".netrc", ".npmrc", ".pypirc", ".git-credentials", "credentials*", "secrets*", "*.keystore"),
+)
 """Names of files that hold nothing but secrets."""
 _GROUP = 100  # lines that are searched at once for credentials, so that the training waits for none of it
 _DIFF = b"diff --git "

@@ -68,7 +68,7 @@ def train(repository: Repository, root: Path, *arguments: str, **environment: st
 
 
 def runs_in(root: Path) -> list[RunResult]:
-    found = connect_client(root, "local", None).runs(Query("e", histories=None))
+    found = connect_client(root, "local", None).runs_as_stored(Query("e", histories=None))
     return sorted(found, key=lambda one: one.run.run_id)
 
 

@@ -33,6 +33,7 @@ from legm.backends.mlflow.display import (
     display_milliseconds,
     display_value,
     indexed_tables,
+    source_tags,
 )
 from legm.backends.mlflow.stores import (
     MlflowArtifactStore,
@@ -52,9 +53,11 @@ from legm.records import (
     Configuration,
     Curve,
     Display,
+    EnvironmentUpdate,
     Points,
     Query,
     Record,
+    Resumption,
     Run,
     RunResult,
     Status,
@@ -219,8 +222,8 @@ class MlflowBackend:
 
     def _create(self, experiment: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         user = getpass.getuser()
-        every = {**self._tags, **tags, "mlflow.user": user, "mlflow.source.type": "LOCAL"}
-        every["mlflow.source.name"] = Path(sys.argv[0] or "python").name
+        source = {names.SOURCE_TYPE_TAG: "LOCAL", names.SOURCE_NAME_TAG: Path(sys.argv[0] or "python").name}
+        every = {**self._tags, **source, **tags, "mlflow.user": user}
         items = [RunTag(key, value) for key, value in every.items()]
         return self._store.create_run(experiment, user, display_milliseconds(started), items, name)
 
@@ -317,6 +320,7 @@ class MlflowBackend:
                     names.FINGERPRINT_TAG: configuration.fingerprint,
                     names.DESCRIPTION_DIGEST_TAG: names.mlflow_description_digest(run.description),
                     _PARENT_TAG: self._parent(configuration).info.run_id,
+                    **source_tags(run.environment),
                 }
                 if run.description:
                     tags[_NOTE_TAG] = run.description
@@ -336,6 +340,7 @@ class MlflowBackend:
         """Store numbers as metrics, files and texts as artifacts."""
         mlflow_run = self._runs[run.run_id]
         metrics: list[Metric] = []
+        tags = {names.POSITION_TAG: str(position)}
         with self._translate_errors("store the run's values"):
             for record in records:
                 if isinstance(record, Points):
@@ -351,7 +356,9 @@ class MlflowBackend:
                     metrics.append(
                         Metric(key, float(record.value), display_milliseconds(record.time), record.step)
                     )
-            self._log(mlflow_run.info.run_id, metrics, tags={names.POSITION_TAG: str(position)})
+                elif isinstance(record, (EnvironmentUpdate, Resumption)):
+                    tags |= source_tags(record.environment)
+            self._log(mlflow_run.info.run_id, metrics, tags=tags)
 
     def _metrics(self, points: Points) -> Iterator[Metric]:
         keys = {
@@ -385,7 +392,7 @@ class MlflowBackend:
             }
             if result.best_step is not None:
                 numbers[names.BEST_STEP_METRIC] = float(result.best_step)
-            tags = {names.STATUS_TAG: result.status.value}
+            tags = {names.STATUS_TAG: result.status.value, **source_tags(run.environment)}
             if result.error:
                 tags[names.ERROR_TAG] = display_value(result.error)
             self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from legm.backends.mlflow import names
 from legm.backends.mlflow.names import mlflow_indexed_file
 from legm.core.texts import counted
-from legm.records import Aggregate, Configuration, RunResult, Summary
+from legm.records import Aggregate, Configuration, Plain, RunResult, Summary
 
-__all__ = ["display_configuration_note", "display_milliseconds", "display_value", "indexed_tables"]
+__all__ = [
+    "display_configuration_note",
+    "display_milliseconds",
+    "display_value",
+    "indexed_tables",
+    "source_tags",
+]
 
 _LONGEST_VALUE = 500  # characters of a param or tag
 _LONGEST_NOTE = 7900
@@ -61,3 +69,17 @@ def display_configuration_note(configuration: Configuration, description: str, s
             spread = f"{value.std:.3g}" if value.n > 1 else ""
             lines.append(f"| {title} | {value.mean:.6g} | {spread} | {value.n} |")
     return "\n".join(lines)[:_LONGEST_NOTE]
+
+
+def source_tags(environment: Mapping[str, Plain]) -> dict[str, str]:
+    """MLflow's own tags for where a run comes from, as far as its environment says."""
+    git, script = environment.get("git"), environment.get("script")
+    git = git if isinstance(git, dict) else {}
+    found = {
+        names.SOURCE_NAME_TAG: script,
+        names.SOURCE_TYPE_TAG: "NOTEBOOK" if environment.get("notebook") else "",
+        names.GIT_COMMIT_TAG: git.get("commit"),
+        names.GIT_BRANCH_TAG: git.get("branch"),
+        names.GIT_REMOTE_TAG: git.get("remote"),
+    }
+    return {name: display_value(value) for name, value in found.items() if value}

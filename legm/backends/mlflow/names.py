@@ -30,10 +30,15 @@ __all__ = [
     "ERROR_TAG",
     "EXPERIMENT_TAG",
     "FINGERPRINT_TAG",
+    "GIT_BRANCH_TAG",
+    "GIT_COMMIT_TAG",
+    "GIT_REMOTE_TAG",
     "KIND_TAG",
     "POSITION_TAG",
     "RUN_ID_TAG",
     "RUN_KIND",
+    "SOURCE_NAME_TAG",
+    "SOURCE_TYPE_TAG",
     "SQLITE_FILE",
     "STATUS_TAG",
     "curve_file",
@@ -73,6 +78,13 @@ POSITION_TAG = "legm.position"
 STATUS_TAG = "legm.status"
 """The tag with the final status; a run without it is still running."""
 ERROR_TAG = "legm.error"
+
+SOURCE_NAME_TAG = "mlflow.source.name"
+SOURCE_TYPE_TAG = "mlflow.source.type"
+GIT_COMMIT_TAG = "mlflow.source.git.commit"
+GIT_BRANCH_TAG = "mlflow.source.git.branch"
+GIT_REMOTE_TAG = "mlflow.source.git.repoURL"
+"""MLflow's own tags for where a run comes from."""
 
 BEST_METRICS = "best"
 """The first part of the key of a metric's value at the best step."""

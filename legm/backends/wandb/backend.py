@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import logging
 import os
+import platform
 import shutil
 import sys
 import threading
@@ -35,6 +37,7 @@ from legm.backends.wandb import names
 from legm.backends.wandb.display import (
     display_config,
     display_history_rows,
+    display_metadata,
     display_native_config,
     display_summary_values,
     indexed_tables,
@@ -44,6 +47,7 @@ from legm.backends.wandb.run_finder import FoundRun, WandbFolderRuns, WandbServe
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import run_title, unescape_name
+from legm.core.origins import CHANGES_FILE
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -91,6 +95,16 @@ _WITHOUT_TRACKING = {
 }
 
 
+_WITHOUT_ORIGIN = {"x_disable_meta": True, "disable_git": True, "disable_code": True}
+
+
+def _is_of_this_process(run: Run) -> bool:
+    """Whether a run was begun by this process, with provenance, so that W&B may say the same of it."""
+    known = run.environment
+    here = (platform.node(), os.getpid())
+    return bool(known.get("command")) and (known.get("host"), known.get("pid")) == here
+
+
 @dataclass(slots=True)
 class _LiveWandbRun:
     """A W&B run that is being written.
@@ -104,6 +118,8 @@ class _LiveWandbRun:
     handle: Any
     session: WandbSession
     known_rows: int = 0
+    has_own_origin: bool = False
+    """Whether W&B finds out itself where the run comes from, since it is this process."""
     _finishing: threading.Thread | None = None
     _errors: list[Exception] = field(default_factory=list)
 
@@ -305,6 +321,14 @@ class WandbBackend:
         handle.save(str(path), base_path=handle.dir, policy="now")
         return path
 
+    def _save_origin(self, handle: Any, run: Run) -> None:
+        """Store where a run of another process comes from, as W&B does for one of its own."""
+        self._save_file(handle, names.METADATA_FILE, json.dumps(display_metadata(run), indent=2).encode())
+        versions = run.environment.get("distributions")
+        if isinstance(versions, dict):
+            lines = [f"{name}=={version}\n" for name, version in versions.items()]
+            self._save_file(handle, names.REQUIREMENTS_FILE, "".join(lines).encode())
+
     @hookimpl
     def legm_open_run(self, run: Run) -> int:
         """Begin the W&B run, or resume the one that the server has."""
@@ -317,7 +341,7 @@ class WandbBackend:
             handle = self._begin(
                 run.run_id,
                 project=self._project_of(configuration.experiment),
-                settings={},
+                settings={} if _is_of_this_process(run) else _WITHOUT_ORIGIN,
                 name=run_title(configuration, own)[:120],
                 group=names.group_name(configuration),
                 job_type=names.RUN_JOB,
@@ -325,7 +349,9 @@ class WandbBackend:
             )
             for folder in old:  # W&B cannot resume it, so all of it is written again
                 shutil.rmtree(folder, ignore_errors=True)
-            self._live[run.run_id] = _LiveWandbRun(handle, self._session, handle.starting_step)
+            live = _LiveWandbRun(handle, self._session, handle.starting_step)
+            live.has_own_origin = _is_of_this_process(run)
+            self._live[run.run_id] = live
             data = portable.run_json(run)
             config = {**display_config(configuration, run.parameters), **display_native_config(run, data)}
             handle.config.update(config, allow_val_change=True)
@@ -349,6 +375,8 @@ class WandbBackend:
                     self._save_file(live.handle, portable.artifact_file(record.name), content)
                     if record.name == CONSOLE_FILE:  # also where W&B's page shows it
                         self._save_file(live.handle, names.CONSOLE_FILE, content)
+                    if record.name == CHANGES_FILE and not live.has_own_origin:
+                        self._save_file(live.handle, names.CHANGES_FILE, content)
                 elif isinstance(record, Display) and isinstance(record.value, str):
                     name = portable.text_file(record.name, record.step)
                     self._save_file(live.handle, name, record.value.encode())
@@ -370,6 +398,8 @@ class WandbBackend:
         with self._translate_errors("end the run"):
             self._save_file(handle, portable.SERIES_FILE, portable.series_npz(result.histories))
             self._save_file(handle, portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
+            if not live.has_own_origin and run.environment.get("command"):
+                self._save_origin(handle, run)
             for key, table in indexed_tables(result).items():
                 handle.summary[key] = wandb.Table(columns=["index", "value"], data=table)
             values = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import PurePath
 from typing import Any
 
 from legm.backends.wandb import names
@@ -13,6 +15,7 @@ from legm.records import Aggregate, Configuration, Points, Run, RunResult, Serie
 __all__ = [
     "display_config",
     "display_history_rows",
+    "display_metadata",
     "display_native_config",
     "display_summary_values",
     "indexed_tables",
@@ -35,6 +38,37 @@ def display_native_config(run: Run, run_json: bytes) -> dict[str, Any]:
         names.DESCRIPTION_KEY: run.description,
         names.RUN_KEY: json.dumps(json.loads(run_json), separators=(",", ":")),
     }
+
+
+def display_metadata(run: Run) -> dict[str, Any]:
+    """What W&B's own file of metadata has of where a run comes from."""
+    known: Mapping[str, Any] = run.environment
+    git, command = known.get("git"), known.get("command")
+    started = datetime.fromtimestamp(run.started, timezone.utc)
+    found: dict[str, Any] = {
+        "os": known.get("os"),
+        "python": known.get("python"),
+        "host": known.get("host"),
+        "program": known.get("script"),
+        "root": known.get("folder"),
+        "args": _arguments_after(command, known.get("script")) if isinstance(command, list) else None,
+        "cpu_count_logical": known.get("cpu_count"),
+        "memory": {"total": str(known["memory"])} if known.get("memory") else None,
+        "startedAt": started.isoformat().replace("+00:00", "Z"),
+    }
+    if isinstance(git, dict):
+        found["git"] = {"remote": git.get("remote") or "", "commit": git.get("commit") or ""}
+    gpus = known.get("gpus")
+    if isinstance(gpus, list) and gpus and isinstance(gpus[0], dict):
+        found |= {"gpu": gpus[0].get("name"), "gpu_count": len(gpus)}
+    return {name: value for name, value in found.items() if value}
+
+
+def _arguments_after(command: Sequence[str], script: Any) -> list[str]:
+    """The script's own arguments."""
+    name = PurePath(str(script)).name if script else ""
+    at = next((i for i, one in enumerate(command) if name and PurePath(str(one)).name == name), 0)
+    return list(map(str, command[at + 1 :]))
 
 
 def _display_value(value: Any) -> Any:

@@ -18,6 +18,7 @@ __all__ = [
     "AGGREGATES_FILE",
     "AGGREGATE_JOB",
     "BEST_STEP_KEY",
+    "CHANGES_FILE",
     "COMPARISON_GROUP",
     "COMPARISON_JOB",
     "COMPUTED_JOBS",
@@ -27,6 +28,8 @@ __all__ = [
     "EXPERIMENT_KEY",
     "FINGERPRINT_KEY",
     "HISTORY_PATTERNS",
+    "METADATA_FILE",
+    "REQUIREMENTS_FILE",
     "RUN_JOB",
     "RUN_KEY",
     "STATUS_KEY",
@@ -76,6 +79,11 @@ CONSOLE_FILE = "output.log"
 SUMMARY_FILE = f"{FOLDER}/summary.json"
 """The file from which an offline run's summary is shown again."""
 AGGREGATES_FILE = f"{FOLDER}/aggregated_metrics.json"
+
+METADATA_FILE = "wandb-metadata.json"
+CHANGES_FILE = "diff.patch"
+REQUIREMENTS_FILE = "requirements.txt"
+"""W&B's own files for where a run comes from."""
 
 _TAKEN = re.compile(r"legm_|_|wandb_version$")  # the config keys of legm and W&B begin like this
 

@@ -1,0 +1,100 @@
+"""Where runs come from, under the names that MLflow and W&B have for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import legm
+from legm.delivery.client import connect_client
+from legm.records import Query, RunResult
+from tests.support.repositories import Repository
+
+SCRIPT = """
+import sys
+from legm import ExperimentHandler
+handler = ExperimentHandler(sys.argv[1], "e", backend=["local", sys.argv[2]])
+handler.set_param("x", 1)
+handler.start()
+handler.set_metric("loss", 0.5)
+handler.log()
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "code", **{"train.py": SCRIPT})
+    made.git("remote", "add", "origin", "https://example.org/code.git")
+    made.write({"train.py": SCRIPT + "changed = True\n"})
+    return made
+
+
+def train(repository: Repository, root: Path, backend: str, **environment: str) -> None:
+    variables = {
+        **os.environ,
+        "LEGM_PROVENANCE": "1",
+        "PYTHONPATH": str(Path(legm.__file__).parents[1]),
+        "WANDB_MODE": "offline",
+        **environment,
+    }
+    command = [sys.executable, "train.py", str(root), backend]
+    done = subprocess.run(
+        command, cwd=repository.folder, env=variables, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def only_run(root: Path, backend: str) -> RunResult:
+    (found,) = connect_client(root, backend, None).runs_as_stored(Query("e"))
+    return found
+
+
+def test_mlflow_has_its_own_tags_and_all_of_it_is_read_back(repository, tmp_path):
+    root = tmp_path / "runs"
+    train(repository, root, "mlflow")
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("e")
+    runs = client.search_runs([experiment.experiment_id], "tags.`legm.kind` = 'run'")
+    tags = runs[0].data.tags
+    assert tags["mlflow.source.name"] == str(repository.script.resolve())
+    assert tags["mlflow.source.type"] == "LOCAL"
+    assert tags["mlflow.source.git.commit"] == repository.head
+    assert tags["mlflow.source.git.branch"] == "main"
+    assert tags["mlflow.source.git.repoURL"] == "https://example.org/code.git"
+    local = only_run(root, "local").run.environment
+    assert local["git"]["patch"]["bytes"]
+    assert only_run(root, "mlflow").run.environment == local
+
+
+def test_wandb_says_where_a_run_of_this_process_comes_from_and_it_is_read_back(repository, tmp_path):
+    root = tmp_path / "runs"
+    train(repository, root, "wandb")
+    local = only_run(root, "local").run.environment
+    assert local["git"]["commit"] == repository.head
+    assert only_run(root, "wandb").run.environment == local
+
+
+def test_a_run_that_another_process_sends_to_wandb_keeps_its_own_origin(repository, tmp_path):
+    """As ``legm sync`` does, whose own script and folder are others."""
+    root = tmp_path / "runs"
+    train(repository, root, "mlflow")
+    command = [sys.executable, "-m", "legm", "export", str(root), "--to", "wandb", "--into", str(root)]
+    variables = {**os.environ, "PYTHONPATH": str(Path(legm.__file__).parents[1]), "WANDB_MODE": "offline"}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (metadata,) = (root / "wandb").rglob("wandb-metadata.json")
+    found = json.loads(metadata.read_text())
+    assert found["git"] == {"remote": "https://example.org/code.git", "commit": repository.head}
+    assert found["program"] == str(repository.script.resolve())
+    assert found["args"] == [str(root), "mlflow"]
+    (patch,) = (root / "wandb").rglob("diff.patch")
+    assert "+changed = True" in patch.read_text()
+    (requirements,) = (root / "wandb").rglob("requirements.txt")
+    assert "numpy==" in requirements.read_text()
