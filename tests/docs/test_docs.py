@@ -59,6 +59,8 @@ def test_examples_run_in_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if page.name == "provenance.md":
+        monkeypatch.setenv("LEGM_PROVENANCE", "1")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "legm_acme", raising=False)  # another test's package of this name
     namespace: dict[str, object] = {"__name__": "__main__"}

@@ -212,6 +212,7 @@ def test_a_run_is_resumed_although_the_clock_was_set_back(tmp_path, monkeypatch)
 
 
 def test_another_host_and_parameters_are_noted_for_the_stretch(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")
     killed(tmp_path)
     monkeypatch.setattr("platform.node", lambda: "elsewhere")
     handler = make(tmp_path, device="cuda:1")
