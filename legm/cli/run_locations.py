@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legm.cli.locations import Location, configuration_at_location, located_overview
-from legm.core.origins import CHANGES_FILE
+from legm.core.naming import short_name
 from legm.errors import LegmError, ParameterError, StorageError
 from legm.runlog.configuration_folders import artifacts_folder, configuration_folders
 from legm.runlog.log_folder import LogFolder
@@ -38,9 +38,9 @@ class LocatedRun:
         git = self.result.run.environment.get("git")
         kept = git.get("patch") if isinstance(git, dict) else None
         name = kept.get("file") if isinstance(kept, dict) else None
-        if not isinstance(name, str) or not name.startswith(CHANGES_FILE.partition(".")[0]) or "/" in name:
+        if not isinstance(name, str) or not name:
             return None
-        path = artifacts_folder(self.folder, self.result.run.run_id) / Path(name).name
+        path = artifacts_folder(self.folder, self.result.run.run_id) / short_name(name)
         return path.absolute() if path.is_file() and not path.is_symlink() else None
 
 

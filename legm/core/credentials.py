@@ -37,6 +37,7 @@ __all__ = [
     "redact_source",
     "redact_text",
     "redact_url_password",
+    "redact_url_user",
 ]
 
 REDACTED = "<redacted>"
@@ -133,6 +134,7 @@ def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) 
 # Forms
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]{0,200}):([^/@\s]{0,500})@")
+_URL_USER = re.compile(r"(?<=://)[^/@\s]*@")
 _URL_TOKEN = re.compile(r"(?<=://)(?=[^/@\s]*\d)[^/@\s:]{16,500}(?=@)")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.DOTALL
@@ -162,6 +164,12 @@ _OPTION = re.compile(r"(?<!\S)--([A-Za-z][\w.-]{1,100})(\s+)([^\s-]\S*)")
 def redact_url_password(address: str) -> str:
     """The URL with ``***`` instead of a password in it."""
     return _URL_PASSWORD.sub(r"\1:***@", address)
+
+
+def redact_url_user(address: str) -> str:
+    """The address of a repository without credentials; of one on the web, without the user."""
+    is_web = address.startswith(("http://", "https://", "ftp://", "ftps://"))  # ssh needs the user
+    return redact_text(_URL_USER.sub("", address) if is_web else address)
 
 
 def redact_text(text: str) -> str:

@@ -61,6 +61,7 @@ class ExternalRun:
             one, translation decides by name which dev series are test metrics.
         files: the run's files.
         details: further facts from the source about the run's origin.
+        origin: gives what the source knows of where the run ran, by the names of a run's environment.
         description: what distinguishes the run from others of its configuration; "" for nothing.
         native_run: the run as legm once wrote it; nothing of such a run is inferred or renamed.
         can_grow: whether the source cannot record that the run has ended. Such a run is imported again once
@@ -85,6 +86,7 @@ class ExternalRun:
     records: Callable[[], Iterator[Points | Display | BestRule]]
     files: Callable[[], Iterable[ExternalFile]] = tuple
     details: Mapping[str, Plain] = field(default_factory=dict)
+    origin: Callable[[], Mapping[str, Plain]] = dict
     description: str = ""
     native_run: Run | None = None
     can_grow: bool = False

@@ -5,6 +5,7 @@
   a test metric named by the rest: ``test/accuracy`` is the test metric ``accuracy``. Every other number is
   one of a dev series, unless the source itself distinguishes test metrics.
 - Tags, the run's name and further facts about its origin are in the run's environment under ``imported``.
+  What the source knows of the code, command and machine is there under legm's own names.
   Parameters that are not compared, and those that are None or False, are stored with the run.
 - Where all values of a metric are at one step, it was logged without steps, and positions count instead.
 - Of its labels, those that identify configurations are parameters (:mod:`legm.importers.label_identity`).
@@ -233,7 +234,10 @@ def translate_run(
         description=valid_name(external.description) if external.description else "",
         started=external.started,
         parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
-        environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
+        environment={
+            **external.origin(),
+            IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})},
+        },
     )
     others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
     unstepped = [

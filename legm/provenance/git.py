@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.core.credentials import redact_source, redact_text
+from legm.core.credentials import redact_source, redact_url_user
 from legm.provenance.git_commands import GitCommands, GitProblem
 from legm.provenance.git_folder import GitFolder, find_git_folder
 from legm.provenance.patches import LARGEST_PATCH, Patch, in_order_of_interest, is_source_code, split_changes
@@ -23,7 +23,6 @@ TIME_LIMIT = 10.0
 _MOST_UNTRACKED = 1000  # files
 _MOST_SUBMODULES = 50
 _MOST_NAMED = 50
-_USER_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]*@")
 _INSTALLED = re.compile(r"(?:^|/)(?:site-packages|node_modules|__pycache__)/")
 _DIFF = (
     *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--no-relative", "-U3"),
@@ -205,8 +204,7 @@ def _read_remote(git: GitCommands, branch: str) -> str:
     addresses = {name: value for name, value in settings.items() if name.endswith(".url")}
     address = addresses.get(f"remote.{of_branch}.url") or addresses.get("remote.origin.url")
     address = address or next(iter(addresses.values()), "")
-    is_login = not address.startswith(("http://", "https://", "ftp://", "ftps://"))  # ssh needs the user
-    return redact_text(address if is_login else _USER_IN_ADDRESS.sub("", address))
+    return redact_url_user(address)
 
 
 def _add_tracked(

@@ -11,6 +11,7 @@ from legm.core.naming import unescape_name
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.core.system_names import is_system_name
 from legm.errors import StorageError
+from legm.importers.external_origin import external_origin
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import PERHAPS_ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
@@ -146,7 +147,21 @@ def _as_external_run(
         records=points,
         files=files,
         details=details,
+        origin=lambda: _origin(run),
         labels=_labels(run),
+    )
+
+
+def _origin(run: ExternalMlflowRun) -> dict[str, Plain]:
+    tags = run.tags
+    name = tags.get(names.SOURCE_NAME_TAG) or run.details.get("source_name", "")
+    is_notebook = tags.get(names.SOURCE_TYPE_TAG) == "NOTEBOOK"
+    return external_origin(
+        script="" if is_notebook else name,
+        commit=tags.get(names.GIT_COMMIT_TAG) or run.details.get("source_version", ""),
+        branch=tags.get(names.GIT_BRANCH_TAG, ""),
+        remote=tags.get(names.GIT_REMOTE_TAG, ""),
+        others={"notebook": {"path": name}} if is_notebook and name else None,
     )
 
 

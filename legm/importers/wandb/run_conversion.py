@@ -12,12 +12,13 @@ import numpy as np
 from legm.backends.wandb import names
 from legm.core import point_columns as columns
 from legm.errors import StorageError
+from legm.importers.external_origin import external_origin, origin_in_files
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part
 from legm.importers.native_runs import restore_native_run
 from legm.importers.wandb.history_rows import history_number, is_history_rounded
-from legm.records import BestRule, Display, Points, Series, Split, Status
+from legm.records import BestRule, Display, Plain, Points, Series, Split, Status
 
 __all__ = [
     "INTERNAL_ARTIFACT_TYPES",
@@ -119,6 +120,19 @@ def external_run(
         return unreadable_run(run.key, run.project, error)
 
 
+def _origin(run: ExternalWandbRun) -> dict[str, Plain]:
+    known = run.origin
+    git, arguments = known.get("git"), known.get("args")
+    git = git if isinstance(git, dict) else {}
+    return external_origin(
+        script=known.get("program", ""),
+        arguments=arguments if isinstance(arguments, list) else [],
+        commit=git.get("commit", ""),
+        remote=git.get("remote", ""),
+        others={name: known[name] for name in ("host", "os", "python") if isinstance(known.get(name), str)},
+    )
+
+
 def _as_external_run(
     run: ExternalWandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
@@ -146,6 +160,7 @@ def _as_external_run(
         records=records,
         files=files,
         details={name: value for name, value in details.items() if value not in ("", {}, [])},
+        origin=lambda: origin_in_files(files, _origin(run)),
         description=run.job_type,
         labels=_labels(run),
     )
