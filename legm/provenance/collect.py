@@ -171,7 +171,7 @@ class ProvenanceCollector:
         self._is_resumed = is_resumed
         self._lock = threading.RLock()  # guards what follows; the end of a run may interrupt itself
         self._found: dict[str, Plain] = {}
-        self._kept: dict[str, Plain] = {}
+        self._recorded: dict[str, Plain] = {}
         self._changes: Record | None = None
         self._is_over = False
         self._thread = threading.Thread(target=self._collect, name="legm-provenance", daemon=True)
@@ -183,8 +183,16 @@ class ProvenanceCollector:
         except RuntimeError as error:  # the interpreter is shutting down
             log.info("where the run comes from is not recorded: %s", error)
 
-    def finish(self) -> None:
-        """Record what was found since, and what the process has imported; it waits a little for git."""
+    def note_error(self, error: BaseException) -> None:
+        """Do nothing: an error says nothing of where the run comes from."""
+
+    def end(self) -> list[Record]:
+        """Stop collecting, after waiting a little for git.
+
+        Returns:
+            what was found and is not recorded yet, with the versions of what the process has imported; none
+            at a second call.
+        """
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(_PATIENCE)
         if self._thread.is_alive():
@@ -192,11 +200,12 @@ class ProvenanceCollector:
         distributions = _facts.distributions
         imported = {} if distributions is None else distributions.imported(list(sys.modules))
         with self._lock:
-            self._is_over = False
+            if self._is_over:
+                return []
+            self._is_over = True
             if imported:
                 self._found["distributions"] = dict(imported)
-            self._keep()
-            self._is_over = True
+            return self._unrecorded()
 
     # On the thread
 
@@ -260,15 +269,16 @@ class ProvenanceCollector:
 
     def _report(self, found: dict[str, Plain]) -> None:
         with self._lock:
+            if self._is_over:
+                return
             self._found |= self._redaction.plain(found)
-            if not self._is_over:  # else the next end of the run records it
-                self._keep()
+            for record in self._unrecorded():
+                self._add_record(record)
 
-    def _keep(self) -> None:
-        new = {name: value for name, value in self._found.items() if self._kept.get(name) != value}
-        if self._changes is not None:
-            changes, self._changes = self._changes, None
-            self._add_record(changes)
-        if new:
-            self._kept |= new
-            self._add_record(EnvironmentUpdate(new))
+    def _unrecorded(self) -> list[Record]:
+        """What was found since this was called last, as records."""
+        new = {name: value for name, value in self._found.items() if self._recorded.get(name) != value}
+        self._recorded |= new
+        changes, self._changes = self._changes, None
+        records: list[Record] = [] if changes is None else [changes]
+        return [*records, EnvironmentUpdate(new)] if new else records
