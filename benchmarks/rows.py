@@ -70,6 +70,8 @@ class Sizes:
     imported_folders: int = 200
     large: int = 50_000_000
     samples: int = 100
+    repository: int = 100_000
+    repository_starts: int = 5
 
 
 FULL = Sizes()
@@ -113,6 +115,8 @@ QUICK = Sizes(
     imported_folders=3,
     large=200_000,
     samples=3,
+    repository=20,
+    repository_starts=1,
 )
 
 
@@ -194,6 +198,7 @@ def plan(sizes: Sizes) -> Plan:
     fixtures = {
         "few": Fixture(start.build_configurations, {"configurations": sizes.few}),
         "many": Fixture(start.build_configurations, {"configurations": sizes.many}),
+        "repository": Fixture(start.build_repository, {"files": sizes.repository}),
         "store": Fixture(
             mlflow_store.build_store,
             {"runs": sizes.store_runs, "configurations": sizes.store_configurations},
@@ -233,6 +238,9 @@ def plan(sizes: Sizes) -> Plan:
             {"configurations": [sizes.few, sizes.many], "rounds": sizes.starts},
             {"few": "few", "many": "many"},
             numbered=True,
+        ),
+        "start_in_repository": Task(
+            start.start_in_repository, {"rounds": sizes.repository_starts}, {"folder": "repository"}, most=3
         ),
         "log_late": Task(
             write.log_late,
@@ -507,6 +515,15 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
         ),
         *beside_many("existing", "an existing"),
         *beside_many("new", "a new"),
+        Row(
+            "start_in_repository",
+            f"start() with provenance, in a git repository of {sizes.repository:,} files",
+            "ms",
+            ("repository", "start_in_repository"),
+            lambda r: r["start_in_repository"]["start"] * 1e3,
+            5,
+            beside=lambda r: f"without provenance: {r['start_in_repository']['without'] * 1e3:.2f} ms",
+        ),
         Row(
             "build_start",
             f"making {sizes.many:,} configurations by start(), each",

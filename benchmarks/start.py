@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +15,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from legm import ExperimentHandler
 
-__all__ = ["build_configurations", "imports", "loaded", "start", "system_metrics"]
+__all__ = [
+    "build_configurations",
+    "build_repository",
+    "imports",
+    "loaded",
+    "start",
+    "start_in_repository",
+    "system_metrics",
+]
 
 _HEAVY = ("numpy", "matplotlib", "tensorboard", "mlflow", "wandb")
 
@@ -53,6 +64,55 @@ def system_metrics(samples: int) -> dict[str, float]:
         for reader in readers:
             reader.read()
     return {"made": made - began, "sample": (time.thread_time() - made) / samples}
+
+
+_IN_REPOSITORY = """
+import json, sys, time
+from legm import ExperimentHandler
+def started(provenance):
+    handler = ExperimentHandler(sys.argv[1], "start", provenance=provenance)
+    handler.set_param("seed", 1)
+    handler.disable_param("seed")
+    began = time.perf_counter()
+    handler.start()
+    return handler, time.perf_counter() - began
+started(False)[0].log()  # imports on first use what a run needs
+without = started(False)[1]
+handler, seconds = started(True)
+began = time.perf_counter()
+while time.perf_counter() - began < 2:
+    handler.set_metric("loss", 1.0)
+    time.sleep(0.001)
+git = handler.log().run.environment["git"]
+print(json.dumps({"start": seconds, "without": without, "complete": float(git.get("dirty") is True)}))
+"""
+
+
+def build_repository(folder: str, files: int) -> dict[str, float]:
+    """Make a repository with so many files, of which one is changed."""
+    top = Path(folder)
+    for number in range(files):
+        if number % 1000 == 0:
+            (top / f"folder{number // 1000}").mkdir()
+        (top / f"folder{number // 1000}" / f"{number}.py").write_text(f"number = {number}\n")
+    (top / "train.py").write_text("")
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        identity = ["-c", "user.name=legm", "-c", "user.email=legm@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+    (top / "train.py").write_text(_IN_REPOSITORY)
+    return {"files": files}
+
+
+def start_in_repository(folder: str, rounds: int) -> dict[str, float]:
+    """Seconds of ``start()`` with provenance by a script in a repository; the median of processes."""
+    environment = {**os.environ, "LEGM_PROVENANCE": "1"}
+    found: list[dict[str, float]] = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as root:
+            command = [sys.executable, "train.py", root]
+            done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+            found.append(json.loads(done.stdout))
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
 def build_configurations(folder: str, configurations: int) -> dict[str, float]:

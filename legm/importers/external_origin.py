@@ -45,7 +45,8 @@ def external_origin(
     found: dict[str, Plain] = {**(others or {}), "script": script, "git": git}
     if arguments is not None and script:
         found["command"] = redact("command", ["python", str(script), *map(str, arguments)])
-    return redact("", {name: value for name, value in found.items() if value not in ("", {}, None)})
+    kept: dict[str, Plain] = redact("", {name: v for name, v in found.items() if v not in ("", {}, None)})
+    return kept
 
 
 def origin_in_files(

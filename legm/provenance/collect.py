@@ -38,6 +38,7 @@ SWITCH = "LEGM_PROVENANCE"
 """The environment variable that switches provenance off by 0."""
 
 _PATIENCE = 3.0  # seconds that the end of a run waits for what is being collected
+_LULL = 0.1  # seconds after which collecting begins, so that start() does not share the interpreter with it
 _SHORTEST = 4  # characters of a credential that is replaced inside of other text
 
 
@@ -174,6 +175,7 @@ class ProvenanceCollector:
         self._recorded: dict[str, Plain] = {}
         self._changes: Record | None = None
         self._is_over = False
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._collect, name="legm-provenance", daemon=True)
 
     def start(self) -> None:
@@ -194,6 +196,7 @@ class ProvenanceCollector:
             at a second call.
         """
         if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._hurry.set()
             self._thread.join(_PATIENCE)
         if self._thread.is_alive():
             log.info("the run ended before all was known of where it comes from")
@@ -210,6 +213,7 @@ class ProvenanceCollector:
     # On the thread
 
     def _collect(self) -> None:
+        self._hurry.wait(_LULL)
         try:
             self._collect_git()
             self._collect_rest()

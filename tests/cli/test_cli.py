@@ -178,7 +178,7 @@ def test_ls_gives_a_program_the_runs_counted_by_description_and_their_values(tre
     assert plain.pop("rules") == [
         {"method": "last", "step": None, "metric": None, "higher_better": True, "runs": 2}
     ]
-    assert plain.pop("repeated") == 0
+    assert (plain.pop("repeated"), plain.pop("code")) == (0, {})
     counts = {"completed": 2, "failed": 1, "interrupted": 1, "pruned": 0, "running": 0}
     assert plain == {"description": "", **counts}
     assert (described["description"], described["completed"]) == ("try [/this]", 1)

@@ -247,7 +247,8 @@ class _StatusStringTable:
             RunCounts(
                 *(found, description, completed, failed, interrupted, running),
                 _PackedStatusNumbers(self._tuples[keys], lengths, text),
-                *(self._indexed(keys), last, folder, self._rules(rules), repeated, pruned, self._code(code)),
+                *(self._indexed(keys), last, folder, self._rules(rules), repeated, pruned),
+                code=self._code(code),
             )
             for description, numbers, keys, rules, code, lengths, text, last in counted
             for completed, running, repeated, failed, interrupted, pruned in (numbers,)
