@@ -356,7 +356,7 @@ def test_git_reads_no_repository_that_another_user_put_around_a_script(repositor
 def test_git_that_does_not_answer_is_not_waited_for(repository, tmp_path, monkeypatch):
     slow = tmp_path / "bin"
     slow.mkdir()
-    (slow / "git").write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
+    (slow / "git").write_text(f"#!{sys.executable}\nimport signal\nsignal.pause()\n")
     (slow / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(slow))
     monkeypatch.setattr(git, "TIME_LIMIT", 0.5)
