@@ -677,7 +677,7 @@ def test_folders_of_data_sets_are_no_runs_and_a_run_without_its_meta_yaml_is_one
     }
     assert found["r2"].run.configuration.parameters == {"lr": 0.2}
     assert {remark: count for remark, (count, _) in report.omitted.items()} == {
-        "run folders without a meta.yaml: imported as interrupted runs": 1,
+        "what a missing meta.yaml says of a run: the run counts as interrupted": 1,
         "folders of an experiment that are not of a run were left out": 1,
     }
 

@@ -145,7 +145,9 @@ class MlrunsSource:
         if path.is_file():
             meta = _read_mlruns_mapping(path)
         else:
-            self.notes.add("run folders without a meta.yaml: imported as interrupted runs", str(folder))
+            self.notes.add(
+                "what a missing meta.yaml says of a run: the run counts as interrupted", str(folder)
+            )
             meta = {"status": "KILLED", "start_time": self._first_time(folder / "metrics")}
         run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
         is_deleted = "deleted" in (meta.get("lifecycle_stage"), experiment.get("lifecycle_stage"))
