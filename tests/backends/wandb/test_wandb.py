@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -373,6 +374,26 @@ def test_an_outage_costs_no_value_and_no_row_comes_twice(
     (run,) = [run for run in server.runs.values() if run.job_type == "run"]
     assert steps(run.history, "dev/loss") == [(step, step / 7) for step in range(100)]
     assert one.aggregate_results()["best_loss"]["mean"] == 99 / 7
+
+
+def test_a_server_that_says_it_is_well_and_takes_nothing_is_waited_for_a_few_seconds(
+    tmp_path, server, impatient, caplog, monkeypatch
+):
+    monkeypatch.setattr("legm.backends.wandb.backend._HEALTH_INTERVAL", 0.2)
+    monkeypatch.setattr("legm.backends.wandb.backend._LONGEST_FINISH", 1.0)
+    monkeypatch.setattr("legm.delivery.circuit_breaker.PATIENCE", 1.0)
+    one = handler(tmp_path, online(server))
+    one.start()
+    one.set_metric("loss", 0.5)
+    until(lambda: server.runs)
+    server.hang(only="file_stream")
+    began = time.monotonic()
+    one.log()
+    assert time.monotonic() - began < 8
+    assert any("The undelivered part stays in the run log" in r.getMessage() for r in caplog.records)
+    server.heal()
+    until(lambda: any(run.exit_code is not None for run in list(server.runs.values())))
+    assert one.aggregate_results()["best_loss"]["mean"] == 0.5
 
 
 def test_a_slow_server_is_waited_for(tmp_path, server):
