@@ -36,9 +36,9 @@ _PAUSE = 0.3  # seconds between two looks
 def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int | None, as_json: bool) -> None:
     """Show what a run and its processes printed.
 
-    RUN is a run's id or the end of it, below ROOT; or a configuration's folder, for its newest run. What
-    is printed is kept with console=True, and of scripts that are captured. Progress bars are in their last
-    state.
+    RUN is ROOT/ with a run's id or the end of it behind it, as for legm show, or the id alone; or a
+    configuration's folder, for its newest run. What is printed is kept with console=True, and of scripts that
+    are captured. Progress bars are in their last state.
     """
     from legm.cli.locations import require_location_folder
     from legm.console.console_options import console_path

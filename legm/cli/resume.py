@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from legm.cli.options import FOLDER
 from legm.errors import CommandError
 
 if TYPE_CHECKING:
@@ -18,33 +17,24 @@ __all__ = ["resume_command"]
 
 
 @click.command("resume", context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--root",
-    type=FOLDER,
-    envvar="LEGM_ROOT",
-    default=Path(),
-    help="The root directory of the run, by default the current folder; also set by LEGM_ROOT.",
-)
 @click.argument("run")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def resume_command(*, root: Path, run: str, command: tuple[str, ...]) -> None:
+def resume_command(*, run: str, command: tuple[str, ...]) -> None:
     """Run a script that continues a run instead of beginning a new one.
 
-    RUN is a run's id or the end of it, below the root directory; or a configuration's folder, for its newest
-    run. COMMAND is run with LEGM_RESUME set to it: legm resume 3f2a1c -- python train.py. The script's
-    parameters must be those of the run; it loads its own checkpoint. The exit status is that of COMMAND, or 1
-    where it did not resume the run.
+    RUN is ROOT/ with a run's id or the end of it behind it, as for legm show; or a configuration's folder,
+    for its newest run. COMMAND is run with LEGM_RESUME set to its id: legm resume results/3f2a1c -- python
+    train.py. The script's parameters must be those of the run; it loads its own checkpoint. The exit status
+    is that of COMMAND, or 1 where it did not resume the run.
     """
     from legm.capture.script_process import ScriptProcess
-    from legm.cli.locations import require_location_folder
     from legm.delivery.resuming import RESUME
     from legm.runlog.log_folder import LogFolder, find_run_log
 
     command = command[command[0] == "--" :]  # after an argument, click leaves it where it is
     if not command:
-        raise click.UsageError("a COMMAND is missing: legm resume RUN -- python train.py")
-    require_location_folder(root)
-    log = find_run_log(root, run)
+        raise click.UsageError("a COMMAND is missing: legm resume ROOT/RUN -- python train.py")
+    log = find_run_log(Path(), run)
     logs = LogFolder.containing(log)
     before = _stretches(logs, log.stem)
     process = ScriptProcess(command, {**os.environ, RESUME: log.stem})

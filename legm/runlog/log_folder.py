@@ -18,6 +18,7 @@ from legm.records import Configuration, Plain, Run, RunResult, Status, is_record
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import (
     artifacts_folder,
+    configuration_folders,
     configuration_paths,
     experiment_paths,
     is_configuration_folder,
@@ -68,7 +69,8 @@ def find_run_log(root: Path, run: str) -> Path:
 
     Args:
         root: the root directory.
-        run: the run's id, or the end of it; or the path of a configuration's folder, for its newest run.
+        run: the run's id, or the end of it; or the path of a root directory, an experiment's or a
+            configuration's folder with that behind it; or a configuration's folder, for its newest run.
 
     Raises:
         ParameterError: no run has this id, or several do; or the configuration has none.
@@ -78,7 +80,12 @@ def find_run_log(root: Path, run: str) -> Path:
         if not newest:
             raise ParameterError(f"the configuration {run} has no run")
         return newest[-1]
+    path = Path(run)
+    if path.name != run and path.parent.is_dir():
+        root, run = path.parent, path.name
     logs = {path.stem: path for path in find_logs(root)}
+    for folder in configuration_folders(root):
+        logs |= {path.stem: path for path in LogFolder.of(folder).logs_except(())}
     found = [run_id for run_id in logs if run and run_id.endswith(run)]
     if len(found) != 1:
         several = f"{len(found)} runs have ids that end in {run!r}" if found else f"there is no run {run!r}"

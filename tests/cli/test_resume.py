@@ -44,7 +44,7 @@ def begin(root: Path, status: str) -> str:
 def resume(root: Path, run: str, *arguments: object) -> tuple[int, str]:
     script = root / "train.py"
     script.write_text(SCRIPT)
-    done = call("resume", "--root", root, run, "--", sys.executable, script, root, *arguments)
+    done = call("resume", root / run, "--", sys.executable, script, root, *arguments)
     return done.exit_code, done.stderr
 
 
