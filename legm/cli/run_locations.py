@@ -72,10 +72,10 @@ def run_at_location(location: Location) -> LocatedRun | None:
         if logs:
             parent = replace(location, path=logs.popitem()[1])
     try:
-        place = configuration_at_location(parent)
+        located = configuration_at_location(parent)
     except (StorageError, ParameterError):
         return None
-    _, found = located_overview(*place)
+    _, found = located_overview(*located)
     if found.problem:
         raise StorageError(found.problem)
     runs = [one for one in found.runs if one.run.run_id.endswith(text)]

@@ -214,7 +214,7 @@ class _MirrorAttempt:
         self._thread.start()
 
     @property
-    def is_going_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has neither succeeded nor failed."""
         return self._backend is None and self.error is None
 
@@ -328,7 +328,7 @@ def _load_entry_point(point: EntryPoint, *, patient: bool = False) -> object:
     try:
         return attempt.wait()
     finally:
-        if not attempt.is_going_on:  # the next one asks Python anew
+        if not attempt.is_running:  # the next one asks Python anew
             _import_attempt.cache_clear()
 
 

@@ -115,8 +115,8 @@ class GitCommands:
                 raise GitProblem(f"git {arguments[0]} did not end in time")
             if is_read and code:
                 errors.seek(0)
-                told = errors.read(2000).decode("utf-8", "replace").strip().splitlines()
-                raise GitProblem(f"git {arguments[0]}: {told[0] if told else f'exit code {code}'}")
+                printed = errors.read(2000).decode("utf-8", "replace").strip().splitlines()
+                raise GitProblem(f"git {arguments[0]}: {printed[0] if printed else f'exit code {code}'}")
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_a_run_is_shown_with_its_code_and_command(repository, root):
     assert Path(found["changes"]).is_file()
 
 
-def test_an_unknown_run_is_told(root):
+def test_an_unknown_run_is_an_error(root):
     call("show", root / "e" / "_0" / "abcdef", "--reproduce", code=1)
     call("show", root / "e" / "_0" / "abcdef", code=1)
     call("show", root / "e" / "_0", "--reproduce", code=1)
@@ -151,7 +151,7 @@ def test_runs_differ_in_code_and_environment(root):
     assert not any(one["name"] in ("pid", "git.commit", "python") for one in found["environment"])
 
 
-def test_different_code_is_told_once_wherever_it_is_averaged(repository, root, caplog):
+def test_different_code_is_reported_once_wherever_it_is_averaged(repository, root, caplog):
     commit = repository.head[:7]
     text = f"averaged runs come from different code: 2 runs of {commit}, 1 of {commit} with changes"
     assert call("show", root / "e" / "_0").count(text) == 1
@@ -172,7 +172,7 @@ def test_different_code_is_told_once_wherever_it_is_averaged(repository, root, c
     assert caplog.text.count(text) == 1
 
 
-def test_equal_code_is_not_told(tmp_path, monkeypatch):
+def test_equal_code_is_not_reported(tmp_path, monkeypatch):
     made = Repository(tmp_path / "code", **{"src/train.py": SCRIPT, "src/library.py": "scale = 1\n"})
     train(made, tmp_path / "runs", 1)
     train(made, tmp_path / "runs", 2)

@@ -231,7 +231,7 @@ def test_what_is_too_large_is_left_out_and_named(repository, monkeypatch, tmp_pa
     assert "a.py" in restored(repository, state, tmp_path / "clone")
 
 
-def test_more_changes_than_are_read_are_told(repository, monkeypatch):
+def test_more_changes_than_are_read_are_reported(repository, monkeypatch):
     monkeypatch.setattr(git, "LARGEST_PATCH", 1000)
     repository.write({f"{n}.py": "x = 1\n" * 100 for n in range(20)})
     repository.git("add", "-A")
