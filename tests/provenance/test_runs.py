@@ -21,6 +21,7 @@ from legm.core.run_environment import run_stretches
 from legm.delivery.client import connect_client
 from legm.provenance import git
 from legm.records import Query, RunResult, Status
+from tests.support.memory_backend import Memory
 from tests.support.repositories import Repository
 
 SCRIPT = """
@@ -227,3 +228,18 @@ def test_the_run_log_and_the_yaml_say_the_same(repository, tmp_path):
     train(repository, tmp_path / "runs")
     (result,) = runs_in(tmp_path / "runs")
     assert json.loads(json.dumps(result.run.environment)) == result.run.environment
+
+
+def test_a_backend_without_the_capability_has_it_all_when_the_run_ends(tmp_path):
+    memory = Memory(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=memory)
+    handler.set_param("x", 1)
+    handler.start()
+    wait_for_collectors()
+    handler.set_metric("loss", 1.0)
+    result = handler.log()
+    (kept,) = memory.results.values()
+    assert kept.run.environment == result.run.environment
+    assert kept.run.environment["os"]
+    written = [one for batches in memory.batches.values() for batch in batches.values() for one in batch]
+    assert {type(one).__name__ for one in written} == {"Points"}
