@@ -242,6 +242,7 @@ def plan(sizes: Sizes) -> Plan:
         "start_in_repository": Task(
             start.start_in_repository, {"rounds": sizes.repository_starts}, {"folder": "repository"}, most=3
         ),
+        "resume": Task(start.resume, {"rows": sizes.rows}, {"folder": ""}, most=3),
         "log_late": Task(
             write.log_late,
             {"runs": sizes.late_runs, "steps": sizes.steps, "configurations": sizes.late_configurations},
@@ -523,6 +524,14 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["start_in_repository"]["start"] * 1e3,
             5,
             beside=lambda r: f"without provenance: {r['start_in_repository']['without'] * 1e3:.2f} ms",
+        ),
+        Row(
+            "resume",
+            f"resuming a killed run of {sizes.rows * 10:,} values, until the next one is accepted",
+            "s",
+            ("resume",),
+            lambda r: r["resume"]["seconds"] if r["resume"]["resumed"] else float("nan"),
+            1,
         ),
         Row(
             "build_start",

@@ -20,6 +20,7 @@ __all__ = [
     "build_repository",
     "imports",
     "loaded",
+    "resume",
     "start",
     "start_in_repository",
     "system_metrics",
@@ -149,6 +150,34 @@ def start(few: str, many: str, configurations: list[int], rounds: int, fresh: in
             seconds.setdefault(f"existing_{name}", []).append(started(folder, existing))
             seconds.setdefault(f"new_{name}", []).append(started(folder, new))
     return {"first": first, **{name: statistics.median(found) for name, found in seconds.items()}}
+
+
+_KILLED = """
+import os, sys
+from benchmarks.start import _handler
+handler = _handler(sys.argv[1], 0).start()
+for step in range(int(sys.argv[2])):
+    handler.set_dict_metrics({f"metric {number}": step / 7 + number for number in range(10)}, step=step)
+handler.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def resume(folder: str, rows: int) -> dict[str, float]:
+    """Seconds from ``start(resume=True)`` until the first new value is accepted; a process was killed before.
+
+    Args:
+        folder: an empty one.
+        rows: how many times ten values the killed process had set.
+    """
+    subprocess.run([sys.executable, "-c", _KILLED, folder, str(rows)], check=False)
+    _handler(folder, 1).start()  # imports on first use what it needs
+    handler = _handler(folder, 0)
+    began = time.perf_counter()
+    handler.start(resume=True, rewind_to=rows * 9 // 10)
+    handler.set_metric("metric 0", 0.5)
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, "resumed": float(handler.is_resumed), "values": rows * 10}
 
 
 def _handler(folder: str, number: int) -> ExperimentHandler:

@@ -3,7 +3,8 @@
 ``legm/run.json`` is the :class:`~legm.records.Run`; ``legm/result.json`` is the
 :class:`~legm.records.RunResult` without its series; ``legm/series.npz`` has the series: ``steps_<i>`` and
 ``values_<i>`` for the i-th series listed in ``result.json``. The JSON is Python's, with NaN and infinities.
-The run's artifacts are below ``files/``, and its texts are ``texts/<name>/<step>.txt``.
+The run's artifacts are below ``files/``, and its texts are ``texts/<name>/<step>.txt``. Where a tracker keeps
+points that were rewound, ``legm/rewound.json`` (:class:`Rewound`) says which.
 """
 
 from __future__ import annotations
@@ -12,26 +13,37 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from legm.core.naming import safe_name
 from legm.records import BestRule, Configuration, Curve, History, Run, RunResult, Series, Split, Status
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from legm.records import IntArray
+
 __all__ = [
     "ARTIFACTS",
     "DISPLAYS",
     "FOLDER",
+    "NOTHING_REWOUND",
     "RESULT_FILE",
+    "REWOUND_FILE",
     "RUN_FILE",
     "SERIES_FILE",
     "TEXTS",
+    "Rewound",
     "artifact_file",
     "checked_files",
     "curve_csv",
     "result_from",
     "result_json",
+    "rewound_from",
+    "rewound_json",
     "run_from",
     "run_json",
     "series_from",
@@ -44,6 +56,7 @@ FOLDER = "legm"
 RUN_FILE = f"{FOLDER}/run.json"
 RESULT_FILE = f"{FOLDER}/result.json"
 SERIES_FILE = f"{FOLDER}/series.npz"
+REWOUND_FILE = f"{FOLDER}/rewound.json"
 
 ARTIFACTS = "files"
 """The folder of a run's artifacts."""
@@ -247,3 +260,72 @@ def curve_csv(curve: Curve) -> bytes:
     rows = zip(*(column.tolist() for column in columns), strict=True)
     lines = ["step,center,lower,upper,runs", *(",".join(map(repr, row)) for row in rows)]
     return "\n".join(lines).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """What a tracker still has although the run was rewound behind it.
+
+    Args:
+        marks: pairs of a step and a limit: dev values and displays at a later step are void if they come
+            before the limit or at it, in an order of the tracker's own, such as the time.
+        texts: the files of texts that are void.
+    """
+
+    marks: tuple[tuple[int, int], ...] = ()
+    texts: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.marks or self.texts)
+
+    def with_mark(self, step: int, limit: int) -> Rewound:
+        """The same with another rewind, which makes earlier ones to the same or a later step redundant."""
+        earlier = [one for one in self.marks if one[0] < step or one[1] > limit]
+        return replace(self, marks=(*earlier, (step, limit)))
+
+    def voids(self, steps: IntArray, places: IntArray) -> NDArray[np.bool_]:
+        """Which points of a series are void, by their steps and places in the tracker's order."""
+        import numpy as np
+
+        void = np.zeros(len(steps), bool)
+        for step, limit in self.marks:
+            void |= (steps > step) & (places <= limit)
+        return void
+
+
+NOTHING_REWOUND = Rewound()
+
+
+def rewound_json(rewound: Rewound) -> bytes:
+    """What was rewound, as JSON.
+
+    Args:
+        rewound: what is void.
+
+    Returns:
+        the content of ``REWOUND_FILE``.
+    """
+    return json.dumps({"marks": rewound.marks, "texts": sorted(rewound.texts)}).encode()
+
+
+def rewound_from(data: bytes) -> Rewound:
+    """What :func:`rewound_json` was given.
+
+    Args:
+        data: the bytes that it returned.
+
+    Returns:
+        what is void.
+
+    Raises:
+        ValueError, KeyError, TypeError: the bytes are damaged; see :func:`checked_files`.
+    """
+    content = json.loads(data)
+    marks = tuple((_whole_number(step), _whole_number(limit)) for step, limit in content["marks"])
+    return Rewound(marks, frozenset(map(str, content["texts"])))
+
+
+def _whole_number(value: object) -> int:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise ValueError(f"not a step or a limit: {value!r}")
+    return value

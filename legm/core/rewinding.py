@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from legm.records import Display, Points, Record, Rewind, Series, Split
@@ -10,7 +10,23 @@ from legm.records import Display, Points, Record, Rewind, Series, Split
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["last_dev_step", "value_counts", "without_rewound"]
+__all__ = ["last_dev_step", "rewind_behind", "value_counts", "without_rewound"]
+
+
+def rewind_behind(records: Iterable[Record], step: int, time: float) -> Rewind:
+    """A rewind that is later than everything before it, even where the clock was set back since.
+
+    Args:
+        records: all records of the run before it.
+        step: the last step that stays.
+        time: now, in seconds since 1970.
+    """
+    for record in records:
+        if isinstance(record, Points) and len(record.times):
+            time = max(time, float(record.times.max()))
+        elif isinstance(record, (Display, Rewind)):
+            time = max(time, record.time)
+    return Rewind(step, time)
 
 
 def without_rewound(records: Sequence[Record]) -> Sequence[Record]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.core.identity import configuration_differences
+from legm.core.rewinding import rewind_behind
 from legm.core.seeds import looks_like_seed, seed_key
 from legm.delivery.backlog import dead_run_outcome
 from legm.errors import CorruptFile, LegmError, ParameterError, StateError, StorageError, closest
-from legm.records import Outcome, Plain, Record, Resumption, Rewind, Run, Status
+from legm.records import Outcome, Plain, Record, Resumption, Run, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_logs
 
@@ -246,7 +247,7 @@ class ResumableRun:
         records: list[Record] = [] if result_outcome(content.records) is not None else [ended]
         records.append(Resumption(now, environment))
         if self._rewind_to is not None:
-            records.append(Rewind(self._rewind_to, now))
+            records.append(rewind_behind(content.records, self._rewind_to, now))
         options = {name: dict(one) for name, one in backends.items() if content.backends.get(name) != one}
         others = {name: 0 for name in options if name in content.cursors}  # another store of that backend
         logs.create_folders()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from legm.backends import portable
@@ -17,7 +18,10 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
-__all__ = ["restore_native_run"]
+if TYPE_CHECKING:
+    from legm.records import IntArray
+
+__all__ = ["restore_native_run", "rewound_in", "without_rewound_columns"]
 
 _DAMAGE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
 
@@ -53,17 +57,22 @@ def restore_native_run(
             result, series = portable.result_from(
                 _read_native_content(files[portable.RESULT_FILE]), run.configuration
             )
-            run = result.run
+            if result.status is Status.RUNNING:  # it was resumed, and what is there is of before
+                result = None
+            else:
+                run = result.run
         require_valid_run(run)
     except _DAMAGE_ERRORS as cause:
-        raise _native_damage_error(external, tracker, cause) from cause
+        raise _native_damage_error(external.key, tracker, cause) from cause
     status = external.status if result is None else result.status
+    rewound = rewound_in(files.values(), external.key, tracker)
 
     def records() -> Iterator[Points | Display | BestRule]:
         shown = [
             one for one in external.records() if isinstance(one, Points)
         ]  # as the tracker shows them: their times, and all that a killed run has
-        yield from _native_displays(files, shown, run, metric)
+        texts = {name: file for name, file in files.items() if name not in rewound.texts}
+        yield from _native_displays(texts, shown, run, metric)
         if result is None:
             yield columns.points_from_columns(
                 columns.columns_by_series(shown), lambda series: _native_series(series, metric)
@@ -72,7 +81,7 @@ def restore_native_run(
         try:
             histories = portable.series_from(_read_native_content(files[portable.SERIES_FILE]), series, None)
         except _DAMAGE_ERRORS as cause:
-            raise _native_damage_error(external, tracker, cause) from cause
+            raise _native_damage_error(external.key, tracker, cause) from cause
         times = _native_times_by_step(shown, metric)
         for record in records_from_result(replace(result, histories=histories)):
             if isinstance(record, Points):
@@ -97,8 +106,46 @@ def restore_native_run(
     )
 
 
-def _native_damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
-    files = f"the files below {portable.FOLDER}/ of the {tracker} run {external.key}"
+def rewound_in(files: Iterable[ExternalFile], key: str, tracker: str) -> portable.Rewound:
+    """What the tracker of a native run still has although the run was rewound behind it.
+
+    Args:
+        files: of the run.
+        key: the run's key, for errors.
+        tracker: the tracker's name, for errors.
+
+    Raises:
+        StorageError: the file that says so is damaged.
+    """
+    for file in files:
+        if file.name == portable.REWOUND_FILE:
+            try:
+                return portable.rewound_from(_read_native_content(file))
+            except _DAMAGE_ERRORS as cause:
+                raise _native_damage_error(key, tracker, cause) from cause
+    return portable.NOTHING_REWOUND
+
+
+def without_rewound_columns(
+    found: columns.Columns, rewound: portable.Rewound, places: Mapping[Series, IntArray]
+) -> columns.Columns:
+    """The numbers of a native run, under the tracker's names, without those that are void.
+
+    Args:
+        found: the columns of each series.
+        rewound: what is void.
+        places: where the numbers of each series are in the tracker's order.
+    """
+    kept = dict(found)
+    for series, (steps, times, values) in found.items():
+        if series.name.partition("/")[0] in {Split.DEV.value, portable.DISPLAYS} and rewound.marks:
+            counts = ~rewound.voids(steps, places[series])
+            kept[series] = steps[counts], times[counts], values[counts]
+    return kept
+
+
+def _native_damage_error(key: str, tracker: str, cause: BaseException) -> StorageError:
+    files = f"the files below {portable.FOLDER}/ of the {tracker} run {key}"
     return StorageError(f"{files} are damaged: {cause!r}")
 
 

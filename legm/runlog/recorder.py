@@ -24,6 +24,7 @@ from typing import Any
 
 from legm.core.naming import check_name
 from legm.core.origins import CHANGES_FILE
+from legm.core.rewinding import rewind_behind
 from legm.errors import LegmError, MetricError, StateError, closest
 from legm.records import Artifact, BestRule, EnvironmentUpdate, Outcome, Points, Record, Rewind, Series, Split
 from legm.runlog.log_frames import OtherRecord, cursors_frame, record_frame
@@ -318,8 +319,9 @@ class Recorder:
             StorageError: the log cannot be read or written.
         """
         with self.paused() as writer:
-            rewind = Rewind(step, time.time())
-            known = [*read_log(writer.path).records, rewind]
+            earlier = read_log(writer.path).records
+            rewind = rewind_behind(earlier, step, time.time())
+            known = [*earlier, rewind]
             self._unwritten.append(_Batch(record_frame(rewind), [rewind], 0))
             self._has_content = True
             self._rows.continue_after(known)

@@ -122,7 +122,7 @@ class ConformanceKit:
         return self.make_backend(file)
 
     def stored_points(self, store: Path, run: Run) -> list[tuple[str, int, float]] | None:  # noqa: ARG002
-        """The dev points in the store, each as often as it is stored.
+        """The dev points in the store, each as often as it is stored, without those that are marked as void.
 
         Args:
             store: the folder that :meth:`make_backend` was given.

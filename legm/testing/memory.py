@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from legm.hooks import Capability, hookimpl
-from legm.records import Configuration, Curve, Query, Record, Run, RunResult, Summary
+from legm.records import Configuration, Curve, Query, Record, Resumption, Run, RunResult, Status, Summary
 
 __all__ = ["MemoryBackend"]
 
@@ -43,6 +43,10 @@ class MemoryBackend:
     def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
         """Store a batch."""
         self.records[run.run_id][position] = records
+        known = self.results.get(run.run_id)
+        is_resumed = any(isinstance(record, Resumption) for record in records)
+        if is_resumed and known is not None and known.status is not Status.COMPLETED:
+            del self.results[run.run_id]  # it is running again
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult) -> None:

@@ -14,6 +14,7 @@ from tensorboard.util import tensor_util
 from legm.backends.local.backend import LocalBackend
 from legm.backends.mlflow import MlflowBackend
 from legm.backends.mlflow.names import mlflow_sqlite_uri
+from legm.backends.portable import REWOUND_FILE, rewound_from
 from legm.backends.wandb import WandbBackend
 from legm.testing import BackendTests
 from tests.support.mlflow_store import prepare_store
@@ -61,7 +62,20 @@ def mlflow_points(client: MlflowClient, run) -> list[tuple[str, int, float]]:
     experiment = client.get_experiment_by_name(run.configuration.experiment)
     (found,) = client.search_runs([experiment.experiment_id], f"tags.`legm.run_id` = '{run.run_id}'")
     history = client.get_metric_history(found.info.run_id, "dev/loss")
-    return [("loss", metric.step, metric.value) for metric in history]
+    points = [(metric.step, metric.timestamp, metric.value) for metric in history]
+    if "legm.rewound" not in found.data.tags:
+        return counting(points, None)
+    return counting(points, Path(client.download_artifacts(found.info.run_id, REWOUND_FILE)).read_bytes())
+
+
+def counting(points: list[tuple[int, int, float]], rewound: bytes | None) -> list[tuple[str, int, float]]:
+    """The points that are not void; each has a step, a place in the tracker's order, and a value."""
+    marks = rewound_from(rewound).marks if rewound else ()
+    return [
+        ("loss", step, value)
+        for step, place, value in points
+        if not any(step > last and place <= limit for last, limit in marks)
+    ]
 
 
 class TestMlflowServer(BackendTests):
@@ -97,13 +111,21 @@ class TestWandbOffline(BackendTests):
     def stored_points(self, store, run):
         (*_, newest) = sorted(store.glob(f"wandb/*run-*-{run.run_id}*"))
         (path,) = newest.glob("run-*.wandb")
-        found = []
-        for record in records(path):
-            if record.WhichOneof("record_type") == "history":
-                row = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-                if "dev/loss" in row:
-                    found.append(("loss", int(row["legm/step"]), float(row["dev/loss"])))
-        return found
+        rows = [
+            {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+            for record in records(path)
+            if record.WhichOneof("record_type") == "history"
+        ]
+        rewound = newest / "files" / REWOUND_FILE
+        return counting(losses(rows), rewound.read_bytes() if rewound.exists() else None)
+
+
+def losses(rows: list[dict]) -> list[tuple[int, int, float]]:
+    return [
+        (int(row["legm/step"]), place, float(row["dev/loss"]))
+        for place, row in enumerate(rows)
+        if "dev/loss" in row
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -130,5 +152,5 @@ class TestWandbServer(BackendTests):
         return WandbBackend(store, mode="online", entity=ENTITY, settings={**QUIET, **account, **quick})
 
     def stored_points(self, store, run):
-        rows = self.server.runs[ENTITY, run.configuration.experiment, run.run_id].history
-        return [("loss", row["legm/step"], row["dev/loss"]) for row in rows if "dev/loss" in row]
+        stored = self.server.runs[ENTITY, run.configuration.experiment, run.run_id]
+        return counting(losses(stored.history), stored.files.get(REWOUND_FILE))

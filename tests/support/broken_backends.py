@@ -14,8 +14,10 @@ from dataclasses import replace
 from legm_acme import Backend
 
 from legm import LegmError, hookimpl
+from legm.core.rewinding import without_rewound
+from legm.core.run_environment import STRETCHES
 from legm.hooks import Capability
-from legm.records import Display, History, Points, Query, Series, Status
+from legm.records import Display, History, Points, Query, Resumption, Rewind, Series, Status
 from legm.stats.run_counts import count_by_description
 from legm.testing import BackendTests
 
@@ -154,7 +156,7 @@ class KnowsOneRunAtATime(Backend):
 
 class CountsEveryLog(Backend):
     fails = "a_run_that_is_logged_again_replaces_its_entry"
-    also = ("a_failed_run_is_kept_as_failed",)
+    also = ("a_failed_run_is_kept_as_failed", "two_that_resume_at_once_get_two_runs")
 
     def __init__(self, root, **options):
         super().__init__(root, **options)
@@ -225,6 +227,7 @@ class ReadsOnePage(Backend):
 
 class TakesABatchTwice(Backend):
     fails = "a_repeated_batch_is_stored_once"
+    also = ("two_that_resume_at_once_get_two_runs",)
 
     def __init__(self, root, **options):
         super().__init__(root, **options)
@@ -240,6 +243,7 @@ class TakesABatchTwice(Backend):
 
 class ForgetsItsPosition(Backend):
     fails = "a_killed_process_loses_and_repeats_nothing"
+    also = ("a_killed_process_is_followed_by_one_that_resumes_its_run",)
 
     def __init__(self, root, **options):
         super().__init__(root, **options)
@@ -419,6 +423,91 @@ class MakesFoldersUnasked(Backend):
         folder = self._path.parent / configuration.fingerprint
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+class Rewinding(Backend):
+    """Does with the records of RESUME what a backend should."""
+
+    capabilities = Backend.capabilities | {Capability.RESUME}
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        if any(isinstance(one, Resumption) for one in records):
+            self.reopen(run)
+        for step in sorted((one.step for one in records if isinstance(one, Rewind)), reverse=True):
+            self.void(run, step)
+        super().legm_write(run, without_rewound(records), position)
+
+    def reopen(self, run):
+        with self._store() as store:
+            store.execute("UPDATE runs SET result = NULL WHERE id = ?", [run.run_id])
+
+    def void(self, run, step):
+        with self._store() as store:
+            store.execute("DELETE FROM points WHERE run = ? AND step > ?", [run.run_id, step])
+
+
+class ForgetsStretches(Backend):
+    fails = "a_killed_process_is_followed_by_one_that_resumes_its_run"
+    also = ("a_run_may_be_resumed_twice",)
+
+    @hookimpl
+    def legm_close_run(self, run, result):
+        environment = {name: value for name, value in result.run.environment.items() if name != STRETCHES}
+        super().legm_close_run(run, replace(result, run=replace(result.run, environment=environment)))
+
+
+class ShowsWhatIsVoid(Rewinding):
+    fails = "a_rewound_run_has_what_was_set_again"
+    also = ("a_run_may_be_resumed_twice", "a_killed_process_in_a_rewind_leaves_a_run_to_resume")
+
+    def void(self, run, step):
+        pass
+
+
+class StaysFailed(Rewinding):
+    fails = "a_run_may_be_resumed_twice"
+
+    def reopen(self, run):
+        pass
+
+
+class ResumesAnotherRun(Backend):
+    fails = "two_that_resume_at_once_get_two_runs"
+    also = ("a_run_that_is_logged_again_replaces_its_entry",)
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.first = {}
+
+    @hookimpl
+    def legm_open_run(self, run):
+        position = super().legm_open_run(run)
+        self.first.setdefault(run.configuration.fingerprint, run)
+        return position
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        super().legm_write(self.first[run.configuration.fingerprint], records, position)
+
+
+class VoidsAtTheEnd(Rewinding):
+    fails = "a_killed_process_in_a_rewind_leaves_a_run_to_resume"
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.voided = {}
+
+    def void(self, run, step):
+        with self._store() as store:
+            found = store.execute("SELECT rowid FROM points WHERE run = ? AND step > ?", [run.run_id, step])
+            self.voided.setdefault(run.run_id, []).extend(found.fetchall())
+
+    @hookimpl
+    def legm_close_run(self, run, result):
+        with self._store() as store:
+            store.executemany("DELETE FROM points WHERE rowid = ?", self.voided.pop(run.run_id, []))
+        super().legm_close_run(run, result)
 
 
 class OfAcme(BackendTests):

@@ -8,6 +8,9 @@ has all names.
 
 A batch stores its position in the run log as a tag of the run. MLflow stores points that are equal in name,
 time, step and value once, so a batch that is delivered twice adds nothing.
+
+A resumed run continues in its MLflow run, which is running again. What a rewind takes back is deleted from a
+database and marked on a server (see :mod:`legm.backends.mlflow.rewinding`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +34,18 @@ from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.display import (
     display_configuration_note,
     display_milliseconds,
+    display_rewind,
+    display_stretches,
     display_value,
     indexed_tables,
     source_tags,
+)
+from legm.backends.mlflow.rewinding import (
+    can_delete_points,
+    delete_points_after,
+    delete_texts_after,
+    reopen_mlflow_run,
+    without_points_after,
 )
 from legm.backends.mlflow.stores import (
     MlflowArtifactStore,
@@ -45,6 +57,7 @@ from legm.backends.mlflow.stores import (
 from legm.core.credentials import redact, redact_url_password
 from legm.core.naming import run_title, short_name, unescape_name
 from legm.core.plain_form import to_plain
+from legm.core.run_environment import run_in_environment, run_stretches
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -58,6 +71,7 @@ from legm.records import (
     Query,
     Record,
     Resumption,
+    Rewind,
     Run,
     RunResult,
     Status,
@@ -86,6 +100,29 @@ _PATIENCE_WITH_A_FILE = 60.0  # seconds: other processes may hold its lock, but 
 def _is_incomplete_mlflow_run(parent: Any) -> bool:
     """Whether the MLflow run of a configuration is still being created, or its creator was killed."""
     return bool(parent.info.status == "RUNNING")
+
+
+@dataclass(slots=True)
+class _LiveMlflowRun:
+    """An MLflow run that is being written.
+
+    Args:
+        mlflow_run: the MLflow run as it was when it was opened.
+        rewound: what is void in it.
+    """
+
+    mlflow_run: Any
+    rewound: portable.Rewound = portable.NOTHING_REWOUND
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of it."""
+        return str(self.mlflow_run.info.run_id)
+
+    def milliseconds(self, moment: float) -> int:
+        """A time in the unit of MLflow, behind all rewinds: an earlier one would be void."""
+        limits = [limit + 1 for _, limit in self.rewound.marks]
+        return max(display_milliseconds(moment), *limits) if limits else display_milliseconds(moment)
 
 
 class MlflowBackend:
@@ -146,7 +183,7 @@ class MlflowBackend:
         self._experiments: dict[str, str] = {}
         self._configurations: dict[str, Configuration] = {}
         self._parents: dict[tuple[str, str], Any] = {}
-        self._runs: dict[str, Any] = {}
+        self._runs: dict[str, _LiveMlflowRun] = {}
 
     # The store
 
@@ -325,8 +362,13 @@ class MlflowBackend:
                 if run.description:
                     tags[_NOTE_TAG] = run.description
                     tags[names.DESCRIPTION_TAG] = display_value(run.description)
+                if len(run_stretches(run)) > 1:
+                    tags[names.STRETCHES_TAG] = display_stretches(run)
                 found = self._create(experiment, title[:120], run.started, tags)
-            self._runs[run.run_id] = found
+            live = self._runs[run.run_id] = _LiveMlflowRun(found)
+            if names.REWOUND_TAG in found.data.tags:
+                with portable.checked_files(run.run_id):
+                    live.rewound = portable.rewound_from(self._artifacts(found).read(portable.REWOUND_FILE))
             position = found.data.tags.get(names.POSITION_TAG)
             if position is not None:
                 return int(position)
@@ -338,29 +380,40 @@ class MlflowBackend:
     @hookimpl
     def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
         """Store numbers as metrics, files and texts as artifacts."""
-        mlflow_run = self._runs[run.run_id]
-        metrics: list[Metric] = []
+        live = self._runs[run.run_id]
+        files, metrics = self._artifacts(live.mlflow_run), list[Metric]()
         tags = {names.POSITION_TAG: str(position)}
+        rewound_to: int | None = None
         with self._translate_errors("store the run's values"):
             for record in records:
                 if isinstance(record, Points):
-                    metrics += self._metrics(record)
+                    metrics += self._metrics(live, record)
                 elif isinstance(record, Artifact):
                     content = Path(record.path).read_bytes()
-                    self._artifacts(mlflow_run).write(portable.artifact_file(record.name), content)
+                    files.write(portable.artifact_file(record.name), content)
                 elif isinstance(record, Display) and isinstance(record.value, str):
                     name = portable.text_file(record.name, record.step)
-                    self._artifacts(mlflow_run).write(name, record.value.encode())
+                    files.write(name, record.value.encode())
+                    if name in live.rewound.texts:
+                        self._mark(live, replace(live.rewound, texts=live.rewound.texts - {name}))
                 elif isinstance(record, Display):
                     key = names.mlflow_display_key(record.name)
                     metrics.append(
-                        Metric(key, float(record.value), display_milliseconds(record.time), record.step)
+                        Metric(key, float(record.value), live.milliseconds(record.time), record.step)
                     )
-                elif isinstance(record, (EnvironmentUpdate, Resumption)):
+                elif isinstance(record, Resumption):
+                    tags |= source_tags(record.environment) | self._reopen(live, record)
+                elif isinstance(record, EnvironmentUpdate):
                     tags |= source_tags(record.environment)
-            self._log(mlflow_run.info.run_id, metrics, tags=tags)
+                elif isinstance(record, Rewind):
+                    metrics = without_points_after(metrics, record.step)
+                    rewound_to = record.step if rewound_to is None else min(rewound_to, record.step)
+                    tags |= self._rewind(live, record)
+            if rewound_to is not None and can_delete_points(self._store):
+                delete_points_after(self._store, live.run_id, rewound_to)
+            self._log(live.run_id, metrics, tags=tags)
 
-    def _metrics(self, points: Points) -> Iterator[Metric]:
+    def _metrics(self, live: _LiveMlflowRun, points: Points) -> Iterator[Metric]:
         keys = {
             series: names.mlflow_metric_key(series.split.value, series.name)
             for layout in points.layouts
@@ -368,23 +421,61 @@ class MlflowBackend:
             if series.index is None  # thousands of examples are not charts; they are in the artifacts
         }
         for layout, step, moment, values in points.rows():
-            stamp = display_milliseconds(moment)
+            stamp = live.milliseconds(moment)
             for series, value in zip(layout, values, strict=True):
                 if series in keys:
                     yield Metric(keys[series], value, stamp, step)
 
+    def _reopen(self, live: _LiveMlflowRun, resumption: Resumption) -> dict[str, str]:
+        """Let the MLflow run of a resumed run run again; a completed one counts until it ends again.
+
+        Returns:
+            the tags that say so.
+        """
+        files = self._artifacts(live.mlflow_run)
+        with portable.checked_files(live.run_id):
+            run = run_in_environment(portable.run_from(files.read(portable.RUN_FILE)), [resumption])
+        files.write(portable.RUN_FILE, portable.run_json(run))
+        tags = {names.STRETCHES_TAG: display_stretches(run)}
+        if live.mlflow_run.data.tags.get(names.STATUS_TAG) not in {None, Status.COMPLETED.value}:
+            files.write(portable.RESULT_FILE, portable.result_json(RunResult(run, Status.RUNNING)))
+            tags[names.STATUS_TAG] = Status.RUNNING.value
+            if names.ERROR_TAG in live.mlflow_run.data.tags:
+                tags[names.ERROR_TAG] = ""
+        reopen_mlflow_run(self._store, live.run_id)
+        return tags
+
+    def _rewind(self, live: _LiveMlflowRun, rewind: Rewind) -> dict[str, str]:
+        """Take back texts of a run that was rewound, and mark what stays of it.
+
+        Returns:
+            the tags that say so.
+        """
+        kept = delete_texts_after(self._artifacts(live.mlflow_run), rewind.step)
+        rewound = replace(live.rewound, texts=live.rewound.texts | kept)
+        if not can_delete_points(self._store):
+            rewound = rewound.with_mark(rewind.step, display_milliseconds(rewind.time))
+        if rewound:
+            self._mark(live, rewound)
+        return {names.REWOUND_TAG: display_rewind(rewind)} if rewound else {}
+
+    def _mark(self, live: _LiveMlflowRun, rewound: portable.Rewound) -> None:
+        self._artifacts(live.mlflow_run).write(portable.REWOUND_FILE, portable.rewound_json(rewound))
+        live.rewound = rewound
+
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult) -> None:
         """Store the result as artifacts and as metrics, then the status."""
-        mlflow_run = self._runs[run.run_id]
-        run_id, ended = mlflow_run.info.run_id, result.ended or time.time()
+        live = self._runs[run.run_id]
+        run_id, ended = live.run_id, result.ended or time.time()
         with self._translate_errors("end the run"):
-            files = self._artifacts(mlflow_run)
+            files = self._artifacts(live.mlflow_run)
             files.write(portable.SERIES_FILE, portable.series_npz(result.histories))
             files.write(portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
             for name, table in indexed_tables(result).items():
                 files.write(name, table.encode())
-            stamp = display_milliseconds(ended)
+            # The newest of several is shown, and the clock may have been set back since the run ended before.
+            stamp = max(display_milliseconds(ended), (live.mlflow_run.info.end_time or 0) + 1)
             numbers = {
                 names.mlflow_metric_key(names.BEST_METRICS, series.name): value
                 for series, value in result.best.items()
@@ -393,8 +484,8 @@ class MlflowBackend:
             if result.best_step is not None:
                 numbers[names.BEST_STEP_METRIC] = float(result.best_step)
             tags = {names.STATUS_TAG: result.status.value, **source_tags(run.environment)}
-            if result.error:
-                tags[names.ERROR_TAG] = display_value(result.error)
+            if result.error or names.ERROR_TAG in live.mlflow_run.data.tags:
+                tags[names.ERROR_TAG] = display_value(result.error or "")
             self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
             self._end(run_id, result.status, ended)
 
@@ -439,7 +530,7 @@ class MlflowBackend:
         files, tags = self._artifacts(run), run.data.tags
         reading = f"read the artifacts of the run {run.info.run_id}"
         with self._translate_errors(reading), portable.checked_files(tags[names.RUN_ID_TAG]):
-            if names.STATUS_TAG not in tags:
+            if tags.get(names.STATUS_TAG, Status.RUNNING.value) == Status.RUNNING.value:
                 return RunResult(portable.run_from(files.read(portable.RUN_FILE)), Status.RUNNING)
             fingerprint = tags[names.FINGERPRINT_TAG]
             if fingerprint not in self._configurations:

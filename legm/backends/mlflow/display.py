@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from legm.backends.mlflow import names
 from legm.backends.mlflow.names import mlflow_indexed_file
+from legm.core.run_environment import STARTED, run_stretches
 from legm.core.texts import counted
-from legm.records import Aggregate, Configuration, Plain, RunResult, Summary
+from legm.records import Aggregate, Configuration, Plain, Rewind, Run, RunResult, Summary
 
 __all__ = [
     "display_configuration_note",
     "display_milliseconds",
+    "display_rewind",
+    "display_stretches",
     "display_value",
     "indexed_tables",
     "source_tags",
@@ -32,6 +36,33 @@ def display_value(value: Any) -> str:
 def display_milliseconds(seconds: float) -> int:
     """A time in the unit of MLflow."""
     return int(seconds * 1000)
+
+
+def _time_text(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def display_stretches(run: Run) -> str:
+    """When and on which host each stretch of a resumed run began, the newest ones if there are many."""
+    stretches = run_stretches(run)
+    shown = ""
+    for number in range(len(stretches), 0, -1):
+        one = stretches[number - 1]
+        started = one.get(STARTED)
+        when = _time_text(started) if isinstance(started, (int, float)) else "?"
+        line = f"{number}. {when} on {one.get('host') or '?'}"
+        if len(line) + len(shown) >= _LONGEST_VALUE:
+            return f"…\n{shown}"
+        shown = f"{line}\n{shown}" if shown else line
+    return shown
+
+
+def display_rewind(rewind: Rewind) -> str:
+    """Which points are void that a server cannot delete."""
+    return f"points after step {rewind.step} from before {_time_text(rewind.time)} are void"
 
 
 def indexed_tables(result: RunResult) -> dict[str, str]:

@@ -35,12 +35,15 @@ __all__ = [
     "GIT_REMOTE_TAG",
     "KIND_TAG",
     "POSITION_TAG",
+    "REWINDABLE_METRICS",
+    "REWOUND_TAG",
     "RUN_ID_TAG",
     "RUN_KIND",
     "SOURCE_NAME_TAG",
     "SOURCE_TYPE_TAG",
     "SQLITE_FILE",
     "STATUS_TAG",
+    "STRETCHES_TAG",
     "curve_file",
     "experiment_name",
     "figure_file",
@@ -76,8 +79,12 @@ DESCRIPTION_DIGEST_TAG = "legm.description_digest"
 POSITION_TAG = "legm.position"
 """The tag with the position in the run log up to which MLflow has the records."""
 STATUS_TAG = "legm.status"
-"""The tag with the final status; a run without it is still running."""
+"""The tag with the final status; a run without it is running, and a resumed one is "running" again."""
 ERROR_TAG = "legm.error"
+STRETCHES_TAG = "legm.stretches"
+"""The tag of a resumed run that says on which host, and since when, each of its stretches ran."""
+REWOUND_TAG = "legm.rewound"
+"""The tag of a run that was rewound on a server, which keeps the points: which of them are void."""
 
 SOURCE_NAME_TAG = "mlflow.source.name"
 SOURCE_TYPE_TAG = "mlflow.source.type"
@@ -90,6 +97,8 @@ BEST_METRICS = "best"
 """The first part of the key of a metric's value at the best step."""
 DISPLAY_METRICS = DISPLAYS
 """The first part of the key of a number that is only shown."""
+REWINDABLE_METRICS = (f"{Split.DEV.value}/", f"{DISPLAY_METRICS}/")
+"""The beginnings of the keys of metrics that a rewind takes back."""
 AGGREGATE_METRICS = "aggregate"
 """The first part of the key of an aggregate over the runs of a configuration."""
 BEST_STEP_METRIC = "best_step"

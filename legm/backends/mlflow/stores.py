@@ -226,6 +226,15 @@ class MlflowArtifactStore:
                 (Path(temporary) / base).write_bytes(data)
                 get_artifact_repository(self.uri).log_artifact(str(Path(temporary) / base), folder or None)
 
+    def delete(self, name: str) -> None:
+        """Delete a file of a folder on this machine."""
+        if self.folder is None:
+            raise BackendError(
+                f"{name} in {self.uri} cannot be deleted: only folders on this machine are changed"
+            )
+        self._require_own()
+        (self.folder / name).unlink(missing_ok=True)
+
     def read(self, name: str) -> bytes:
         """The content of a file."""
         if self.folder is not None:

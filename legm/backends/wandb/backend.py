@@ -8,7 +8,8 @@ all names.
 
 W&B's own step counts rows, and legm sends the rows of a run in a fixed order. So a run that is resumed after
 an outage or a kill asks the server how many rows it has and skips as many. An offline folder, which W&B
-cannot resume, is written anew.
+cannot resume, is written anew, under the same id. Neither can delete rows: those that a rewind takes back are
+marked in a file of the run (see :class:`legm.backends.portable.Rewound`), by the number of rows before it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from legm.backends.wandb.display import (
     display_history_rows,
     display_metadata,
     display_native_config,
+    display_stretches,
     display_summary_values,
     indexed_tables,
 )
@@ -48,6 +50,7 @@ from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import run_title, unescape_name
 from legm.core.origins import CHANGES_FILE
+from legm.core.run_environment import run_in_environment
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -58,6 +61,8 @@ from legm.records import (
     Points,
     Query,
     Record,
+    Resumption,
+    Rewind,
     Run,
     RunResult,
     Status,
@@ -112,14 +117,24 @@ class _LiveWandbRun:
     Args:
         handle: the W&B run.
         session: that it was begun in.
+        run: the run, with the environment of all of its stretches so far.
         known_rows: how many of the rows that are still to be sent the server already has.
+        had_result: whether the server has a result of the run from before, and it does not count.
+        rows: how many rows were given, sent or known.
+        rewound: what is void in it.
+        texts: the files and steps of all texts.
     """
 
     handle: Any
     session: WandbSession
+    run: Run
     known_rows: int = 0
     has_own_origin: bool = False
     """Whether W&B finds out itself where the run comes from, since it is this process."""
+    had_result: bool = False
+    rows: int = 0
+    rewound: portable.Rewound = portable.NOTHING_REWOUND
+    texts: dict[str, int] = field(default_factory=dict)
     _finishing: threading.Thread | None = None
     _errors: list[Exception] = field(default_factory=list)
 
@@ -349,9 +364,15 @@ class WandbBackend:
             )
             for folder in old:  # W&B cannot resume it, so all of it is written again
                 shutil.rmtree(folder, ignore_errors=True)
-            live = _LiveWandbRun(handle, self._session, handle.starting_step)
+            ended = handle.summary.get(names.STATUS_KEY) if handle.starting_step else None
+            live = self._live[run.run_id] = _LiveWandbRun(
+                handle,
+                self._session,
+                run,
+                handle.starting_step,
+                had_result=ended not in {None, Status.COMPLETED.value, Status.RUNNING.value},
+            )
             live.has_own_origin = _is_of_this_process(run)
-            self._live[run.run_id] = live
             data = portable.run_json(run)
             config = {**display_config(configuration, run.parameters), **display_native_config(run, data)}
             handle.config.update(config, allow_val_change=True)
@@ -380,15 +401,47 @@ class WandbBackend:
                 elif isinstance(record, Display) and isinstance(record.value, str):
                     name = portable.text_file(record.name, record.step)
                     self._save_file(live.handle, name, record.value.encode())
+                    live.texts[name] = record.step
+                    if name in live.rewound.texts:
+                        self._mark(live, replace(live.rewound, texts=live.rewound.texts - {name}))
                 elif isinstance(record, Display):
                     row = {
                         names.wandb_display_history_key(record.name): record.value,
                         names.STEP_KEY: record.step,
                     }
                     rows.append({**row, "_timestamp": record.time})
+                elif isinstance(record, Resumption):
+                    self._begin_stretch(live, record)
+                elif isinstance(record, Rewind):
+                    marked = live.rewound.with_mark(record.step, live.rows + len(rows) - 1)
+                    void = {name for name, step in live.texts.items() if step > record.step}
+                    self._mark(live, replace(marked, texts=marked.texts | void))
             known = min(live.known_rows, len(rows))
             live.known_rows -= known
+            live.rows += len(rows)
             send_history_rows(live.handle, rows[known:])
+
+    def _begin_stretch(self, live: _LiveWandbRun, resumption: Resumption) -> None:
+        """Say that the run is resumed, and where; a completed one counts until it ends again."""
+        live.run = run_in_environment(live.run, [resumption])
+        data = portable.run_json(live.run)
+        live.handle.config.update(
+            {**display_native_config(live.run, data), names.STRETCHES_KEY: display_stretches(live.run)},
+            allow_val_change=True,
+        )
+        self._save_file(live.handle, portable.RUN_FILE, data)
+        if live.had_result:
+            live.had_result = False
+            running = portable.result_json(RunResult(live.run, Status.RUNNING))
+            self._save_file(live.handle, portable.RESULT_FILE, running)
+            live.handle.summary[names.STATUS_KEY] = Status.RUNNING.value
+
+    def _mark(self, live: _LiveWandbRun, rewound: portable.Rewound) -> None:
+        live.rewound = rewound
+        self._save_file(live.handle, portable.REWOUND_FILE, portable.rewound_json(rewound))
+        live.handle.summary[names.REWOUND_KEY] = [
+            {"step": step, "rows": last + 1} for step, last in rewound.marks
+        ]
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult) -> None:
@@ -408,6 +461,12 @@ class WandbBackend:
                 if s.index is None
             }
             values |= {names.history_key(s): value for s, value in result.test.items() if s.index is None}
+            if live.rewound:  # W&B's summary has the last row of each key, void or not
+                values |= {
+                    names.history_key(s): float(history.values[-1])
+                    for s, history in result.histories.items()
+                    if s.index is None
+                }
             handle.summary.update(values)
             handle.summary[names.BEST_STEP_KEY] = result.best_step
             handle.summary[names.STATUS_KEY] = result.status.value
@@ -501,6 +560,8 @@ class WandbBackend:
             if data is None:
                 return RunResult(stored.run, Status.RUNNING)
             result, series = portable.result_from(data, configuration)
+            if result.status is Status.RUNNING:  # it was resumed
+                return RunResult(stored.run, Status.RUNNING)
             if metrics is None or any(one.name in metrics for one in series):
                 numbers = stored.read(portable.SERIES_FILE)
                 if numbers is None:

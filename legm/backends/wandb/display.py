@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from legm.backends.wandb import names
+from legm.core.run_environment import STARTED, run_stretches
 from legm.records import Aggregate, Configuration, Points, Run, RunResult, Series, Status, Summary
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "display_history_rows",
     "display_metadata",
     "display_native_config",
+    "display_stretches",
     "display_summary_values",
     "indexed_tables",
 ]
@@ -69,6 +71,11 @@ def _arguments_after(command: Sequence[str], script: Any) -> list[str]:
     name = PurePath(str(script)).name if script else ""
     at = next((i for i, one in enumerate(command) if name and PurePath(str(one)).name == name), 0)
     return list(map(str, command[at + 1 :]))
+
+
+def display_stretches(run: Run) -> list[dict[str, Any]]:
+    """On which host each stretch of a run ran, and since when, in seconds since 1970."""
+    return [{STARTED: one.get(STARTED), "host": one.get("host")} for one in run_stretches(run)]
 
 
 def _display_value(value: Any) -> Any:

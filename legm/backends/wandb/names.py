@@ -30,10 +30,12 @@ __all__ = [
     "HISTORY_PATTERNS",
     "METADATA_FILE",
     "REQUIREMENTS_FILE",
+    "REWOUND_KEY",
     "RUN_JOB",
     "RUN_KEY",
     "STATUS_KEY",
     "STEP_KEY",
+    "STRETCHES_KEY",
     "SUMMARY_FILE",
     "config_key",
     "curve_file",
@@ -67,6 +69,10 @@ RUN_KEY = "legm_run"
 """The config key of the whole run as JSON."""
 STATUS_KEY = "legm_status"
 ERROR_KEY = "legm_error"
+REWOUND_KEY = "legm_rewound"
+"""The summary key of a run that was rewound: the step, and the number of rows before, of each rewind."""
+STRETCHES_KEY = "legm_stretches"
+"""The config key of a resumed run: the host and the begin of each stretch."""
 BEST_STEP_KEY = "best_step"
 
 STEP_KEY = "legm/step"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from legm.backends.mlflow import names
@@ -15,13 +15,13 @@ from legm.importers.external_origin import external_origin
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import PERHAPS_ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
-from legm.importers.native_runs import restore_native_run
+from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
 from legm.importers.value_parsing import parse_value_text
 from legm.records import Display, Plain, Points, Status
 from legm.runlog.recorded_values import EXACT
 
 if TYPE_CHECKING:
-    from legm.records import FloatArray
+    from legm.records import FloatArray, IntArray
 
 __all__ = ["DELETED", "ExternalMlflowRun", "external_run", "mlflow_to_seconds", "restore_mlflow_infinities"]
 
@@ -88,8 +88,11 @@ def external_run(
         notes.add("legm's own bookkeeping entries in MLflow were left out", run.run_id)
         return None
     if kind == names.RUN_KIND:
+        native = replace(
+            _as_external_run(run, points, files), records=lambda: _that_count(run, points(), files())
+        )
         try:
-            return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescape_name)
+            return restore_native_run(native, "MLflow", notes, unescape_name)
         except StorageError as error:
             return unreadable_run(run.run_id, run.experiment, error)
     return _as_external_run(
@@ -124,6 +127,25 @@ def _noting_large_numbers(run_id: str, points: Iterable[Points], notes: ImportNo
                 for at in np.flatnonzero(((size >= EXACT) & (size < _MAX_WHOLE)).any(axis=0)):
                     notes.add(PERHAPS_ROUNDED, f"{layout[at].name} of {run_id}")
         yield batch
+
+
+def _that_count(
+    run: ExternalMlflowRun, points: Iterator[Points], files: Iterable[ExternalFile]
+) -> Iterator[Points]:
+    """The numbers of a native run without those that it was rewound behind on a server."""
+    if names.REWOUND_TAG not in run.tags:
+        yield from points
+        return
+    rewound = rewound_in(files, run.run_id, "MLflow")
+    found = columns_by_series(points)
+    places = {series: _milliseconds(times) for series, (_, times, _) in found.items()}
+    yield points_from_columns(without_rewound_columns(found, rewound, places), lambda series: series)
+
+
+def _milliseconds(times: FloatArray) -> IntArray:
+    import numpy as np
+
+    return np.rint(np.clip(times * 1000, -_FAR, _FAR)).astype(np.int64)
 
 
 def _as_external_run(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from legm.backends.portable import Rewound
 from legm.backends.wandb import names
 from legm.core import point_columns as columns
 from legm.errors import StorageError
@@ -16,7 +17,7 @@ from legm.importers.external_origin import external_origin, origin_in_files
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part
-from legm.importers.native_runs import restore_native_run
+from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
 from legm.importers.wandb.history_rows import history_number, is_history_rounded
 from legm.records import BestRule, Display, Plain, Points, Series, Split, Status
 
@@ -112,7 +113,9 @@ def external_run(
     native = replace(
         # A native run without a result was interrupted, whatever W&B's exit code says.
         _as_external_run(replace(run, status=Status.RUNNING, error=None), records, own_files),
-        records=lambda: _converted_at_native_steps(records()),
+        records=lambda: _converted_at_native_steps(
+            records(), lambda: rewound_in(own_files(), run.key, "W&B")
+        ),
     )
     try:
         return restore_native_run(native, "W&B", notes)
@@ -216,8 +219,15 @@ def note_rounded_wandb(
         notes.add(ROUNDED, f"{name} of {run}")
 
 
-def _converted_at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
-    """A run's numbers at the steps that legm logged with them; W&B's own steps count rows."""
+def _converted_at_native_steps(
+    records: Iterable[Points | Display | BestRule], rewound: Callable[[], Rewound]
+) -> Iterator[Points]:
+    """A run's numbers at the steps that legm logged with them; W&B's own steps count rows.
+
+    Args:
+        records: the run's, at W&B's steps.
+        rewound: reads which of the numbers are void.
+    """
     found = dict(columns.columns_by_series(record for record in records if isinstance(record, Points)))
     if _NATIVE_STEP not in found:
         yield columns.points_from_columns(found, lambda series: series)
@@ -228,9 +238,11 @@ def _converted_at_native_steps(records: Iterable[Points | Display | BestRule]) -
     rows, steps = rows[order], steps[order].astype(np.int64)
     if not len(rows):
         return
-    moved = {}
+    void, moved, places = rewound(), {}, {}
     for series, (at, times, values) in found.items():
         positions = np.searchsorted(rows, at)
         known = rows[np.minimum(positions, len(rows) - 1)] == at
         moved[series] = (steps[positions[known]], times[known], values[known])
-    yield columns.points_from_columns(moved, lambda series: series)
+        places[series] = at[known]
+    counted = without_rewound_columns(moved, void, places)
+    yield columns.points_from_columns(counted, lambda series: series)

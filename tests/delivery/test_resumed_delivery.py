@@ -1,0 +1,326 @@
+"""A resumed and rewound run is one run in every backend, and gives the same answers as an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.backends import portable
+from legm.backends.mlflow import names as mlflow_names
+from legm.core.result_equality import RUN_FIELDS, differing_result_fields, result_digests
+from legm.core.run_environment import run_stretches
+from legm.delivery.client import connect_client
+from legm.export import export_runs
+from legm.importers import import_runs
+from legm.records import Display, Query, Rewind, RunResult, Status
+from legm.runlog.log_folder import find_logs
+from legm.runlog.log_reader import read_log
+from tests.support.memory_backend import Memory
+from tests.support.mlflow_store import prepare_store
+from tests.support.processes import ForkServer, wait_for_end
+from tests.support.waiting import until
+
+OPTIONS = {"local": None, "mlflow": None, "wandb": {"mode": "offline"}}
+KILLS = int(os.environ.get("LEGM_TEST_RESUMED_KILLS", "12"))
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch, wandb_home):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "root"
+    folder.mkdir()
+    prepare_store(folder / "mlflow.db")
+    return folder
+
+
+def make(root: Path, backend: object = ("local", "mlflow", "wandb")) -> ExperimentHandler:
+    handler = ExperimentHandler(root, "e", backend=list(backend) if isinstance(backend, tuple) else backend)
+    handler.set_dict_params({"lr": 0.1, "seed": 0})
+    handler.disable_param("seed")
+    return handler
+
+
+def train(handler: ExperimentHandler, first: int, last: int, shift: float) -> None:
+    for step in range(first, last):
+        handler.set_metric("loss", 1 / (step + 3) + shift, step=step)
+        handler.tensorboard_write("shown", step + shift, step)
+        handler.tensorboard_write("said", f"text {step} {shift}", step)
+
+
+def stored(root: Path, backend: str) -> RunResult:
+    (found,) = connect_client(root, backend, OPTIONS[backend]).runs_as_stored(Query("e", histories=None))
+    return found
+
+
+def rewound_twice(root: Path) -> RunResult:
+    """A run of three stretches, whose training went back to steps 4 and 7; its result."""
+    first = make(root).start()
+    train(first, 0, 10, 0.0)
+    first.set_metric("accuracy", 0.25, test=True)
+    first.flush(60)
+    first.end("failed", "on purpose")
+    second = make(root).start(resume=True, rewind_to=4)
+    train(second, 5, 9, 0.125)
+    second.flush(60)
+    second.end("interrupted", "again")
+    third = make(root).start(resume=True, rewind_to=7)
+    train(third, 8, 9, 0.25)
+    return third.log()
+
+
+EXPECTED = {
+    **{step: 1 / (step + 3) for step in range(5)},
+    **{step: 1 / (step + 3) + 0.125 for step in (5, 6, 7)},
+    8: 1 / 11 + 0.25,
+}
+
+
+def shift_of(step: int) -> float:
+    return 0.0 if step < 5 else 0.125 if step < 8 else 0.25
+
+
+def rows(root: Path, command: str) -> list[tuple]:
+    opened = sqlite3.connect(root / "mlflow.db")
+    try:
+        return opened.execute(command).fetchall()
+    finally:
+        opened.close()
+
+
+def test_every_backend_has_the_run_once_and_as_it_counts(root):
+    expected = rewound_twice(root)
+    ((_, history),) = expected.histories.items()
+    assert dict(zip(history.steps.tolist(), history.values.tolist(), strict=True)) == EXPECTED
+    for backend in OPTIONS:
+        found = stored(root, backend)
+        assert not differing_result_fields(found, result_digests(expected)), backend
+        assert (found.status, found.error) == (Status.COMPLETED, None)
+        assert [one["started"] for one in run_stretches(found.run)] == sorted(
+            one["started"] for one in run_stretches(expected.run)
+        )
+        assert len(run_stretches(found.run)) == 3
+
+
+def test_mlflows_database_has_no_point_that_was_rewound(root):
+    rewound_twice(root)
+
+    of = "SELECT step, value FROM metrics WHERE key = '{}' ORDER BY step"
+    assert dict(rows(root, of.format("dev/loss"))) == EXPECTED
+    assert len(rows(root, of.format("dev/loss"))) == len(EXPECTED)
+    shown = dict(rows(root, of.format("display/shown")))
+    assert shown == {step: step + shift_of(step) for step in shown}
+    assert rows(root, "SELECT step FROM latest_metrics WHERE key = 'dev/loss'") == [(8,)]
+    texts = {path.name: path.read_text() for path in (root / "mlartifacts").rglob("texts/said/*.txt")}
+    assert sorted(texts) == sorted(f"{step}.txt" for step in range(9))
+    assert texts["8.txt"] == "text 8 0.25"
+
+
+def test_mlflow_shows_a_resumed_run_as_running(root):
+    run = "SELECT status, end_time IS NULL FROM runs WHERE status != 'FINISHED' OR end_time IS NULL"
+    first = make(root, "mlflow").start()
+    first.set_metric("loss", 1.0)
+    first.flush(60)
+    first.end("failed", "on purpose")
+    assert rows(root, run) == [("FAILED", 0)]
+
+    second = make(root, "mlflow").start(resume=True)
+    second.set_metric("loss", 0.5)
+    assert second.flush(60)
+
+    assert rows(root, run) == [("RUNNING", 1)]
+    (host,) = rows(root, f"SELECT value FROM tags WHERE key = '{mlflow_names.STRETCHES_TAG}'")[0]
+    assert host.startswith("1. ")
+    assert "\n2. " in host
+    assert stored(root, "mlflow").status is Status.RUNNING
+    second.log()
+    assert rows(root, run) == []
+
+
+@pytest.mark.parametrize("source", ["mlflow.db", "wandb"])
+def test_what_legm_wrote_comes_back_by_an_import_without_what_was_rewound(root, tmp_path, source):
+    expected = rewound_twice(root)
+
+    report = import_runs(root / source, tmp_path / "back")
+
+    assert not report.failed
+    found = stored(tmp_path / "back", "local")
+    assert not differing_result_fields(found, result_digests(expected))
+    assert run_stretches(found.run) == run_stretches(expected.run)
+    assert displays(tmp_path / "back") == {
+        **{("shown", step): step + shift_of(step) for step in EXPECTED},
+        **{("said", step): f"text {step} {shift_of(step)}" for step in EXPECTED},
+    }
+
+
+def displays(root: Path) -> dict[tuple[str, int], float | str]:
+    (log,) = find_logs(root)
+    found = [one for one in read_log(log).records if isinstance(one, Display)]
+    assert len(found) == len({(one.name, one.step) for one in found})
+    return {(one.name, one.step): one.value for one in found}
+
+
+def imported(source: Path, folder: Path) -> dict[int, float]:
+    back = folder / f"back-{time.monotonic()}"
+    assert not import_runs(source, back).failed
+    ((_, history),) = stored(back, "local").histories.items()
+    return dict(zip(history.steps.tolist(), history.values.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("source", ["mlflow.db", "wandb"])
+def test_an_unfinished_run_is_imported_without_what_was_rewound(root, tmp_path, source):
+    handler = make(root).start()
+    train(handler, 0, 10, 0.0)
+    handler.flush(60)
+    handler.rewind(4)
+    train(handler, 5, 7, 0.125)
+    assert handler.flush(60)
+
+    expected = {step: value for step, value in EXPECTED.items() if step < 7}
+    until(lambda: imported(root / source, tmp_path) == expected)  # W&B writes its log once a second
+    handler.log()
+
+
+@pytest.mark.parametrize("backend", ["mlflow", "wandb"])
+def test_an_export_and_an_import_bring_a_resumed_run_back_equal(root, tmp_path, backend):
+    handler = make(root, "local").start()
+    train(handler, 0, 10, 0.0)
+    handler.end("interrupted")
+    handler = make(root, "local").start(resume=True, rewind_to=4)
+    train(handler, 5, 9, 0.125)
+    expected = handler.log()
+    target = tmp_path / "target"
+    target.mkdir()
+    prepare_store(target / "mlflow.db")
+
+    assert export_runs(root, backend, OPTIONS[backend], into=target).is_complete
+    assert not import_runs(target / {"mlflow": "mlflow.db"}.get(backend, backend), tmp_path / "back").failed
+
+    found = stored(tmp_path / "back", "local")
+    assert not differing_result_fields(found, result_digests(expected))
+    assert run_stretches(found.run) == run_stretches(expected.run)
+
+
+def test_a_rewind_is_later_than_all_before_it_although_the_clock_was_set_back(root, monkeypatch):
+    first = make(root).start()
+    train(first, 0, 10, 0.0)
+    first.flush(60)
+    first.end("interrupted")
+    started = first_time = time.time()
+    monkeypatch.setattr("time.time", lambda: started - 1000.0)
+    second = make(root).start(resume=True, rewind_to=4)
+    train(second, 5, 9, 0.125)
+    expected = second.log()
+
+    (log,) = find_logs(root)
+    (rewind,) = (one for one in read_log(log).records if isinstance(one, Rewind))
+    assert first_time - 100 < rewind.time <= first_time
+    for backend in OPTIONS:
+        assert not differing_result_fields(stored(root, backend), result_digests(expected)), backend
+
+
+def test_a_backend_that_does_not_know_rewinds_has_the_right_result_at_the_end(root):
+    backend = Memory(root)
+    first = make(root, backend).start()
+    train_only(first, 0, 10, 0.0)
+    first.flush()
+    first.end("interrupted")
+    second = make(root, backend).start(resume=True, rewind_to=4)
+    train_only(second, 5, 7, 0.125)
+    second.log()
+
+    ((_, found),) = backend.results.items()
+    ((_, history),) = found.histories.items()
+    assert history.steps.tolist() == list(range(7))
+    assert history.values.tolist() == [EXPECTED[step] for step in range(7)]
+    assert (found.status, len(run_stretches(found.run))) == (Status.COMPLETED, 2)
+    given = [record for batch in backend.batches.values() for records in batch.values() for record in records]
+    assert not [record for record in given if isinstance(record, Rewind)]
+
+
+def train_only(handler: ExperimentHandler, first: int, last: int, shift: float) -> None:
+    for step in range(first, last):
+        handler.set_metric("loss", 1 / (step + 3) + shift, step=step)
+
+
+def test_marks_void_what_came_before_them_only():
+    rewound = portable.NOTHING_REWOUND.with_mark(7, 100).with_mark(4, 200).with_mark(6, 300)
+    assert rewound.marks == ((4, 200), (6, 300))
+    import numpy as np
+
+    steps, places = np.array([4, 5, 5, 7, 7]), np.array([50, 200, 201, 300, 301])
+    assert rewound.voids(steps, places).tolist() == [False, True, False, True, False]
+    assert portable.rewound_from(portable.rewound_json(rewound)) == rewound
+    with pytest.raises(ValueError, match="not a step"):
+        portable.rewound_from(b'{"marks": [[1.5, 2]], "texts": []}')
+
+
+# Trains from its checkpoint on, whatever happened before.
+SCRIPT = """
+import json, os, time
+from pathlib import Path
+from legm import ExperimentHandler
+
+root, backends, checkpoint = Path(sys.argv[1]), sys.argv[2].split(","), Path(sys.argv[3])
+state = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"step": -1, "x": 0.3}
+handler = ExperimentHandler(root, "e", backend=backends)
+handler.set_dict_params({"lr": 0.1, "seed": 0})
+handler.disable_param("seed")
+handler.start(resume=True, rewind_to=state["step"])
+handler.set_best("early_stopping", metric="loss", higher_better=False)
+x = state["x"]
+for step in range(state["step"] + 1, int(sys.argv[4])):
+    x = 3.7 * x * (1 - x)
+    handler.set_dict_metrics({"loss": x, "accuracy": 1 - x}, step=step)
+    handler.tensorboard_write("shown", x, step)
+    if step % 5 == 4:
+        handler.flush()  # so that no value is lost that training does not compute again
+        new = checkpoint.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps({"step": step, "x": x}))
+        new.replace(checkpoint)
+    time.sleep(0.02)  # the pace of a training
+handler.set_metric("accuracy", x, test=True)
+handler.log()
+sys.stdout.write(handler.run_id)
+sys.stdout.flush()
+"""
+IMPORTS = "import numpy, legm.handler, legm.backends.local.backend, legm.backends.mlflow.backend, wandb"
+
+
+@pytest.mark.slow
+def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root, tmp_path):
+    steps, randomness = 20 + 5 * KILLS, random.Random(20261130)
+    output, checkpoint, kills = tmp_path / "said.txt", tmp_path / "checkpoint.json", 0
+    with ForkServer(SCRIPT, IMPORTS) as server:
+        while not output.exists() or not output.read_text():
+            pid = server.begin(output, root, "local,mlflow,wandb", checkpoint, steps)
+            if kills < KILLS:
+                instant = time.monotonic() + randomness.uniform(0.0, 1.2)
+                until(lambda instant=instant: time.monotonic() >= instant or output_is_there(output))
+                server.kill(pid)
+                kills += 1
+            wait_for_end(pid)
+        pid = server.begin(tmp_path / "alone.txt", tmp_path / "alone", "local", tmp_path / "c.json", steps)
+        wait_for_end(pid)
+    expected = stored(tmp_path / "alone", "local")
+    pieces = result_digests(expected, RUN_FIELDS - {"run id", "start"})
+    assert expected.points == 2 * steps + 1
+    for backend in OPTIONS:
+        found = stored(root, backend)
+        assert not differing_result_fields(found, pieces), backend
+        assert (found.status, found.last_step) == (Status.COMPLETED, steps - 1)
+    assert len([*find_logs(root)]) == 1
+    of = "SELECT step, COUNT(*) FROM metrics WHERE key = 'dev/loss' GROUP BY step"
+    assert rows(root, of) == [(step, 1) for step in range(steps)]
+    assert len(run_stretches(stored(root, "local").run)) <= kills + 1
+    assert kills == KILLS
+
+
+def output_is_there(output: Path) -> bool:
+    return output.exists() and bool(output.read_text())
