@@ -225,6 +225,28 @@ def test_a_rewind_is_later_than_all_before_it_although_the_clock_was_set_back(ro
         assert not differing_result_fields(stored(root, backend), result_digests(expected)), backend
 
 
+def test_a_run_whose_folder_was_moved_is_resumed_on_another_host(root, monkeypatch):
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")
+    first = make(root).start()
+    train(first, 0, 10, 0.0)
+    first.flush(60)
+    first.end("interrupted")
+    (folder,) = (path for path in (root / "e").iterdir() if (path / "params.yml").exists())
+    folder.rename(folder.with_name("moved"))
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+
+    second = make(root).start(resume=True, rewind_to=4)
+    assert second.is_resumed
+    train(second, 5, 9, 0.125)
+    expected = second.log()
+
+    for backend in OPTIONS:
+        found = stored(root, backend)
+        assert not differing_result_fields(found, result_digests(expected)), backend
+        assert run_stretches(found.run)[1]["host"] == "elsewhere"
+    assert not folder.exists()
+
+
 def test_a_backend_that_does_not_know_rewinds_has_the_right_result_at_the_end(root):
     backend = Memory(root)
     first = make(root, backend).start()
