@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -281,6 +283,51 @@ def test_marks_void_what_came_before_them_only():
     assert portable.rewound_from(portable.rewound_json(rewound)) == rewound
     with pytest.raises(ValueError, match="not a step"):
         portable.rewound_from(b'{"marks": [[1.5, 2]], "texts": []}')
+
+
+# A limit on the size of files makes real writes fail in the middle, as a full disk does.
+FULL = """
+import os, resource, signal, sys
+from legm import ExperimentHandler, LegmError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+handler = ExperimentHandler(sys.argv[1], "e")
+handler.set_dict_params({"lr": 0.1, "seed": 0})
+handler.disable_param("seed")
+if sys.argv[2] != "0":
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))
+try:
+    handler.start(resume=True, rewind_to=49)
+    for step in range((handler.last_step or -1) + 1, 100):
+        handler.set_metric("loss", 1 / (step + 3), step=step)
+    handler.flush()
+    if sys.argv[3] == "log":
+        handler.log()
+except LegmError as error:
+    print(type(error).__name__, error)
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("limit", [64, 3000, 4000])
+def test_a_full_disk_at_resume_is_a_clear_error_and_the_run_can_still_be_resumed(tmp_path, limit):
+    def train_in_a_process(*given: object) -> str:
+        command = [sys.executable, "-c", FULL, str(tmp_path), *map(str, given)]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout
+
+    assert train_in_a_process(0, "be killed") == ""
+
+    said = train_in_a_process(limit, "log")
+
+    assert said.startswith("StorageError cannot write")
+    assert str(tmp_path) in said
+    assert train_in_a_process(0, "log") == ""
+    found = stored(tmp_path, "local")
+    ((_, history),) = found.histories.items()
+    assert history.values.tolist() == [1 / (step + 3) for step in range(100)]
+    assert found.status is Status.COMPLETED
 
 
 # Trains from its checkpoint on, whatever happened before.
