@@ -294,6 +294,7 @@ class Rewound:
 
 
 NOTHING_REWOUND = Rewound()
+"""What is void of a run that was never rewound: nothing."""
 
 
 def rewound_json(rewound: Rewound) -> bytes:
