@@ -44,11 +44,11 @@ def train(root: Path, description: str, killed_at: int) -> None:
         handler.set_best("early_stopping", metric="loss", higher_better=False)
         for epoch in range(state["epoch"] + 1, EPOCHS):
             if epoch == killed_at:
-                handler.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
             weight -= handler.learning_rate * sum(2 * x * (weight * x - y) for x, y in DATA) / len(DATA)
             handler.set_metric("loss", sum((weight * x - y) ** 2 for x, y in DATA) / len(DATA), step=epoch)
             if epoch % 5 == 4:
+                handler.flush()  # what the checkpoint stands for is on the disk before it
                 new = path.with_suffix(".new")
                 new.write_text(json.dumps({"epoch": epoch, "weight": weight}))
                 new.replace(path)  # a kill leaves the old checkpoint or the new one
