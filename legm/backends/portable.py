@@ -283,13 +283,13 @@ class Rewound:
         earlier = [one for one in self.marks if one[0] < step or one[1] > limit]
         return replace(self, marks=(*earlier, (step, limit)))
 
-    def voids(self, steps: IntArray, places: IntArray) -> NDArray[np.bool_]:
-        """Which points of a series are void, by their steps and places in the tracker's order."""
+    def voids(self, steps: IntArray, positions: IntArray) -> NDArray[np.bool_]:
+        """Which points of a series are void, by their steps and positions in the tracker's order."""
         import numpy as np
 
         void = np.zeros(len(steps), bool)
         for step, limit in self.marks:
-            void |= (steps > step) & (places <= limit)
+            void |= (steps > step) & (positions <= limit)
         return void
 
 

@@ -175,7 +175,7 @@ def deliver_pending_exports(root: Path, to: str | None = None) -> Iterator[Track
         if to not in {None, one.tracker}:
             continue
         try:
-            with file_lock(root / OWN_FOLDER / "export.lock"):
+            with file_lock(root / OWN_FOLDER / DROP_IN_LOCK):
                 report = export_runs(root, one.tracker, source=one.source)
         except LegmError as error:
             yield TrackerExport(one.tracker, 0, str(error))

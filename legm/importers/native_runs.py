@@ -127,19 +127,19 @@ def rewound_in(files: Iterable[ExternalFile], key: str, tracker: str) -> portabl
 
 
 def without_rewound_columns(
-    found: columns.Columns, rewound: portable.Rewound, places: Mapping[Series, IntArray]
+    found: columns.Columns, rewound: portable.Rewound, positions: Mapping[Series, IntArray]
 ) -> columns.Columns:
     """The numbers of a native run, under the tracker's names, without those that are void.
 
     Args:
         found: the columns of each series.
         rewound: what is void.
-        places: where the numbers of each series are in the tracker's order.
+        positions: where the numbers of each series are in the tracker's order.
     """
     kept = dict(found)
     for series, (steps, times, values) in found.items():
         if series.name.partition("/")[0] in {Split.DEV.value, portable.DISPLAYS} and rewound.marks:
-            counts = ~rewound.voids(steps, places[series])
+            counts = ~rewound.voids(steps, positions[series])
             kept[series] = steps[counts], times[counts], values[counts]
     return kept
 

@@ -271,7 +271,7 @@ def test_a_mirror_whose_library_is_missing_gets_the_run_from_sync_later(tmp_path
 
 
 def test_what_a_user_did_wrong_with_a_mirror_is_an_error_at_once(tmp_path):
-    with pytest.raises(BackendError, match="no option 'colour'"):
+    with pytest.raises(BackendError, match="no options, but was given colour"):
         ExperimentHandler(tmp_path, "e", backend=["local", Strict], backend_options={"strict": {"colour": 1}})
 
 

@@ -17,8 +17,9 @@ import yaml
 
 from legm import ExperimentHandler, LegmError, StorageError
 from legm.analysis.overview import read_overview, recover_folders
-from legm.records import Status
+from legm.records import Points, Status
 from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
 from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until
@@ -105,17 +106,16 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
     entries = [entry["run_id"] for entry in load(folder / "metrics.yml").values()]
     assert len(entries) == len(set(entries))
     assert kept_logged <= set(entries)
-    before = {run.run.run_id: run for run in read_overview(folder).runs}
-    assert {run.status for run in before.values()} <= {Status.COMPLETED, Status.INTERRUPTED}
-    assert sum(run.status is Status.INTERRUPTED for run in before.values()) > KILLS / 2
+    before = {log.stem: points_in(log) for log in find_logs(tmp_path)}
 
     finalized = [run for _, runs, _ in recover_folders(tmp_path) for run in runs]
-    assert {run.run.run_id for run in finalized} >= {
-        i for i, run in before.items() if run.status is Status.INTERRUPTED
-    }
     assert not list(recover_folders(tmp_path))
     after = {run.run.run_id: run for run in read_overview(folder).runs}
-    assert {i: run.points for i, run in after.items()} == {i: run.points for i, run in before.items()}
+    assert {run.status for run in after.values()} <= {Status.COMPLETED, Status.INTERRUPTED}
+    interrupted = {i for i, run in after.items() if run.status is Status.INTERRUPTED}
+    assert len(interrupted) > KILLS / 2
+    assert {run.run.run_id for run in finalized} >= interrupted
+    assert {i: run.points for i, run in after.items()} == before
 
     with ExperimentHandler.load_existent(folder).start() as handler:
         handler.set_metric("loss", 0.5)
@@ -124,6 +124,10 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
     assert summary["best_loss"]["interrupted"] == sum(
         run.status is Status.INTERRUPTED for run in after.values()
     )
+
+
+def points_in(log: Path) -> int:
+    return sum(len(record) for record in read_log(log).records if isinstance(record, Points))
 
 
 def steps_in(log: Path) -> int:

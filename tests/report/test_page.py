@@ -153,6 +153,7 @@ def test_the_page_opens_from_a_file_without_errors_and_asks_the_network_for_noth
         "✓24 completed",
         "✕2 failed",
         "‖0 interrupted",
+        "✂0 pruned",
         "▸0 running",
     ]
     assert page.names()[0] == "adam,0.1"
@@ -511,7 +512,7 @@ def test_it_reads_in_light_and_dark_on_wide_and_narrow_screens(page, address, th
         assert page.one(selector).is_displayed()
     ratios = {
         name: contrast(page, name)
-        for name in ("ink", "faint", "accent", "failed", "interrupted", "completed")
+        for name in ("ink", "faint", "accent", "failed", "interrupted", "pruned", "completed")
     }
     assert min(ratios.values()) >= 4.5, ratios
     is_dark = luminance(page, "--raised") < 0.5

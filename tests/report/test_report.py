@@ -208,11 +208,12 @@ def test_runs_that_did_not_complete_are_counted_and_listed_with_their_error(tmp_
         "completed": [1],
         "failed": [1],
         "interrupted": [1],
+        "pruned": [0],
         "running": [1],
     }
     assert list(decoded(metric_of(content, "best_loss")["n"])) == [1]
     runs = content["runs"]
-    assert sorted(decoded(runs["status"])) == [0, 1, 2, 3]
+    assert sorted(decoded(runs["status"])) == [0, 1, 2, 4]
     failed = list(decoded(runs["status"])).index(1)
     assert "ZeroDivisionError" in runs["errors"][str(failed)]
     assert decoded(runs["ended"])[failed] >= decoded(runs["started"])[failed]

@@ -138,8 +138,8 @@ def _that_count(
         return
     rewound = rewound_in(files, run.run_id, "MLflow")
     found = columns_by_series(points)
-    places = {series: _milliseconds(times) for series, (_, times, _) in found.items()}
-    yield points_from_columns(without_rewound_columns(found, rewound, places), lambda series: series)
+    positions = {series: _milliseconds(times) for series, (_, times, _) in found.items()}
+    yield points_from_columns(without_rewound_columns(found, rewound, positions), lambda series: series)
 
 
 def _milliseconds(times: FloatArray) -> IntArray:

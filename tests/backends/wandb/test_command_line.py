@@ -42,7 +42,7 @@ def test_a_credential_on_the_command_line_never_reaches_the_server(tmp_path, bac
         done = subprocess.run(
             [sys.executable, "train.py", backend, *given],
             cwd=tmp_path,
-            env=environment(server, tmp_path / "home"),
+            env={**environment(server, tmp_path / "home"), "LEGM_PROVENANCE": "1"},
             capture_output=True,
             timeout=120,
             check=False,
