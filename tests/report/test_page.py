@@ -82,7 +82,12 @@ class Page:
         size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.browser.get(address)
+        until(self.is_drawn)
         return self
+
+    def is_drawn(self) -> bool:
+        """Whether the page's script, which draws it as a whole, has ended."""
+        return bool(self.run("return Boolean(document.querySelector('#bottom')?.textContent)"))
 
     def look(self, theme: str) -> None:
         features = [{"name": "prefers-color-scheme", "value": theme}]
