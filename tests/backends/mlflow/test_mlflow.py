@@ -490,5 +490,5 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflo
         WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
     finally:
         browser.get("about:blank")
-        os.killpg(ui.pid, signal.SIGKILL)
-        ui.wait()
+        ui.terminate()  # so that it stops the server, which is in a group of its own
+        ui.wait(60)
