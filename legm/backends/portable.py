@@ -279,12 +279,28 @@ class Rewound:
         return bool(self.marks or self.texts)
 
     def with_mark(self, step: int, limit: int) -> Rewound:
-        """The same with another rewind, which makes earlier ones to the same or a later step redundant."""
+        """The same with another rewind, which makes earlier ones to the same or a later step redundant.
+
+        Args:
+            step: the last step that stays.
+            limit: the last position, in the tracker's order, of what was there before the rewind.
+
+        Returns:
+            what is void then.
+        """
         earlier = [one for one in self.marks if one[0] < step or one[1] > limit]
         return replace(self, marks=(*earlier, (step, limit)))
 
     def voids(self, steps: IntArray, positions: IntArray) -> NDArray[np.bool_]:
-        """Which points of a series are void, by their steps and positions in the tracker's order."""
+        """Which points of a series are void.
+
+        Args:
+            steps: shape (n,), their steps.
+            positions: shape (n,), where they are in the tracker's order.
+
+        Returns:
+            shape (n,), whether each is void.
+        """
         import numpy as np
 
         void = np.zeros(len(steps), bool)

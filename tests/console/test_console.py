@@ -434,7 +434,7 @@ def test_logs_finds_runs_of_backends_without_folders(tmp_path):
 
 @pytest.mark.parametrize("end", ["handler.log(); input()", "os.kill(os.getpid(), 9)"])
 def test_logs_follows_a_run_until_it_ends(tmp_path, end):
-    code = f"print('begun', flush=True); input(); print('\\r 1%\\r 2%\\nlast', flush=True)\n{end}\n"
+    code = f"print('begun\\nready', flush=True); input(); print('\\r 1%\\r 2%\\nlast', flush=True)\n{end}\n"
     with training(tmp_path, code, stdin=subprocess.PIPE) as process:
         until(lambda: find_logs(tmp_path))
         (log,) = find_logs(tmp_path)
@@ -442,15 +442,16 @@ def test_logs_follows_a_run_until_it_ends(tmp_path, end):
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(follow, stdout=subprocess.PIPE, env=environment) as following:
             until(lambda: consoles(tmp_path) and "begun" in console(tmp_path))
-            assert following.poll() is None
+            first = following.stdout.readline()  # it is following, and the run may end
             process.stdin.write(b"\n")
             process.stdin.flush()
-            out, _ = following.communicate(timeout=60)
+            out = first + following.communicate(timeout=60)[0]
             assert following.returncode == 0
         if "input" in end:
             assert process.poll() is None  # the run ended, and not its process
         process.stdin.close()
-    assert [line for line in out.decode().splitlines() if "run " not in line] == ["begun", " 2%", "last"]
+    printed = [line for line in out.decode().splitlines() if "run " not in line]
+    assert printed == ["begun", "ready", " 2%", "last"]
 
 
 def test_a_console_of_others_does_nothing_to_a_terminal(tmp_path):

@@ -238,11 +238,11 @@ def _converted_at_native_steps(
     rows, steps = rows[order], steps[order].astype(np.int64)
     if not len(rows):
         return
-    void, moved, positions = rewound(), {}, {}
+    void, moved, rows_of = rewound(), {}, {}
     for series, (at, times, values) in found.items():
         positions = np.searchsorted(rows, at)
         known = rows[np.minimum(positions, len(rows) - 1)] == at
         moved[series] = (steps[positions[known]], times[known], values[known])
-        positions[series] = at[known]
-    counted = without_rewound_columns(moved, void, positions)
+        rows_of[series] = at[known]
+    counted = without_rewound_columns(moved, void, rows_of)
     yield columns.points_from_columns(counted, lambda series: series)
