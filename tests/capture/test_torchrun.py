@@ -19,6 +19,7 @@ SCRIPT = """
 import os, mlflow, wandb
 rank = os.environ["RANK"]
 mlflow.set_experiment("with-mlflow")
+mlflow.set_experiment("with-mlflow")  # MLflow does not choose it where the other rank creates it just then
 with mlflow.start_run() as run:
     mlflow.log_param("lr", 0.1)
     mlflow.log_metric("loss", float(rank), step=0)
