@@ -310,7 +310,7 @@ class Rewound:
 
 
 NOTHING_REWOUND = Rewound()
-"""What is void of a run that was never rewound: nothing."""
+"""Nothing is void, since the run was never rewound."""
 
 
 def rewound_json(rewound: Rewound) -> bytes:
