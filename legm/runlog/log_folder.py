@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from legm.runlog.configuration_folders import (
     refuse_links,
 )
 from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
+from legm.util.atomic_files import delete_folder
 
 __all__ = [
     "LogFolder",
@@ -214,12 +214,7 @@ class LogFolder:
         """
         folder = artifacts_folder(self.folder.parent, run_id)
         refuse_links(folder.parent, folder)
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            pass
-        except OSError as cause:
-            raise storage_error("delete", folder, cause) from cause
+        delete_folder(folder)
         self.delete_log(run_id)
 
     def pending_logs(self) -> list[Path]:

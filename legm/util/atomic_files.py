@@ -1,16 +1,17 @@
-"""Small files, written atomically."""
+"""Small files, written atomically, and folders that are deleted."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from legm.errors import storage_error
 
-__all__ = ["atomic_replacement", "write_atomically"]
+__all__ = ["atomic_replacement", "delete_folder", "write_atomically"]
 
 
 @contextlib.contextmanager
@@ -60,3 +61,20 @@ def write_atomically(path: Path, data: bytes) -> None:
             raise
     except OSError as cause:
         raise storage_error("write", path, cause) from cause
+
+
+def delete_folder(path: Path) -> None:
+    """Delete a folder with everything in it; nothing where there is none.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        StorageError: it cannot be deleted.
+    """
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        pass
+    except OSError as cause:
+        raise storage_error("delete", path, cause) from cause

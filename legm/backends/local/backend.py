@@ -44,7 +44,7 @@ from legm.runlog.configuration_folders import (
 from legm.runlog.file_names import AGGREGATES_FILE, METRICS_FILE, PLOTS, STEPS_FILE, TENSORBOARD
 from legm.runlog.log_folder import LogFolder
 from legm.util import yaml_text
-from legm.util.atomic_files import write_atomically
+from legm.util.atomic_files import delete_folder, write_atomically
 from legm.util.locks import file_lock
 from legm.util.yaml_files import load_yaml
 
@@ -244,12 +244,7 @@ class LocalBackend:
         _remove_local_entries(folder, run)
         for path in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
             refuse_links(path.parent)
-            try:
-                shutil.rmtree(path)
-            except FileNotFoundError:
-                pass
-            except OSError as cause:
-                raise storage_error("remove", path, cause) from cause
+            delete_folder(path)
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _local_entry_files(opened.folder)
