@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm.console.console_options import console_limit
+from legm.core.absent_values import stored_absent_values
 from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, identity_differences
@@ -22,6 +23,7 @@ from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
 from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
+from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
 from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
 from legm.delivery.preemption import SIGNALS, watch_preemption
@@ -46,6 +48,7 @@ from legm.records import (
     Configuration,
     Display,
     Outcome,
+    Plain,
     Ranked,
     Run,
     RunResult,
@@ -178,22 +181,26 @@ class ExperimentHandler:
 
     # Parameters
 
-    def set_param(self, name: str, value: T, parent: str | None = None) -> T:
+    def set_param(self, name: str, value: T, parent: str | None = None, *, absent_value: Any = None) -> T:
         """Set a hyperparameter.
 
         Args:
             name: its name.
             value: its value; None and False make it inactive.
             parent: the parameter that must be active for this one to count.
+            absent_value: the value that runs from before this parameter existed had. With it the parameter is
+                inactive, so that those runs are of the same configuration; see :meth:`set_param_metadata`.
 
         Returns:
             the value.
 
         Raises:
-            ParameterError: the name is not text or belongs to the handler, or the parent makes a cycle.
+            ParameterError: the name is not text or belongs to the handler, the parent makes a cycle, or the
+                parameter has another absent value.
             StateError: the run has started, and the parameter does not have this value.
         """
-        self._set_params(f"set_param({name!r})", {name: value}, parent)
+        absent = {} if absent_value is None else {name: absent_value}
+        self._set_params(f"set_param({name!r})", {name: value}, parent, absent)
         return value
 
     def set_dict_params(self, params: T, parent: str | None = None, flatten: bool = False) -> T:
@@ -237,15 +244,22 @@ class ExperimentHandler:
         self._set_params("set_namespace_params()", values, parent)
         return namespace
 
-    def _set_params(self, call: str, values: Mapping[str, Any], parent: str | None) -> None:
+    def _set_params(
+        self,
+        call: str,
+        values: Mapping[str, Any],
+        parent: str | None,
+        absent: Mapping[str, Any] | None = None,
+    ) -> None:
         """Set parameters; after start(), those that have these values already, as trainers set them twice."""
         is_repeated = (
             self._configuration is not None
             and self._parameters.has_values(values)
             and self._parameters.has_parent(values, parent)
+            and self._parameters.has_absent_values(absent or {})
         )
         if not is_repeated:
-            self._changeable(call).set(values, parent)
+            self._changeable(call).set(values, parent, absent)
 
     def infer_metadata(self) -> dict[str, str]:
         """Exclude from the comparison what looks as if it only distinguished runs, as an import does.
@@ -347,11 +361,14 @@ class ExperimentHandler:
             metadata: ``{parameter: {field: value}}`` with the fields ``parent`` (a name or a list of
                 them), ``parent_active`` (a value or a function; for several parents a mapping by
                 parent), ``disable_comparison``, ``name`` (true, or a function of the value),
-                ``name_transform`` and ``name_priority``. The order does not matter.
+                ``name_transform``, ``name_priority``, and ``absent_value``: the value that runs from before
+                the parameter existed had, with which it is inactive. :meth:`start` keeps it with the
+                experiment. The order does not matter.
             namespace: names parameters that may be set later: what :meth:`set_namespace_params` takes.
 
         Raises:
-            ParameterError: a field or a parameter is unknown, or parents make a cycle.
+            ParameterError: a field or a parameter is unknown, parents make a cycle, or a parameter has
+                another absent value.
             StateError: the run has started.
         """
         known = {} if namespace is None else parameters_from_config("set_param_metadata()", namespace)
@@ -462,7 +479,8 @@ class ExperimentHandler:
             whether to begin a run, or to continue the claimed one that has begun.
 
         Raises:
-            ParameterError: ``n`` is not a whole number of at least 0, or the timeout is not above 0.
+            ParameterError: ``n`` is not a whole number of at least 0, the timeout is not above 0, or as
+                :meth:`start` for absent values.
             StateError: a run that began without a claim is still running, or this process does not record:
                 only rank 0 asks, and informs the others.
             StorageError: the root directory cannot be written; nothing is claimed.
@@ -479,6 +497,7 @@ class ExperimentHandler:
             if session.was_claimed:
                 return True
             raise StateError("should_run() was called after the run began: call it before start() or reset()")
+        self._keep_absent_values()
         return self._slot.ask(self._client, self._current(), self._description, n, timeout)
 
     @contextmanager
@@ -522,8 +541,9 @@ class ExperimentHandler:
 
         Raises:
             UnstableValue: an active parameter cannot distinguish configurations.
-            ParameterError: no run has the id, it has another configuration, description or seed, or
-                ``rewind_to`` is given without ``resume``.
+            ParameterError: no run has the id, it has another configuration, description or seed,
+                ``rewind_to`` is given without ``resume``, or the experiment keeps another absent value of a
+                parameter.
             StateError: a run that already has records is still running, or a living process writes the run
                 with the id.
             MetricError: ``rewind_to`` is not a whole number.
@@ -541,9 +561,11 @@ class ExperimentHandler:
             raise StateError(
                 "start() was called during a run: log() it and reset() first, or make a new handler"
             )
+        known_absent = self._keep_absent_values()
         configuration = self._parameters.configuration(self._experiment)
         self._begin(configuration, wanted, rewind_to)
         self._configuration = configuration
+        warn_of_values_without_absent_value(configuration, known_absent, self._parameters.absent_values())
         for name in filter(looks_like_seed, configuration.active):
             log.warning(
                 "the parameter %r is compared, so each of its values makes a configuration of its own, and "
@@ -552,6 +574,14 @@ class ExperimentHandler:
                 name,
             )
         return self
+
+    def _keep_absent_values(self) -> Mapping[str, Plain]:
+        """Keep the absent values with the experiment; returns all that it keeps."""
+        file = AbsentValuesFile(self._client.own_folder_of_experiment(self._experiment))
+        given = self._parameters.absent_values()
+        known = file.keep(given, is_writer=self._is_main_process)
+        self._parameters.replace_absent_values({name: known[name] for name in given if name in known})
+        return known
 
     def _begin(
         self, configuration: Configuration, wanted: WantedRun | None = None, rewind_to: int | None = None
@@ -1055,6 +1085,8 @@ class ExperimentHandler:
         root, backend = folders.backend_of(path)
         handler = cls(root, configuration.experiment, description, backend=backend)
         handler._parameters.restore(configuration)
+        kept = AbsentValuesFile(handler._client.own_folder_of_experiment(configuration.experiment))
+        handler._parameters.replace_absent_values(kept.read_or_log() | stored_absent_values(configuration))
         return handler
 
     # Over runs

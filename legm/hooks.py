@@ -388,6 +388,20 @@ class Hooks:
             the folder; None if there is none and ``create`` is false.
         """
 
+    @hookspec(firstresult=True)
+    def legm_experiment_folder(self, experiment: str) -> Path | None:
+        """Find the folder of an experiment (optional, with FOLDERS).
+
+        legm keeps there, in ``.legm``, what belongs to the whole experiment. Without this hook that is in
+        ``.legm`` in the root directory.
+
+        Args:
+            experiment: the experiment's name.
+
+        Returns:
+            the folder, which need not exist yet.
+        """
+
     @hookspec
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
         """Store aggregates, replacing earlier ones of this description (SUMMARIES).

@@ -29,7 +29,7 @@ from legm.importers.translation import (
     translated_parameters,
 )
 from legm.importers.valid_names import is_reserved_name
-from legm.records import Points, Run, Status
+from legm.records import Plain, Points, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.util.process_rank import RANK_TAG
 
@@ -232,7 +232,8 @@ class LiveIngest:
             [name for name in values if name not in decided],
             [name for name in labels if name not in decided],
         )
-        return infer_identity(observed, given, more_to_come=True)
+        found = infer_identity(observed, given, more_to_come=True)
+        return found if known == Identity() else _with_proposed_absent_values(found, known, values)
 
     def ingest_ended(self, at: tuple[str, str], run: ExternalRun) -> None:
         """Store a run that has ended, replacing what was shown of it.
@@ -306,3 +307,10 @@ class LiveIngest:
         for live in self._live.values():
             live.close()
         self._live.clear()
+
+
+def _with_proposed_absent_values(found: Identity, known: Identity, values: Mapping[str, Plain]) -> Identity:
+    """An identity that proposes the values of parameters that no earlier run had."""
+    new = {*found.compared} - {*known.compared, *known.ignored, *found.absent_values}
+    proposed = {name: values[name] for name in sorted(new & {*values}) if values[name] not in (None, False)}
+    return replace(found, proposed_absent_values={**proposed, **found.proposed_absent_values})

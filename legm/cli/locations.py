@@ -20,19 +20,20 @@ from legm.backends.mlflow.names import SQLITE_FILE
 from legm.delivery.reading import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
 from legm.runlog.configuration_folders import (
+    DEPTH,
     configuration_paths,
     experiment_paths,
     is_configuration_folder,
     subfolders,
 )
-from legm.runlog.file_names import OWN_FOLDER, PARAMETERS_FILE
+from legm.runlog.file_names import INDEX, OWN_FOLDER, PARAMETERS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
     from legm.delivery.client import BackendClient
-    from legm.records import Configuration, ConfigurationStatus, RunCounts, RunResult
+    from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts, RunResult
 
 __all__ = [
     "LocatedExperiment",
@@ -147,6 +148,16 @@ class LocatedExperiment:
     def title(self) -> str:
         """The experiment as its runs call it."""
         return next((c.experiment for one in self.members if (c := one.configuration)), None) or self.name
+
+    def absent_values(self) -> dict[str, Plain]:
+        """The absent values that are kept with it; a file that cannot be read is logged as an error."""
+        from legm.delivery.absent_values import AbsentValuesFile
+
+        path = Path(os.path.abspath(self.path))  # noqa: PTH100 - links are not resolved
+        for folder in (path, *list(path.parents)[: DEPTH - 1]) if self.store.folders else ():
+            if (folder / OWN_FOLDER / INDEX).exists():
+                return AbsentValuesFile(folder / OWN_FOLDER).read_or_log()
+        return AbsentValuesFile(self.store.client.own_folder_of_experiment(self.title)).read_or_log()
 
     @property
     def problems(self) -> list[LegmError]:

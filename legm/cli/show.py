@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from legm.records import Status
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
-    from legm.records import Configuration, RunResult
+    from legm.records import Configuration, Plain, RunResult
 
 __all__ = ["show_command"]
 
@@ -95,6 +95,7 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
     }
     aggregates = {text: aggregated_summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
     choices = {text: _ShownChoices(counted[text]) for text in by_description}
+    absent = experiment.absent_values()
     files = kept_configuration_files(one.folder) if one.folder.is_dir() else []
     if experiment.store.folders is None and one.configuration is not None:
         logged = experiment.store.client.files(one.configuration)
@@ -108,6 +109,7 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
             {
                 "folder": str(one.folder),
                 **json_configuration(one.configuration),
+                "absent_values": absent,
                 "runs": [json_run(run) for run in one.runs if is_shown(run)],
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
@@ -119,7 +121,7 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
         )
         return
     if one.configuration is not None:
-        _show_configuration(one.configuration, label)
+        _show_configuration(one.configuration, label, absent)
     for text, runs in by_description.items():
         listed = [run for run in runs if is_shown(run)]
         words = [" or ".join(statuses), "runs", f"with the description {text!r}" if text else ""]
@@ -201,7 +203,8 @@ class _ShownChoices:
         return found
 
 
-def _show_configuration(found: Configuration, label: str) -> None:
+def _show_configuration(found: Configuration, label: str, absent: Mapping[str, Plain]) -> None:
+    from legm.core.absent_values import stored_absent_values
     from legm.core.display_names import display_names
     from legm.core.naming import readable_name
 
@@ -219,17 +222,32 @@ def _show_configuration(found: Configuration, label: str) -> None:
         Column("value", fit="fold"),
         Column("note"),
     ]
+    absent = {**stored_absent_values(found), **absent}
     rows = [
-        (name, json_line(value), "" if name in found.active else _shown_inactive_reason(found, name))
-        for name, value in found.parameters.items()
+        (name, json_line(value), _shown_note(found, name, absent)) for name, value in found.parameters.items()
+    ]
+    rows += [
+        (name, json_line(value), "absent, which equals this value")
+        for name, value in absent.items()
+        if name not in found.parameters
     ]
     print_table(columns, rows)
 
 
+def _shown_note(found: Configuration, name: str, absent: Mapping[str, Plain]) -> str:
+    if name not in found.active:
+        return _shown_inactive_reason(found, name)
+    return f"{json_line(absent[name])} equals an absent one" if name in absent else ""
+
+
 def _shown_inactive_reason(found: Configuration, name: str) -> str:
+    from legm.core.absent_values import has_absent_value
+
     metadata = found.metadata.get(name, {})
     if metadata.get("disable_comparison"):
         return "not compared"
+    if has_absent_value(found, name):
+        return "equals its absent value"
     parents = ", ".join(metadata.get("parents", {}))
     off = found.parameters[name] in (None, False)
     return "inactive" if off or not parents else f"inactive (depends on {parents})"

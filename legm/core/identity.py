@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 
+from legm.core.absent_values import has_absent_value
 from legm.core.plain_form import canonical_text, encode_plain_json
 from legm.records import Configuration, Plain
 
@@ -85,7 +86,9 @@ def configuration_differences(ours: Configuration, theirs: Configuration) -> tup
     """What makes two stored configurations differ."""
 
     def note(configuration: Configuration, name: str) -> str:
-        return "inactive" if name in configuration.parameters else "absent"
+        if name not in configuration.parameters:
+            return "absent"
+        return "equals its absent value" if has_absent_value(configuration, name) else "inactive"
 
     found = identity_differences(
         {name: ours.parameters[name] for name in ours.active},

@@ -11,6 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from legm.core.absent_values import (
+    AbsentValue,
+    conflicting_absent_value,
+    equals_absent_value,
+    parse_absent_value,
+    stored_absent_values,
+)
 from legm.core.addresses import plain_without_addresses
 from legm.core.config_objects import is_omegaconf
 from legm.core.credentials import CredentialRule, redact_text
@@ -25,7 +32,15 @@ __all__ = ["FIELDS", "Parameters"]
 
 T = TypeVar("T")
 
-FIELDS = ("parent", "parent_active", "disable_comparison", "name", "name_transform", "name_priority")
+FIELDS = (
+    "parent",
+    "parent_active",
+    "disable_comparison",
+    "name",
+    "name_transform",
+    "name_priority",
+    "absent_value",
+)
 """The fields of a parameter's metadata."""
 
 
@@ -89,17 +104,21 @@ class _ParameterRules:
         disabled: the parameters that are kept out of the comparison.
         compared: those of which the metadata says that they are compared, whatever they look like.
         names: the parameters that enter the configuration's name.
+        absent: by parameter, the value that makes it equal to an absent one.
     """
 
     edges: dict[str, dict[str, Condition]] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
     compared: set[str] = field(default_factory=set)
     names: dict[str, NameRule] = field(default_factory=dict)
+    absent: dict[str, AbsentValue] = field(default_factory=dict)
 
     def copy(self) -> _ParameterRules:
         """A copy that can be changed without changing these rules."""
         edges = {child: dict(parents) for child, parents in self.edges.items()}
-        return _ParameterRules(edges, set(self.disabled), set(self.compared), dict(self.names))
+        return _ParameterRules(
+            edges, set(self.disabled), set(self.compared), dict(self.names), dict(self.absent)
+        )
 
     def add_parent(self, child: str, parent: str, condition: Condition) -> None:
         """Add an edge from a child to a parent, or replace its condition.
@@ -141,6 +160,19 @@ class _ParameterRules:
         if rule.transform is not None and not callable(rule.transform):
             raise ParameterError(f"name_transform of {names[0]!r} must be a function, not {rule.transform!r}")
         self.names.update(dict.fromkeys(names, rule))
+
+    def add_absent_value(self, name: str, value: object) -> None:
+        """Say which value of a parameter makes it equal to an absent one; None says nothing.
+
+        Raises:
+            ParameterError: it has another one already, or the value has no stable form.
+        """
+        if value is None:
+            return
+        new = parse_absent_value(name, value)
+        known = self.absent.setdefault(name, new)
+        if not equals_absent_value(known.value, new.value):
+            raise conflicting_absent_value(name, known.value, new.value, "in these parameters' metadata")
 
     def add_metadata(self, name: str, fields: Mapping[str, Any], known: Collection[str]) -> None:
         """Add the metadata of one parameter.
@@ -186,6 +218,7 @@ class _ParameterRules:
         if fields.get("name"):
             rule = NameRule(fields["name"], fields.get("name_transform"), fields.get("name_priority") or 0)
             self.add_name([name], rule)
+        self.add_absent_value(name, fields.get("absent_value"))
 
 
 class Parameters:
@@ -209,15 +242,22 @@ class Parameters:
 
     # Setting
 
-    def set(self, values: Mapping[str, Any], parent: str | None = None) -> None:
+    def set(
+        self,
+        values: Mapping[str, Any],
+        parent: str | None = None,
+        absent: Mapping[str, Any] | None = None,
+    ) -> None:
         """Set parameters, all or none of them.
 
         Args:
             values: by name.
             parent: a parameter that becomes a parent of each.
+            absent: absent values by name.
 
         Raises:
-            ParameterError: a name is invalid or reserved, or a parameter would become its own ancestor.
+            ParameterError: a name is invalid or reserved, a parameter would become its own ancestor, or has
+                another absent value already.
         """
         for name in values:
             check_name("parameter", name, ParameterError)
@@ -229,6 +269,11 @@ class Parameters:
         if parent is not None:
             for name in values:
                 self._rules.require_no_cycle(name, parent)
+        if absent:
+            rules = self._rules.copy()
+            for name, value in absent.items():
+                rules.add_absent_value(name, value)
+            self._rules = rules
         self._values.update(values)
         if parent is not None:
             for name in values:
@@ -299,6 +344,30 @@ class Parameters:
         """Whether parameters have a parent already; any has none."""
         return parent is None or all(parent in self._rules.edges.get(name, ()) for name in names)
 
+    def has_absent_values(self, absent: Mapping[str, Any]) -> bool:
+        """Whether parameters have these very absent values already; None stands for any."""
+        known = self._rules.absent
+        return all(
+            value is None
+            or (
+                name in known
+                and equals_absent_value(known[name].value, parse_absent_value(name, value).value)
+            )
+            for name, value in absent.items()
+        )
+
+    def absent_values(self) -> dict[str, AbsentValue]:
+        """The absent values of the parameters that are no credentials."""
+        return {
+            name: AbsentValue(self._rule.redact(name, absent.value), absent.library)
+            for name, absent in self._rules.absent.items()
+            if not self._is_secret(name) and not self._rule.covers(name, absent.value)
+        }
+
+    def replace_absent_values(self, values: Mapping[str, Plain]) -> None:
+        """Take over absent values that are decided elsewhere; those of other parameters stay."""
+        self._rules.absent.update({name: AbsentValue(value) for name, value in values.items()})
+
     def set_name_rule(self, names: Iterable[str], rule: NameRule) -> None:
         """Put parameters into the configuration's name.
 
@@ -352,6 +421,8 @@ class Parameters:
         for parent, condition in self._rules.edges.get(name, {}).items():
             if not self._edge_holds(name, parent, condition):
                 return f"inactive ({parent} = {self.text(parent)})"
+        if self._has_absent_value(name):
+            return f"equals its absent value {self.text(name)}"
         return ""
 
     def text(self, name: str) -> str:
@@ -403,6 +474,20 @@ class Parameters:
         plain = self._plain_or_text(name)  # NumPy's False, an empty configuration of OmegaConf
         return plain is None or plain is False
 
+    def _has_absent_value(self, name: str) -> bool:
+        absent = self._rules.absent.get(name)
+        if absent is None:
+            return False
+        try:
+            plain = self._plain(name)
+        except UnstableValue:  # which no absent value has
+            return False
+        return equals_absent_value(plain, self._rule.redact(name, absent.value))
+
+    def _switches_off(self, name: str) -> bool:
+        """Whether a parameter's value makes it inactive."""
+        return self._is_none_or_false(name) or self._has_absent_value(name)
+
     def _may_hold(self, parent: str) -> bool:
         """Whether a parent is compared and its own conditions hold, so that its value decides."""
         if parent not in self._values:
@@ -414,7 +499,7 @@ class Parameters:
             return False
         match condition:
             case TruthyCondition():
-                return not self._is_none_or_false(parent)
+                return not self._switches_off(parent)
             case EqualsCondition(value):
                 expected = self._rule.redact(parent, value)
                 return canonical_text(self._plain(parent)) == canonical_text(expected)
@@ -449,9 +534,7 @@ class Parameters:
 
     def is_active(self, name: str) -> bool:
         """Whether a parameter is active."""
-        return (
-            not self._is_uncompared(name) and not self._is_none_or_false(name) and self._ancestors_hold(name)
-        )
+        return not self._is_uncompared(name) and not self._switches_off(name) and self._ancestors_hold(name)
 
     def active(self) -> dict[str, Plain]:
         """The plain values of the active parameters, sorted by name.
@@ -525,6 +608,8 @@ class Parameters:
             outcome.setdefault(name, {})["disable_comparison"] = True
         for name in sorted(filter(self._is_secret, self._values)):
             outcome.setdefault(name, {})["credential"] = True
+        for name, absent in self.absent_values().items():
+            outcome.setdefault(name, {})["absent_value"] = absent.value
         for name, rule in self._rules.names.items():
             stored: dict[str, Plain] = {"priority": rule.priority}
             if callable(rule.use) or rule.transform or rule.recorded:
@@ -577,6 +662,7 @@ class Parameters:
                 recorded = (rule["text"], rule["for"]) if "text" in rule else None
                 use = _unstored_parameter_function(f"the name rule of {name!r}") if "called" in rule else True
                 self._rules.names[name] = NameRule(use, priority=rule["priority"], recorded=recorded)
+        self.replace_absent_values(stored_absent_values(configuration))
 
 
 _FROM_NONE_OR_FALSE = (TypeError, AttributeError, ValueError, LookupError, ArithmeticError)

@@ -31,7 +31,7 @@ from legm.core.config_objects import is_dtype_or_device, is_omegaconf, object_fi
 from legm.errors import UnstableValue
 from legm.records import Plain
 
-__all__ = ["canonical_text", "encode_plain_json", "from_plain", "to_plain"]
+__all__ = ["canonical_text", "encode_plain_json", "from_plain", "is_plain", "to_plain"]
 
 _TAG = "legm:"
 _MAX_DEPTH = 100
@@ -260,6 +260,15 @@ def _unstable_plain_value(path: str, value: object) -> UnstableValue:
         f"process, so it cannot distinguish configurations: pass a string or number that identifies it, or "
         f"exclude it from the comparison with disable_param({path.split('[', maxsplit=1)[0]!r})"
     )
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value, as it was read from a file, is a plain one."""
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and is_plain(one) for name, one in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def from_plain(value: Plain) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from legm.core.identity import fingerprint
 from legm.core.naming import safe_name, shorten_name
 from legm.core.rewinding import without_rewound
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of
@@ -321,6 +322,18 @@ class BackendClient:
     def _own_folder(self, configuration: Configuration) -> Path:
         experiment = shorten_name(safe_name(configuration.experiment), configuration.fingerprint)
         return self.root / OWN_FOLDER / experiment / configuration.fingerprint
+
+    def own_folder_of_experiment(self, experiment: str) -> Path:
+        """The folder for what legm keeps of a whole experiment, which need not exist yet.
+
+        It is ``.legm`` in the backend's folder of the experiment, or below the root directory for a backend
+        that has none.
+        """
+        found: Path | None = self._call("legm_experiment_folder", experiment=experiment)
+        if found is not None:
+            return found / OWN_FOLDER
+        name = shorten_name(safe_name(experiment), fingerprint(experiment, {}))
+        return self.root / OWN_FOLDER / name
 
     # One run
 

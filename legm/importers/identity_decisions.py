@@ -63,7 +63,16 @@ class IdentityOverrides:
         named = [name for name in self.named if name in names or name in uses] or [
             n for n in before.named if n not in ignored
         ]
-        return Identity(ignored, tuple(compared), tuple(named), uses, before.run_folders)
+        absent = {name: value for name, value in before.absent_values.items() if name not in ignored}
+        return Identity(
+            ignored,
+            tuple(compared),
+            tuple(named),
+            uses,
+            before.run_folders,
+            absent,
+            before.proposed_absent_values,
+        )
 
     def require_known(self, names: set[str]) -> None:
         """Check that the overrides name existing parameters and labels, and do not contradict each other.

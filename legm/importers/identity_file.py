@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from legm.core.plain_form import is_plain
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import LabelUse
+from legm.records import Plain
 from legm.runlog.file_names import IDENTITY_FILE, OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml
@@ -16,6 +18,7 @@ from legm.util.yaml_text import yaml_block
 
 __all__ = ["identity_file_path", "read_identities", "write_identities"]
 
+_ABSENT = ("absent_values", "proposed_absent_values")
 _HEADER = """\
 # Which parameters identify the configurations of each experiment, for: legm import … --identity FILE
 # not_compared: runs that differ only in these are runs of one configuration (the reason is for you).
@@ -25,8 +28,11 @@ _HEADER = """\
 # and counters; unseeded: also without numbers that are values of uncompared parameters; unnumbered: without a
 # number at the end; ignored: not at all.
 # run_folders: how many of the last folders of a path name a run, if not one.
+# absent_values: the value that runs from before a parameter existed had: they are of the same configuration
+# as runs with this value. proposed_absent_values: parameters that only the newer runs have, most of them
+# with this value. Move one to absent_values to accept it, and import again.
 """
-_FIELDS = ("not_compared", "compared", "name", "labels", "run_folders")
+_FIELDS = ("not_compared", "compared", "name", "labels", "run_folders", *_ABSENT)
 
 
 def identity_file_path(root: Path) -> Path:
@@ -47,6 +53,7 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
             "name": list(identity.named),
             **({"labels": {name: LabelUse(use).value for name, use in labels}} if labels else {}),
             **({"run_folders": identity.run_folders} if identity.run_folders != 1 else {}),
+            **{field: dict(values) for field in _ABSENT if (values := getattr(identity, field))},
         }
         for experiment, identity in sorted(identities.items())
         for labels in [sorted(identity.labels.items())]
@@ -105,7 +112,21 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
         raise _unexpected_identity_value(
             path, f"{experiment}, run_folders", run_folders, "a number from 1 on"
         )
-    return Identity(reasons, tuple(compared), tuple(named), dict(labels), run_folders)
+    absent, proposed = (_parse_absent_values(path, experiment, field, fields) for field in _ABSENT)
+    absent = {name: value for name, value in absent.items() if name not in ignored}
+    proposed = {name: value for name, value in proposed.items() if name not in absent}
+    return Identity(reasons, tuple(compared), tuple(named), dict(labels), run_folders, absent, proposed)
+
+
+def _parse_absent_values(path: Path, experiment: str, field: str, fields: Any) -> dict[str, Plain]:
+    values = fields.get(field) or {}
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and is_plain(value) for name, value in values.items()
+    ):
+        raise _unexpected_identity_value(
+            path, f"{experiment}, {field}", values, "a mapping of parameter names to values"
+        )
+    return values
 
 
 def _unexpected_identity_value(path: Path, where: str, value: object, what: str) -> CorruptFile:

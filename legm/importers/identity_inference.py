@@ -22,12 +22,16 @@ rule 3.
 If the source knows whether a parameter is compared, nothing is inferred: a parameter that no run compares is
 ignored, one that all runs compare is compared, and one on which runs disagree stays as it was for each run.
 
+A compared parameter that only the newer runs have, most of them with one value, was probably added later,
+with the old behaviour as its default. This value is *proposed* as its absent value
+(:mod:`legm.core.absent_values`) and never used before the user accepts it.
+
 Where these parameters do not distinguish runs, names, groups, tags and the like may:
 :mod:`legm.importers.label_identity`.
 
-The rules never look at metrics, and at a parameter's values only as a set: neither the order nor the number
-of runs changes the proposal, only which values occur. Parameters that are not compared never join runs that
-differ in a compared one.
+The rules never look at metrics, and, except for absent values, at a parameter's values only as a set: neither
+the order nor the number of runs changes the proposal, only which values occur. Parameters that are not
+compared never join runs that differ in a compared one.
 """
 
 from __future__ import annotations
@@ -59,6 +63,8 @@ class Identity:
         labels: the use (:class:`legm.importers.labels.LabelUse`) of each label about which something is
             decided. One that is not ignored is a parameter of the configurations.
         run_folders: in a source of folders, how many of the last ones name a run of the experiment.
+        absent_values: by compared parameter, the value that runs from before it existed had.
+        proposed_absent_values: what may be one, for the user to accept; it is not used.
     """
 
     ignored: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +72,8 @@ class Identity:
     named: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     run_folders: int = 1
+    absent_values: Mapping[str, Plain] = field(default_factory=dict)
+    proposed_absent_values: Mapping[str, Plain] = field(default_factory=dict)
 
 
 UNDECIDED = Identity()
@@ -110,7 +118,20 @@ def infer_identity(
         or _infer_name_parameters(observed, ignored, compared, labels),
         labels,
         given.run_folders,
+        given.absent_values,
+        _propose_absent_values(observed, compared, given),
     )
+
+
+def _propose_absent_values(
+    observed: ObservedRuns, compared: Iterable[str], given: Identity
+) -> Mapping[str, Plain]:
+    """What may be absent values, with those that were proposed before."""
+    found = {name: observed.dominating_value_of_newer_runs(name) for name in compared}
+    proposed = {**given.proposed_absent_values, **{n: v for n, v in found.items() if v is not None}}
+    return {
+        name: proposed[name] for name in sorted({*proposed} & {*compared}) if name not in given.absent_values
+    }
 
 
 def _is_identity_noise(name: str, values: Iterable[Plain]) -> bool:

@@ -34,6 +34,13 @@ def import_report_lines(report: Report) -> Iterator[str]:
             if use != LabelUse.IGNORED:
                 why = "the parameters alone do not distinguish all runs"
                 yield f"  {name} is compared{_USES[LabelUse(use)]}: {why}"
+        for name, value in identity.absent_values.items():
+            yield f"  {name} = {value!r} equals an absent one, as accepted"
+        for name, value in identity.proposed_absent_values.items():
+            yield (
+                f"  {name} is in the newer runs only, mostly as {value!r}: if older runs had this value too, "
+                "accept it as its absent value"
+            )
         if identity.named:
             yield f"  in the names of configurations: {', '.join(identity.named)}"
         yield from averaged_report_lines(report, experiment)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -49,6 +51,10 @@ class ObservedRuns:
         self._numbers: list[dict[str, int]] = []
         self._votes: dict[str, set[bool]] = {}
         self._priorities: dict[str, float] = {}
+        self._uses: dict[str, Counter[str]] = {}  # by parameter, the runs with each value, by its text
+        self._first_with: dict[str, float] = {}  # when the first run with a parameter began
+        self._last_without: dict[str, float] = {}
+        self._last = -math.inf
 
     def add(
         self,
@@ -56,6 +62,7 @@ class ObservedRuns:
         metadata: Mapping[str, Mapping[str, Plain]] | None = None,
         labels: Mapping[str, Label] | None = None,
         description: str = "",
+        started: float | None = None,
     ) -> None:
         """Add a run.
 
@@ -64,8 +71,11 @@ class ObservedRuns:
             metadata: what its source knows about them.
             labels: what may distinguish it besides its parameters.
             description: its description.
+            started: when it began, in seconds since 1970.
         """
         self.runs += 1
+        if started is not None:
+            self._add_start(parameters, started)
         if metadata is not None:
             self._add_metadata(parameters, metadata)
         numbers = array("I", bytes(4 * len(self._positions)))
@@ -87,6 +97,31 @@ class ObservedRuns:
         texts = tuple(sorted((name, str(one.value)) for name, one in labels.items()))
         key = numbers.tobytes().rstrip(b"\0"), texts, description
         self._kept.setdefault(key, ObservedRun(numbers, labels, description))
+
+    def _add_start(self, parameters: Mapping[str, Plain], started: float) -> None:
+        for name, value in parameters.items():
+            if name not in self._first_with:
+                self._last_without[name] = self._last
+                self._uses[name] = Counter()
+            self._first_with[name] = min(started, self._first_with.get(name, started))
+            self._uses[name][_INACTIVE if value is False else canonical_text(value)] += 1
+        for name in self._first_with.keys() - parameters.keys():
+            self._last_without[name] = max(started, self._last_without[name])
+        self._last = max(started, self._last)
+
+    def dominating_value_of_newer_runs(self, name: str) -> Plain:
+        """The value that most runs with a parameter have, where all runs without it are older than these.
+
+        Returns:
+            None where some runs without it are not older, or there are none; and where the value is None or
+            False, or that of one run, or of half of them or fewer.
+        """
+        uses = self._uses.get(name, Counter())
+        if not uses or not -math.inf < self._last_without[name] < self._first_with[name]:
+            return None
+        ((text, count),) = uses.most_common(1)
+        dominates = count > 1 and 2 * count > uses.total() and text != _INACTIVE
+        return self._values[self._positions[name]][text] if dominates else None
 
     def _add_metadata(
         self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]

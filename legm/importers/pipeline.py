@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from legm.core.absent_values import AbsentValue, stored_absent_values
+from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.backlog import flush_backlog
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
@@ -34,7 +36,7 @@ from legm.importers.translation import (
 )
 from legm.importers.valid_names import is_reserved_name, valid_name
 from legm.importers.verification import Verification
-from legm.records import Configuration, Query, RunResult, Status
+from legm.records import Configuration, Plain, Query, RunResult, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.log_folder import LogFolder
 from legm.util.progress import show_progress
@@ -187,6 +189,7 @@ class _Import:
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
         self._observed: set[str] = set()  # keys
+        self._native_absent_values: dict[str, dict[str, Plain]] = {}  # by experiment
         self._all_compared: Counter[str] = Counter()  # runs by fingerprint, if every parameter were compared
 
     def _selected_runs(self) -> Iterator[ExternalRun]:
@@ -231,6 +234,7 @@ class _Import:
         if self._identities and not dry_run:
             written = written or identity_file_path(self._root)
         if not dry_run:
+            self._keep_absent_values()
             flush_backlog(self._client, Path())  # finish what an interrupted import left behind
         counts = dict.fromkeys(Ingested, 0)
         run_keys = self._ingest_runs(ingestion, counts, dry_run=dry_run)
@@ -290,8 +294,13 @@ class _Import:
             if run.native_run is None:
                 values, renamed = translated_parameters(run, is_reserved_name)
                 observed.setdefault(translated_experiment(run), ObservedRuns()).add(
-                    values, translated_metadata(run, renamed), translated_labels(run, values), run.description
+                    *(values, translated_metadata(run, renamed), translated_labels(run, values)),
+                    *(run.description, run.started),
                 )
+            else:
+                native = run.native_run.configuration
+                known = self._native_absent_values.setdefault(native.experiment, {})
+                known.update(stored_absent_values(native))
         return observed
 
     @staticmethod
@@ -322,6 +331,22 @@ class _Import:
                     f"runs of the experiment {experiment!r} were imported with the parameter {name!r} "
                     f"{changed[name]}, which cannot change: import into another root directory, or delete "
                     f"the experiment's folder in {self._root} and import again"
+                )
+
+    def _keep_absent_values(self) -> None:
+        """Keep those that were accepted, and those of runs of legm, with the experiments.
+
+        Raises:
+            ParameterError: an experiment has another absent value than the one that was accepted.
+        """
+        for experiment, identity in self._identities.items():
+            if identity.absent_values:
+                given = {name: AbsentValue(value) for name, value in identity.absent_values.items()}
+                AbsentValuesFile(self._client.own_folder_of_experiment(experiment)).keep(given)
+        for experiment, values in self._native_absent_values.items():
+            if values:
+                AbsentValuesFile(self._client.own_folder_of_experiment(experiment)).merge(
+                    values, self._source.location
                 )
 
     def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:

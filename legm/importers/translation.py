@@ -163,8 +163,14 @@ def build_translated_parameters(
     metadata = metadata or {}
     parameters = Parameters()
     parameters.set({name: from_plain(value) for name, value in values.items()})
-    edges = {name: {"parents": fields["parents"]} for name, fields in metadata.items() if "parents" in fields}
-    parameters.restore(Configuration("", "", "", {}, (), edges))
+    known = {
+        name: {field: fields[field] for field in ("parents", "absent_value") if field in fields}
+        for name, fields in metadata.items()
+    }
+    parameters.restore(Configuration("", "", "", {}, (), known))
+    parameters.replace_absent_values(
+        {name: value for name, value in identity.absent_values.items() if name in values}
+    )
     disabled = {name for name, fields in metadata.items() if fields.get("disable_comparison")}
     parameters.disable(
         name for name in values if name in identity.ignored or name in disabled - {*identity.compared}

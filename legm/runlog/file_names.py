@@ -5,9 +5,10 @@
     <root>/<experiment>/<configuration>/    PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE
                                             RUNS/<run id>.log, RUNS/OPEN/<run id>.log, RUNS/LOCK_FILE
                                             ARTIFACTS/<run id>/, PLOTS/, TENSORBOARD/
-    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, CATALOGUE
+    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, CATALOGUE, ABSENT_VALUES_FILE
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
+    <root>/OWN_FOLDER/<experiment>/         ABSENT_VALUES_FILE, where the backend has no folders
 
 What a tracker's store calls its own files is in ``names.py`` of its backend.
 """
@@ -15,6 +16,8 @@ What a tracker's store calls its own files is in ``names.py`` of its backend.
 from __future__ import annotations
 
 __all__ = [
+    "ABSENT_VALUES_FILE",
+    "ABSENT_VALUES_LOCK",
     "AGGREGATES_FILE",
     "ARTIFACTS",
     "CAPTURES",
@@ -77,6 +80,9 @@ INDEX = "index"
 INDEX_LOCK = "lock"
 CATALOGUE = "catalogue"
 """In ``.legm`` in an experiment's folder, what each configuration holds."""
+ABSENT_VALUES_FILE = "absent_values.yml"
+"""In legm's own folder of an experiment, which values runs from before a parameter existed had."""
+ABSENT_VALUES_LOCK = "absent_values.lock"
 IDENTITY_FILE = "imported.yml"
 """In ``.legm`` in a root directory, which parameters identify the configurations of imported experiments."""
 CAPTURES = "capture"

@@ -53,6 +53,23 @@ class RoundTripTests(ConformanceKit):
         (found,) = self._read(tmp_path, backend)
         kit_expects_same_pieces(found, expected, *RESULT_FIELDS)
 
+    def test_absent_values_are_read_back(self, tmp_path: Path) -> None:
+        """Old runs without a parameter, and new ones with its absent value, are of one configuration."""
+        backend = self._made(tmp_path)
+        for given in ({}, {"dropout": 0.0}, {"dropout": 0.5}):
+            handler = self._handler(tmp_path, backend)
+            handler.set_dict_params({"rate": 0.1, **given})
+            if given:
+                handler.set_param_metadata({"dropout": {"absent_value": 0.0}})
+            with handler.start():
+                handler.set_metric("loss", 0.5)
+        runs = sorted(self._read(tmp_path, backend), key=lambda result: result.run.run_id)
+        kit_expects_same(len(runs), 3, "the runs")
+        old, new, other = (result.run.configuration for result in runs)
+        kit_expects_same(new.fingerprint, old.fingerprint, "the configuration of a run with the absent value")
+        kit_expects(other.fingerprint != old.fingerprint, "another value makes another configuration")
+        kit_expects_same(other.metadata.get("dropout"), {"absent_value": 0.0}, "the metadata of 'dropout'")
+
     def test_numbers_are_read_back_bit_for_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
         backend = self._made(tmp_path)

@@ -99,6 +99,14 @@ def test_arguments_and_metadata_come_from_dicts_functions_classes_objects_and_mo
     assert read(carrier)[0] == Namespace(learning_rate=0.1)
 
 
+def test_an_absent_value_is_metadata_too():
+    late = {"dropout": {"type": float, "default": 0.0, "metadata": {"absent_value": 0.0}}}
+    old, new = handlers(*read([LR], ""))[0], handlers(*read([LR, late], ""))[0]
+    changed = handlers(*read([LR, late], "--dropout 0.5"))[0]
+    assert new.dropout == 0.0
+    assert new == old != changed
+
+
 def test_underscores_are_replaced_on_the_command_line_only():
     assert parsed(LR, "--learning-rate 0.5", replace_underscores=True) == {"learning_rate": 0.5}
     split = {"data_path": {"splits": ["train"]}}

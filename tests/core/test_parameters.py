@@ -24,7 +24,7 @@ def handler(**params) -> ExperimentHandler:
 
 @st.composite
 def trees(draw):
-    """Parameters with any values, edges from higher to lower names, some disabled."""
+    """Parameters with any values, edges from higher to lower names, some disabled, some absent values."""
     values = draw(
         st.dictionaries(st.sampled_from(NAMES), st.sampled_from([None, False, True, 0, 1, "", "a", 0.5]))
     )
@@ -41,6 +41,8 @@ def trees(draw):
             params.set_parent(child, parent, wanted)
     if present:
         params.disable(draw(st.lists(st.sampled_from(present), max_size=2)))
+        absent = draw(st.dictionaries(st.sampled_from(present), st.sampled_from([0, 1.0, "", "a", False])))
+        params.set_metadata({name: {"absent_value": value} for name, value in absent.items()})
     return params
 
 

@@ -129,6 +129,11 @@ class LocalBackend:
         return self._require_folder(configuration) if create else self._find_folder(configuration)
 
     @hookimpl
+    def legm_experiment_folder(self, experiment: str) -> Path:
+        """The experiment's folder."""
+        return self._experiment_folder(experiment)
+
+    @hookimpl
     def legm_open_run(self, run: Run) -> None:
         """Begin the run's event file."""
         if run.run_id in self._open and self._open[run.run_id].events is not None:

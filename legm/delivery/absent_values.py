@@ -1,0 +1,195 @@
+"""The absent values that are kept with an experiment, in a small file that a user can read.
+
+It is ``absent_values.yml`` in ``.legm`` in the experiment's folder, or in ``.legm/<experiment>`` in the root
+directory for a backend without folders. A parameter keeps its absent value there for good: a process that
+gives another one is told the old one. Who begins first decides, under a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from legm.core.absent_values import (
+    AbsentValue,
+    changed_library_default,
+    conflicting_absent_value,
+    equals_absent_value,
+)
+from legm.core.plain_form import is_plain
+from legm.errors import CorruptFile, LegmError, ParameterError, storage_error
+from legm.records import Configuration, Plain
+from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.file_names import ABSENT_VALUES_FILE, ABSENT_VALUES_LOCK
+from legm.util.atomic_files import write_atomically
+from legm.util.locks import file_lock
+
+__all__ = ["AbsentValuesFile", "warn_of_values_without_absent_value"]
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+_HEADER = """\
+# Absent values: runs from before a parameter existed had this value of it, so that they are of the same
+# configuration as runs that set it to this value. legm adds to this file; correct a value that is wrong.
+"""
+
+
+class AbsentValuesFile:
+    """The file with an experiment's absent values.
+
+    Args:
+        folder: the folder of the experiment that is legm's own; it need not exist yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / ABSENT_VALUES_FILE
+
+    def read(self) -> dict[str, Plain]:
+        """The absent values by parameter; none where there is no file.
+
+        Raises:
+            StorageError: it cannot be read.
+            CorruptFile: it is damaged, or of a newer legm.
+        """
+        try:
+            data = self.path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        return _parse_absent_values(self.path, data)
+
+    def read_or_log(self) -> dict[str, Plain]:
+        """The same; an error is only logged."""
+        try:
+            return self.read()
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+            return {}
+
+    def keep(self, given: Mapping[str, AbsentValue], *, is_writer: bool = True) -> dict[str, Plain]:
+        """Keep absent values with the experiment.
+
+        A file that cannot be read or written is logged as an error and ends no training.
+
+        Args:
+            given: by parameter.
+            is_writer: whether to write those that are not there yet, or only to compare.
+
+        Returns:
+            all that the experiment keeps; a library's changed default is not among them, the old one is.
+
+        Raises:
+            ParameterError: a parameter has another absent value; nothing is written.
+        """
+        try:
+            known = self.read()
+            if is_writer and not given.keys() <= known.keys():
+                known = self._add(given)
+        except ParameterError:
+            raise
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+            return {}
+        self._require_same(known, given)
+        for name, new in given.items():
+            if name in known and not equals_absent_value(known[name], new.value):
+                log.warning("%s", changed_library_default(name, known[name], new))
+        return known
+
+    def merge(self, values: Mapping[str, Plain], source: str) -> None:
+        """Keep absent values of runs from elsewhere; where one is another here, this is logged.
+
+        Args:
+            values: by parameter.
+            source: where they are from, for the message.
+        """
+        known = self.read_or_log()
+        for name in values.keys() & known.keys():
+            if not equals_absent_value(values[name], known[name]):
+                log.warning(
+                    "the absent_value of %r is %r in %s, and %r in %s, which stays: runs with one of these "
+                    "values are of different configurations",
+                    *(name, values[name], source, known[name], self.path),
+                )
+        self.keep({name: AbsentValue(value) for name, value in values.items() if name not in known})
+
+    def _require_same(self, known: Mapping[str, Plain], given: Mapping[str, AbsentValue]) -> None:
+        """Refuse another absent value than the known one, unless it is a library's default."""
+        for name, new in given.items():
+            if name in known and new.library is None and not equals_absent_value(known[name], new.value):
+                raise conflicting_absent_value(name, known[name], new.value, f"in {self.path}")
+
+    def _add(self, given: Mapping[str, AbsentValue]) -> dict[str, Plain]:
+        folder = self.path.parent
+        refuse_links(folder, self.path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise storage_error("create the folder", folder, cause) from cause
+        with file_lock(folder / ABSENT_VALUES_LOCK):
+            known = self.read()
+            self._require_same(known, given)
+            merged = {**{name: one.value for name, one in given.items()}, **known}
+            if len(merged) > len(known):
+                write_atomically(self.path, _absent_values_yaml(merged))
+            return merged
+
+
+def _absent_values_yaml(values: Mapping[str, Plain]) -> bytes:
+    from legm.util.yaml_text import yaml_block
+
+    content = {"schema": SCHEMA, "absent_values": dict(sorted(values.items()))}
+    return (_HEADER + yaml_block(content)).encode()
+
+
+def _parse_absent_values(path: Path, data: bytes) -> dict[str, Plain]:
+    from legm.util.yaml_files import parse_yaml
+    from legm.util.yaml_text import parse_yaml_block
+
+    content: Any = None
+    try:
+        lines = data.decode().splitlines(keepends=True)
+        content = parse_yaml_block("".join(one for one in lines if not one.startswith("#")), {})
+    except (ValueError, RecursionError):
+        pass
+    if content is None:
+        content = parse_yaml(path, data) or {}
+    schema = content.get("schema", SCHEMA) if isinstance(content, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise CorruptFile(
+            path, "its schema", f"it is {schema}, of a newer legm (this one: {SCHEMA})", "Update legm."
+        )
+    values = content.get("absent_values") or {} if isinstance(content, dict) else None
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and is_plain(value) for name, value in values.items()
+    ):
+        raise CorruptFile(
+            path,
+            "absent_values",
+            "it must map names of parameters to plain values",
+            "Repair the file, or delete it: the next run writes what it knows.",
+        )
+    return values
+
+
+def warn_of_values_without_absent_value(
+    configuration: Configuration, known: Mapping[str, Plain], given: Iterable[str]
+) -> None:
+    """Warn of parameters with the absent value that the experiment keeps, where the run gives none.
+
+    Args:
+        configuration: of the run.
+        known: the absent values that are kept.
+        given: the parameters of which the run gives one.
+    """
+    for name in sorted({*known} & {*configuration.active} - {*given}):
+        if equals_absent_value(configuration.parameters[name], known[name]):
+            log.warning(
+                "earlier runs of %r gave %r the absent_value %r, and this one, which sets it to this value, "
+                "gives none: it is another configuration than theirs. Give the absent_value again",
+                *(configuration.experiment, name, known[name]),
+            )
