@@ -44,6 +44,7 @@ class Sizes:
     few: int = 10
     many: int = 10_000
     starts: int = 21
+    absent_values: int = 50
     runs: int = 1_000
     steps: int = 1_000
     late_runs: int = 100
@@ -241,6 +242,9 @@ def plan(sizes: Sizes) -> Plan:
         ),
         "start_in_repository": Task(
             start.start_in_repository, {"rounds": sizes.repository_starts}, {"folder": "repository"}, most=3
+        ),
+        "start_absent_values": Task(
+            start.start_absent_values, {"count": sizes.absent_values, "rounds": sizes.starts}, most=3
         ),
         "resume": Task(start.resume, {"rows": sizes.rows}, {"folder": ""}, most=3),
         "log_late": Task(
@@ -524,6 +528,18 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["start_in_repository"]["start"] * 1e3,
             5,
             beside=lambda r: f"without provenance: {r['start_in_repository']['without'] * 1e3:.2f} ms",
+        ),
+        Row(
+            "start_absent_values",
+            f"start() with {sizes.absent_values} absent values, which the experiment has already",
+            "ms",
+            ("start_absent_values",),
+            lambda r: r["start_absent_values"]["with"] * 1e3,
+            5,
+            beside=lambda r: (
+                f"without them {r['start_absent_values']['without'] * 1e3:.2f} ms, "
+                f"the first, which keeps them, {r['start_absent_values']['first'] * 1e3:.2f} ms"
+            ),
         ),
         Row(
             "resume",

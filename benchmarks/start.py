@@ -22,6 +22,7 @@ __all__ = [
     "loaded",
     "resume",
     "start",
+    "start_absent_values",
     "start_in_repository",
     "system_metrics",
 ]
@@ -152,6 +153,32 @@ def start(few: str, many: str, configurations: list[int], rounds: int, fresh: in
     return {"first": first, **{name: statistics.median(found) for name, found in seconds.items()}}
 
 
+def start_absent_values(folder: str, count: int, rounds: int) -> dict[str, float]:
+    """Seconds of ``start()`` with absent values, in turns with one without; medians.
+
+    Args:
+        folder: an empty one.
+        count: how many parameters have an absent value; every other one has this very value.
+        rounds: how often each is measured.
+    """
+
+    def started(experiment: str, absent: int) -> float:
+        handler = _handler(folder, 0, experiment)
+        for number in range(count):
+            value = None if absent == 0 else number / 7
+            handler.set_param(f"late{number}", number / 7 + number % 2, absent_value=value)
+        began = time.perf_counter()
+        handler.start()
+        return time.perf_counter() - began
+
+    for experiment in ("warm", "plain"):
+        started(experiment, 0)  # imports on first use what it needs
+    found = {"first": started("start", count), "with": 0.0, "without": 0.0}
+    seconds = [(started("start", count), started("plain", 0)) for _ in range(rounds)]
+    found["with"], found["without"] = (statistics.median(column) for column in zip(*seconds, strict=True))
+    return found
+
+
 _KILLED = """
 import os, sys
 from benchmarks.start import _handler
@@ -180,10 +207,10 @@ def resume(folder: str, rows: int) -> dict[str, float]:
     return {"seconds": seconds, "resumed": float(handler.is_resumed), "values": rows * 10}
 
 
-def _handler(folder: str, number: int) -> ExperimentHandler:
+def _handler(folder: str, number: int, experiment: str = "start") -> ExperimentHandler:
     from legm import ExperimentHandler
 
-    handler = ExperimentHandler(folder, "start")
+    handler = ExperimentHandler(folder, experiment)
     handler.set_dict_params({"learning_rate": number / 1000, "layers": [number, 64], "model": "LeNet"})
     handler.name_param("learning_rate")
     return handler

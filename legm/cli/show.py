@@ -227,7 +227,7 @@ def _show_configuration(found: Configuration, label: str, absent: Mapping[str, P
         (name, json_line(value), _shown_note(found, name, absent)) for name, value in found.parameters.items()
     ]
     rows += [
-        (name, json_line(value), "absent, which equals this value")
+        (name, json_line(value), "absent value")
         for name, value in absent.items()
         if name not in found.parameters
     ]
@@ -237,7 +237,7 @@ def _show_configuration(found: Configuration, label: str, absent: Mapping[str, P
 def _shown_note(found: Configuration, name: str, absent: Mapping[str, Plain]) -> str:
     if name not in found.active:
         return _shown_inactive_reason(found, name)
-    return f"{json_line(absent[name])} equals an absent one" if name in absent else ""
+    return f"absent value {json_line(absent[name])}" if name in absent else ""
 
 
 def _shown_inactive_reason(found: Configuration, name: str) -> str:

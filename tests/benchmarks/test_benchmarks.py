@@ -26,6 +26,7 @@ ROWS = [
     "import",
     "import_heavy",
     "system_metrics",
+    "start_absent_values",
     "start_existing",
     "start_existing_ratio",
     "start_new",

@@ -296,3 +296,58 @@ def test_names_that_are_changed_stay_different_and_can_be_had(names):
 def test_a_reserved_name_gets_a_mark_that_no_other_has():
     assert valid_names(["plot", "plot_"], {"plot"}.__contains__) == {"plot": "plot__", "plot_": "plot_"}
     assert valid_name("a" * 300) != valid_name("a" * 301)
+
+
+# Absent values
+
+
+def observed_in_time(*runs) -> ObservedRuns:
+    seen = ObservedRuns()
+    for started, run in runs:
+        seen.add(run, started=started)
+    return seen
+
+
+OLD = [(1.0, {"lr": 0.1}), (2.0, {"lr": 0.2})]
+NEW = [(3.0, {"lr": 0.1, "x": 0.0}), (4.0, {"lr": 0.2, "x": 0}), (5.0, {"lr": 0.1, "x": 0.5})]
+
+
+@given(st.permutations([*OLD, *NEW]))
+def test_a_dominating_value_of_a_parameter_that_only_newer_runs_have_is_proposed(runs):
+    identity = infer_identity(observed_in_time(*runs))
+    assert identity.proposed_absent_values == {"x": 0}
+    assert identity.absent_values == {}
+    assert {*identity.compared} == {"lr", "x"}
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        NEW,
+        [*OLD, NEW[0]],
+        [*OLD, NEW[0], NEW[2]],
+        [*OLD, *NEW, (6.0, {"lr": 0.1})],
+        [(3.0, {"lr": 0.3}), *NEW],
+        [*OLD, (3.0, {"x": None}), (4.0, {"x": False}), (5.0, {"x": 1})],
+        [*OLD, (3.0, {"seed": 1}), (4.0, {"seed": 1})],
+    ],
+    ids=["all have it", "one run", "half", "a later run without", "at once", "inactive", "not compared"],
+)
+def test_otherwise_no_absent_value_is_proposed(runs):
+    assert infer_identity(observed_in_time(*runs)).proposed_absent_values == {}
+
+
+def test_what_was_accepted_is_kept_and_proposed_no_more(tmp_path):
+    accepted = Identity(compared=("lr", "x"), absent_values={"x": 0.0}, proposed_absent_values={"lr": 0.1})
+    identity = infer_identity(observed_in_time(*OLD, *NEW), accepted)
+    assert identity.absent_values == {"x": 0.0}
+    assert identity.proposed_absent_values == {"lr": 0.1}
+    write_identities(tmp_path / "identity.yml", {"e": identity})
+    assert read_identities(tmp_path / "identity.yml") == {"e": identity}
+
+
+def test_an_absent_value_that_is_no_plain_value_is_refused_with_its_place(tmp_path):
+    path = tmp_path / "identity.yml"
+    path.write_text("e:\n  compared: [x]\n  absent_values:\n    x: 2026-01-01\n")
+    with pytest.raises(CorruptFile, match="e, absent_values"):
+        read_identities(path)

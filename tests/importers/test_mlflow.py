@@ -857,3 +857,35 @@ def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, n
     (problem,) = report.failed.values()
     assert said in problem
     assert (report.created, set(tmp_path.rglob("*climbed*"))) == (1, before)
+
+
+def test_a_proposed_absent_value_unites_runs_once_it_is_accepted(tmp_path):
+    prepare_store(tmp_path / "mlflow.db")
+    client = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
+    number = client.create_experiment("digits")
+    for hour, params in enumerate([{}, {}, {"drop": "0.0"}, {"drop": "0.0"}, {"drop": "0.5"}]):
+        run_id = client.create_run(number, start_time=1_700_000_000_000 + hour * 3_600_000).info.run_id
+        for name, value in {"lr": "0.1", **params}.items():
+            client.log_param(run_id, name, value)
+        client.log_metric(run_id, "loss", hour)
+        client.set_terminated(run_id)
+    root, identity = tmp_path / "root", tmp_path / "root" / ".legm" / "imported.yml"
+
+    first = CliRunner().invoke(main, ["import", str(tmp_path / "mlflow.db"), str(root)])
+    assert "drop is in the newer runs only, mostly as 0.0: if older runs had this value too" in first.output
+    assert len({run.run.configuration.fingerprint for run in results(root, "digits").values()}) == 3
+    assert not list(root.rglob("absent_values.yml"))
+
+    text = identity.read_text(encoding="utf-8")
+    assert "  proposed_absent_values:\n    drop: 0.0\n" in text
+    identity.write_text(text.replace("  proposed_absent_values:\n", "  absent_values:\n"), encoding="utf-8")
+    report = import_runs(tmp_path / "mlflow.db", root)
+    assert (report.created, report.updated, report.unchanged) == (0, 2, 3)
+    assert report.is_complete
+    found = results(root, "digits").values()
+    of_old = min(found, key=lambda run: run.run.run_id).run.configuration.fingerprint
+    assert sum(run.run.configuration.fingerprint == of_old for run in found) == 4
+    assert len(found) == 5
+    assert "  drop: 0.0\n" in (root / "digits" / ".legm" / "absent_values.yml").read_text(encoding="utf-8")
+    again = import_runs(tmp_path / "mlflow.db", root)
+    assert (again.created, again.updated, again.unchanged) == (0, 0, 5)

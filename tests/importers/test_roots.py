@@ -164,3 +164,19 @@ def test_of_damaged_logs_what_is_intact_comes_with_a_remark(tmp_path, at):
     assert other.status is not Status.COMPLETED
     values = set() if other.best == {} else set(other.best.values())
     assert values <= {2.0, 3.0, 4.0, 5.0, 6.0}
+
+
+def test_absent_values_come_too_and_another_one_stays_and_is_told(tmp_path, caplog):
+    def run(root: str, **absent: float) -> None:
+        handler = ExperimentHandler(tmp_path / root, "e")
+        for name, value in absent.items():
+            handler.set_param(name, 7.0, absent_value=value)
+        with handler.start():
+            handler.set_metric("loss", 1.0)
+
+    run("a", x=0.0, y=1.0)
+    run("b", y=2.0)
+    assert import_runs(tmp_path / "a", tmp_path / "b").is_complete
+    kept = (tmp_path / "b" / "e" / ".legm" / "absent_values.yml").read_text(encoding="utf-8")
+    assert kept.endswith("absent_values:\n  x: 0.0\n  y: 2.0\n")
+    assert f"the absent_value of 'y' is 1.0 in {tmp_path / 'a'}, and 2.0 in" in caplog.text
