@@ -8,6 +8,7 @@
     ├── InvalidName          a name that cannot be used for a file, run or experiment
     ├── StorageError         a disk or store that cannot be used: full, read-only, missing
     │   └── CorruptFile      a damaged file, with the line or byte of the damage
+    │       └── NewerFile    a file that a newer legm wrote
     ├── BackendError         a backend that is unknown, not installed, or failed
     │   └── NotSupported     the backend lacks the capability that the call needs
     └── CommandError         a command to be captured that cannot be run
@@ -29,6 +30,7 @@ __all__ = [
     "InvalidName",
     "LegmError",
     "MetricError",
+    "NewerFile",
     "NotSupported",
     "ParameterError",
     "StateError",
@@ -81,6 +83,21 @@ class CorruptFile(StorageError):
         super().__init__(f"{path}, {where}: {problem}. {remedy}")
         self.path = path
         self.where = where
+
+
+class NewerFile(CorruptFile):
+    """A file was written by a newer legm, in a format that this one cannot read; it is not damaged.
+
+    Args:
+        path: the file.
+        where: the position where it says so.
+        version: the version of its format.
+        known: the newest version that this legm reads.
+    """
+
+    def __init__(self, path: Path, where: str, version: object, known: int) -> None:
+        problem = f"its format has version {version}, of a newer legm: this one reads up to {known}"
+        super().__init__(path, where, problem, "Update legm to read it.")
 
 
 class BackendError(LegmError):

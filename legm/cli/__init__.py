@@ -30,6 +30,7 @@ _COMMANDS = (
     "logs",
     "diff",
     "recover",
+    "upgrade",
     "resume",
     "sync",
     "capture",

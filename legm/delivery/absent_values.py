@@ -19,7 +19,7 @@ from legm.core.absent_values import (
     equals_absent_value,
 )
 from legm.core.plain_form import is_plain
-from legm.errors import CorruptFile, LegmError, ParameterError, storage_error
+from legm.errors import CorruptFile, LegmError, NewerFile, ParameterError, storage_error
 from legm.records import Configuration, Plain
 from legm.runlog.configuration_folders import refuse_links
 from legm.runlog.file_names import ABSENT_VALUES_FILE, ABSENT_VALUES_LOCK
@@ -160,9 +160,7 @@ def _parse_absent_values(path: Path, data: bytes) -> dict[str, Plain]:
         content = parse_yaml(path, data) or {}
     schema = content.get("schema", SCHEMA) if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise CorruptFile(
-            path, "its schema", f"it is {schema}, of a newer legm (this one: {SCHEMA})", "Update legm."
-        )
+        raise NewerFile(path, "its schema", schema, SCHEMA)
     values = content.get("absent_values") or {} if isinstance(content, dict) else None
     if not isinstance(values, dict) or not all(
         isinstance(name, str) and is_plain(value) for name, value in values.items()

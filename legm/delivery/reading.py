@@ -235,6 +235,17 @@ class FolderAccess:
         """
         return self._reader.repair(folder)
 
+    def upgrade(self, folder: Path, *, dry_run: bool) -> list[str]:
+        """Bring a configuration's files to the current version of their format; returns what was done.
+
+        A reader that has no ``upgrade`` has only one version.
+
+        Raises:
+            LegmError: a file is damaged, of a newer version, or cannot be read or written.
+        """
+        upgrade = getattr(self._reader, "upgrade", None)
+        return [] if upgrade is None else list(upgrade(folder, dry_run=dry_run))
+
     def finalize(self, folder: Path) -> list[RunResult]:
         """Finalize the runs in a configuration's folder whose process died, and return them.
 

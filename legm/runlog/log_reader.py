@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from legm.core.credentials import redact_run
-from legm.errors import CorruptFile, storage_error
+from legm.errors import CorruptFile, NewerFile, storage_error
 from legm.records import Configuration, Plain, Record, Run
 from legm.runlog.log_frames import (
     BACKENDS,
@@ -29,7 +29,7 @@ __all__ = ["Log", "LogTail", "parse_log", "read_intact_log", "read_log", "read_l
 
 T = TypeVar("T")
 
-_ANY_VERSION = re.compile(rb"legm run log \d+\n")
+_ANY_VERSION = re.compile(rb"legm run log (\d+)\n")
 
 
 @dataclass(slots=True)
@@ -177,10 +177,9 @@ def _require_log_header(path: Path, data: bytes) -> None:
     if not data.startswith(HEADER):
         if HEADER.startswith(data):
             raise _empty_log_error(path, 0)
-        if _ANY_VERSION.match(data):
-            raise CorruptFile(
-                path, "byte 0", "it was written by a newer version of legm", "Update legm to read it."
-            )
+        newer = _ANY_VERSION.match(data)
+        if newer:
+            raise NewerFile(path, "byte 0", newer[1].decode(), 1)
         raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
 
 

@@ -94,7 +94,7 @@ def test_of_processes_that_begin_at_once_with_different_ones_one_wins(tmp_path):
     assert all(answer == "begun" or f"absent_value of 'x' is {won} in" in answer for answer in answers)
 
 
-def test_a_damaged_file_is_told_and_ends_no_training(tmp_path, caplog):
+def test_a_damaged_file_is_reported_and_ends_no_training(tmp_path, caplog):
     run(made(tmp_path, {"dropout": 0.0}, dropout=0.5))
     for damage in ("absent_values: [", "absent_values: {x: !!python/name:os.system }", "- 1", "schema: 2"):
         (tmp_path / KEPT).write_text(damage)
@@ -103,7 +103,7 @@ def test_a_damaged_file_is_told_and_ends_no_training(tmp_path, caplog):
         (error,) = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
         assert str(tmp_path / KEPT) in error
         assert (tmp_path / KEPT).read_text() == damage
-    assert "it is 2, of a newer legm" in error
+    assert "its format has version 2, of a newer legm" in error
 
 
 def test_absent_values_are_not_written_through_a_link(tmp_path, caplog):
@@ -116,7 +116,7 @@ def test_absent_values_are_not_written_through_a_link(tmp_path, caplog):
     assert "is a link" in caplog.text
 
 
-def test_a_run_that_no_longer_gives_the_absent_value_is_told(tmp_path, caplog):
+def test_a_run_that_no_longer_gives_the_absent_value_is_warned(tmp_path, caplog):
     run(made(tmp_path, {"dropout": 0.0}, dropout=0.0))
     assert not caplog.records
     run(made(tmp_path, dropout=0.5))
@@ -125,7 +125,7 @@ def test_a_run_that_no_longer_gives_the_absent_value_is_told(tmp_path, caplog):
     assert "gave 'dropout' the absent_value 0.0, and this one" in caplog.text
 
 
-def test_a_librarys_new_default_counts_and_is_told_once(tmp_path, caplog):
+def test_a_librarys_new_default_counts_and_is_reported_once(tmp_path, caplog):
     run(made(tmp_path))
     old = run(made(tmp_path, {"eps": LibraryDefault(1e-8, "trainer 2")}, eps=1e-8))
     assert old.aggregate_results()["best_loss"]["n"] == 2
@@ -136,8 +136,8 @@ def test_a_librarys_new_default_counts_and_is_told_once(tmp_path, caplog):
     new.reset()
     new.set_metric("loss", 1.0)
     new.log()
-    (told,) = [one.getMessage() for one in caplog.records]
-    assert told.startswith("trainer 3 has the default 1e-06 for 'eps' now, while runs from before")
+    (said,) = [one.getMessage() for one in caplog.records]
+    assert said.startswith("trainer 3 has the default 1e-06 for 'eps' now, while runs from before")
     assert new != old
     assert new.aggregate_results()["best_loss"]["n"] == 2
     again = run(made(tmp_path, {"eps": LibraryDefault(1e-6, "trainer 3")}, eps=1e-8))

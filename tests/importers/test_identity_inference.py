@@ -346,7 +346,7 @@ def test_what_was_accepted_is_kept_and_proposed_no_more(tmp_path):
     assert read_identities(tmp_path / "identity.yml") == {"e": identity}
 
 
-def test_an_absent_value_that_is_no_plain_value_is_refused_with_its_place(tmp_path):
+def test_an_absent_value_that_is_no_plain_value_is_refused_with_its_position(tmp_path):
     path = tmp_path / "identity.yml"
     path.write_text("e:\n  compared: [x]\n  absent_values:\n    x: 2026-01-01\n")
     with pytest.raises(CorruptFile, match="e, absent_values"):

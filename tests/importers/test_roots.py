@@ -166,7 +166,7 @@ def test_of_damaged_logs_what_is_intact_comes_with_a_remark(tmp_path, at):
     assert values <= {2.0, 3.0, 4.0, 5.0, 6.0}
 
 
-def test_absent_values_come_too_and_another_one_stays_and_is_told(tmp_path, caplog):
+def test_absent_values_come_too_and_another_one_stays_and_is_reported(tmp_path, caplog):
     def run(root: str, **absent: float) -> None:
         handler = ExperimentHandler(tmp_path / root, "e")
         for name, value in absent.items():

@@ -35,8 +35,9 @@ __all__ = ["Entry", "EntryFile"]
 
 _TRAILER = re.compile(
     rb" # legm length=(\d{12}) head=(\d{9}) head_crc=([0-9a-f]{8}) crc=([0-9a-f]{8})"
-    rb" next=(\d{9}) dead=(\d{12}) at=(\d{12})\n\Z"
+    rb" next=(\d{9}) dead=(\d{12})(?: at=(\d{12}))?\n\Z"
 )
+_AT_LENGTH = len(" at=") + 12
 _TRAILER_LENGTH = len(" # legm length= head= head_crc= crc= next= dead= at=\n") + 12 + 9 + 8 + 8 + 9 + 12 + 12
 _ANY_TRAILER = re.compile(rb" # legm length=")
 _SWALLOWED = re.compile(rb" # legm length=.*experiment_\d+: \{")
@@ -58,11 +59,13 @@ class EntryTrailer(NamedTuple):
     Args:
         length: the length of the line, with the trailer.
         head: the length of the entry's head.
-        head_crc: the checksum of the head without its first byte, and of length, crc and next.
+        head_crc: the checksum of the head without its first byte, and of length, crc and next; in files of
+            the first version, of the head alone.
         crc: the checksum of everything before the trailer, without the first byte.
         next: the number of the next entry.
         dead: the number of bytes of replaced entries before this one.
-        at: where the line was written; if it is elsewhere now, a user changed the file before it.
+        at: where the line was written; if it is elsewhere now, a user changed the file before it. None in
+            files of the first version, which did not say it.
     """
 
     length: int
@@ -71,7 +74,12 @@ class EntryTrailer(NamedTuple):
     crc: int
     next: int
     dead: int
-    at: int
+    at: int | None
+
+    @property
+    def own_length(self) -> int:
+        """The length of the trailer itself."""
+        return _TRAILER_LENGTH - (_AT_LENGTH if self.at is None else 0)
 
     @staticmethod
     def of(head: bytes, length: int, crc: int, following: int, dead: int, at: int) -> EntryTrailer:
@@ -81,6 +89,8 @@ class EntryTrailer(NamedTuple):
 
     def fits(self, head: bytes) -> bool:
         """Whether an entry's head and this trailer were written together."""
+        if self.at is None:
+            return len(head) == self.head and self.head_crc == zlib.crc32(head[1:])
         return len(head) == self.head and self.head_crc == _entry_head_crc(
             head, self.length, self.crc, self.next
         )
@@ -88,7 +98,8 @@ class EntryTrailer(NamedTuple):
     def encode(self) -> bytes:
         return (
             f" # legm length={self.length:012d} head={self.head:09d} head_crc={self.head_crc:08x} "
-            f"crc={self.crc:08x} next={self.next:09d} dead={self.dead:012d} at={self.at:012d}\n"
+            f"crc={self.crc:08x} next={self.next:09d} dead={self.dead:012d}"
+            f"{'' if self.at is None else f' at={self.at:012d}'}\n"
         ).encode()
 
     @staticmethod
@@ -98,7 +109,8 @@ class EntryTrailer(NamedTuple):
             return None
         length, head, head_crc, crc, following, dead, at = found.groups()
         return EntryTrailer(
-            int(length), int(head), int(head_crc, 16), int(crc, 16), int(following), int(dead), int(at)
+            *(int(length), int(head), int(head_crc, 16), int(crc, 16), int(following), int(dead)),
+            at=None if at is None else int(at),
         )
 
 
@@ -169,7 +181,7 @@ class EntryFile:
             return {key: value for key, value in entry.head.items() if names is None or key in names}
         try:
             with self.path.open("rb", buffering=0) as file:
-                body = _read_entry_bytes(file, entry.start, entry.trailer.length - _TRAILER_LENGTH)
+                body = _read_entry_bytes(file, entry.start, entry.trailer.length - entry.trailer.own_length)
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
@@ -184,7 +196,10 @@ class EntryFile:
         decoder = json.JSONDecoder()
         found = {}
         for name in names:
-            start = yaml_text.yaml_flow_as_json(yaml_text.ascii_yaml(f", {yaml_text.yaml_flow_key(name)}: "))
+            key = f", {yaml_text.yaml_flow_key(name)}: "
+            if entry.trailer.at is not None:  # files of the first version are not ASCII
+                key = yaml_text.ascii_yaml(key)
+            start = yaml_text.yaml_flow_as_json(key)
             at = text.find(start)
             if at >= 0:
                 found[name] = decoder.raw_decode(text, at + len(start))[0]
@@ -223,7 +238,7 @@ class EntryFile:
         end = size
         while end > 0:
             trailer = EntryTrailer.decode(read(max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
-            if trailer is None or not _TRAILER_LENGTH < trailer.length <= end:
+            if trailer is None or not trailer.own_length < trailer.length <= end:
                 return None
             end -= trailer.length
             head = read(end, trailer.head)
@@ -424,6 +439,35 @@ class EntryFile:
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
 
+    def number_of_old_entries(self) -> int:
+        """How many entries are of the first version.
+
+        Raises:
+            CorruptFile: an entry is damaged.
+            StorageError: the file cannot be read.
+        """
+        return sum(one.trailer is not None and one.trailer.at is None for one in self.entries())
+
+    def upgrade(self) -> int:
+        """Give entries of the first version the trailers of the current one; what they say stays as it is.
+
+        The caller must hold the configuration's lock.
+
+        Returns:
+            how many there were.
+
+        Raises:
+            CorruptFile: an entry is damaged; the file is unchanged.
+            StorageError: it cannot be read or written; the file is unchanged.
+        """
+        old = self.number_of_old_entries()
+        if old:
+            _, damaged = self.check()
+            if damaged:
+                raise self._damaged(damaged[0][0].start)
+            write_atomically(self.path, self._without(None, upgraded=True)[0])
+        return old
+
     def _clean_end(self, file: BinaryIO) -> tuple[int, int, int]:
         """Remove what a killed writer left; returns where to write, the next number, bytes of comments."""
         size = os.fstat(file.fileno()).st_size
@@ -432,7 +476,7 @@ class EntryFile:
         trailer = EntryTrailer.decode(
             _read_entry_bytes(file, max(0, size - _TRAILER_LENGTH), _TRAILER_LENGTH)
         )
-        if trailer is not None and _TRAILER_LENGTH < trailer.length <= size:
+        if trailer is not None and trailer.own_length < trailer.length <= size:
             start = size - trailer.length
             head = _read_entry_bytes(file, start, trailer.head)
             if trailer.fits(head) and head.startswith(_COMMENT):
@@ -457,8 +501,13 @@ class EntryFile:
         assert entry.trailer is not None  # noqa: S101
         return replace(entry, start=last, trailer=entry.trailer._replace(dead=0, at=last))
 
-    def _without(self, without: int | None) -> tuple[bytes, int]:
-        """The file without legm's comments and the piece at a position, and the start of the last piece."""
+    def _without(self, without: int | None, *, upgraded: bool = False) -> tuple[bytes, int]:
+        """The file without legm's comments and the piece at a position, and the start of the last piece.
+
+        Args:
+            without: the position; None for none.
+            upgraded: whether entries of the first version become such of the current one.
+        """
         data = self.path.read_bytes()
         kept, last = bytearray(), 0
         for start, piece in _split_entries(data):
@@ -469,14 +518,27 @@ class EntryFile:
             if trailer is None:
                 kept += piece
             else:
-                body, rest = piece[: trailer.length - _TRAILER_LENGTH], piece.partition(b"\n")[2]
-                kept += body + trailer._replace(dead=0, at=last).encode() + rest
+                body, rest = piece[: trailer.length - trailer.own_length], piece.partition(b"\n")[2]
+                if trailer.at is not None or upgraded:
+                    body, trailer = _current_entry(body, trailer, last)
+                kept += body + trailer._replace(dead=0).encode() + rest
         return bytes(kept), last
 
 
 def _entry_head(number: int, head: dict[str, Any]) -> bytes:
     """The text of an entry's head."""
     return f"experiment_{number}: {yaml_text.ascii_yaml(yaml_text.yaml_flow(head))[:-1]}".encode()
+
+
+def _current_entry(body: bytes, trailer: EntryTrailer, at: int) -> tuple[bytes, EntryTrailer]:
+    """An entry without its trailer at a new position, and its trailer; both of the current version."""
+    if trailer.at is not None:
+        return body, trailer._replace(at=at)
+    parts = (body[: trailer.head], body[trailer.head :])
+    head, rest = (yaml_text.ascii_yaml(part.decode()).encode() for part in parts)
+    crc = zlib.crc32((head + rest)[1:])
+    length = len(head) + len(rest) + _TRAILER_LENGTH
+    return head + rest, EntryTrailer.of(head, length, crc, trailer.next, 0, at)
 
 
 def _entry_rest(series: Iterable[str]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ __all__ = [
     "read_stored_runs",
     "read_summaries",
     "repair",
+    "upgrade",
 ]
 
 
@@ -184,3 +185,22 @@ def repair(folder: Path) -> list[str]:
     from legm.backends.local.repair import repair
 
     return repair(folder)
+
+
+def upgrade(folder: Path, *, dry_run: bool) -> list[str]:
+    """Bring the files of a configuration's folder to the current version of their format.
+
+    Args:
+        folder: the configuration's.
+        dry_run: whether to only say what would be done.
+
+    Returns:
+        what was done, a sentence for each file.
+
+    Raises:
+        StorageError: a file cannot be read or written.
+        CorruptFile: a file is damaged, or of a newer version.
+    """
+    from legm.backends.local.upgrading import upgrade
+
+    return upgrade(folder, dry_run=dry_run)

@@ -18,14 +18,16 @@ from typing import Any
 
 from legm.core.credentials import redact_configuration
 from legm.core.identity import fingerprint
-from legm.errors import CorruptFile, LegmError, StorageError, storage_error
+from legm.errors import CorruptFile, LegmError, NewerFile, StorageError, storage_error
 from legm.records import Configuration
 from legm.runlog.configuration_folders import is_configuration_folder
 from legm.runlog.file_names import PARAMETERS_FILE
 from legm.util import yaml_text
+from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml, parse_yaml
 
 __all__ = [
+    "add_parameters_checksums",
     "experiment_of_parameters",
     "fingerprints_of_parameters",
     "is_parameters_checksum",
@@ -58,11 +60,29 @@ def parameters_yaml(configuration: Configuration) -> bytes:
         "parameters": dict(configuration.parameters),
         "metadata": dict(configuration.metadata),
     }
-    body = yaml_text.yaml_block(content).encode()
-    checksums = {key: zlib.crc32(text) for key, _, text in _sections(body)}
-    comment = [f"{_COMMENT}{zlib.crc32(body):08x}"]
-    comment += [f"{key.decode()}={checksum:08x}" for key, checksum in checksums.items()]
-    return body + " ".join(comment).encode() + b"\n"
+    return _with_checksums(yaml_text.yaml_block(content).encode())
+
+
+def add_parameters_checksums(folder: Path, *, dry_run: bool) -> bool:
+    """Add checksums to a parameters file of an earlier version; what it says stays as it is.
+
+    Args:
+        folder: the configuration's.
+        dry_run: whether to write nothing.
+
+    Returns:
+        whether it had none.
+
+    Raises:
+        StorageError: it cannot be read or written.
+    """
+    path = folder / PARAMETERS_FILE
+    data = _read(path)
+    if _parts(data)[1]:
+        return False
+    if not dry_run:
+        write_atomically(path, _with_checksums(data if data.endswith(b"\n") else data + b"\n"))
+    return True
 
 
 def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Configuration:
@@ -179,7 +199,7 @@ def parse_parameters(path: Path, data: bytes, known: dict[str, Any] | None) -> t
         content = parse_yaml(path, data)
     try:
         if content["schema"] > SCHEMA:
-            raise CorruptFile(path, "line 2", "it was written by a newer legm", "Update legm to read it.")
+            raise NewerFile(path, "line 2", content["schema"], SCHEMA)
         found = Configuration(
             experiment=content["experiment"],
             fingerprint=content["fingerprint"],
@@ -224,6 +244,14 @@ def _sections(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
         lines.append(line)
     if key:
         yield key, first, b"".join(lines)
+
+
+def _with_checksums(body: bytes) -> bytes:
+    """A file's lines, and the comment with their checksums."""
+    checksums = {key: zlib.crc32(text) for key, _, text in _sections(body)}
+    comment = [f"{_COMMENT}{zlib.crc32(body):08x}"]
+    comment += [f"{key.decode()}={checksum:08x}" for key, checksum in checksums.items()]
+    return body + " ".join(comment).encode() + b"\n"
 
 
 def _parts(data: bytes) -> tuple[bytes, bytes]:

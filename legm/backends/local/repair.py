@@ -12,7 +12,7 @@ from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.parameters_file import parameters_yaml, read_configuration
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.core import results
-from legm.errors import CorruptFile, LegmError
+from legm.errors import CorruptFile, LegmError, NewerFile
 from legm.records import RunResult, Status
 from legm.runlog import log_reader, log_repair
 from legm.runlog.file_names import LOG_SUFFIX, METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
@@ -57,6 +57,8 @@ def repair(folder: Path) -> list[str]:
 def _repair_parameters(folder: Path) -> list[str]:
     try:
         read_configuration(folder)
+    except NewerFile as error:
+        return [str(error)]
     except CorruptFile as error:
         for path in sorted(LogFolder.of(folder).folder.glob(f"*{LOG_SUFFIX}")):
             try:
@@ -85,6 +87,8 @@ def _repair_logs(folder: Path, logs: LogFolder) -> list[str]:
             continue
         try:
             log_reader.read_log(path)
+        except NewerFile as error:
+            done.append(str(error))
         except CorruptFile as error:
             is_repaired = log_repair.repair_log(path, configuration)
             done.append(f"{error} What is intact of it is kept." if is_repaired else str(error))

@@ -1,0 +1,164 @@
+"""What every version of legm stored opens for ever, with the same answers, and can be upgraded.
+
+``tests/samples/schema`` has a small root directory of each version, as the code of that commit wrote it by
+``write_sample.py`` beside them.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from legm.backends.local.entry_file import EntryFile
+from legm.records import RunResult, Series, Split, Status
+from tests.samples.schema.write_sample import begin
+from tests.support.calling import as_json, call, shown
+from tests.support.paths import ROOT
+from tests.support.reading import runs_of
+
+SAMPLES = sorted(path for path in (ROOT / "tests" / "samples" / "schema").glob("0*"))
+FIRST = [path for path in SAMPLES if path.name in {"0002-78621c9", "0010-851f767"}]
+"""Those whose entries have trailers of the first version."""
+WITHOUT_CHECKSUMS = [path for path in SAMPLES if path.name < "0451"]
+CONFIGURATIONS = {
+    "0.1_0": "v1-ff379a339837d3748f1091ccb2124623",
+    "0.2_0": "v1-93efd9f981ce227d5a532b47463b2064",
+}
+
+
+def copied(sample: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sample, tmp_path / "root"))
+
+
+def contents(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*.yml")}
+
+
+def require_answers(root: Path) -> None:
+    """Every answer about a sample is the one that its version gave, bit for bit."""
+    listed = {Path(one["folder"]).name: one for one in as_json("ls", root)}
+    assert {name: one["fingerprint"] for name, one in listed.items()} == CONFIGURATIONS
+    assert [one["problem"] for one in listed.values()] == [None, None]
+    ranked = as_json("best", root, "loss")
+    assert [(one["configuration"], one["value"]["mean"], one["value"]["n"]) for one in ranked] == [
+        ("0.1_0", (0.1 + 1 / 3 + (0.1 + 1 / 4)) / 2, 2),
+        ("0.2_0", (0.2 + 1 / 3 + (0.2 + 1 / 4)) / 2, 2),
+    ]
+    assert [(one["failed"], one["interrupted"]) for one in ranked] == [(1, 0), (0, 1)]
+    found = as_json("show", root / "Le Net" / "0.1_0")
+    assert found["problem"] is None
+    assert [run["status"] for run in found["runs"]] == ["completed", "completed", "completed", "failed"]
+    assert found["aggregates"][""]["test_f1"]["mean"] == 0.3125
+    assert found["aggregates"]["try"]["test_score"]["b"]["mean"] == 0.5
+
+
+def values_of(results: list[RunResult]) -> list[tuple]:
+    """Whatever a run may say, without times."""
+    return [
+        (
+            *(one.run.run_id, one.run.description, one.run.configuration, one.run.parameters),
+            *(one.status, one.rule, one.best_step, one.points, one.last_step, one.error),
+            *(repr(dict(one.best)), repr(dict(one.test))),
+            {str(s): (h.steps.tolist(), h.values.tolist()) for s, h in one.histories.items()},
+        )
+        for one in results
+    ]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_every_stored_version_opens_with_the_same_answers(sample, tmp_path):
+    root = copied(sample, tmp_path)
+    before = contents(root)
+    require_answers(root)
+    assert contents(root) == before
+    for result in runs_of(root, "Le Net"):
+        rate, seed = result.run.configuration.parameters["lr"], result.run.parameters["seed"]
+        if result.status is Status.COMPLETED:
+            history = result.histories[Series("loss")]
+            assert history.values.tolist() == [rate + 1 / (step + seed + 1) for step in range(3)]
+            assert history.steps.tolist() == [0, 1, 2]
+        assert result.test[Series("f1", Split.TEST)] == 0.25 + seed / 8
+        assert math.isnan(result.test[Series("score", Split.TEST, "a")])
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_runs_of_every_stored_version_are_resumed_and_aggregated_with_new_ones(sample, tmp_path, monkeypatch):
+    root = copied(sample, tmp_path)
+    killed = next(run for run in runs_of_after_recovery(root) if run.status is Status.INTERRUPTED)
+    monkeypatch.setattr("sys.argv", ["", str(root)])
+    monkeypatch.setenv("LEGM_RESUME", "auto")
+    with begin(0.2, 5) as handler:
+        assert (handler.is_resumed, handler.run_id, handler.last_step) == (True, killed.run.run_id, 2)
+        handler.set_metric("loss", 0.0, step=3)
+        handler.set_best("early_stopping", metric="loss", higher_better=False)
+    assert handler.aggregate_results()["best_loss"]["n"] == 3
+    assert handler.aggregate_results()["best_loss"]["interrupted"] == 0
+    monkeypatch.delenv("LEGM_RESUME")
+    with begin(0.1, 7) as handler:
+        handler.set_metric("loss", 0.0)
+    assert handler.aggregate_results()["best_loss"]["n"] == 3
+    assert "nothing to recover" in shown("recover", root)
+
+
+def runs_of_after_recovery(root: Path) -> list[RunResult]:
+    shown("recover", root)
+    return runs_of(root, "Le Net")
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_upgrading_changes_no_answer_and_a_second_time_nothing(sample, tmp_path):
+    root = copied(sample, tmp_path)
+    runs = values_of(runs_of_after_recovery(root))
+    before = contents(root)
+    would = shown("upgrade", root, "--dry-run")
+    assert contents(root) == before
+    report = shown("upgrade", root)
+    assert report == would.replace("would upgrade", "upgraded")
+    expected = 2 * (sample in WITHOUT_CHECKSUMS) + 4 * (sample in FIRST)
+    assert report.count("upgraded ") == expected
+    assert sum(before[path] != data for path, data in contents(root).items()) == expected
+    assert values_of(runs_of(root, "Le Net")) == runs
+    require_answers(root)
+    assert shown("upgrade", root) == "nothing to upgrade in 2 configurations\n"
+    assert all("# legm crc=" in path.read_text() for path in root.rglob("params.yml"))
+    assert all("damaged" not in line for line in shown("recover", root).splitlines())
+
+
+@pytest.mark.parametrize("sample", FIRST, ids=lambda path: path.name)
+def test_damage_in_entries_of_the_first_version_is_found(sample, tmp_path):
+    root = copied(sample, tmp_path)
+    path = root / "Le Net" / "0.1_0" / "metrics.yml"
+    path.write_bytes(path.read_bytes().replace(b'"test_f1": 0.25', b'"test_f1": 0.26', 1))
+    assert "metrics.yml, line 1 (experiment_0): it is not what legm wrote" in call("ls", root).stderr
+    refused = call("upgrade", root)
+    assert refused.exit_code == 1
+    assert "metrics.yml, line 1 (experiment_0)" in refused.stderr
+    assert len(EntryFile(path).check()[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("params.yml", b"schema: 1", b"schema: 7"), ("*.log", b"legm run log 1", b"legm run log 7")],
+)
+def test_a_newer_format_is_an_error_with_its_file_and_version_and_is_never_repaired(tmp_path, name, old, new):
+    root = copied(SAMPLES[-1], tmp_path)
+    path = root / "Le Net" / "0.1_0" / name if name == "params.yml" else failed_log(root)
+    newer = path.read_bytes().replace(old, new, 1)
+    path.write_bytes(newer)
+    for command in ("ls", "recover", *(["upgrade"] if name == "params.yml" else [])):
+        answer = call(command, root)
+        assert f"{path}, " in answer.output
+        assert (
+            "its format has version 7, of a newer legm: this one reads up to 1. Update legm" in answer.output
+        )
+        assert path.read_bytes() == newer
+
+
+def failed_log(root: Path) -> Path:
+    """The log of the run that only has a log."""
+    (failed,) = (run for run in runs_of(root, "Le Net") if run.status is Status.FAILED)
+    (path,) = root.rglob(f"{failed.run.run_id}.log")
+    return path

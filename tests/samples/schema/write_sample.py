@@ -1,0 +1,64 @@
+"""Writes a small root directory, the same with every version of legm: python write_sample.py ROOT.
+
+Run it with the source of a version on the path and LEGM_PROVENANCE=0, then delete plots, TensorBoard's files,
+locks and the catalogue. The samples are named for the number and the hash of the commit that wrote them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+
+from legm import ExperimentHandler
+
+
+def begin(rate: float, seed: int, description: str | None = None) -> ExperimentHandler:
+    handler = ExperimentHandler(sys.argv[1], "Le Net", description)
+    params = {"lr": rate, "layers": [64, 32], "net": "lenet", "dropout": None, "momentum": 0.9, "opt": "sgd"}
+    handler.set_dict_params({**params, "seed": seed})
+    handler.set_param_metadata(
+        {
+            "lr": {"name": True},
+            "seed": {"disable_comparison": True},
+            "momentum": {"parent": "opt", "parent_active": "sgd"},
+        }
+    )
+    handler.start()
+    return handler
+
+
+def fill(handler: ExperimentHandler, rate: float, seed: int) -> None:
+    for step in range(3):
+        handler.set_metric("loss", rate + 1 / (step + seed + 1))
+        handler.set_dict_metrics({"accuracy": step / 3, "time": 0.5})
+    handler.set_metric("f1", 0.25 + seed / 8, test=True)
+    handler.set_dict_metrics({"a": {"score": float("nan")}, "b": {"score": 0.5}}, test=True)
+
+
+def write() -> None:
+    for rate in (0.1, 0.2):
+        for seed in range(2):
+            with begin(rate, seed) as handler:
+                fill(handler, rate, seed)
+                handler.set_best("early_stopping", metric="loss", higher_better=False)
+        handler.aggregate_results()
+    with begin(0.1, 0, "try") as handler:
+        fill(handler, 0.1, 0)
+    try:
+        with begin(0.1, 2) as handler:
+            fill(handler, 0.1, 2)
+            raise ValueError("broke")
+    except ValueError:
+        pass
+    if os.fork() == 0:  # a run whose process is killed
+        fill(begin(0.2, 5), 0.2, 5)
+        time.sleep(1.2)
+        os.kill(os.getpid(), 9)
+    os.wait()
+
+
+if __name__ == "__main__":
+    platform.node = lambda: "node-1"
+    write()
