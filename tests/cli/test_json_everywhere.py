@@ -32,6 +32,7 @@ def test_every_command_answers_in_json(tmp_path):
         "logs": [kept.run_id, tmp_path / "kept"],
         "diff": [one, other],
         "recover": [root],
+        "upgrade": [root],
         "sync": [root],
         "import": [root, tmp_path / "copy"],
         "export": [root, tmp_path / "runs.csv", "--to", "table"],

@@ -143,17 +143,18 @@ def test_damage_in_entries_of_the_first_version_is_found(sample, tmp_path):
     ("name", "old", "new"),
     [("params.yml", b"schema: 1", b"schema: 7"), ("*.log", b"legm run log 1", b"legm run log 7")],
 )
-def test_a_newer_format_is_an_error_with_its_file_and_version_and_is_never_repaired(tmp_path, name, old, new):
+def test_a_newer_format_is_an_error_with_its_file_and_version_and_is_never_repaired(
+    tmp_path, caplog, name, old, new
+):
     root = copied(SAMPLES[-1], tmp_path)
     path = root / "Le Net" / "0.1_0" / name if name == "params.yml" else failed_log(root)
     newer = path.read_bytes().replace(old, new, 1)
     path.write_bytes(newer)
     for command in ("ls", "recover", *(["upgrade"] if name == "params.yml" else [])):
-        answer = call(command, root)
-        assert f"{path}, " in answer.output
-        assert (
-            "its format has version 7, of a newer legm: this one reads up to 1. Update legm" in answer.output
-        )
+        caplog.clear()
+        said = call(command, root).output + caplog.text
+        assert f"{path}, " in said
+        assert "its format has version 7, of a newer legm: this one reads up to 1. Update legm" in said
         assert path.read_bytes() == newer
 
 
