@@ -312,5 +312,9 @@ class LiveIngest:
 def _with_proposed_absent_values(found: Identity, known: Identity, values: Mapping[str, Plain]) -> Identity:
     """An identity that proposes the values of parameters that no earlier run had."""
     new = {*found.compared} - {*known.compared, *known.ignored, *found.absent_values}
-    proposed = {name: values[name] for name in sorted(new & {*values}) if values[name] not in (None, False)}
+    proposed = {
+        name: values[name]
+        for name in sorted(new & {*values})
+        if values[name] is not None and values[name] is not False  # 0 is neither
+    }
     return replace(found, proposed_absent_values={**proposed, **found.proposed_absent_values})

@@ -249,7 +249,7 @@ def _shown_inactive_reason(found: Configuration, name: str) -> str:
     if has_absent_value(found, name):
         return "equals its absent value"
     parents = ", ".join(metadata.get("parents", {}))
-    off = found.parameters[name] in (None, False)
+    off = found.parameters[name] is None or found.parameters[name] is False
     return "inactive" if off or not parents else f"inactive (depends on {parents})"
 
 
