@@ -31,7 +31,7 @@ class LibraryDefault:
     """An absent value that a library's default gives, not the user: for integrations of trainers.
 
     A library may change its default. Where the experiment then has another absent value, that one stays, the
-    new default counts like any other value, and this is logged once; it is no error as for a user's value.
+    new default counts like any other value, and this is logged once; another value of a user's is an error.
 
     Args:
         value: the default.

@@ -1,7 +1,7 @@
 """Bringing the files of a configuration to the current version of their format.
 
 Every version is read for ever, so nothing has to be upgraded; but only files of the current version have the
-checksums that tell damage and edits apart. What they say stays the same to the bit.
+checksums by which damage and edits are found. What they say stays the same, bit for bit.
 """
 
 from __future__ import annotations

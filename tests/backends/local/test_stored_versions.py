@@ -1,7 +1,7 @@
 """What every version of legm stored opens for ever, with the same answers, and can be upgraded.
 
 ``tests/samples/schema`` has a small root directory of each version, as the code of that commit wrote it by
-``write_sample.py`` beside them.
+``tests/support/schema_samples.py``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import pytest
 
 from legm.backends.local.entry_file import EntryFile
 from legm.records import RunResult, Series, Split, Status
-from tests.samples.schema.write_sample import begin
 from tests.support.calling import as_json, call, shown
 from tests.support.paths import ROOT
 from tests.support.reading import runs_of
+from tests.support.schema_samples import begin
 
 SAMPLES = sorted(path for path in (ROOT / "tests" / "samples" / "schema").glob("0*"))
 FIRST = [path for path in SAMPLES if path.name in {"0002-78621c9", "0010-851f767"}]

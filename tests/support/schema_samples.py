@@ -1,7 +1,8 @@
-"""Writes a small root directory, the same with every version of legm: python write_sample.py ROOT.
+"""Writes a small root directory, the same with every version of legm: python schema_samples.py ROOT.
 
 Run it with the source of a version on the path and LEGM_PROVENANCE=0, then delete plots, TensorBoard's files,
-locks and the catalogue. The samples are named for the number and the hash of the commit that wrote them.
+locks and the catalogue. The samples in ``tests/samples/schema`` are named for the number and the hash of the
+commit that wrote them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def write() -> None:
         pass
     if os.fork() == 0:  # a run whose process is killed
         fill(begin(0.2, 5), 0.2, 5)
-        time.sleep(1.2)
+        time.sleep(1.2)  # the recorder writes each second; the first versions had no flush()
         os.kill(os.getpid(), 9)
     os.wait()
 
