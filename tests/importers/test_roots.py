@@ -174,9 +174,9 @@ def test_absent_values_come_too_and_another_one_stays_and_is_reported(tmp_path, 
         with handler.start():
             handler.set_metric("loss", 1.0)
 
-    run("a", x=0.0, y=1.0)
-    run("b", y=2.0)
+    run("a", x=0.0, z=1.0)
+    run("b", z=2.0)
     assert import_runs(tmp_path / "a", tmp_path / "b").is_complete
     kept = (tmp_path / "b" / "e" / ".legm" / "absent_values.yml").read_text(encoding="utf-8")
-    assert kept.endswith("absent_values:\n  x: 0.0\n  y: 2.0\n")
-    assert f"the absent_value of 'y' is 1.0 in {tmp_path / 'a'}, and 2.0 in" in caplog.text
+    assert kept.endswith("absent_values:\n  x: 0.0\n  z: 2.0\n")
+    assert f"the absent_value of 'z' is 1.0 in {tmp_path / 'a'}, and 2.0 in" in caplog.text
