@@ -1086,7 +1086,9 @@ class ExperimentHandler:
         handler = cls(root, configuration.experiment, description, backend=backend)
         handler._parameters.restore(configuration)
         kept = AbsentValuesFile(handler._client.own_folder_of_experiment(configuration.experiment))
-        handler._parameters.replace_absent_values(kept.read_or_log() | stored_absent_values(configuration))
+        handler._parameters.replace_absent_values(
+            {**kept.read_or_log(), **stored_absent_values(configuration)}
+        )
         return handler
 
     # Over runs
