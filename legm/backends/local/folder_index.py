@@ -28,6 +28,7 @@ from legm.backends.local.parameters_file import (
     fingerprints_of_parameters,
     parameters_yaml,
     read_configuration,
+    refuse_newer_parameters,
     stated_fingerprint,
 )
 from legm.core.identity import fingerprint
@@ -156,10 +157,12 @@ class FolderIndex:
         Raises:
             StorageError: it cannot be made.
             CorruptFile: it is there, and its parameters or their fingerprint were edited or damaged.
+            NewerFile: it is there, and a newer legm wrote it.
         """
         before = self._read_index()
         found = self.find(configuration.fingerprint)
         if found is not None:
+            refuse_newer_parameters(found)
             return found
         self._refuse_damaged(before + self._read_index(), configuration.fingerprint)
         with self._locked():

@@ -34,6 +34,7 @@ __all__ = [
     "parameters_yaml",
     "parse_parameters",
     "read_configuration",
+    "refuse_newer_parameters",
     "stated_fingerprint",
 ]
 
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 _EXPERIMENT_LINE = re.compile(rb"^experiment: (\".*\")\s*$", re.MULTILINE)
 _FINGERPRINT = re.compile(r"[\w-]+", re.ASCII)
+_SCHEMA_LINE = re.compile(rb"^schema: (\d{1,9})\s*$", re.MULTILINE)
 _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 _COMMENT = "# legm crc="
 _START = 1 << 16  # bytes at the beginning or the end that have all but parameters
@@ -126,6 +128,19 @@ def stated_fingerprint(folder: Path) -> str | None:
         return None
     found = content.get("fingerprint") if isinstance(content, dict) else None
     return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
+
+
+def refuse_newer_parameters(folder: Path) -> None:
+    """Refuse a folder whose parameters file is of a newer version, so that nothing is mixed with it.
+
+    Raises:
+        NewerFile: it is.
+        StorageError: it cannot be read.
+    """
+    path = folder / PARAMETERS_FILE
+    found = _SCHEMA_LINE.search(_read(path, 200))
+    if found and int(found[1]) > SCHEMA:
+        raise NewerFile(path, "line 2", int(found[1]), SCHEMA)
 
 
 def fingerprints_of_parameters(folder: Path) -> tuple[str, ...]:

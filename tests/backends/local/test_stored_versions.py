@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from legm import NewerFile
 from legm.backends.local.entry_file import EntryFile
 from legm.records import RunResult, Series, Split, Status
 from tests.support.calling import as_json, call, shown
@@ -156,6 +157,19 @@ def test_a_newer_format_is_an_error_with_its_file_and_version_and_is_never_repai
         assert f"{path}, " in said
         assert "its format has version 7, of a newer legm: this one reads up to 1. Update legm" in said
         assert path.read_bytes() == newer
+
+
+def test_no_run_begins_in_a_configuration_of_a_newer_legm(tmp_path, monkeypatch):
+    root = copied(SAMPLES[-1], tmp_path)
+    path = root / "Le Net" / "0.1_0" / "params.yml"
+    path.write_bytes(path.read_bytes().replace(b"schema: 1", b"schema: 7", 1))
+    before = {file for file in root.rglob("*") if file.parent.name != ".legm"}
+    monkeypatch.setattr("sys.argv", ["", str(root)])
+    with pytest.raises(NewerFile, match=r"params\.yml, line 2: its format has version 7"):
+        begin(0.1, 0)
+    assert {file for file in root.rglob("*") if file.parent.name != ".legm"} == before
+    with begin(0.2, 0) as handler:
+        handler.set_metric("loss", 1.0)
 
 
 def failed_log(root: Path) -> Path:
