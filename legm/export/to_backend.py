@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from legm.core import results
+from legm.core.absent_values import stored_absent_values
 from legm.core.result_equality import differing_result_fields, result_digests
+from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import open_folder_access
@@ -27,7 +29,7 @@ from legm.export.sources import (
     UnavailableRun,
 )
 from legm.hooks import Capability
-from legm.records import Artifact, Query, Record, Run, RunResult, Status
+from legm.records import Artifact, Plain, Query, Record, Run, RunResult, Status
 from legm.runlog import log_reader
 from legm.runlog.file_names import log_file_name
 from legm.runlog.log_folder import LogFolder
@@ -158,6 +160,7 @@ class _Export:
     reported: list[Exported] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _refused: list[str] = field(default_factory=list)
+    _absent_values: dict[str, dict[str, Plain]] = field(default_factory=dict)
 
     def report(self) -> Report:
         """The report of what was exported."""
@@ -169,6 +172,14 @@ class _Export:
         """Export all runs of a source, and yield after each."""
         for group in source.configurations():
             yield from self._replay_configuration(group)
+        self._keep_absent_values(source.backend[0])
+
+    def _keep_absent_values(self, source: str) -> None:
+        """Keep those of the runs with the target's experiments, where it is a folder of its own."""
+        for experiment, values in self._absent_values.items():
+            if values and self.client.supports(Capability.FOLDERS):
+                folder = self.client.own_folder_of_experiment(experiment)
+                AbsentValuesFile(folder).merge(values, f"the runs of {source}")
 
     def _replay_configuration(self, group: ConfigurationRuns) -> Iterator[None]:
         present: dict[_Key, dict[str, dict[str, str]]] = {}
@@ -185,6 +196,8 @@ class _Export:
             if run.run_id in self._seen:  # it is in a copy of the folder too
                 continue
             self._seen.add(run.run_id)
+            known_absent = self._absent_values.setdefault(run.configuration.experiment, {})
+            known_absent.update(stored_absent_values(run.configuration))
             completed[run.description] += one.result.status is Status.COMPLETED
             key = run.configuration.experiment, run.configuration.fingerprint
             if key not in present:

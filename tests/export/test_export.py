@@ -637,3 +637,13 @@ def test_options_may_be_more_than_text(tmp_path):
     done = CliRunner().invoke(main, [*command, "--backend-option", f"settings={json.dumps(QUIET)}"])
     assert done.exit_code == 0, done.output
     assert len(read_back("wandb", tmp_path, {"mode": "offline"}, "e")) == 1
+
+
+def test_absent_values_are_kept_with_the_experiment_in_another_root(tmp_path):
+    handler = ExperimentHandler(tmp_path / "a", "e")
+    handler.set_param("x", 0.5, absent_value=0.0)
+    with handler.start():
+        handler.set_metric("loss", 1.0)
+    assert export_runs(tmp_path / "a", "local", into=tmp_path / "b").is_complete
+    kept = [tmp_path / root / "e" / ".legm" / "absent_values.yml" for root in "ab"]
+    assert kept[0].read_bytes() == kept[1].read_bytes()
