@@ -50,6 +50,7 @@ from legm.records import (
     Outcome,
     Plain,
     Ranked,
+    RankedGroup,
     Run,
     RunResult,
     Status,
@@ -1178,6 +1179,7 @@ class ExperimentHandler:
             statuses=statuses,
         )
 
+    @overload
     def get_best(
         self,
         metric: str,
@@ -1185,8 +1187,35 @@ class ExperimentHandler:
         test: bool = False,
         *,
         one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
+        group_by: None = None,
         **constraints: Any,
-    ) -> list[Ranked]:
+    ) -> list[Ranked]: ...
+
+    @overload
+    def get_best(
+        self,
+        metric: str,
+        higher_better: bool | None = None,
+        test: bool = False,
+        *,
+        one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
+        group_by: str | Sequence[str],
+        **constraints: Any,
+    ) -> list[RankedGroup]: ...
+
+    def get_best(
+        self,
+        metric: str,
+        higher_better: bool | None = None,
+        test: bool = False,
+        *,
+        one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
+        group_by: str | Sequence[str] | None = None,
+        **constraints: Any,
+    ) -> list[Ranked] | list[RankedGroup]:
         """Rank the experiment's configurations by the mean of a metric over their completed runs.
 
         What was decided (the direction, and how the runs chose the step of the values) is in each result, and
@@ -1200,21 +1229,37 @@ class ExperimentHandler:
             test: whether it is a test metric.
             one_per_seed: whether of several completed runs with equal seed parameters only the newest counts;
                 by default all do.
+            where: selects configurations and runs as ``--where`` does, such as ``"lr<0.1 and not tag:bad"``;
+                of several texts all must hold. Only selected runs count.
+            group_by: one parameter or several; configurations with equal values of these are one group, which
+                is ranked by the mean over its configurations.
             **constraints: values that active parameters must have.
 
         Returns:
-            the configurations, best first; those without the metric are left out.
+            the configurations, best first; those without the metric are left out. With ``group_by`` the
+            groups, best first, each with its configurations.
 
         Raises:
             MetricError: no run has the metric.
-            ParameterError: no configuration has a parameter of a constraint.
+            ParameterError: no configuration has a parameter of a constraint or group, or nothing is selected.
+            SelectionError: ``where`` is not a selection; the message shows where it is wrong.
         """
         from legm.analysis import notes, ranking
+        from legm.analysis.grouping import group_ranked
+        from legm.analysis.selected_runs import SelectedRuns
+        from legm.core.selection import RunSelection
 
-        counts = read_counts(self._client, self._experiment)
-        found = ranking.rank_experiment(
+        counts = [
+            one for one in read_counts(self._client, self._experiment) if one.description == self._description
+        ]
+        runs = SelectedRuns.of(
+            RunSelection.parse(where),
+            [one.configuration for one in counts],
             functools.partial(read_runs, self._client),
-            [one for one in counts if one.description == self._description],
+        )
+        found = ranking.rank_experiment(
+            runs.read,
+            runs.counts(counts),
             metric,
             higher_better=higher_better,
             test=test,
@@ -1222,7 +1267,7 @@ class ExperimentHandler:
             one_per_seed=one_per_seed,
         )
         notes.log_ranking_notes(ranking.ranking_value_key(metric, test=test), found)
-        return found
+        return found if group_by is None else group_ranked(found, group_by)
 
     @overload
     def compare(  # type: ignore[overload-overlap]  # a text is one, not a sequence
@@ -1236,6 +1281,7 @@ class ExperimentHandler:
         level: float = 0.95,
         higher_better: bool | None = None,
         one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
     ) -> Comparison: ...
 
     @overload
@@ -1250,6 +1296,7 @@ class ExperimentHandler:
         level: float = 0.95,
         higher_better: bool | None = None,
         one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
     ) -> list[Comparison]: ...
 
     def compare(
@@ -1263,6 +1310,7 @@ class ExperimentHandler:
         level: float = 0.95,
         higher_better: bool | None = None,
         one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
     ) -> Comparison | list[Comparison]:
         """Compare configurations of this experiment by a metric, with a significance test.
 
@@ -1280,6 +1328,7 @@ class ExperimentHandler:
             level: the coverage of the difference's confidence interval.
             higher_better: as for :meth:`get_best`; it decides which configuration is called better.
             one_per_seed: as for :meth:`get_best`; pairs compare the mean of each seed anyway.
+            where: as for :meth:`get_best`; only selected runs are compared.
 
         Returns:
             the means, the difference a - b with its interval, and the p-value of a permutation test; a
@@ -1292,6 +1341,7 @@ class ExperimentHandler:
             LegmError: the level is not between 0 and 1.
         """
         from legm.analysis import comparison
+        from legm.core.selection import RunSelection
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
         wanted = [self._named(one) for one in (a, *([b] if others is None else others))]
@@ -1303,6 +1353,7 @@ class ExperimentHandler:
             level=level,
             higher_better=higher_better,
             one_per_seed=one_per_seed,
+            selection=RunSelection.parse(where),
         )
         return found[0] if others is None else found
 
@@ -1323,6 +1374,7 @@ class ExperimentHandler:
         title: str | None = None,
         *,
         one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
         **constraints: Any,
     ) -> list[str]:
         """Draw the configurations as bars with their deviations, a panel a metric.
@@ -1333,6 +1385,7 @@ class ExperimentHandler:
             test: as for :meth:`get_best`.
             formats, style, title: as for :meth:`plot`.
             one_per_seed: as for :meth:`get_best`.
+            where: as for :meth:`get_best`.
             **constraints: as for :meth:`get_best`.
 
         Returns:
@@ -1349,7 +1402,9 @@ class ExperimentHandler:
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
         rankings = {
-            prefix + name: self.get_best(name, higher_better, test, one_per_seed=one_per_seed, **constraints)
+            prefix + name: self.get_best(
+                name, higher_better, test, one_per_seed=one_per_seed, where=where, **constraints
+            )
             for name in names
         }
         return analysis.write_summary_bars(

@@ -35,11 +35,13 @@ __all__ = [
     "Points",
     "Query",
     "Ranked",
+    "RankedGroup",
     "Record",
     "Resumption",
     "Rewind",
     "Run",
     "RunCounts",
+    "RunMarks",
     "RunResult",
     "Series",
     "Split",
@@ -391,6 +393,19 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class RunMarks:
+    """What a user noted about a run; it may change at any time, and is not a part of the result.
+
+    Args:
+        tags: sorted.
+        note: "" for none.
+    """
+
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """A run as read from a backend, or as it was when it ended.
 
@@ -407,6 +422,7 @@ class RunResult:
         last_step: the largest step of any dev series; None without one.
         ended: seconds since 1970; None while unknown.
         error: the error of a failed run.
+        marks: what a user noted about it.
     """
 
     run: Run
@@ -421,6 +437,7 @@ class RunResult:
     last_step: int | None = None
     ended: float | None = None
     error: str | None = None
+    marks: RunMarks = field(default=RunMarks(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -638,6 +655,27 @@ class Ranked:
     def left_out(self) -> dict[str, int]:
         """By status, how many ended runs are never averaged."""
         return {"failed": self.failed, "interrupted": self.interrupted, "pruned": self.pruned}
+
+
+@dataclass(frozen=True, slots=True)
+class RankedGroup:
+    """Ranked configurations that have the same values of some parameters.
+
+    Args:
+        parameters: these values; without those that are not active.
+        value: the mean and population standard deviation over the configurations' values, with their number.
+        members: the configurations, best first.
+        runs: over how many runs the configurations' values are.
+        direction: whether higher or lower values are better, and why.
+        rules: how the completed runs chose their best step, each rule with its number of runs.
+    """
+
+    parameters: Mapping[str, Plain]
+    value: Aggregate
+    members: tuple[Ranked, ...]
+    runs: int
+    direction: Direction = Direction()
+    rules: Mapping[BestRule, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
+from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.summaries import require_summarized_runs
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.core.naming import check_name, safe_name
 from legm.core.plain_form import canonical_text
 from legm.core.seeds import looks_like_seed
+from legm.core.selection import RunSelection
 from legm.core.texts import counted
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs_to_read, read_runs
@@ -81,6 +83,7 @@ def compare_runs(
     level: float,
     higher_better: bool | None = None,
     one_per_seed: bool = False,
+    selection: RunSelection | None = None,
 ) -> list[Comparison]:
     """Compare a configuration with others by one metric of their completed runs.
 
@@ -98,13 +101,15 @@ def compare_runs(
         higher_better: whether higher is better; None to decide by the runs' best rules, else by the metric's
             name: see :func:`legm.core.direction.decide_direction`.
         one_per_seed: whether of several completed runs with equal seeds only the newest is compared.
+        selection: of the runs that are compared; None for all.
 
     Returns:
         a comparison for each of the others, in their order.
 
     Raises:
         MetricError: no completed run of a configuration has the metric, or it has one value per index.
-        ParameterError: two of the configurations are the same, or no run has the seed.
+        ParameterError: two of the configurations are the same, no run has the seed, or the selection names a
+            parameter that none of them has.
         StateError: a configuration has no completed run.
         LegmError: the level is not between 0 and 1.
     """
@@ -121,8 +126,9 @@ def compare_runs(
         if other.fingerprint in everyone:
             raise ParameterError(f"compare() was given the configuration {_compared_name(other)!r} twice")
         everyone.add(other.fingerprint)
+    runs = SelectedRuns.of(selection or RunSelection(), (a, *others), functools.partial(read_runs, client))
     side = functools.partial(
-        _compared_side, client, description, metric=metric, test=test, one_per_seed=one_per_seed
+        _compared_side, client, description, runs, metric=metric, test=test, one_per_seed=one_per_seed
     )
     ours, *theirs = [side(a, "a"), *(side(other, "b") for other in others)]
     rules = merge_direction_rules(one.rules for one in (ours, *theirs))
@@ -135,6 +141,8 @@ def compare_runs(
         )
         for one in theirs
     ]
+    if selection:
+        found = [replace(one, notes=(*one.notes, f"only runs with {selection}")) for one in found]
     adjusted = significance.holm_adjust([one.p for one in found])
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
@@ -159,6 +167,7 @@ def _compared_seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
 def _compared_side(
     client: BackendClient,
     description: str,
+    selected: SelectedRuns,
     configuration: Configuration,
     label: str,
     *,
@@ -176,7 +185,7 @@ def _compared_side(
     parameters: set[str] = set()
     rules: Counter[BestRule] = Counter()
     runs = []
-    found: Iterable[RunResult] = read_runs(client, configuration, description, histories)
+    found: Iterable[RunResult] = selected.read(configuration, description, histories)
     if one_per_seed:
         found = newest_counted_of_each_seed(found)
     total = functools.partial(number_of_runs_to_read, client, configuration, description)

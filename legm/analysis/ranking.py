@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from legm.analysis.selected_runs import ReadRuns
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.errors import MetricError, ParameterError, closest
-from legm.records import Aggregate, Configuration, Ranked, RunCounts, RunResult
+from legm.records import Aggregate, Configuration, Ranked, RunCounts
 from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_counted_of_each_seed
 from legm.util.progress import show_progress
 
-__all__ = ["ReadRuns", "constrained_ranking_counts", "rank_experiment", "ranking_value_key"]
-
-ReadRuns: TypeAlias = Callable[[Configuration, str, frozenset[str]], Iterable[RunResult]]
-"""Reads runs, as :func:`legm.delivery.reading.read_runs` does for one backend."""
+__all__ = ["constrained_ranking_counts", "rank_experiment", "ranking_value_key"]
 
 
 def ranking_value_key(metric: str, *, test: bool) -> str:

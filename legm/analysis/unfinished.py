@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from legm.delivery.client import BackendClient
-from legm.delivery.reading import read_runs
+from legm.analysis.selected_runs import ReadRuns
 from legm.errors import LegmError
-from legm.records import Configuration, Curve, RunCounts, RunResult, Series, Split, Status
+from legm.records import Curve, RunCounts, RunResult, Series, Split, Status
 from legm.util.progress import show_progress
 
 __all__ = ["read_unfinished", "unfinished_best_so_far", "unfinished_curve", "unfinished_statuses"]
@@ -31,30 +29,24 @@ def unfinished_statuses(statuses: str | Sequence[str]) -> frozenset[Status]:
 
 
 def read_unfinished(
-    client: BackendClient,
+    read: ReadRuns,
     counts: Iterable[RunCounts],
     statuses: Collection[Status],
     histories: frozenset[str],
-    experiment: str | None = None,
 ) -> Iterator[RunResult]:
     """The runs with some statuses, those of a configuration in the order of their starts.
 
     Args:
-        client: of the backend.
+        read: reads the runs of one configuration and description.
         counts: of the configurations; one without such runs is not read.
         statuses: the wanted ones.
         histories: the dev metrics whose series are wanted.
-        experiment: the experiment's name in the backend; None for that of the configurations.
     """
     wanted = {status.value for status in statuses}
     with_unfinished = [one for one in counts if any(getattr(one, name, 0) for name in wanted)]
     for one in show_progress(with_unfinished, "reading runs") if with_unfinished else ():
-        found: Configuration = one.configuration
-        if experiment is not None:
-            found = replace(found, experiment=experiment)
-        runs = read_runs(client, found, one.description, histories)
-        for run in sorted((run for run in runs if run.status in statuses), key=lambda run: run.run.run_id):
-            yield replace(run, run=replace(run.run, configuration=one.configuration))
+        runs = read(one.configuration, one.description, histories)
+        yield from sorted((run for run in runs if run.status in statuses), key=lambda run: run.run.run_id)
 
 
 def unfinished_curve(run: RunResult, metric: str) -> Curve | None:

@@ -12,13 +12,13 @@ from legm.cli.json_output import json_aggregate, json_configuration, json_run, p
 from legm.cli.options import (
     aggregation_option,
     backend_options,
-    constraints_option,
     description_option,
     direction_option,
     json_option,
     metric_argument,
     one_per_seed_option,
     path_argument,
+    selection_options,
     status_option,
     test_option,
     top_option,
@@ -39,9 +39,9 @@ from legm.cli.printing import (
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.conditions import Condition
     from legm.cli.locations import Location
     from legm.cli.selection import SelectedMetric, Selection
+    from legm.core.selection import RunSelection
     from legm.records import Configuration, Direction, Ranked, RunResult
 
 __all__ = ["best_command"]
@@ -55,8 +55,15 @@ _SHOWN = 20  # configurations, unless a user says how many
 @metric_argument(required=False)
 @direction_option
 @test_option
-@constraints_option
+@selection_options
 @top_option
+@click.option(
+    "--group-by",
+    metavar="NAME,...",
+    callback=lambda _ctx, _param, text: [one.strip() for one in (text or "").split(",") if one.strip()],
+    help="Rank groups of configurations that have equal values of these parameters, by the mean over the "
+    "configurations.",
+)
 @aggregation_option
 @one_per_seed_option
 @status_option
@@ -69,12 +76,13 @@ def best_command(
     *,
     higher: bool | None,
     test: bool,
-    constraints: Sequence[Condition],
+    selection: RunSelection,
     top: int | None,
+    group_by: list[str],
     aggregation: str,
     one_per_seed: bool,
     statuses: Sequence[str],
-    description: str,
+    description: str | None,
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
@@ -88,7 +96,7 @@ def best_command(
     from legm.analysis.notes import compared_seeds_note, ranking_notes
     from legm.cli.selection import Selection
 
-    choice = Selection.of(at(path), description, constraints)
+    choice = Selection.of(at(path), description, selection)
     is_chosen = metric is None
     if metric is None and (metric := choice.own_metric(test=test)) is None:
         _list_best_metrics(choice, as_json=as_json)
@@ -98,6 +106,12 @@ def best_command(
     labels = choice.experiment.labels()
     if top is None:
         top = 0 if as_json else _SHOWN
+    if group_by and statuses:
+        raise click.UsageError("--status lists single runs, which --group-by does not have")
+    if group_by:
+        _print_groups(choice, wanted, ranked, group_by, top, as_json=as_json)
+        print_problems(choice.experiment.problems)
+        return
     shown = ranked[: top or None]
     unfinished = choice.unfinished(statuses, wanted)
     direction = ranked[0].direction if ranked else choice.direction(wanted, higher, unfinished)
@@ -113,10 +127,70 @@ def best_command(
             say(f"{len(ranked) - len(shown):,} more: --top 0 shows all")
         hint = compared_seeds_note(one.configuration for one in choice.counts)
         more = _other_best_metrics_note(choice, wanted) if is_chosen else []
-        print_notes([*ranking_notes(wanted.key, ranked), *hint, *more])
+        print_notes([*ranking_notes(wanted.key, ranked), *choice.notes, *hint, *more])
         if statuses:
             _print_unfinished_best(unfinished, labels, wanted, direction)
     print_problems(choice.experiment.problems)
+
+
+def _print_groups(
+    choice: Selection,
+    metric: SelectedMetric,
+    ranked: Sequence[Ranked],
+    names: Sequence[str],
+    top: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Groups of configurations with equal values of some parameters, best first."""
+    from legm.analysis.grouping import group_notes, group_ranked
+    from legm.analysis.notes import ranking_notes
+    from legm.stats.number_formatting import decimals_for, value_text
+    from legm.stats.value_choice import choice_as_dict, value_title
+
+    groups = group_ranked(ranked, names)
+    shown = groups[: top or None]
+    if as_json:
+        labels = choice.experiment.labels()
+        print_json(
+            [
+                {
+                    "rank": rank,
+                    "group": dict(one.parameters),
+                    "value": json_aggregate(one.value),
+                    "configurations": [labels[each.configuration.fingerprint] for each in one.members],
+                    "runs": one.runs,
+                    "choice": choice_as_dict(metric.key, one.rules, one.direction),
+                }
+                for rank, one in enumerate(shown, 1)
+            ]
+        )
+        return
+    found = [one.members[0].configuration for one in shown]
+    digits = decimals_for([one.value for one in shown])
+    columns = [
+        Column("#", right=True),
+        *(printed_column(found, name, "fold") for name in names),
+        Column(f"mean {value_title(metric.key, groups[0].rules)}" if groups else "", right=True),
+        Column("configurations", right=True),
+        Column("runs", right=True),
+    ]
+    cells = [printed_parameter_values(found, name) for name in names]
+    rows = [
+        (
+            str(rank),
+            *(column[rank - 1] for column in cells),
+            printable_text(value_text(one.value, digits)),
+            printed_number(len(one.members)),
+            printed_number(one.runs),
+        )
+        for rank, one in enumerate(shown, 1)
+    ]
+    print_table(columns, rows)
+    say()
+    if len(shown) < len(groups):
+        say(f"{len(groups) - len(shown):,} more: --top 0 shows all")
+    print_notes([*ranking_notes(metric.key, ranked), *group_notes(names, groups), *choice.notes])
 
 
 def _list_best_metrics(choice: Selection, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from legm.cli.options import (
     direction_option,
     json_option,
     one_per_seed_option,
+    selection_options,
     test_option,
 )
 from legm.cli.printing import print_table, printable_text, say
@@ -24,6 +25,7 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
+    from legm.core.selection import RunSelection
     from legm.records import Comparison
 
 __all__ = ["compare_command"]
@@ -47,6 +49,7 @@ __all__ = ["compare_command"]
 @click.option("--unpaired", is_flag=True, help="Compare the runs without pairing them.")
 @click.option("--level", default=0.95, show_default=True, help="The coverage of the confidence interval.")
 @one_per_seed_option
+@selection_options
 @description_option
 @backend_options
 @json_option
@@ -60,7 +63,8 @@ def compare_command(
     unpaired: bool,
     level: float,
     one_per_seed: bool,
-    description: str,
+    selection: RunSelection,
+    description: str | None,
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
@@ -90,11 +94,12 @@ def compare_command(
                 f"{one.folder} belongs to the experiment {other.title!r}, not to {experiment.title!r}: "
                 "only configurations of the same experiment can be compared"
             )
-    counts = [count for _, one in found for count in one.counts if count.description == description]
+    text = description or ""
+    counts = [count for _, one in found for count in one.counts if count.description == text]
     wanted = select_metric(metric, counts, test=test)
     compared = compare_runs(
         experiment.store.client,
-        description,
+        text,
         located_configuration(first),
         [located_configuration(one) for _, one in others],
         wanted.name,
@@ -103,6 +108,7 @@ def compare_command(
         level=level,
         higher_better=higher,
         one_per_seed=one_per_seed,
+        selection=selection,
     )
     if as_json:
         print_json([comparison_as_dict(one) for one in compared])

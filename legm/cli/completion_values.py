@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from legm.cli.locations import LocatedExperiment, Location
+    from legm.records import ConfigurationStatus
 
 __all__ = [
     "complete_aggregation",
     "complete_backend",
     "complete_compared",
-    "complete_constraint",
+    "complete_condition",
     "complete_metric",
     "complete_path",
     "complete_report_metric",
+    "complete_tag",
 ]
 
 Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
@@ -138,25 +140,29 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 
 @_completing_quietly
-def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The experiment's parameters with ``=``; after an operator, and each comma behind it, their values."""
-    from legm.cli.conditions import splits_of_condition
+def complete_condition(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """The experiments' parameters with ``=``; after an operator, and each comma behind it, their values."""
     from legm.cli.json_output import json_line
+    from legm.core.selection_completion import selection_completions
+    from legm.records import Status
 
-    active = [
-        (known, one.configuration.parameters[known])
-        for one in _completed_experiment(ctx).members
-        if one.configuration is not None
-        for known in one.configuration.active
-    ]
-    begun = next(splits_of_condition(incomplete), None)
-    if begun is None:
-        return sorted({f"{known}=" for known, _ in active})
-    found = [value for name, value in active if name == begun.name]
-    own = {value if isinstance(value, str) else json_line(value) for value in found}
-    before, comma, _ = begun.text.rpartition(",")
-    starts = dict.fromkeys([f"{begun.name}{begun.operator}", f"{begun.name}{begun.operator}{before}{comma}"])
-    return [start + value for start in starts for value in sorted(own)]
+    found: dict[str, set[str]] = {}
+    descriptions: set[str] = set()
+    for member in _completed_members(ctx):
+        descriptions.update(counts.description for counts in member.counts if counts.description)
+        configuration = member.configuration
+        if configuration is not None:
+            for name in configuration.active:
+                value = configuration.parameters[name]
+                found.setdefault(name, set()).add(value if isinstance(value, str) else json_line(value))
+    fields = {"status": [one.value for one in Status], "tag": (), "description": sorted(descriptions)}
+    return selection_completions(incomplete, {name: sorted(own) for name, own in found.items()}, fields)
+
+
+@_completing_quietly
+def complete_tag(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    """The tags of runs."""
+    return []
 
 
 @_completing_quietly
@@ -175,10 +181,10 @@ def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 def _completed_location(ctx: click.Context, path: Path) -> Location:
     from legm.cli.locations import Location
-    from legm.cli.option_values import parse_option_value
+    from legm.core.value_texts import parse_value_text
     from legm.delivery.registry import DEFAULT_BACKEND
 
-    options = {name: parse_option_value(text) for name, text in ctx.params.get("options") or ()}
+    options = {name: parse_value_text(text) for name, text in ctx.params.get("options") or ()}
     return Location(path, ctx.params.get("backend") or DEFAULT_BACKEND, options)
 
 
@@ -187,3 +193,14 @@ def _completed_experiment(ctx: click.Context) -> LocatedExperiment:
 
     # While an option's value is missing, click leaves the arguments in ctx.args.
     return experiment_at(_completed_location(ctx, Path(ctx.params["path"] or ctx.args[0])))
+
+
+def _completed_members(ctx: click.Context) -> list[ConfigurationStatus]:
+    """The configurations of what was named before: a root directory, an experiment or a configuration."""
+    from legm.cli.locations import experiments_at
+
+    given = (
+        ctx.params.get("path") or ctx.params.get("config") or next(iter(ctx.params.get("paths") or ()), None)
+    )
+    path = Path(given or next(iter(ctx.args), None) or ".")
+    return [one for of in experiments_at(_completed_location(ctx, path)) for one in of.members]

@@ -12,11 +12,12 @@ import click
 from legm.cli.completion_values import complete_backend
 from legm.cli.json_output import print_json
 from legm.cli.option_values import backend_option_values
-from legm.cli.options import json_option, path_argument
+from legm.cli.options import json_option, path_argument, selection_options
 from legm.cli.printing import say
 from legm.core.texts import counted
 
 if TYPE_CHECKING:
+    from legm.core.selection import RunSelection
     from legm.export import Report
 
 __all__ = ["export_command"]
@@ -65,6 +66,7 @@ _SHOWN = 5  # runs listed below one message
     help="An option of the backend that stores the runs; may be given several times.",
 )
 @click.option("--experiment", help="Only this experiment, where ROOT cannot name it.")
+@selection_options
 @json_option
 def export_command(
     root: Path,
@@ -74,6 +76,7 @@ def export_command(
     options: dict[str, Any],
     into: Path | None,
     *,
+    selection: RunSelection,
     as_json: bool,
     **where_from: Any,
 ) -> None:
@@ -93,11 +96,11 @@ def export_command(
             raise click.UsageError("a table needs a file: legm export ROOT --to table OUT.csv")
         if options or into is not None:
             raise click.UsageError("--backend-option and --into are for backends, not for a table")
-        report = export.export_table(root, out, rows or "runs", **where_from)
+        report = export.export_table(root, out, rows or "runs", where=selection.texts, **where_from)
     else:
         if out is not None or rows is not None:
             raise click.UsageError("a file and --rows are for tables: --to table")
-        report = export.export_runs(root, to, options, into=into, **where_from)
+        report = export.export_runs(root, to, options, into=into, where=selection.texts, **where_from)
     if as_json:
         print_json(_export_dict(report))
     else:

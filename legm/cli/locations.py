@@ -12,7 +12,7 @@ import functools
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,14 +106,6 @@ class LocatedStore:
 
         return connect_client(self.root, self._backend, self._options)
 
-    def read_runs(
-        self, configuration: Configuration, description: str, histories: frozenset[str]
-    ) -> Iterator[RunResult]:
-        """The runs of a configuration; see :func:`legm.delivery.reading.read_runs`."""
-        from legm.delivery.reading import read_runs
-
-        return read_runs(self.client, configuration, description, histories)
-
 
 @dataclass(frozen=True, slots=True)
 class LocatedExperiment:
@@ -173,6 +165,16 @@ class LocatedExperiment:
             for one in (every if folders is None else folders.count_once(self.members))
             if description in {None, one.description}
         ]
+
+    def read_runs(
+        self, configuration: Configuration, description: str, histories: frozenset[str]
+    ) -> Iterator[RunResult]:
+        """The runs of one of its configurations; see :func:`legm.delivery.reading.read_runs`."""
+        from legm.delivery.reading import read_runs
+
+        there = replace(configuration, experiment=self.name)
+        for run in read_runs(self.store.client, there, description, histories):
+            yield replace(run, run=replace(run.run, configuration=configuration))
 
     def labels(self) -> dict[str, str]:
         """By fingerprint, the last part of the configuration's path; if it was copied, that of the first."""

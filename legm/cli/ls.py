@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.json_output import json_configuration, print_json
-from legm.cli.options import backend_options, json_option, path_argument
+from legm.cli.options import backend_options, json_option, path_argument, selection_options
 from legm.cli.printing import (
     color_statuses,
     print_notes,
@@ -25,6 +25,7 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
+    from legm.core.selection import RunSelection
     from legm.records import Configuration, ConfigurationStatus, RunCounts
 
 __all__ = ["ls_command"]
@@ -34,9 +35,10 @@ At = Callable[[Path], "Location"]
 
 @click.command("ls")
 @path_argument("path", default=Path())
+@selection_options
 @backend_options
 @json_option
-def ls_command(path: Path, *, at: At, as_json: bool) -> None:
+def ls_command(path: Path, *, selection: RunSelection, at: At, as_json: bool) -> None:
     """List experiments with their metrics, and their configurations with how many runs each has.
 
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; by default the current folder.
@@ -44,9 +46,10 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
     """
     from legm.analysis.notes import compared_seeds_note
     from legm.cli.locations import experiments_at, other_stores_note
+    from legm.cli.selection import select_members
 
     location = at(path)
-    found = list(experiments_at(location))
+    found = select_members(list(experiments_at(location)), selection)
     if as_json:
         print_json([_listed_dict(one) for of in found for one in of.members])
         return

@@ -6,14 +6,16 @@ from typing import Any
 
 import click
 
-__all__ = ["backend_option_values", "name_value_pairs", "parse_option_value"]
+from legm.core.value_texts import parse_value_text
+
+__all__ = ["backend_option_values", "name_value_pairs"]
 
 
 def backend_option_values(
     _ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, Any]:
     """A callback: the options of a backend, ``NAME=VALUE`` each, by name."""
-    return {name: parse_option_value(text) for name, text in name_value_pairs(texts)}
+    return {name: parse_value_text(text) for name, text in name_value_pairs(texts)}
 
 
 def name_value_pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -27,19 +29,3 @@ def name_value_pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         if names.count(name) > 1:
             raise click.BadParameter(f"{name!r} was given twice")
     return pairs
-
-
-def parse_option_value(text: str) -> Any:
-    """The value of a text on the command line: a number, a list, true, null; anything else is text."""
-    import json
-
-    try:
-        return json.loads(text)  # also 1e-3, which is text in YAML
-    except ValueError:
-        pass
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text

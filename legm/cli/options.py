@@ -13,28 +13,29 @@ import click
 from legm.cli.completion_values import (
     complete_aggregation,
     complete_backend,
-    complete_constraint,
+    complete_condition,
     complete_metric,
     complete_path,
+    complete_tag,
 )
-from legm.cli.conditions import parse_conditions
 from legm.cli.option_values import backend_option_values
 from legm.records import Status
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
+    from legm.core.selection import RunSelection
 
 __all__ = [
     "FOLDER",
     "aggregation_option",
     "backend_options",
-    "constraints_option",
     "description_option",
     "direction_option",
     "json_option",
     "metric_argument",
     "one_per_seed_option",
     "path_argument",
+    "selection_options",
     "status_option",
     "test_option",
     "top_option",
@@ -94,7 +95,6 @@ status_option = click.option(
 
 description_option = click.option(
     "--description",
-    default="",
     metavar="TEXT",
     help="Only runs with this description; by default those without one.",
 )
@@ -112,17 +112,48 @@ aggregation_option = click.option(
     help="How runs are aggregated: mean, median, outlier_mean, confidence or confidence_0.9.",
 )
 
-constraints_option = click.option(
-    "--where",
-    "constraints",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=parse_conditions,
-    shell_complete=complete_constraint,
-    help="Only configurations in which an active parameter has this value, or one of several, "
-    "separated by commas. Also !=, <, <=, >, >=, and ~ with a regular expression; may be given several "
-    "times.",
-)
+
+def selection_options(function: F) -> F:
+    """``--where`` and ``--tag``; the command gets ``selection``, a RunSelection."""
+
+    @click.option(
+        "--where",
+        "conditions",
+        multiple=True,
+        metavar="CONDITION",
+        callback=_parse_conditions,
+        shell_complete=complete_condition,
+        help="Only configurations and runs that meet a condition: lr=0.1, 'lr<0.1', optimizer=adam,sgd, "
+        "'seed<3 and not tag:broken', status:failed, …; may be given several times.",
+    )
+    @click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="TAG",
+        shell_complete=complete_tag,
+        help="Only runs with this tag, or with one of several, separated by commas; may be given several "
+        "times.",
+    )
+    @functools.wraps(function)
+    def with_selection(*args: Any, conditions: RunSelection, tags: tuple[str, ...], **kwargs: Any) -> Any:
+        return function(*args, selection=conditions.with_tags(tags), **kwargs)
+
+    return with_selection  # type: ignore[return-value]
+
+
+def _parse_conditions(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> RunSelection:
+    from legm.core.selection import RunSelection
+    from legm.errors import ParameterError
+
+    try:
+        found = RunSelection.parse(texts)
+    except ParameterError as error:
+        raise click.BadParameter(str(error)) from error
+    if found.repeated_names:
+        name = found.repeated_names[0]
+        raise click.BadParameter(f"{name!r} was given twice: separate several values by commas")
+    return found
 
 
 def backend_options(function: F) -> F:

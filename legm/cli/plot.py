@@ -13,13 +13,13 @@ from legm.cli.json_output import print_json
 from legm.cli.options import (
     aggregation_option,
     backend_options,
-    constraints_option,
     description_option,
     direction_option,
     json_option,
     metric_argument,
     one_per_seed_option,
     path_argument,
+    selection_options,
     status_option,
     test_option,
     top_option,
@@ -29,9 +29,9 @@ from legm.cli.printing import print_problems, say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from legm.cli.conditions import Condition
     from legm.cli.locations import LocatedExperiment, Location
-    from legm.cli.selection import SelectedMetric
+    from legm.cli.selection import SelectedMetric, Selection
+    from legm.core.selection import RunSelection
     from legm.plotting import Style
     from legm.records import Configuration, ConfigurationStatus, Curve, RunResult
 
@@ -53,7 +53,7 @@ _UNFINISHED = 20  # runs that are not completed
 @click.option("--bars", is_flag=True, help="Draw the ranking as bars instead of curves.")
 @direction_option
 @test_option
-@constraints_option
+@selection_options
 @top_option
 @aggregation_option
 @one_per_seed_option
@@ -77,14 +77,14 @@ def plot_command(
     bars: bool,
     higher: bool | None,
     test: bool,
-    constraints: Sequence[Condition],
+    selection: RunSelection,
     top: int | None,
     aggregation: str,
     one_per_seed: bool,
     statuses: Sequence[str],
     styles: tuple[str, ...],
     title: str | None,
-    description: str,
+    description: str | None,
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
@@ -109,7 +109,7 @@ def plot_command(
             test,
             higher,
             bars,
-            constraints,
+            selection,
             top,
             aggregation,
             one_per_seed,
@@ -141,12 +141,12 @@ class _PlotRequest:
     test: bool
     higher: bool | None
     bars: bool
-    constraints: Sequence[Condition]
+    selection: RunSelection
     top: int | None
     aggregation: str
     one_per_seed: bool
     statuses: Sequence[str]
-    description: str
+    description: str | None
     style: Style
     title: str | None
 
@@ -183,16 +183,15 @@ def _plot_configuration(
     from legm.cli.selection import Selection
     from legm.core.naming import readable_name
 
-    if asked.bars or asked.constraints or asked.top is not None:
-        raise click.UsageError(
-            f"--bars, --where and --top are for an experiment; {member.folder} is a configuration"
-        )
+    if asked.bars or asked.top is not None:
+        raise click.UsageError(f"--bars and --top are for an experiment; {member.folder} is a configuration")
     configuration = located_configuration(member)
-    choice = Selection(experiment, [one for one in member.counts if one.description == asked.description])
+    choice = Selection.among(replace(experiment, members=[member]), asked.description, asked.selection)
+    asked = replace(asked, description=choice.description)
     metrics = [choice.metric(name, test=asked.test, statuses=asked.statuses) for name in asked.metrics]
     names = [_plotted_metric_name(one) for one in metrics]
     completed = [one.name for one in metrics if choice.has(one)]
-    drawn = _plotted_curves(asked, experiment, configuration, completed) if completed else []
+    drawn = _plotted_curves(asked, choice, configuration, completed) if completed else []
     others = {run.run.run_id: run for one in metrics for run in choice.unfinished(asked.statuses, one)}
     runs, note = _newest_plotted(list(others.values()))
     unfinished = unfinished_curves(runs, names)
@@ -200,7 +199,7 @@ def _plot_configuration(
     count = sum(one.completed for one in choice.counts)
     codes = different_code_note(one.code for one in choice.counts)
     left_out = left_out_note(one.left_out for one in choice.counts)
-    notes = [*left_out, *repeated_note(repeated, count), *codes, *note]
+    notes = [*choice.notes, *left_out, *repeated_note(repeated, count), *codes, *note]
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
     figure = plotting.plot_curves(drawn, heading, count, asked.style, unfinished, brief_notes(notes))
@@ -218,7 +217,8 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     from legm.stats.value_choice import choice_as_dict
     from legm.util.progress import show_progress
 
-    choice = Selection.among(experiment, asked.description, asked.constraints)
+    choice = Selection.among(experiment, asked.description, asked.selection)
+    asked = replace(asked, description=choice.description)
     metrics = [choice.metric(name, test=asked.test, statuses=asked.statuses) for name in asked.metrics]
     if not asked.bars:
         name = _plotted_metric_name(metrics[0])
@@ -238,6 +238,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     first = [one.configuration for one in rankings[metrics[0].key]]
     shown = [labels[one.fingerprint] for one in first]
     notes = [note for key, ranking in every.items() for note in ranking_notes(key, ranking)]
+    notes += choice.notes
     choices = {
         key: choice_as_dict(key, merge_direction_rules(one.rules for one in ranking), ranking[0].direction)
         for key, ranking in every.items()
@@ -256,7 +257,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     curves = [
         (titles[configuration.fingerprint], curve)
         for configuration in show_progress(first, "reading runs")
-        for curve in _plotted_curves(asked, experiment, configuration, [name])
+        for curve in _plotted_curves(asked, choice, configuration, [name])
     ]
     unfinished = unfinished_curves(runs, [name], titles)
     note += left_out_note(one.left_out for one in ranking[: len(first)])
@@ -275,14 +276,12 @@ def _newest_plotted(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[st
 
 
 def _plotted_curves(
-    asked: _PlotRequest, experiment: LocatedExperiment, configuration: Configuration, names: Sequence[str]
+    asked: _PlotRequest, choice: Selection, configuration: Configuration, names: Sequence[str]
 ) -> list[Curve]:
-    from legm.delivery.reading import read_runs
     from legm.stats.aggregate import aggregate_curves
     from legm.stats.run_counts import newest_counted_of_each_seed
 
-    found = replace(configuration, experiment=experiment.name)
-    runs: Iterable[RunResult] = read_runs(experiment.store.client, found, asked.description, frozenset(names))
+    runs: Iterable[RunResult] = choice.runs.read(configuration, choice.description, frozenset(names))
     if asked.one_per_seed:
         runs = newest_counted_of_each_seed(runs)
     return aggregate_curves(runs, names, asked.aggregation)

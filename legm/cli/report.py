@@ -16,6 +16,7 @@ from legm.cli.options import (
     json_option,
     one_per_seed_option,
     path_argument,
+    selection_options,
     status_option,
     test_option,
 )
@@ -23,6 +24,7 @@ from legm.cli.printing import say
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
+    from legm.core.selection import RunSelection
 
 __all__ = ["report_command"]
 
@@ -47,6 +49,7 @@ __all__ = ["report_command"]
 @test_option
 @status_option
 @one_per_seed_option
+@selection_options
 @backend_options
 @json_option
 def report_command(
@@ -58,6 +61,7 @@ def report_command(
     test: bool,
     statuses: Sequence[str],
     one_per_seed: bool,
+    selection: RunSelection,
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
@@ -81,6 +85,7 @@ def report_command(
         test=test,
         statuses=statuses,
         one_per_seed=one_per_seed,
+        where=selection.texts,
     )
     if as_json:
         print_json({"output": str(output), "experiments": [one.name for one in found], "choices": chosen})

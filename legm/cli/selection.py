@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from legm.cli.conditions import Condition, select_by_conditions
+from legm.analysis.selected_runs import SelectedRuns, nothing_selected
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
+from legm.core.selection import RunSelection
 from legm.errors import MetricError, StateError, closest
 from legm.records import Direction, Ranked, RunCounts, RunResult, Series, Split
 from legm.stats.run_counts import ALL_VALUES_METRICS
 
-__all__ = ["SelectedMetric", "Selection", "select_metric", "selectable_metrics"]
+__all__ = ["SelectedMetric", "Selection", "select_members", "select_metric", "selectable_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +46,68 @@ class SelectedMetric:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The configurations of an experiment from which a user chooses.
+    """The configurations and runs of an experiment from which a user chooses.
 
     Args:
         experiment: theirs.
-        counts: their runs of one description.
+        counts: the selected runs of one description.
+        runs: reads the selected runs.
+        text: what was selected; "" for everything.
     """
 
     experiment: LocatedExperiment
     counts: Sequence[RunCounts]
+    runs: SelectedRuns
+    text: str = ""
 
     @classmethod
-    def of(cls, location: Location, description: str, conditions: Sequence[Condition]) -> Selection:
-        """The configurations at a location.
+    def of(cls, location: Location, description: str | None, selection: RunSelection) -> Selection:
+        """The configurations and runs at a location.
 
         Args:
             location: the experiment's.
-            description: the runs'.
-            conditions: on the parameters.
+            description: the runs'; None for that of the selection, else for runs without one.
+            selection: of configurations and runs.
 
         Raises:
-            StateError: no run has the description.
-            ParameterError: no configuration has one of the parameters or values.
+            StateError: no run has the description, or the selected ones have several.
+            ParameterError: no configuration has one of the parameters or values, or nothing is selected.
             StorageError: there is no experiment.
         """
-        return cls.among(experiment_at(location), description, conditions)
+        return cls.among(experiment_at(location), description, selection)
 
     @classmethod
     def among(
-        cls, experiment: LocatedExperiment, description: str, conditions: Sequence[Condition]
+        cls, experiment: LocatedExperiment, description: str | None, selection: RunSelection
     ) -> Selection:
-        """The configurations of an experiment; see :meth:`of`."""
+        """The configurations and runs of an experiment; see :meth:`of`."""
         every = experiment.counts()
-        counts = [one for one in every if one.description == description]
+        is_of_selection = description is None and "description" in selection.fields
+        wanted = description or ""
+        counts = every if is_of_selection else [one for one in every if one.description == wanted]
         if every and not counts:
-            kind = f"with the description {description!r}" if description else "without a description"
+            kind = f"with the description {wanted!r}" if wanted else "without a description"
             known = {one.description for one in every}
-            raise StateError(f"{experiment.path} has no run {kind}; {closest(description, known)}")
-        return cls(experiment, select_by_conditions(counts, conditions))
+            raise StateError(f"{experiment.path} has no run {kind}; {closest(wanted, known)}")
+        runs = SelectedRuns.of(selection, [one.configuration for one in counts], experiment.read_runs)
+        chosen = runs.counts(counts)
+        descriptions = sorted({one.description for one in chosen})
+        if len(descriptions) > 1:
+            raise StateError(
+                f"{selection} selects runs with several descriptions, which are not averaged together: "
+                f"{', '.join(map(repr, descriptions))}"
+            )
+        return cls(experiment, chosen, runs, str(selection))
+
+    @property
+    def description(self) -> str:
+        """That of the selected runs."""
+        return self.counts[0].description if self.counts else ""
+
+    @property
+    def notes(self) -> list[str]:
+        """The note that only selected runs count; nothing where all do."""
+        return [f"only runs and configurations with {self.text}"] if self.text else []
 
     def metric(self, name: str, *, test: bool, statuses: Sequence[str] = ()) -> SelectedMetric:
         """The metric that a user means; its key is accepted beside its name: ``test_accuracy``.
@@ -151,7 +176,7 @@ class Selection:
         if not self.has(metric):
             return []
         return rank_experiment(
-            self.experiment.store.read_runs,
+            self.runs.read,
             self.counts,
             metric.name,
             higher_better=higher_better,
@@ -167,11 +192,40 @@ class Selection:
             return []
         from legm.analysis.unfinished import read_unfinished, unfinished_statuses
 
-        experiment, histories = self.experiment, frozenset(() if metric.test else {metric.name})
-        client = experiment.store.client
-        return list(
-            read_unfinished(client, self.counts, unfinished_statuses(statuses), histories, experiment.name)
-        )
+        histories = frozenset(() if metric.test else {metric.name})
+        return list(read_unfinished(self.runs.read, self.counts, unfinished_statuses(statuses), histories))
+
+
+def select_members(
+    experiments: Sequence[LocatedExperiment], selection: RunSelection
+) -> list[LocatedExperiment]:
+    """The experiments with the configurations of which runs are selected, and the counts of these runs.
+
+    A parameter need be known in one of the experiments only.
+
+    Args:
+        experiments: all there are.
+        selection: of configurations and runs; configurations that cannot be read are never selected.
+
+    Raises:
+        ParameterError: no configuration has one of the parameters or values, or nothing is selected.
+    """
+    if not selection:
+        return list(experiments)
+    members = [one for of in experiments for one in of.members]
+    bound = selection.bound(one.configuration for one in members if one.configuration is not None)
+    found = []
+    for of in experiments:
+        runs = SelectedRuns(bound, of.read_runs)
+        kept = [
+            replace(one, counts=tuple(counts))
+            for one in of.members
+            if one.configuration is not None and (counts := runs.counts_if_any(one.counts))
+        ]
+        found += [replace(of, members=kept)] if kept else []
+    if not found:
+        raise nothing_selected(bound, [count for one in members for count in one.counts])
+    return found
 
 
 def selectable_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.json_output import json_configuration, json_line, json_run, print_json
-from legm.cli.options import backend_options, json_option, one_per_seed_option, path_argument
+from legm.cli.options import (
+    backend_options,
+    json_option,
+    one_per_seed_option,
+    path_argument,
+    selection_options,
+)
 from legm.cli.printing import (
     are_printed_as_numbers,
     color_statuses,
@@ -25,7 +31,9 @@ from legm.cli.terminal_tables import Column
 from legm.records import Status
 
 if TYPE_CHECKING:
+    from legm.analysis.overview import Overview
     from legm.cli.locations import Location
+    from legm.core.selection import RunSelection
     from legm.records import Configuration, Plain, RunResult
 
 __all__ = ["show_command"]
@@ -49,11 +57,19 @@ At = Callable[[Path], "Location"]
     is_flag=True,
     help="Print the commands that bring the code of a run back and run it again.",
 )
+@selection_options
 @one_per_seed_option
 @backend_options
 @json_option
 def show_command(
-    config: Path, *, statuses: Sequence[str], reproduce: bool, one_per_seed: bool, at: At, as_json: bool
+    config: Path,
+    *,
+    statuses: Sequence[str],
+    reproduce: bool,
+    selection: RunSelection,
+    one_per_seed: bool,
+    at: At,
+    as_json: bool,
 ) -> None:
     """Show a configuration: its parameters, runs, aggregates and files; or a run and where it comes from.
 
@@ -74,10 +90,18 @@ def show_command(
 
         print_run(run, as_json=as_json)
         return
-    _show_one(config, statuses=statuses, one_per_seed=one_per_seed, at=at, as_json=as_json)
+    _show_one(*(config, statuses, selection), one_per_seed=one_per_seed, at=at, as_json=as_json)
 
 
-def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: At, as_json: bool) -> None:
+def _show_one(
+    config: Path,
+    statuses: Sequence[str],
+    selection: RunSelection,
+    *,
+    one_per_seed: bool,
+    at: At,
+    as_json: bool,
+) -> None:
     from legm.analysis.overview import kept_configuration_files
     from legm.cli.locations import configuration_at_location, located_overview
     from legm.runlog.file_names import ARTIFACTS
@@ -86,8 +110,9 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
 
     experiment, member = configuration_at_location(at(config))
     label, one = located_overview(experiment, member)
+    found = _selected_runs(one, selection)
     by_description: dict[str, list[RunResult]] = {}
-    for run in one.runs:
+    for run in found:
         by_description.setdefault(run.run.description, []).append(run)
     counted = {
         text: newest_counted_of_each_seed(runs) if one_per_seed else runs
@@ -110,7 +135,7 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
                 "folder": str(one.folder),
                 **json_configuration(one.configuration),
                 "absent_values": absent,
-                "runs": [json_run(run) for run in one.runs if is_shown(run)],
+                "runs": [json_run(run) for run in found if is_shown(run)],
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
@@ -122,6 +147,8 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
         return
     if one.configuration is not None:
         _show_configuration(one.configuration, label, absent)
+    if selection:
+        say(f"\nonly runs with {selection}")
     for text, runs in by_description.items():
         listed = [run for run in runs if is_shown(run)]
         words = [" or ".join(statuses), "runs", f"with the description {text!r}" if text else ""]
@@ -138,12 +165,19 @@ def _show_one(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: 
             if notes:
                 say()
                 print_notes(notes)
-    if not one.runs:
-        say("\nno runs yet")
+    if not found:
+        say("\nno such runs" if one.runs else "\nno runs yet")
     if files:
         say()
         _show_files(files)
     print_problems([one.problem] if one.problem else [])
+
+
+def _selected_runs(one: Overview, selection: RunSelection) -> list[RunResult]:
+    if not selection or one.configuration is None:
+        return one.runs
+    bound = selection.bound([one.configuration])
+    return [run for run in one.runs if bound.has_run(run)]
 
 
 def _show_files(files: Sequence[tuple[str, int]]) -> None:

@@ -12,12 +12,12 @@ from legm.cli.json_output import json_aggregate, json_configuration, json_line, 
 from legm.cli.options import (
     aggregation_option,
     backend_options,
-    constraints_option,
     description_option,
     json_option,
     metric_argument,
     one_per_seed_option,
     path_argument,
+    selection_options,
     test_option,
     top_option,
 )
@@ -30,9 +30,9 @@ from legm.cli.printing import (
 )
 
 if TYPE_CHECKING:
-    from legm.cli.conditions import Condition
     from legm.cli.locations import Location
     from legm.cli.selection import SelectedMetric, Selection
+    from legm.core.selection import RunSelection
     from legm.records import Configuration, Ranked
 
 __all__ = ["table_command"]
@@ -64,7 +64,7 @@ _FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
     "decide, else the metric's name.",
 )
 @click.option("--higher", multiple=True, metavar="METRIC", help="Higher is better for this metric.")
-@constraints_option
+@selection_options
 @top_option
 @click.option("--params", metavar="NAME,...", help="The parameters to show; by default those that differ.")
 @aggregation_option
@@ -81,12 +81,12 @@ def table_command(
     test: bool,
     lower: tuple[str, ...],
     higher: tuple[str, ...],
-    constraints: Sequence[Condition],
+    selection: RunSelection,
     top: int | None,
     params: str | None,
     aggregation: str,
     one_per_seed: bool,
-    description: str,
+    description: str | None,
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
@@ -100,7 +100,7 @@ def table_command(
     """
     from legm.cli.selection import Selection
 
-    choice = Selection.of(at(path), description, constraints)
+    choice = Selection.of(at(path), description, selection)
     metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
     asked: dict[SelectedMetric, bool] = {}
     for option, names, is_higher in (("--lower", lower, False), ("--higher", higher, True)):
@@ -135,6 +135,7 @@ def table_command(
             for metric, entries in ranked.items()
         }
     )
+    notes += choice.notes
     text = _write_table(kind, choice, found, shown_names, values, notes)
     if output is None:
         say(text.rstrip("\n"))

@@ -20,6 +20,7 @@ from legm.delivery.reading import open_folder_access
 from legm.delivery.run_session import store_run
 from legm.errors import BackendError, LegmError
 from legm.export.export_report import Exported, Report, State
+from legm.export.selected_source import selected_source
 from legm.export.sources import (
     BackendSource,
     ConfigurationRuns,
@@ -52,6 +53,7 @@ def export_runs(
     source: object = "local",
     source_options: Mapping[str, Any] | None = None,
     experiment: str | None = None,
+    where: str | Sequence[str] | None = None,
 ) -> Report:
     """Replay every run that has ended into a backend, read the runs back and compare them.
 
@@ -66,6 +68,7 @@ def export_runs(
         source: the backend that stores the runs.
         source_options: its options.
         experiment: only the runs of this one; for a source whose runs are not found by a folder's path.
+        where: selects configurations and runs as ``--where`` does; None for all.
 
     Returns:
         how many runs were delivered, how many were already there, what was compared, and the problems
@@ -76,6 +79,7 @@ def export_runs(
             are in the report.
     """
     runs, source_root = export_source_of(root, source, source_options or {}, experiment)
+    runs = selected_source(runs, where)
     target_root = source_root if into is None else Path(into)
     client = connect_client(target_root, to, options)
     _refuse_export_to_itself(client, runs, source_root, into)

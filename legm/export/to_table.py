@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from legm.core.naming import best_key
 from legm.core.results import last_test_results, ordered_dev_results, result_records
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
+from legm.export.selected_source import selected_source
 from legm.export.sources import ExportSource, LoadedRun, UnavailableRun
 from legm.export.table_columns import TypedColumn, typed_column
 from legm.export.table_writers import TableWriter, table_writer_for
@@ -60,6 +61,7 @@ def export_table(
     source: object = "local",
     source_options: Mapping[str, Any] | None = None,
     experiment: str | None = None,
+    where: str | Sequence[str] | None = None,
 ) -> Report:
     """Write every run that has ended to a table, which replaces an existing file atomically.
 
@@ -71,6 +73,7 @@ def export_table(
         source: the backend that stores the runs.
         source_options: its options.
         experiment: only the runs of this one; for a source whose runs are not found by a folder's path.
+        where: selects configurations and runs as ``--where`` does; None for all.
 
     Returns:
         how many runs and values were written, and the problems of single runs.
@@ -85,7 +88,7 @@ def export_table(
     target = Path(path)
     make = table_writer_for(target)
     found, _ = export_source_of(root, source, source_options or {}, experiment, series=rows == "points")
-    runs = _TableRuns(found, f"writing {target.name}")
+    runs = _TableRuns(selected_source(found, where), f"writing {target.name}")
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
         if rows == "points":

@@ -9,9 +9,10 @@ from typing import Any
 
 from legm.analysis.ranking import ranking_value_key
 from legm.analysis.unfinished import unfinished_statuses
+from legm.core.selection import BoundSelection, Candidate, RunSelection
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
-from legm.errors import CorruptFile, MetricError, closest
+from legm.errors import CorruptFile, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Plain
 from legm.report.content import ExperimentContent, InitialReportView, unique_report_names
@@ -33,6 +34,7 @@ def build(
     test: bool = False,
     statuses: str | Sequence[str] = (),
     one_per_seed: bool = False,
+    where: str | Sequence[str] | None = None,
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -53,6 +55,7 @@ def build(
             "pruned", "running".
         one_per_seed: whether of several completed runs with equal seed parameters only the newest counts; by
             default all do, and the page says so.
+        where: selects configurations and runs as ``--where`` does; the page says so.
         backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.
         backend_options: the backend's own options.
 
@@ -61,6 +64,7 @@ def build(
 
     Raises:
         MetricError: no experiment has the metric.
+        ParameterError: nothing is selected, or ``where`` is not a selection.
         LegmError: the backend cannot read the runs, or plotly is not installed.
     """
     return _render_report(
@@ -69,6 +73,7 @@ def build(
             test=test,
             statuses=statuses,
             one_per_seed=one_per_seed,
+            where=where,
         )
     )
 
@@ -84,20 +89,27 @@ def _collect_report(
     test: bool,
     statuses: str | Sequence[str],
     one_per_seed: bool,
+    where: str | Sequence[str] | None,
 ) -> tuple[BackendClient, list[dict[str, Plain]], str]:
     """The client, the content of each experiment, and plotly's script; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
     shown_statuses = unfinished_statuses(statuses)
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else ranking_value_key(metric, test=test)
+    selection = RunSelection.parse(where)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
-        collected.append(ExperimentContent(name, shown_statuses, one_per_seed=one_per_seed))
-        found.append(_read_report_configurations(client, collected[-1]))
+        content = ExperimentContent(name, shown_statuses, one_per_seed=one_per_seed, selected=str(selection))
+        collected.append(content)
+        found.append(_read_report_configurations(client, content))
+    bound = selection.bound(one for of in found for one in of) if selection else None
+    found = [[one for one in of if _may_be_selected(bound, one)] for of in found]
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
-        _collect_report_experiment(client, configurations, content, share)
+        _collect_report_experiment(client, configurations, content, share, bound)
+    if bound is not None and not any(content.has_runs for content in collected):
+        raise ParameterError(f"no run has {selection}")
     known = {own for content in collected for own in content.keys}
     if key is not None and known and key not in known:
         kind, prefix = ("test", "test_") if test else ("dev", "best_")
@@ -125,14 +137,15 @@ def write(
     test: bool = False,
     statuses: str | Sequence[str] = (),
     one_per_seed: bool = False,
+    where: str | Sequence[str] | None = None,
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Build the page and write it to a file atomically, replacing an earlier one.
 
     Args:
-        root, experiments, metric, higher_better, test, statuses, one_per_seed, backend, backend_options: see
-            :func:`build`.
+        root, experiments, metric, higher_better, test, statuses, one_per_seed, where: see :func:`build`.
+        backend, backend_options: see :func:`build`.
         path: the file.
 
     Returns:
@@ -148,6 +161,7 @@ def write(
         test=test,
         statuses=statuses,
         one_per_seed=one_per_seed,
+        where=where,
     )
     write_atomically(path, _render_report(client, contents, library))
     shown = ("title", "higher_better", "because", "note")
@@ -166,7 +180,11 @@ def _read_report_configurations(client: BackendClient, content: ExperimentConten
 
 
 def _collect_report_experiment(
-    client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
+    client: BackendClient,
+    configurations: Sequence[Configuration],
+    content: ExperimentContent,
+    share: int,
+    bound: BoundSelection | None,
 ) -> None:
     """Add all runs of an experiment to the content, one configuration after the other."""
     folders = [client.folder(one) for one in configurations]
@@ -179,4 +197,11 @@ def _collect_report_experiment(
         except CorruptFile as error:
             content.problem(str(error))
             runs = []
-        content.add(configuration, name, runs, share)
+        if bound is not None:
+            runs = [run for run in runs if bound.has_run(run)]
+        if runs or bound is None:
+            content.add(configuration, name, runs, share)
+
+
+def _may_be_selected(bound: BoundSelection | None, configuration: Configuration) -> bool:
+    return bound is None or bound.decides(Candidate(configuration)) is not False

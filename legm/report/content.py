@@ -108,10 +108,19 @@ class ExperimentContent:
         statuses: runs with these are drawn too, each as a curve of its own.
         one_per_seed: whether of several completed runs with equal seeds only the newest counts in summaries
             and curves.
+        selected: what all runs that are added have in common; "" for nothing.
     """
 
-    def __init__(self, name: str, statuses: Collection[Status] = (), *, one_per_seed: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        statuses: Collection[Status] = (),
+        *,
+        one_per_seed: bool = False,
+        selected: str = "",
+    ) -> None:
         self.name = name
+        self._selected = selected
         self._problems: list[str] = []
         self._configurations: list[dict[str, Plain]] = []
         self._parameters: dict[str, _ReportParameter] = {}
@@ -237,6 +246,11 @@ class ExperimentContent:
         self._runs.append((row, bare))
 
     @property
+    def has_runs(self) -> bool:
+        """Whether any run was added."""
+        return bool(self._runs)
+
+    @property
     def keys(self) -> frozenset[str]:
         """The summary keys of the metrics that configurations can be ranked by."""
         return frozenset(self._summaries)
@@ -252,6 +266,7 @@ class ExperimentContent:
         return {
             "name": self.name,
             "problems": self._problems,
+            "selected": self._selected,
             "metric": self._first_metric(asked),
             "metrics": metrics,
             "indexed": dict(sorted(self._indexed.items())),

@@ -222,7 +222,7 @@ def test_damage_is_reported_and_the_rest_is_ranked(root, tmp_path):
         (["loss", "--where", "solver<3"], "solver<3: 'solver' has no numbers, but 'adam', say"),
         (["loss", "--where", "solver=2024-01-01"], "no configuration has solver=2024-01-01; known: 'adam'"),
         (["loss", "--where", "rate=[0.1, 3]"], "no configuration has rate=3; known: '0.1', '0.2'"),
-        (["loss", "--where", "seed=1"], "no configuration has an active parameter 'seed'"),
+        (["loss", "--where", "seed=7"], "no run has seed=7"),
         (["loss", "--where", "rate=0.2", "--where", "layers=[8]"], "no configuration has layers=[8]"),
         (
             ["loss", "--description", "try that"],
@@ -251,7 +251,10 @@ def test_a_path_that_leads_nowhere_is_reported_with_what_is_there(root, tmp_path
 
 def test_a_wrong_option_explains_itself(root):
     assert "'rate' was given twice" in misused("best", root, "loss", "--where", "rate=1", "--where", "rate=2")
-    assert "'rate' is not of the form NAME=VALUE" in misused("best", root / FOLDER, "loss", "--where", "rate")
+    result = call("best", root / FOLDER, "loss", "--where", "rate")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-2:] == ["  rate", "  ^"]
+    assert "'rate' is not a condition: NAME=VALUE" in result.stderr
     assert "the backend 'local' has no options" in failed("best", root, "loss", "--backend-option", "uri=1")
     assert "there is no backend 'mlfow'; did you mean 'mlflow'?" in failed(
         "best", root, "loss", "--backend", "mlfow"

@@ -122,7 +122,8 @@ def test_the_experiments_metrics_are_offered(place):
 def test_parameters_and_then_their_values_are_offered(place):
     words = ["legm", "best", "runs/lr", "=", "0.1", "loss", "--where"]
     line = "legm best runs/lr=0.1 loss --where "
-    assert offered(place, line, *words, "") == ["kind=", "layers=", "momentum=", "rate=", "solver="]
+    names = ["kind=", "layers=", "momentum=", "rate=", "solver="]
+    assert offered(place, line, *words, "") == [*names, "status:", "tag:", "description:"]
     assert offered(place, f"{line}so", *words, "so") == ["solver="]
     assert offered(place, f"{line}solver=", *words, "solver", "=") == ["adam", "sgd"]
     started = [*words, "solver", "=", "sgd,"]

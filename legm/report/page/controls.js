@@ -16,6 +16,8 @@ function renderHead() {
   const every = [["*", "all"], ...descriptions.map(([text, shown]) => [`=${text}`, shown])];
   fillSelect(byId("description"), every, state.description === null ? "*" : `=${state.description}`);
   renderCounts(chosen);
+  byId("selected").hidden = !chosen.content.selected;
+  byId("selected").textContent = `Only runs and configurations with ${chosen.content.selected}`;
   fill(
     byId("problems"),
     ...chosen.content.problems.map((text) => element("p", {}, `Could not be read: ${text}`)),
