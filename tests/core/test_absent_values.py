@@ -46,10 +46,10 @@ def described(draw):
         if lower and draw(st.booleans()):
             fields["parent"] = draw(st.sampled_from(sorted(lower)))
             if draw(st.booleans()):
-                fields["parent_active"] = draw(VALUES)
+                fields["parent_active"] = draw(st.just(values[fields["parent"]]) | VALUES)
         fields["disable_comparison"] = draw(st.integers(0, 4)) == 0
         if draw(st.booleans()):
-            fields["absent_value"] = draw(VALUES)
+            fields["absent_value"] = draw(st.just(values[name]) | VALUES)
     return values, metadata
 
 

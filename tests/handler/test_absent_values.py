@@ -69,6 +69,8 @@ def test_a_value_that_a_user_corrected_in_the_file_holds(tmp_path):
 
 
 BEGIN = """
+write = absent_values.write_atomically
+absent_values.write_atomically = lambda *given: (time.sleep(0.05), write(*given))  # so that all want to write
 handler = ExperimentHandler(sys.argv[1], "e", provenance=False)
 handler.set_param("x", 5, absent_value=int(sys.argv[2]))
 said = "begun"
@@ -85,7 +87,10 @@ def test_of_processes_that_begin_at_once_with_different_ones_one_wins(tmp_path):
     said = [tmp_path / f"said{i}" for i in range(6)]
     root = tmp_path / "root"
     arguments = [[root, i % 3, path] for i, path in enumerate(said)]
-    imports = "import yaml, filelock, legm.backends.local.backend\nfrom legm import *"
+    imports = (
+        "import time, yaml, filelock, legm.backends.local.backend\nfrom legm import *\n"
+        "from legm.delivery import absent_values"
+    )
     assert run_at_once(BEGIN, arguments, imports, timeout=60) == [0] * 6
     answers = [json.loads(path.read_text()) for path in said]
     (line,) = [one for one in (root / KEPT).read_text().splitlines() if one.startswith("  x:")]
