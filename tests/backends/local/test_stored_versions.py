@@ -140,6 +140,18 @@ def test_damage_in_entries_of_the_first_version_is_found(sample, tmp_path):
     assert len(EntryFile(path).check()[0]) == 2
 
 
+@pytest.mark.parametrize("sample", FIRST, ids=lambda path: path.name)
+def test_a_damaged_series_is_not_upgraded_as_if_it_were_intact(sample, tmp_path):
+    root = copied(sample, tmp_path)
+    path = root / "Le Net" / "0.1_0" / "metrics.yml"
+    damaged = path.read_bytes().replace(b'"loss": [1.1, ', b'"loss": [1.2, ', 1)
+    path.write_bytes(damaged)
+    refused = call("upgrade", root)
+    assert refused.exit_code == 1
+    assert "metrics.yml, line 1 (experiment_0)" in refused.stderr
+    assert path.read_bytes() == damaged
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [("params.yml", b"schema: 1", b"schema: 7"), ("*.log", b"legm run log 1", b"legm run log 7")],
