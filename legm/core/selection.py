@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from legm.core.absent_values import has_absent_value, stored_absent_values
 from legm.core.moments import moment_span
 from legm.core.plain_form import canonical_text, to_plain
 from legm.core.search_patterns import compile_pattern
@@ -221,7 +222,12 @@ class _KnownParameters:
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self._configurations = configurations
+        self._absent: dict[str, dict[str, Plain]] = {}  # by experiment
+        for one in configurations:
+            self._absent.setdefault(one.experiment, {}).update(stored_absent_values(one))
         self.active = {name for one in configurations for name in one.active}
+        self.active |= {name for values in self._absent.values() for name in values}
+        """Those that are compared, and those that have an absent value."""
         self.every = {name for one in configurations for name in one.parameters} | self.active
         self.of_runs = {
             name
@@ -234,7 +240,16 @@ class _KnownParameters:
     def values(self, name: str) -> list[Plain]:
         """The values that a parameter has where it is compared, or else those of first runs."""
         own = [one.parameters[name] for one in self._configurations if name in one.active]
+        own += [values[name] for values in self._absent.values() if name in values]
         return own or [one.parameters[name] for one in self._configurations if name in one.parameters]
+
+    def value_of(self, configuration: Configuration, name: str) -> Any:
+        """A configuration's value of a parameter; its absent value where it equals an absent one."""
+        if name in configuration.active:
+            return configuration.parameters[name]
+        absent = self._absent.get(configuration.experiment, {})
+        is_absent = name not in configuration.parameters or has_absent_value(configuration, name)
+        return absent[name] if is_absent and name in absent else _MISSING
 
 
 _MISSING: Any = object()
@@ -269,7 +284,7 @@ class _Binder:
                 return self._time(condition)
             raise self._unknown_parameter(condition)
         if chosen.operator == ABSENT:
-            return self._values_of(chosen.name, lambda value: value is _MISSING)
+            return self._is_absent(chosen.name)
         if chosen.name not in self._known.active | self._known.of_runs:
             raise self._unknown_parameter(chosen)
         meets = self._value_predicate(chosen)
@@ -289,16 +304,23 @@ class _Binder:
             hint = f"{name}:{condition.text} selects by a run's {name}"
         return self._error(condition, f"no configuration has an active parameter {name!r}; {hint}")
 
+    def _is_absent(self, name: str) -> _Predicate:
+        """Whether a parameter is absent, or inactive, which is the same."""
+        holds = self._values_of(name, lambda value: value is _MISSING)
+        return lambda candidate: (
+            name not in candidate.configuration.active
+            if self._known.value_of(candidate.configuration, name) is not _MISSING
+            else holds(candidate)
+        )
+
     def _values_of(self, name: str, meets: Callable[[Any], bool]) -> _Predicate:
         """Whether a parameter's value meets something; an absent parameter's is ``_MISSING``."""
         is_of_runs = name in self._known.of_runs
 
         def holds(candidate: Candidate) -> bool | None:
-            configuration = candidate.configuration
-            if name in configuration.active:
-                return meets(configuration.parameters[name])
-            if not is_of_runs:
-                return meets(_MISSING)
+            found = self._known.value_of(candidate.configuration, name)
+            if found is not _MISSING or not is_of_runs:
+                return meets(found)
             if candidate.run is None:
                 return None
             value = candidate.run.run.parameters.get(name)

@@ -317,3 +317,26 @@ def test_names_and_values_are_completed():
     assert offered("`x and y`=") == ["`x and y`=a'b", "`x and y`='x, y'"]
     assert offered("lr=0.1 or status:f") == ["lr=0.1 or status:failed"]
     assert offered("nothing=") == []
+
+
+def test_a_configuration_without_a_parameter_has_its_absent_value():
+    def made(experiment: str = "e", **values) -> Configuration:
+        parameters = Parameters()
+        parameters.set({"lr": 0.1, **values})
+        parameters.set_metadata({name: {"absent_value": 0.0} for name in values})
+        return parameters.configuration(experiment)
+
+    old, new, changed, other = made(), made(dropout=0.0), made(dropout=0.5), made("other")
+
+    def selected_of(text: str, *configurations: Configuration) -> list[bool | None]:
+        bound = RunSelection.parse(text).bound(configurations)
+        return [bound.decides(Candidate(one)) for one in configurations]
+
+    every = (old, new, changed, other)
+    assert selected_of("dropout=0", *every) == [True, True, False, False]
+    assert selected_of("dropout<0.2", *every) == [True, True, False, False]
+    assert selected_of("dropout!=0", *every) == [False, False, True, True]
+    assert selected_of("dropout=0.5", *every) == [False, False, True, False]
+    assert selected_of("dropout is absent", *every) == [True, True, False, True]
+    assert selected_of("dropout is not absent", *every) == [False, False, True, False]
+    assert selected_of("dropout=0", old, changed) == [True, False]
