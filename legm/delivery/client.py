@@ -329,9 +329,10 @@ class BackendClient:
         It is ``.legm`` in the backend's folder of the experiment, or below the root directory for a backend
         that has none.
         """
-        found: Path | None = self._call("legm_experiment_folder", experiment=experiment)
-        if found is not None:
-            return found / OWN_FOLDER
+        if self.supports(Capability.FOLDERS):  # any other one is not asked: it may be away
+            found: Path | None = self._call("legm_experiment_folder", experiment=experiment)
+            if found is not None:
+                return found / OWN_FOLDER
         name = shorten_name(safe_name(experiment), fingerprint(experiment, {}))
         return self.root / OWN_FOLDER / name
 

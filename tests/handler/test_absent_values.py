@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler, ParameterError
+from legm import BackendError, ExperimentHandler, ParameterError, hookimpl
 from legm.core.absent_values import LibraryDefault
+from legm.hooks import Capability
 from legm.testing import MemoryBackend
 from tests.support.processes import run_at_once
 from tests.support.reading import runs_of
@@ -181,6 +182,32 @@ def test_ranks_that_do_not_record_compare_absent_values_and_write_none(tmp_path)
     run(made(tmp_path, {"x": 2}, x=1))
     with pytest.raises(ParameterError, match="'x' is 2"):
         other_rank(0)
+
+
+class Away(MemoryBackend):
+    """A server that does not answer."""
+
+    capabilities = MemoryBackend.capabilities | {Capability.REMOTE}
+
+    @hookimpl
+    def legm_open_run(self, run):
+        raise BackendError("the server is away")
+
+    @hookimpl
+    def legm_experiment_folder(self, experiment):
+        raise AssertionError("a backend without folders is asked for one")
+
+
+def test_a_server_that_is_away_delays_nothing_and_two_values_are_still_noticed(tmp_path):
+    def begun(absent: float) -> ExperimentHandler:
+        handler = ExperimentHandler(tmp_path, "e", backend=Away(tmp_path))
+        handler.set_param("dropout", 0.5, absent_value=absent)
+        return handler.start()
+
+    handler = begun(0.0)
+    with pytest.raises(ParameterError, match=r"'dropout' is 0\.0"):
+        begun(0.1)
+    handler.end("failed")
 
 
 def test_a_backend_without_folders_keeps_them_below_the_root_directory(tmp_path):
