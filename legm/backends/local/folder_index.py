@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 _STAMP = "legm index 1 {:020d} {:08x}\n"
 _STAMP_LENGTH = len(_STAMP.format(0, 0))
-_GROUP = re.compile(rb"^@(\d+)\t(.*)$", re.MULTILINE)
+_GROUP = re.compile(rb"@(\d+)\t(.*)\n")
 
 
 def experiment_folder(root: Path, experiment: str) -> Path:
@@ -140,7 +140,15 @@ class FolderIndex:
 
     def find(self, digest: str) -> Path | None:
         """The folder of the configuration with a fingerprint; the first one if it was copied."""
-        index = self._read_index()
+        return self._find(self._read_index(), digest)[0]
+
+    def _find(self, index: bytes, digest: str) -> tuple[Path | None, bytes]:
+        """The folder of a configuration, and the index as it is then.
+
+        Args:
+            index: as it was read.
+            digest: the configuration's fingerprint.
+        """
         folder = self._look_up(index, digest)
         if folder is None and not self._is_current(index):
             try:
@@ -149,7 +157,7 @@ class FolderIndex:
             except StorageError:  # a read-only folder is scanned each time
                 index = self._lines(self._survey({}), {})
             folder = self._look_up(index, digest)
-        return folder
+        return folder, index
 
     def create(self, configuration: Configuration) -> Path:
         """The configuration's folder, made if nobody has made it yet.
@@ -160,26 +168,27 @@ class FolderIndex:
             NewerFile: it is there, and a newer legm wrote it.
         """
         before = self._read_index()
-        found = self.find(configuration.fingerprint)
+        found, now = self._find(before, configuration.fingerprint)
         if found is not None:
             refuse_newer_parameters(found)
             return found
-        self._refuse_damaged(before + self._read_index(), configuration.fingerprint)
+        self._refuse_damaged(before if now is before else before + now, configuration.fingerprint)
         with self._locked():
             index = self._read_index()
-            if not self._is_current(index):
+            current = self._is_current(index)
+            if not current:
                 index = self._reconcile()
+                current = self._is_current(index)
             found = self._look_up(index, configuration.fingerprint)
             if found is not None:
                 return found
-            current = self._is_current(index)
             folder = self._make(configuration, index)
             try:
                 line = _index_line(configuration.fingerprint, folder.name)
                 with self._index.open("ab") as file:
                     file.write(line)
                 if current:
-                    self._stamp(index[_STAMP_LENGTH:] + line)
+                    self._stamp(zlib.crc32(line, zlib.crc32(memoryview(index)[_STAMP_LENGTH:])))
             except OSError as cause:
                 raise storage_error("write", self._index, cause) from cause
             return folder
@@ -232,12 +241,10 @@ class FolderIndex:
             changed = self.folder.stat().st_mtime_ns
         except FileNotFoundError:
             return True  # with nothing in it
-        if not index.startswith(_STAMP.format(changed, zlib.crc32(index[_STAMP_LENGTH:])).encode()):
+        checksum = zlib.crc32(memoryview(index)[_STAMP_LENGTH:])
+        if not index.startswith(_STAMP.format(changed, checksum).encode()):
             return False
-        return all(
-            _folder_changed_at(self.folder / json.loads(name)) == int(at)
-            for at, name in _GROUP.findall(index)
-        )
+        return all(_folder_changed_at(self.folder / name) == at for name, at in _index_groups(index))
 
     def _look_up(self, index: bytes, digest: str) -> Path | None:
         return next(self._all_with(index, digest), None)
@@ -356,14 +363,14 @@ class FolderIndex:
         write_atomically(self._index, lines)
         # A configuration that cannot be read may be repaired at any time, so it is searched for each time.
         if found.is_complete:
-            self._stamp(lines[_STAMP_LENGTH:])
+            self._stamp(zlib.crc32(memoryview(lines)[_STAMP_LENGTH:]))
         return self._read_index()
 
-    def _stamp(self, lines: bytes) -> None:
-        """Note that the folder is as legm left it."""
+    def _stamp(self, checksum: int) -> None:
+        """Note that the folder is as legm left it, with the checksum of the lines."""
         moment = _mark_folder(self.folder)
         with self._index.open("r+b") as file:
-            file.write(_STAMP.format(moment, zlib.crc32(lines)).encode())
+            file.write(_STAMP.format(moment, checksum).encode())
 
     def _make(self, configuration: Configuration, index: bytes) -> Path:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
@@ -394,6 +401,14 @@ class FolderIndex:
                 return int(end) + 1
             at = index.rfind(start, 0, at)
         return 0
+
+
+def _index_groups(index: bytes) -> Iterator[tuple[str, int]]:
+    """The folders that hold configurations, the index's first lines, and when each was changed (ns)."""
+    at = _STAMP_LENGTH
+    while line := _GROUP.match(index, at):
+        yield json.loads(line[2]), int(line[1])
+        at = line.end()
 
 
 def _folder_changed_at(folder: Path) -> int | None:
