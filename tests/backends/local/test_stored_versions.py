@@ -14,6 +14,7 @@ import pytest
 
 from legm import NewerFile
 from legm.backends.local.entry_file import EntryFile
+from legm.export import export_runs
 from legm.records import RunResult, Series, Split, Status
 from tests.support.calling import as_json, call, shown
 from tests.support.paths import ROOT
@@ -126,6 +127,13 @@ def test_upgrading_changes_no_answer_and_a_second_time_nothing(sample, tmp_path)
     assert shown("upgrade", root) == "nothing to upgrade in 2 configurations\n"
     assert all("# legm crc=" in path.read_text() for path in root.rglob("params.yml"))
     assert all("damaged" not in line for line in shown("recover", root).splitlines())
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_runs_and_aggregates_of_every_stored_version_are_exported_as_they_are(sample, tmp_path):
+    report = export_runs(copied(sample, tmp_path), "local", into=tmp_path / "copy")
+    assert report.is_complete
+    assert (sum(report.states.values()), report.summaries) == (7, 2)
 
 
 @pytest.mark.parametrize("sample", FIRST, ids=lambda path: path.name)
