@@ -21,6 +21,7 @@ from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, identity_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
+from legm.core.run_marks import changed_marks
 from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
@@ -52,6 +53,7 @@ from legm.records import (
     Ranked,
     RankedGroup,
     Run,
+    RunMarks,
     RunResult,
     Status,
 )
@@ -138,6 +140,7 @@ class ExperimentHandler:
         "_provenance",
         "_session",
         "_slot",
+        "_tags",
     )
 
     def __init__(
@@ -177,6 +180,7 @@ class ExperimentHandler:
         self._configuration: Configuration | None = None
         self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
+        self._tags: tuple[str, ...] = ()
         self._slot = ClaimSlot()
         self._provenance = provenance
 
@@ -600,6 +604,8 @@ class ExperimentHandler:
         resumable = ResumableRun(self._client.root, run, wanted, rewind_to) if wanted else None
         session = RunSession(self._client, run, self._slot, resumable)
         self._session = session
+        if self._tags:
+            session.mark(lambda marks: changed_marks(marks, self._tags))
         if is_wanted:
             collector = ProvenanceCollector(
                 session.recorder.add_record,
@@ -838,6 +844,34 @@ class ExperimentHandler:
     def last_step(self) -> int | None:
         """The largest step of the current run's dev values; None before the first, and without a run."""
         return None if self._session is None else self._session.recorder.last_step
+
+    def tag(self, *tags: str, remove: str | Sequence[str] = ()) -> tuple[str, ...]:
+        """Mark the run with tags, by which commands and ``where=`` select it: ``tag:baseline``.
+
+        Before :meth:`start` the tags are for every run that this handler begins. ``"favourite"`` is shown as
+        a star. The tags are in a file beside the run log, ``runs/<run id>.marks.yml``, which may be edited.
+
+        Args:
+            *tags: letters, digits and ``. _ : / -``.
+            remove: tags to remove, one or several.
+
+        Returns:
+            all tags that the run has now.
+
+        Raises:
+            InvalidName: one is not a tag.
+            StateError: the run was closed.
+        """
+        removed = [remove] if isinstance(remove, str) else list(remove)
+        if self._configuration is None:
+            self._tags = changed_marks(RunMarks(self._tags), tags, removed).tags
+            return self._tags
+        session = self._session
+        if session is None:
+            raise StateError("tag() was called after the run was closed: legm tag marks a closed run")
+        if not isinstance(session, RunSession):  # of another process, or a copy
+            return changed_marks(RunMarks(self._tags), tags, removed).tags
+        return session.mark(lambda marks: changed_marks(marks, tags, removed)).tags
 
     def rewind(self, step: int) -> None:
         """Go back to a step, as training does that continues from its checkpoint.

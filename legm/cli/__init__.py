@@ -28,6 +28,8 @@ _COMMANDS = (
     "report",
     "show",
     "logs",
+    "tag",
+    "note",
     "diff",
     "recover",
     "upgrade",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from legm.cli.locations import Location
     from legm.cli.selection import SelectedMetric, Selection
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, Direction, Ranked, RunResult
+    from legm.records import Configuration, Direction, Ranked, RunMarks, RunResult
 
 __all__ = ["best_command"]
 
@@ -236,6 +236,7 @@ def _print_best(
 ) -> None:
     from legm.core.direction import merge_direction_rules
     from legm.core.display_names import differing_parameters, display_names
+    from legm.core.run_marks import shown_tags
     from legm.stats.number_formatting import decimals_for, value_text
     from legm.stats.value_choice import value_title
 
@@ -248,6 +249,7 @@ def _print_best(
         Column(value_title(key, merge_direction_rules(one.rules for one in shown)), right=True),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
+        Column("tags", fit="fold"),
         *(printed_column(found, name) for name in names),
     ]
     cells = [printed_parameter_values(found, name) for name in names]
@@ -258,11 +260,20 @@ def _print_best(
             printable_text(value_text(one.value, digits)),
             printed_number(one.value.n),
             _best_aggregates_text(one),
+            printable_text(shown_tags(_best_marks(one).values())),
             *(column[rank - 1] for column in cells),
         )
         for rank, one in enumerate(shown, 1)
     ]
     print_table(columns, rows)
+
+
+def _best_marks(one: Ranked) -> dict[str, RunMarks]:
+    """By run id, what is noted about the runs in a configuration's folder; nothing where it has none."""
+    from legm.runlog.log_folder import LogFolder
+    from legm.runlog.marks_files import read_all_marks
+
+    return {} if one.folder is None else read_all_marks(LogFolder.of(Path(one.folder)))
 
 
 def _best_aggregates_text(one: Ranked) -> str:
@@ -342,5 +353,6 @@ def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> d
         **one.left_out,
         "repeated": one.repeated,
         "code": dict(one.code),
+        "tags": {run_id: list(marks.tags) for run_id, marks in sorted(_best_marks(one).items())},
         "choice": choice_as_dict(key, one.rules, one.direction),
     }

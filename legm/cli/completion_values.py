@@ -148,21 +148,26 @@ def complete_condition(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
     found: dict[str, set[str]] = {}
     descriptions: set[str] = set()
-    for member in _completed_members(ctx):
+    members = _completed_members(ctx)
+    for member in members:
         descriptions.update(counts.description for counts in member.counts if counts.description)
         configuration = member.configuration
         if configuration is not None:
             for name in configuration.active:
                 value = configuration.parameters[name]
                 found.setdefault(name, set()).add(value if isinstance(value, str) else json_line(value))
-    fields = {"status": [one.value for one in Status], "tag": (), "description": sorted(descriptions)}
+    fields = {
+        "status": [one.value for one in Status],
+        "tag": _completed_tags(members),
+        "description": sorted(descriptions),
+    }
     return selection_completions(incomplete, {name: sorted(own) for name, own in found.items()}, fields)
 
 
 @_completing_quietly
-def complete_tag(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    """The tags of runs."""
-    return []
+def complete_tag(ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    """The tags of the runs of what was named before."""
+    return _completed_tags(_completed_members(ctx))
 
 
 @_completing_quietly
@@ -204,3 +209,12 @@ def _completed_members(ctx: click.Context) -> list[ConfigurationStatus]:
     )
     path = Path(given or next(iter(ctx.args), None) or ".")
     return [one for of in experiments_at(_completed_location(ctx, path)) for one in of.members]
+
+
+def _completed_tags(members: Iterable[ConfigurationStatus]) -> list[str]:
+    """The tags of the runs in the folders of configurations."""
+    from legm.runlog.log_folder import LogFolder
+    from legm.runlog.marks_files import read_all_marks
+
+    marks = [one for member in members for one in read_all_marks(LogFolder.of(Path(member.folder))).values()]
+    return sorted({tag for one in marks for tag in one.tags})

@@ -68,6 +68,8 @@ def json_run(result: RunResult) -> dict[str, Any]:
         "parameters": result.run.parameters,
         "error": result.error,
         "rule": asdict(result.rule),
+        "tags": list(result.marks.tags),
+        "note": result.marks.note,
     }
 
 

@@ -16,6 +16,7 @@ from legm.cli.printing import (
     print_notes,
     print_problems,
     print_table,
+    printable_text,
     printed_parameter_values,
     printed_statuses,
     printed_time,
@@ -26,7 +27,7 @@ from legm.cli.terminal_tables import Column
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, ConfigurationStatus, RunCounts
+    from legm.records import Configuration, ConfigurationStatus, RunCounts, RunMarks
 
 __all__ = ["ls_command"]
 
@@ -95,6 +96,7 @@ def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
 def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
+    from legm.core.run_marks import shown_tags
 
     found = [one.configuration for one in members if one.configuration]
     titles = display_names(
@@ -102,6 +104,7 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     )
     varying = differing_parameters(found)
     parameters = _listed_parameters(found, varying)
+    marks_of_members = {one.folder: _listed_marks(one) for one in members}
     rows = []
     for one in members:
         counts = _listed_counts(one.counts)
@@ -116,6 +119,7 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
                 f"{counts['completed']:,}",
                 printed_statuses(counts),
                 printed_time(last),
+                printable_text(shown_tags(marks_of_members[one.folder].values())),
                 parameters.get(key, "?") if title == label or len(varying) > MOST_IN_NAME else "",
             )
         )
@@ -125,9 +129,18 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         Column("last run"),
+        Column("tags", fit="fold"),
         Column("parameters", fit="list"),
     ]
     print_table(columns, rows)
+
+
+def _listed_marks(one: ConfigurationStatus) -> dict[str, RunMarks]:
+    """By run id, what is noted about the runs in a configuration's folder; nothing where it has none."""
+    from legm.runlog.log_folder import LogFolder
+    from legm.runlog.marks_files import read_all_marks
+
+    return read_all_marks(LogFolder.of(Path(one.folder)))
 
 
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
@@ -168,6 +181,10 @@ def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
                 "code": dict(count.code),
             }
             for count in one.counts
+        ],
+        "marks": [
+            {"run_id": run_id, "tags": list(marks.tags), "note": marks.note}
+            for run_id, marks in sorted(_listed_marks(one).items())
         ],
         "problem": str(one.problem) if one.problem else None,
     }

@@ -104,7 +104,14 @@ def printable_text(text: str) -> str:
     """A text with ASCII characters instead of typographic ones that the standard output cannot encode."""
     if _can_print(text):
         return text
-    for sign, plain in (("±", "+-"), ("\N{MINUS SIGN}", "-"), ("∞", "inf"), ("↑", "(max)"), ("↓", "(min)")):
+    for sign, plain in (
+        ("±", "+-"),
+        ("\N{MINUS SIGN}", "-"),
+        ("∞", "inf"),
+        ("↑", "(max)"),
+        ("↓", "(min)"),
+        ("★", "*"),
+    ):
         text = text.replace(sign, plain)
     return text
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legm.cli.json_output import json_configuration, json_line, json_run, print_json
-from legm.cli.printing import print_notes, print_table, printed_number, printed_time, say
+from legm.cli.printing import print_notes, print_table, printable_text, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
+from legm.core.run_marks import shown_tags
 from legm.core.run_origin import (
     environment_differences,
     flat_environment,
@@ -56,6 +57,8 @@ def print_run(run: LocatedRun, *, as_json: bool) -> None:
         "ended": "" if result.ended is None else printed_time(result.ended),
         "last step": printed_number(result.last_step),
         "error": result.error or "",
+        "tags": printable_text(shown_tags([result.marks])),
+        "note": result.marks.note,
         **{name: _shown(value) for name, value in result.run.parameters.items()},
     }
     _print_facts(facts)

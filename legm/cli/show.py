@@ -23,6 +23,7 @@ from legm.cli.printing import (
     print_notes,
     print_problems,
     print_table,
+    printable_text,
     printed_number,
     printed_numbers,
     say,
@@ -155,6 +156,7 @@ def _show_one(
         say(f"\n{' '.join(filter(None, words))}:")
         if listed:
             _show_runs(listed)
+            _show_notes(listed)
             _show_errors(listed)
         else:
             say("none")
@@ -288,6 +290,7 @@ def _shown_inactive_reason(found: Configuration, name: str) -> str:
 
 
 def _show_runs(runs: Sequence[RunResult]) -> None:
+    from legm.core.run_marks import shown_tags
     from legm.core.texts import value_texts
 
     choices = _ShownChoices(runs)
@@ -311,6 +314,9 @@ def _show_runs(runs: Sequence[RunResult]) -> None:
         texts = iter(value_texts(own))
         columns.append(Column(name, right=are_printed_as_numbers(own)))
         cells.append([next(texts) if name in run.run.parameters else "" for run in runs])
+    if any(run.marks.tags for run in runs):
+        columns.append(Column("tags", fit="fold"))
+        cells.append([printable_text(shown_tags([run.marks])) for run in runs])
     for kind, values in (("best", [run.best for run in runs]), ("test", [run.test for run in runs])):
         for series in sorted({s for of in values for s in of if s.index is None}, key=lambda s: s.name):
             columns.append(Column(choices.title(f"{kind}_{series.name}"), right=True))
@@ -323,6 +329,14 @@ def _shown_choice(run: RunResult) -> str:
     from legm.stats.value_choice import exact_choice_text
 
     return exact_choice_text(run.rule) if run.best else ""
+
+
+def _show_notes(runs: Sequence[RunResult]) -> None:
+    """The notes of runs."""
+    rows = [(run.run.run_id[-6:], run.marks.note) for run in runs if run.marks.note]
+    if rows:
+        say()
+        print_table([Column("run"), Column("note", fit="fold")], rows)
 
 
 def _show_errors(runs: Sequence[RunResult]) -> None:

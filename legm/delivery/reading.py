@@ -12,6 +12,7 @@ from legm.errors import BackendError, LegmError
 from legm.hooks import Capability
 from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult, StoredRun, Summary
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.marks_files import runs_with_marks
 
 if TYPE_CHECKING:
     from legm.delivery.client import BackendClient
@@ -50,7 +51,8 @@ def read_runs(
     elif client.supports(Capability.FOLDERS):
         return iter(())
     query = Query(configuration.experiment, configuration.fingerprint, description, histories)
-    return client.runs_as_stored(query)
+    found = client.runs_as_stored(query)
+    return found if folder is None else runs_with_marks(found, LogFolder.of(folder))
 
 
 def number_of_runs_to_read(
@@ -194,7 +196,7 @@ class FolderAccess:
             LegmError: a file is damaged, or cannot be read.
         """
         self._finalize_quietly(folder)
-        return self._reader.read_runs(folder, histories)
+        return runs_with_marks(self._reader.read_runs(folder, histories), LogFolder.of(folder))
 
     def read_completed_runs(
         self, folder: Path, configuration: Configuration | None, *, series: bool = True

@@ -13,7 +13,7 @@ import platform
 import secrets
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -28,9 +28,10 @@ from legm.delivery.resuming import ResumableRun
 from legm.delivery.trusted import trust
 from legm.errors import LegmError, StorageError
 from legm.hooks import Capability
-from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult, Status
+from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunMarks, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.marks_files import change_marks
 from legm.runlog.recorder import Recorder
 from legm.runlog.user_files import UserFiles
 from legm.version import __version__
@@ -143,6 +144,24 @@ class RunSession:
             raise
         self.recorder = Recorder(writer, self.delivery, earlier)
         self._finalizer = weakref.finalize(self, _drop_run, run, self.recorder, self.delivery, self._logs)
+
+    def mark(self, change: Callable[[RunMarks], RunMarks]) -> RunMarks:
+        """Change what is noted about the run; what cannot be stored is logged, and the training continues.
+
+        Args:
+            change: makes the new marks of the old ones.
+
+        Returns:
+            the new marks.
+
+        Raises:
+            InvalidName: one is not a tag.
+        """
+        try:
+            return change_marks(self._logs, self.run.run_id, change)
+        except StorageError as error:
+            log.error("the run's tags could not be stored: %s", error)  # noqa: TRY400
+            return change(RunMarks())
 
     def note_error(self, error: BaseException) -> None:
         """Note the exception by which the run ends, before :meth:`end`."""

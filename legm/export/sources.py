@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from legm.records import Configuration, Plain, Record, RunResult, Status, Stored
 from legm.runlog import log_reader, log_writer
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.marks_files import read_all_marks
 
 __all__ = [
     "BackendSource",
@@ -138,10 +139,11 @@ class FolderSource:
             try:
                 configuration = self._access.read_configuration(folder)
             except LegmError as error:
-                yield ConfigurationRuns(str(folder), self._runs(folder, None, str(error)), None)
+                runs = _marked(self._runs(folder, None, str(error)), LogFolder.of(folder))
+                yield ConfigurationRuns(str(folder), runs, None)
             else:
                 summaries = functools.partial(self._access.read_summaries, folder)
-                runs = self._runs(folder, configuration, "")
+                runs = _marked(self._runs(folder, configuration, ""), LogFolder.of(folder))
                 yield ConfigurationRuns(str(folder), runs, configuration, summaries)
 
     def _runs(
@@ -263,6 +265,19 @@ def _read_unstored_source_run(
         note = f"{damage} What is intact of it was used"
         return LoadedRun(result, known.records, folder=folder, note=note, is_partial=True)
     return LoadedRun(result, known.records, path, folder)
+
+
+def _marked(
+    runs: Iterable[LoadedRun | UnavailableRun], logs: LogFolder
+) -> Iterator[LoadedRun | UnavailableRun]:
+    """Runs with what users note about them."""
+    marks = read_all_marks(logs)
+    for one in runs:
+        own = None if isinstance(one, UnavailableRun) else marks.get(one.result.run.run_id)
+        if own is None or isinstance(one, UnavailableRun):
+            yield one
+        else:
+            yield replace(one, result=replace(one.result, marks=own))
 
 
 class BackendSource:

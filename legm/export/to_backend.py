@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from legm.core import results
 from legm.core.absent_values import stored_absent_values
 from legm.core.result_equality import differing_result_fields, result_digests
+from legm.core.run_marks import joined_marks
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient, connect_client
@@ -30,12 +31,13 @@ from legm.export.sources import (
     UnavailableRun,
 )
 from legm.hooks import Capability
-from legm.records import Artifact, Plain, Query, Record, Run, RunResult, Status
+from legm.records import Artifact, Plain, Query, Record, Run, RunMarks, RunResult, Status
 from legm.runlog import log_reader
 from legm.runlog.file_names import log_file_name
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
 from legm.runlog.log_writer import write_run_log
+from legm.runlog.marks_files import change_marks
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import show_progress
 
@@ -291,6 +293,10 @@ class _Export:
             for record in _exported_records_with_files(one.records)
         ]
         store_run(self.client, run, encode_frames(records), one.result)
+        if one.result.marks != RunMarks():
+            change_marks(
+                LogFolder.of(files.folder), run.run_id, lambda own: joined_marks(own, one.result.marks)
+            )
 
     # Reading back
 

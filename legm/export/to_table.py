@@ -41,6 +41,8 @@ _RUN_COLUMNS = {
     "last_step": int,
     "best_step": int,
     "step_choice": str,
+    "tags": str,
+    "note": str,
 }
 _POINT_COLUMNS = {
     "run_id": str,
@@ -164,6 +166,8 @@ def _run_table_row(one: LoadedRun) -> dict[str, Any]:
         "last_step": result.last_step,
         "best_step": result.best_step,
         "step_choice": exact_choice_text(result.rule) if result.best else None,
+        "tags": ",".join(result.marks.tags) or None,
+        "note": result.marks.note or None,
         **{f"param.{name}": value for name, value in parameters.items()},
         **{best_key(series.name): value for series, value in _unindexed_table_series(result.best)},
         **{f"test_{series.name}": value for series, value in _unindexed_table_series(result.test)},

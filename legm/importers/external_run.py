@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NoReturn, Protocol, runtime_checkable
 from legm.errors import LegmError
 from legm.importers.import_notes import ImportNotes
 from legm.importers.labels import Label
-from legm.records import BestRule, Display, Plain, Points, Run, Status
+from legm.records import BestRule, Display, Plain, Points, Run, RunMarks, Status
 
 __all__ = [
     "ExternalFile",
@@ -42,6 +42,9 @@ class ExternalFile:
         return cls(name, lambda: path.open("rb"))
 
 
+_NO_MARKS = RunMarks()
+
+
 @dataclass(frozen=True, slots=True)
 class ExternalRun:
     """A run as its source describes it. Large parts are read on demand, and again each time.
@@ -70,6 +73,7 @@ class ExternalRun:
             :attr:`legm.records.Configuration.metadata`; None if it knows nothing, so that it is inferred.
         marks_test_metrics: whether the source itself distinguishes test metrics and examples.
         labels: what may distinguish the run besides its parameters.
+        marks: what a user noted about the run.
         has_shared_parameters: whether the parameters are stored per configuration, so that those which are
             not compared may belong to another run. Those are left out.
     """
@@ -94,6 +98,7 @@ class ExternalRun:
     marks_test_metrics: bool = False
     has_shared_parameters: bool = False
     labels: Mapping[str, Label] = field(default_factory=dict)
+    marks: RunMarks = _NO_MARKS
 
 
 def unreadable_run(key: str, experiment: str, error: LegmError) -> ExternalRun:

@@ -14,6 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from legm.core.naming import short_name
+from legm.core.run_marks import joined_marks
 from legm.delivery.client import BackendClient
 from legm.delivery.run_session import can_delete_runs, delete_run, store_run
 from legm.errors import LegmError
@@ -21,11 +22,12 @@ from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
-from legm.records import Artifact, Configuration, Query, Record, Status
+from legm.records import Artifact, Configuration, Query, Record, RunMarks, Status
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
+from legm.runlog.marks_files import change_marks
 from legm.util.atomic_files import atomic_replacement
 
 __all__ = [
@@ -108,6 +110,8 @@ class Ingestion:
             return Ingested.UNCHANGED
         ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
         store_run(self._client, new.run, encode_frames(records))
+        if external.marks != RunMarks():
+            change_marks(LogFolder.of(folder), new.run.run_id, lambda own: joined_marks(own, external.marks))
         self._delete_from_other_configurations(new, notes)
         return ingested
 

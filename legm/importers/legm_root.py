@@ -24,6 +24,7 @@ from legm.records import (
     Points,
     Query,
     Record,
+    RunMarks,
     RunResult,
     Status,
 )
@@ -39,6 +40,7 @@ from legm.runlog.file_names import (
 )
 from legm.runlog.log_folder import LogFolder, read_result_from_log
 from legm.runlog.log_writer import is_log_locked
+from legm.runlog.marks_files import read_marks
 
 __all__ = ["LegmRootSource", "is_legm_root_file"]
 
@@ -171,7 +173,16 @@ class LegmRootSource:
             records=lambda: self._read_records(key, log, result.status),
             files=lambda: self._artifact_files(key, log, result.status),
             native_run=run,
+            marks=self._marks(key),
         )
+
+    def _marks(self, key: str) -> RunMarks:
+        folder = self._client.folder(self._configurations[key])
+        try:
+            return RunMarks() if folder is None else read_marks(LogFolder.of(folder), key)
+        except LegmError as error:
+            self.notes.add(f"tags and notes that cannot be read were left out: {error}", key)
+            return RunMarks()
 
     def _read_records(
         self, key: str, log: Path | None, status: Status

@@ -4,6 +4,7 @@
 
     <root>/<experiment>/<configuration>/    PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE
                                             RUNS/<run id>.log, RUNS/OPEN/<run id>.log, RUNS/LOCK_FILE
+                                            RUNS/<run id>.marks.yml, RUNS/MARKS_LOCK
                                             ARTIFACTS/<run id>/, PLOTS/, TENSORBOARD/
     <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, CATALOGUE, ABSENT_VALUES_FILE
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK
@@ -32,6 +33,8 @@ __all__ = [
     "INDEX_LOCK",
     "LOCK_FILE",
     "LOG_SUFFIX",
+    "MARKS_LOCK",
+    "MARKS_SUFFIX",
     "METRICS_FILE",
     "OPEN",
     "OWN_FOLDER",
@@ -67,6 +70,9 @@ RUNS = "runs"
 OPEN = "open"
 """The subfolder of the pending logs."""
 LOG_SUFFIX = ".log"
+MARKS_SUFFIX = ".marks.yml"
+"""Of the files beside the run logs with what users note about runs."""
+MARKS_LOCK = ".marks.lock"
 LOCK_FILE = ".lock"
 """Locked for decisions about all runs of a configuration."""
 

@@ -23,7 +23,7 @@ from legm.runlog.configuration_folders import (
     is_configuration_folder,
     refuse_links,
 )
-from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
+from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, MARKS_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
 from legm.util.atomic_files import delete_folder
 
 __all__ = [
@@ -195,12 +195,12 @@ class LogFolder:
         writer.move(self.open_folder / writer.path.name)
 
     def delete_log(self, run_id: str) -> None:
-        """Delete the log of a run, even while another process moves it.
+        """Delete the log of a run and what is noted about it, even while another process moves it.
 
         Raises:
             StorageError: it cannot be deleted.
         """
-        for path in self._paths(log_file_name(run_id)):
+        for path in (*self._paths(log_file_name(run_id)), *self._paths(f"{run_id}{MARKS_SUFFIX}")):
             try:
                 path.unlink(missing_ok=True)
             except OSError as cause:

@@ -8,13 +8,15 @@ MLflow.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
+from legm.core.run_marks import marks_from_texts
 from legm.core.system_names import is_system_name
-from legm.records import Series, Split
+from legm.records import RunMarks, Series, Split
 
 __all__ = [
     "AGGREGATE_METRICS",
@@ -34,6 +36,7 @@ __all__ = [
     "GIT_COMMIT_TAG",
     "GIT_REMOTE_TAG",
     "KIND_TAG",
+    "NOTE_TAG",
     "POSITION_TAG",
     "REWINDABLE_METRICS",
     "REWOUND_TAG",
@@ -47,12 +50,14 @@ __all__ = [
     "curve_file",
     "experiment_name",
     "figure_file",
+    "marks_from_tags",
     "mlflow_aggregates_file",
     "mlflow_description_digest",
     "mlflow_display_key",
     "mlflow_indexed_file",
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
+    "tags_from_marks",
 ]
 
 SQLITE_FILE = "mlflow.db"
@@ -89,6 +94,8 @@ REWOUND_TAG = "legm.rewound"
 SOURCE_NAME_TAG = "mlflow.source.name"
 SOURCE_TYPE_TAG = "mlflow.source.type"
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
+NOTE_TAG = "mlflow.note.content"
+"""MLflow's own, for what its page shows as the description."""
 GIT_BRANCH_TAG = "mlflow.source.git.branch"
 GIT_REMOTE_TAG = "mlflow.source.git.repoURL"
 """MLflow's own tags for where a run comes from."""
@@ -169,3 +176,19 @@ def _name_prefix(description: str) -> str:
 def mlflow_sqlite_uri(path: Path) -> str:
     """The address of a SQLite file; MLflow decodes it as a URL."""
     return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")
+
+
+_MARKED = "true"  # the value of a tag that is only there or not
+_NOT_OF_USERS = ("mlflow.", "legm.")
+
+
+def marks_from_tags(tags: Mapping[str, str]) -> RunMarks:
+    """What a user noted about a run in MLflow: tags of one's own, ``key:value`` where one has a value."""
+    own = {key: value for key, value in tags.items() if not key.startswith(_NOT_OF_USERS)}
+    texts = [key if value in {"", _MARKED} else f"{key}:{value}" for key, value in own.items()]
+    return marks_from_texts(texts, tags.get(NOTE_TAG, ""))
+
+
+def tags_from_marks(marks: RunMarks) -> dict[str, str]:
+    """The tags of a run in MLflow for what a user noted about it."""
+    return {**dict.fromkeys(marks.tags, _MARKED), **({NOTE_TAG: marks.note} if marks.note else {})}

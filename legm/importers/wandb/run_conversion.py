@@ -12,6 +12,7 @@ import numpy as np
 from legm.backends.portable import Rewound
 from legm.backends.wandb import names
 from legm.core import point_columns as columns
+from legm.core.run_marks import marks_from_texts
 from legm.errors import StorageError
 from legm.importers.external_origin import external_origin, origin_in_files
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
@@ -156,6 +157,7 @@ def _as_external_run(
         name=run.name,
         parameters=run.parameters,
         tags=dict.fromkeys(run.tags, ""),
+        marks=marks_from_texts(run.tags, run.notes),
         status=run.status,
         started=run.started,
         ended=run.ended,
