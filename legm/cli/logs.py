@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from legm.backends.wandb.names import CONSOLE_FILE
 from legm.cli.json_output import print_json
 from legm.cli.options import FOLDER, json_option
 from legm.cli.printing import say
@@ -40,6 +39,7 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
     configuration's folder, for its newest run. What is printed is kept with console=True, and of scripts that
     are captured. Progress bars are in their last state.
     """
+    from legm.backends.wandb.names import CONSOLE_FILE
     from legm.cli.locations import require_location_folder
     from legm.console.console_options import console_path
     from legm.console.console_reader import ConsoleTail

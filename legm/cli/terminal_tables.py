@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from legm.core.display_names import truncate_distinct_names
 from legm.core.texts import escape_unprintable
 
 __all__ = ["Column", "terminal_table_lines", "terminal_width"]
@@ -231,6 +230,8 @@ def _padded_terminal_cells(cells: Sequence[str], column: Column, max_width: int)
 def _terminal_cells_without_folds(cells: Sequence[str], fit: str, max_width: int, ellipsis: str) -> list[str]:
     """Cells that fit, unless they are folded later."""
     if fit == "cut":
+        from legm.core.display_names import truncate_distinct_names  # not for `legm --help`
+
         return [
             cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, max_width, terminal_width)
         ]

@@ -11,9 +11,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from legm.records import Plain
+if TYPE_CHECKING:
+    from legm.records import Plain
 
 __all__ = [
     "ENOUGH_DIGITS",

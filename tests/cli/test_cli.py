@@ -661,3 +661,11 @@ def test_a_time_that_no_calendar_has_is_shown_as_a_question_mark(tmp_path):
     file = root / "e" / "_0" / "metrics.yml"
     file.write_text("experiment_0: {run_id: a, legm: {ended: 1.0e+300}, best_loss: 1.0, loss: [1.0]}\n")
     assert "?" in shown("ls", root)
+
+
+def test_help_imports_no_more_than_it_shows():
+    code = "import sys, legm.cli; legm.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    modules = shown.splitlines()[-1].split()
+    heavy = {"numpy", "yaml", "rich", "hashlib", "zipfile", "legm.core.naming", "legm.handler"}
+    assert heavy.isdisjoint(modules)
