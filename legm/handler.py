@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
@@ -22,32 +20,22 @@ from legm.core.identity import ParameterDifference, identity_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
 from legm.core.run_marks import changed_marks
-from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
 from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
 from legm.delivery.preemption import SIGNALS, watch_preemption
-from legm.delivery.process_end import PROCESS_END, is_normal_process_end
-from legm.delivery.reading import default_folder_access, read_counts, read_runs
-from legm.delivery.resuming import ResumableRun, WantedRun, wanted_run
-from legm.delivery.run_session import RunSession, new_run
+from legm.delivery.process_end import is_normal_process_end
+from legm.delivery.reading import default_folder_access
+from legm.delivery.resuming import WantedRun, wanted_run, wanted_step
+from legm.delivery.run_session import RunSession, wanted_outcome
+from legm.delivery.run_start import RunOptions, RunStarter, warn_of_compared_seeds
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
-from legm.errors import (
-    InvalidName,
-    LegmError,
-    MetricError,
-    ParameterError,
-    StateError,
-    closest,
-)
+from legm.errors import InvalidName, LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
-from legm.provenance.collect import ProvenanceCollector, is_provenance_wanted, started_environment
 from legm.records import (
-    Artifact,
     Comparison,
     Configuration,
-    Display,
     Outcome,
     Plain,
     Ranked,
@@ -60,13 +48,13 @@ from legm.records import (
 from legm.runlog.file_names import CUSTOM_DATA_FILE
 from legm.runlog.recorded_values import (
     EXACT,
-    metrics_from_returned,
+    recording_decorator,
     to_best_rule,
+    to_recorded_display,
     to_recorded_step,
-    to_recorded_value,
 )
 from legm.runlog.user_files import UserFiles
-from legm.system_metrics.sampler import SystemSampler, require_system_libraries
+from legm.system_metrics.sampler import require_system_libraries
 from legm.util.process_rank import is_main_process
 
 if TYPE_CHECKING:
@@ -130,16 +118,14 @@ class ExperimentHandler:
         "__weakref__",
         "_client",
         "_configuration",
-        "_console_limit",
         "_description",
         "_experiment",
         "_files",
-        "_has_system_metrics",
         "_is_main_process",
         "_parameters",
-        "_provenance",
         "_session",
         "_slot",
+        "_starter",
         "_tags",
     )
 
@@ -164,9 +150,10 @@ class ExperimentHandler:
         self._experiment = experiment_name
         self._description = description or ""
         self._is_main_process = is_main_process(main_process)
-        self._console_limit = console_limit(console)
-        self._has_system_metrics = bool(system_metrics)
-        if self._has_system_metrics:
+        recorded = RunOptions(
+            self._is_main_process, console_limit(console), bool(system_metrics), has_provenance=provenance
+        )
+        if recorded.has_system_metrics:
             require_system_libraries()
         root = os.path.abspath(root_directory)  # noqa: PTH100 - links are not resolved
         self._client = connect_client(
@@ -182,7 +169,7 @@ class ExperimentHandler:
         self._session: RunSession | UnrecordedSession | None = None
         self._tags: tuple[str, ...] = ()
         self._slot = ClaimSlot()
-        self._provenance = provenance
+        self._starter = RunStarter(self._client, self._parameters, self._description, self._slot, recorded)
 
     # Parameters
 
@@ -496,12 +483,8 @@ class ExperimentHandler:
                 "should_run() and claim() are for rank 0 only, since they may claim a slot: call them "
                 "there and broadcast the result, or pass main_process=True if this process trains on its own"
             )
-        session = self._session
-        if session is not None and not session.is_logged:
-            session.recorder.require_own_process()
-            if session.was_claimed:
-                return True
-            raise StateError("should_run() was called after the run began: call it before start() or reset()")
+        if isinstance(self._session, RunSession) and not self._session.is_logged:
+            return self._session.require_claimed()
         self._keep_absent_values()
         return self._slot.ask(self._client, self._current(), self._description, n, timeout)
 
@@ -556,10 +539,7 @@ class ExperimentHandler:
             BackendError: the backend failed.
         """
         wanted = wanted_run(resume)
-        if rewind_to is not None:
-            rewind_to = to_recorded_step("rewind_to", rewind_to)
-            if wanted is None:
-                raise ParameterError("start(rewind_to=…) goes back in an earlier run: pass resume=True too")
+        rewind_to = wanted_step(rewind_to, wanted)
         if self._session is not None:
             if self._session.recorder.is_empty:
                 return self
@@ -571,13 +551,7 @@ class ExperimentHandler:
         self._begin(configuration, wanted, rewind_to)
         self._configuration = configuration
         warn_of_values_without_absent_value(configuration, known_absent, self._parameters.absent_values())
-        for name in filter(looks_like_seed, configuration.active):
-            log.warning(
-                "the parameter %r is compared, so each of its values makes a configuration of its own, and "
-                "they are not averaged: call disable_param(%r) before start() if it only distinguishes runs",
-                name,
-                name,
-            )
+        warn_of_compared_seeds(configuration)
         return self
 
     def _keep_absent_values(self) -> Mapping[str, Plain]:
@@ -591,48 +565,11 @@ class ExperimentHandler:
     def _begin(
         self, configuration: Configuration, wanted: WantedRun | None = None, rewind_to: int | None = None
     ) -> None:
-        is_wanted = is_provenance_wanted(self._provenance)
-        hidden = self._parameters.hidden_texts() if is_wanted else ()
-        origin = started_environment(hidden) if is_wanted else None
-        run = new_run(configuration, self._description, self._parameters.uncompared(), origin=origin)
-        if not is_wanted:
-            run = replace(run, environment={})
-        if not self._is_main_process:
-            self._session = UnrecordedSession(run)
-            log.info("this process does not record its run: the process with rank 0 does")
-            return
-        resumable = ResumableRun(self._client.root, run, wanted, rewind_to) if wanted else None
-        session = RunSession(self._client, run, self._slot, resumable)
-        self._session = session
-        if self._tags:
-            session.mark(lambda marks: changed_marks(marks, self._tags))
-        if is_wanted:
-            collector = ProvenanceCollector(
-                session.recorder.add_record,
-                session.files,
-                Path(self._client.root),
-                hidden,
-                is_resumed=session.is_resumed,
-            )
-            collector.start()
-            session.companions.append(collector)
-        PROCESS_END.watch(session)
-        self._files = session.files
-        if self._console_limit:
-            from legm.console.run_console import RunConsole
-
-            console = RunConsole(session.folder, session.run.run_id, self._console_limit, session)
-            session.companions.append(console)
-        if self._has_system_metrics:
-            sampler = SystemSampler(session.run, session.folder, session.recorder.add_record, session)
-            session.companions.append(sampler)
-        log.info(
-            "run %s of %s %s in %s",
-            session.run.run_id,
-            configuration.experiment,
-            f"is resumed after step {session.recorder.last_step}" if session.is_resumed else "began",
-            self._files.folder,
-        )
+        self._session = session = self._starter.begin(configuration, wanted, rewind_to)
+        if isinstance(session, RunSession):
+            self._files = session.files
+            if self._tags:
+                session.mark(lambda marks: changed_marks(marks, self._tags))
 
     def _begin_copy(self, configuration: Configuration, values: dict[str, Any], run: Run | None) -> None:
         """Take over the parameters of the handler that this one is a copy of."""
@@ -745,17 +682,7 @@ class ExperimentHandler:
             plain: Callable[[Callable[..., Any]], Callable[..., Any]] = self.capture_metrics(None, test)
             return plain(metric_names)
         names = [metric_names] if isinstance(metric_names, str) else metric_names
-
-        def decorate(function: F) -> F:
-            @functools.wraps(function)
-            def call(*args: Any, **kwargs: Any) -> Any:
-                returned = function(*args, **kwargs)
-                self.set_dict_metrics(metrics_from_returned(returned, names, function.__name__), test)
-                return returned
-
-            return call  # type: ignore[return-value]
-
-        return decorate
+        return recording_decorator(lambda metrics: self.set_dict_metrics(metrics, test), names)
 
     def set_best(
         self,
@@ -907,13 +834,10 @@ class ExperimentHandler:
             ParameterError: there is no such signal.
             StateError: this is not the main thread.
         """
-        handler = weakref.ref(self)
+        watch_preemption(weakref.WeakMethod(self._written_run), save, signals)
 
-        def current() -> RunSession | UnrecordedSession | None:
-            alive = handler()
-            return None if alive is None else alive._session  # noqa: SLF001 - it is this one
-
-        watch_preemption(current, save, signals)
+    def _written_run(self) -> RunSession | UnrecordedSession | None:
+        return self._session
 
     def end(self, status: str = "completed", reason: str | None = None) -> None:
         """End the run; :meth:`reset` begins another one.
@@ -929,17 +853,13 @@ class ExperimentHandler:
             StateError: there is no run, or it is completed already.
             StorageError, BackendError: as :meth:`log`.
         """
-        known = {one.value: one for one in Status if one is not Status.RUNNING}
-        if status not in known:
-            raise ParameterError(f"end() has no status {status!r}; {closest(str(status), known)}")
-        if status == Status.COMPLETED.value and reason is not None:
-            raise ParameterError(f"end() got the reason {reason!r} for a completed run, which needs none")
+        outcome = wanted_outcome(status, reason)
         session = self._session
         if session is None:
             session = self._running("end()")  # raises
-        if session.is_logged and status != Status.COMPLETED.value:
+        if session.is_logged and outcome.status is not Status.COMPLETED:
             raise StateError(f"end({status!r}) was called after log() completed the run")
-        self._end(Outcome(known[status], time.time(), reason))
+        self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
         """End the current run, if it is not logged, and release it."""
@@ -963,13 +883,7 @@ class ExperimentHandler:
         """
         if self._configuration is None:
             raise StateError("reset() was called before start(): call start() for the first run")
-        uncompared = self._parameters.uncompared()
-        for name in parameters:
-            if name not in uncompared:
-                raise ParameterError(
-                    f"reset({name}=…): only parameters that are not compared may change between runs; "
-                    f"{closest(name, uncompared)}"
-                )
+        self._parameters.require_uncompared(parameters)
         outcome = Outcome(Status.INTERRUPTED, time.time(), "reset() before log()")
         if self._session is not None and not self._session.is_logged:
             self._session.finish(outcome)  # raises while the run is open, so that none of it is lost
@@ -1067,10 +981,7 @@ class ExperimentHandler:
             LegmError: the data does not fit the extension, or what is there.
             StateError: there is no run.
         """
-        session = self._running("set_custom_data()")
-        path = session.files.set_data(data, basename)
-        if not self._client.supports(Capability.FOLDERS) and self._client.supports(Capability.ARTIFACTS):
-            session.recorder.add_record(Artifact(path.name, str(path)))
+        self._running("set_custom_data()").keep_data(data, basename)
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
@@ -1087,11 +998,8 @@ class ExperimentHandler:
             StateError: there is no run.
         """
         self._client.require(Capability.DISPLAYS, "tensorboard_write()")
-        check_name("scalar or text", name, MetricError)
-        shown = value if isinstance(value, str) else to_recorded_value(name, value)
-        self._running("tensorboard_write()").recorder.add_record(
-            Display(name, shown, to_recorded_step(name, step), time.time())
-        )
+        display = to_recorded_display(name, value, step)
+        self._running("tensorboard_write()").recorder.add_record(display)
 
     @classmethod
     def load_existent(
@@ -1197,14 +1105,13 @@ class ExperimentHandler:
         """
         from legm.analysis import summaries as analysis
 
-        left_out = [exclude] if isinstance(exclude, str) else exclude or ()
         return analysis.write_summary_curves(
             self._client,
             self._current(),
             self._description,
             aggregation,
             groups,
-            left_out,
+            [exclude] if isinstance(exclude, str) else exclude or (),
             exclude_pattern,
             formats,
             style,
@@ -1278,29 +1185,20 @@ class ExperimentHandler:
             ParameterError: no configuration has a parameter of a constraint or group, or nothing is selected.
             SelectionError: ``where`` is not a selection; the message shows where it is wrong.
         """
-        from legm.analysis import notes, ranking
+        from legm.analysis import summaries as analysis
         from legm.analysis.grouping import group_ranked
-        from legm.analysis.selected_runs import SelectedRuns
-        from legm.core.selection import RunSelection
 
-        counts = [
-            one for one in read_counts(self._client, self._experiment) if one.description == self._description
-        ]
-        runs = SelectedRuns.of(
-            RunSelection.parse(where),
-            [one.configuration for one in counts],
-            functools.partial(read_runs, self._client),
-        )
-        found = ranking.rank_experiment(
-            runs.read,
-            runs.counts(counts),
+        found = analysis.rank_results(
+            self._client,
+            self._experiment,
+            self._description,
             metric,
             higher_better=higher_better,
             test=test,
             constraints=constraints,
             one_per_seed=one_per_seed,
+            where=where,
         )
-        notes.log_ranking_notes(ranking.ranking_value_key(metric, test=test), found)
         return found if group_by is None else group_ranked(found, group_by)
 
     @overload
@@ -1378,10 +1276,9 @@ class ExperimentHandler:
         from legm.core.selection import RunSelection
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
-        wanted = [self._named(one) for one in (a, *([b] if others is None else others))]
-        first, *rest = comparison.find_compared_configurations(self._client, self._experiment, wanted)
-        found = comparison.compare_runs(
-            *(self._client, self._description, first, rest, metric),
+        found = comparison.compare_results(
+            *(self._client, self._experiment, self._description, metric),
+            [self._named(one) for one in (a, *([b] if others is None else others))],
             test=test,
             seed=seed,
             level=level,
@@ -1432,15 +1329,17 @@ class ExperimentHandler:
         """
         from legm.analysis import summaries as analysis
 
-        self._client.require(Capability.FIGURES, "plot_comparison_bars()")
-        names = [metrics] if isinstance(metrics, str) else list(metrics)
-        prefix = "test_" if test else "best_"
-        rankings = {
-            prefix + name: self.get_best(
-                name, higher_better, test, one_per_seed=one_per_seed, where=where, **constraints
-            )
-            for name in names
-        }
+        rankings = analysis.rank_results_by_metric(
+            self._client,
+            self._experiment,
+            self._description,
+            metrics,
+            higher_better=higher_better,
+            test=test,
+            constraints=constraints,
+            one_per_seed=one_per_seed,
+            where=where,
+        )
         return analysis.write_summary_bars(
             self._client, self._experiment, self._description, rankings, formats, style, title
         )

@@ -42,7 +42,7 @@ from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_cou
 from legm.stats.value_choice import choice_as_dict, choice_note, value_title
 from legm.util.progress import show_progress
 
-__all__ = ["compare_runs", "comparison_as_dict", "find_compared_configurations"]
+__all__ = ["compare_results", "compare_runs", "comparison_as_dict", "find_compared_configurations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +355,28 @@ def _comparison_limits(
 
 def _compared_name(configuration: Configuration) -> str:
     return configuration.name or configuration.fingerprint
+
+
+def compare_results(
+    client: BackendClient,
+    experiment: str,
+    description: str,
+    metric: str,
+    wanted: Sequence[Configuration | str | os.PathLike[str]],
+    **given: Any,
+) -> list[Comparison]:
+    """Compare the first of several configurations of an experiment with each other one.
+
+    Args:
+        client: of the backend.
+        experiment: the experiment.
+        description: of the runs.
+        metric: a dev or test metric.
+        wanted: as for :func:`find_compared_configurations`.
+        **given: as for :func:`compare_runs`.
+    """
+    first, *others = find_compared_configurations(client, experiment, wanted)
+    return compare_runs(client, description, first, others, metric, **given)
 
 
 def find_compared_configurations(

@@ -8,12 +8,21 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.analysis.notes import brief_notes, different_code_note, left_out_note, repeated_note
+from legm.analysis import ranking
+from legm.analysis.notes import (
+    brief_notes,
+    different_code_note,
+    left_out_note,
+    log_ranking_notes,
+    repeated_note,
+)
+from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.unfinished import unfinished_curve, unfinished_statuses
 from legm.core.code_versions import count_code
 from legm.core.naming import readable_name
+from legm.core.selection import RunSelection
 from legm.delivery.client import BackendClient
-from legm.delivery.reading import number_of_runs_to_read, read_runs
+from legm.delivery.reading import number_of_runs_to_read, read_counts, read_runs
 from legm.errors import CorruptFile, LegmError, MetricError, StateError, StorageError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
     from legm.plotting import Style, StyleSheets, UnfinishedCurve
 
 __all__ = [
+    "rank_results",
+    "rank_results_by_metric",
     "require_summarized_runs",
     "summarize_results",
     "summary_curves",
@@ -331,6 +342,56 @@ def _summary_curves_by_figure(
         return {name: [name] for name in shown}
     pictures = {title: [m for m in members if m in shown] for title, members in groups.items()}
     return {title: members for title, members in pictures.items() if members}
+
+
+def rank_results(
+    client: BackendClient,
+    experiment: str,
+    description: str,
+    metric: str,
+    *,
+    higher_better: bool | None,
+    test: bool,
+    constraints: Mapping[str, Any],
+    one_per_seed: bool,
+    where: str | Sequence[str] | None,
+) -> list[Ranked]:
+    """Rank an experiment's configurations by their runs with a description, and log what was decided."""
+    counts = [one for one in read_counts(client, experiment) if one.description == description]
+    runs = SelectedRuns.of(
+        RunSelection.parse(where),
+        [one.configuration for one in counts],
+        functools.partial(read_runs, client),
+    )
+    found = ranking.rank_experiment(
+        runs.read,
+        runs.counts(counts),
+        metric,
+        higher_better=higher_better,
+        test=test,
+        constraints=constraints,
+        one_per_seed=one_per_seed,
+    )
+    log_ranking_notes(ranking.ranking_value_key(metric, test=test), found)
+    return found
+
+
+def rank_results_by_metric(
+    client: BackendClient, experiment: str, description: str, metrics: str | Sequence[str], **given: Any
+) -> dict[str, list[Ranked]]:
+    """The ranking by each of several metrics, for :func:`write_summary_bars`.
+
+    Args:
+        client: of the backend.
+        experiment: the experiment.
+        description: of the runs.
+        metrics: one metric or several.
+        **given: as for :func:`rank_results`.
+    """
+    client.require(Capability.FIGURES, "plot_comparison_bars()")
+    prefix = "test_" if given["test"] else "best_"
+    names = [metrics] if isinstance(metrics, str) else metrics
+    return {prefix + name: rank_results(client, experiment, description, name, **given) for name in names}
 
 
 def write_summary_bars(

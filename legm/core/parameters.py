@@ -554,6 +554,20 @@ class Parameters:
         """The plain values of the parameters that are excluded from the comparison, sorted by name."""
         return {name: self._plain_or_text(name) for name in sorted(self._values) if self._is_uncompared(name)}
 
+    def require_uncompared(self, names: Iterable[str]) -> None:
+        """Refuse parameters that are compared, which cannot change between runs of a configuration.
+
+        Raises:
+            ParameterError: one of them is compared, or was never set.
+        """
+        uncompared = self.uncompared()
+        for name in names:
+            if name not in uncompared:
+                raise ParameterError(
+                    f"reset({name}=…): only parameters that are not compared may change between runs; "
+                    f"{closest(name, uncompared)}"
+                )
+
     def configuration(self, experiment: str) -> Configuration:
         """The configuration of an experiment with these parameters.
 

@@ -11,9 +11,10 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from legm.delivery.run_session import RunSession
 from legm.delivery.unrecorded_session import UnrecordedSession
@@ -24,19 +25,21 @@ __all__ = ["SIGNALS", "watch_preemption"]
 
 log = logging.getLogger(__name__)
 
+CurrentRun: TypeAlias = Callable[[], RunSession | UnrecordedSession | None]
+
 SIGNALS = ("SIGTERM", "SIGUSR1")
 """The names of the signals that announce a preemption; a system without one of them cannot send it."""
 
 
 def watch_preemption(
-    current: Callable[[], RunSession | UnrecordedSession | None],
+    current: weakref.WeakMethod[CurrentRun],
     save: Callable[[], object] | None,
     names: Sequence[str] = SIGNALS,
 ) -> None:
     """Save and mark the current run once when a signal comes, and then do what the signal did before.
 
     Args:
-        current: returns the run that is being written; None where there is none any more.
+        current: the handler's method that returns the run that is being written, if there is one.
         save: stores the training's state; None for nothing.
         names: of the signals.
 
@@ -61,7 +64,7 @@ class _Preemption:
 
     def __init__(
         self,
-        current: Callable[[], RunSession | UnrecordedSession | None],
+        current: weakref.WeakMethod[CurrentRun],
         save: Callable[[], object] | None,
     ) -> None:
         self._current = current
@@ -74,7 +77,8 @@ class _Preemption:
         self._before[number] = signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        session = self._current() if os.getpid() == self._pid else None
+        current = self._current() if os.getpid() == self._pid else None
+        session = current and current()
         if session is None:
             self._pass_on(number, frame)
             return

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from legm.core.identity import configuration_differences
 from legm.core.rewinding import rewind_behind
@@ -17,8 +18,9 @@ from legm.errors import CorruptFile, LegmError, ParameterError, StateError, Stor
 from legm.records import Outcome, Plain, Record, Resumption, Run, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_logs
+from legm.runlog.recorded_values import to_recorded_step
 
-__all__ = ["RESUME", "ResumableRun", "ResumedLog", "WantedRun", "wanted_run"]
+__all__ = ["RESUME", "ResumableRun", "ResumedLog", "WantedRun", "wanted_run", "wanted_step"]
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,21 @@ def wanted_run(resume: bool | str | None) -> WantedRun | None:
     if not isinstance(resume, str) or not resume:
         raise ParameterError(f"start(resume={resume!r}): it must be True, False, or the id of a run")
     return WantedRun(resume)
+
+
+def wanted_step(rewind_to: Any, wanted: WantedRun | None) -> int | None:
+    """The step that a resumed run goes back to, as ``start(rewind_to=…)`` is given it.
+
+    Raises:
+        MetricError: it is not a whole number.
+        ParameterError: no run is to be resumed.
+    """
+    if rewind_to is None:
+        return None
+    step = to_recorded_step("rewind_to", rewind_to)
+    if wanted is None:
+        raise ParameterError("start(rewind_to=…) goes back in an earlier run: pass resume=True too")
+    return step
 
 
 @dataclass(slots=True)

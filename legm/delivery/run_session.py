@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
@@ -26,7 +26,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
 from legm.delivery.resuming import ResumableRun
 from legm.delivery.trusted import trust
-from legm.errors import LegmError, StorageError
+from legm.errors import LegmError, ParameterError, StateError, StorageError, closest
 from legm.hooks import Capability
 from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunMarks, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
@@ -36,7 +36,15 @@ from legm.runlog.recorder import Recorder
 from legm.runlog.user_files import UserFiles
 from legm.version import __version__
 
-__all__ = ["RunSession", "can_delete_runs", "delete_run", "new_run", "resume_as", "store_run"]
+__all__ = [
+    "RunSession",
+    "can_delete_runs",
+    "delete_run",
+    "new_run",
+    "resume_as",
+    "store_run",
+    "wanted_outcome",
+]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +82,20 @@ def new_run(
         parameters=parameters,
         environment=redact("", environment | dict(origin or {})),
     )
+
+
+def wanted_outcome(status: str, reason: str | None) -> Outcome:
+    """How a run ends now, as ``end()`` is told.
+
+    Raises:
+        ParameterError: there is no such status, or a completed run has a reason.
+    """
+    known = {one.value: one for one in Status if one is not Status.RUNNING}
+    if status not in known:
+        raise ParameterError(f"end() has no status {status!r}; {closest(str(status), known)}")
+    if known[status] is Status.COMPLETED and reason is not None:
+        raise ParameterError(f"end() got the reason {reason!r} for a completed run, which needs none")
+    return Outcome(known[status], time.time(), reason)
 
 
 class RunCompanion(Protocol):
@@ -200,6 +222,31 @@ class RunSession:
         kept = self.files.keep(source, name)
         self.recorder.add_record(Artifact(name or source.name, str(kept)))
         return kept
+
+    def keep_data(self, data: Any, basename: str) -> None:
+        """Keep data as a file of the run, and a copy in a backend that has files but no folders.
+
+        Raises:
+            InvalidName: the name has no known extension.
+            LegmError: the data does not fit it, or what is there.
+        """
+        path = self.files.set_data(data, basename)
+        if not self._client.supports(Capability.FOLDERS) and self._client.supports(Capability.ARTIFACTS):
+            self.recorder.add_record(Artifact(path.name, str(path)))
+
+    def require_claimed(self) -> bool:
+        """Refuse a run that began without a claim.
+
+        Returns:
+            True.
+
+        Raises:
+            StateError: it did, or this is a forked process, and the run belongs to its parent.
+        """
+        self.recorder.require_own_process()
+        if not self.was_claimed:
+            raise StateError("should_run() was called after the run began: call it before start() or reset()")
+        return True
 
     def finish(self, outcome: Outcome) -> RunResult:
         """End the run in every backend; it may be continued, and ended again.

@@ -23,7 +23,7 @@ class UnrecordedSession:
         run: the run as this process knows it; it has no log.
     """
 
-    was_claimed = is_resumed = False
+    is_resumed = False
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -33,6 +33,9 @@ class UnrecordedSession:
     def keep_file(self, source: Path, name: str | None = None) -> Path:  # noqa: ARG002
         """Return the file itself, of which no copy is kept."""
         return source
+
+    def keep_data(self, data: Any, basename: str) -> None:
+        """Do nothing."""
 
     def finish(self, outcome: Outcome) -> RunResult:
         """The result of a run without any values."""
@@ -72,10 +75,6 @@ class _NullRecorder:
     def wait_until_delivered(self, position: int, timeout: float) -> bool:  # noqa: ARG002
         """There is nothing to deliver."""
         return True
-
-    def set_data(self, data: Any, basename: str) -> Path:  # noqa: ARG002
-        """Return the name of a file that is not written."""
-        return Path(basename)
 
 
 def wait_for_recorded_folder(client: BackendClient, configuration: Configuration) -> Path:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from legm.core.naming import check_name
 from legm.core.texts import counted
 from legm.errors import MetricError, closest
-from legm.records import BestRule
+from legm.records import BestRule, Display
 
 __all__ = [
     "EXACT",
     "flatten_recorded_metrics",
     "metrics_from_returned",
     "recorded_rounding_problem",
+    "recording_decorator",
     "to_best_rule",
+    "to_recorded_display",
     "to_recorded_step",
     "to_recorded_value",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _INT64 = range(-(2**63), 2**63)
 _RULES = ("last", "early_stopping")
@@ -99,6 +105,22 @@ def to_recorded_step(name: str, step: Any) -> int:
     return whole
 
 
+def to_recorded_display(name: str, value: Any, step: Any) -> Display:
+    """A scalar or text that is shown at a step, and is not a metric.
+
+    Args:
+        name: the name under which it is shown.
+        value: a number or a text.
+        step: the step.
+
+    Raises:
+        MetricError: it is neither a number nor text, or the step is not a whole number.
+    """
+    check_name("scalar or text", name, MetricError)
+    shown = value if isinstance(value, str) else to_recorded_value(name, value)
+    return Display(name, shown, to_recorded_step(name, step), time.time())
+
+
 def flatten_recorded_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
     """The name, index and value of each number in a mapping of metrics or of indexed metrics."""
     for name, value in metrics.items():
@@ -168,3 +190,25 @@ def metrics_from_returned(returned: Any, names: Sequence[str] | None, function: 
             f"{function}() returned {counted(len(values), 'value')} for the metrics {list(names)}"
         )
     return dict(zip(names, values, strict=True))
+
+
+def recording_decorator(
+    record: Callable[[dict[str, Any]], object], names: Sequence[str] | None
+) -> Callable[[F], F]:
+    """A decorator for functions whose results are recorded as metrics.
+
+    Args:
+        record: takes the metrics of each call.
+        names: as for :func:`metrics_from_returned`.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            returned = function(*args, **kwargs)
+            record(metrics_from_returned(returned, names, function.__name__))
+            return returned
+
+        return call  # type: ignore[return-value]
+
+    return decorate
