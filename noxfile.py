@@ -149,6 +149,13 @@ def trackers_newest(session: nox.Session) -> None:
 
 
 @nox.session(python=MAIN)
+def mysql(session: nox.Session) -> None:
+    """An MLflow store in MariaDB, whose server has to be installed: ``apt-get install mariadb-server``."""
+    session.install("-e", ".[test-trackers]", "pymysql>=1.1")
+    session.run("python", "-m", "pytest", "-n", "0", "tests/backends/mlflow/test_mysql.py", *session.posargs)
+
+
+@nox.session(python=MAIN)
 def lint(session: nox.Session) -> None:
     """The linter, the formatter, and the schemas of pyproject.toml, the workflows and the issue forms."""
     session.install("ruff>=0.6", "check-jsonschema>=0.39", "validate-pyproject>=0.23", "packaging")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FOLDERS, spread_slow_first
-from tests.support.paths import TESTS
+from tests.conftest import APART, FOLDERS, spread_slow_first
+from tests.support.paths import ROOT, TESTS
 
 FILES = sorted(path for path in TESTS.rglob("*.py") if not {"compat_scripts", "samples"} & set(path.parts))
 MODULES = [path for path in FILES if path.name.startswith("test_")]
@@ -78,7 +78,16 @@ def test_where_the_project_is_is_said_once(file):
 
 
 def test_each_folder_and_module_that_has_a_marker_is_there():
-    assert [name for names in FOLDERS.values() for name in names if not (TESTS / name).exists()] == []
+    named_here = [*(name for names in FOLDERS.values() for name in names), *APART]
+    assert [name for name in named_here if not (TESTS / name).exists()] == []
+
+
+def test_private_access_is_excused_line_by_line():
+    """An exception for a whole file would hide the next one."""
+    wide = re.compile(r"^# (ruff|flake8): noqa($|.*SLF)", re.MULTILINE)
+    files = [path for folder in ("legm", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    assert [str(path) for path in files if wide.search(path.read_text(encoding="utf-8"))] == []
+    assert "SLF" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_each_test_module_is_in_a_folder_that_is_a_package():

@@ -107,8 +107,6 @@ def _wandb_key_in_netrc(url: str) -> str | None:
 
 # W&B's internals
 
-# ruff: noqa: SLF001
-
 
 def _new_session_state() -> Any:
     """A state of W&B's library; None where it has internals that are unknown."""
@@ -143,7 +141,7 @@ def _is_session_redirected() -> bool:
         and set(known) <= vars(_wandb_state_shared_by_sessions(os.getpid())).keys()
     ):
         return False
-    wandb_setup._setup = _by_session(wandb_setup._setup, lambda: _of_thread.state)
+    wandb_setup._setup = _by_session(wandb_setup._setup, lambda: _of_thread.state)  # noqa: SLF001 - W&B's
     # The login is in the session's settings already; W&B would make it that of the whole process, and print.
     initial.maybe_login = _by_session(initial.maybe_login, lambda: None)
     return True
@@ -166,20 +164,20 @@ def _wandb_state_shared_by_sessions(process: int) -> Any:
     """What all sessions of a process have in common: W&B's event loop and its service process."""
     from wandb.sdk import wandb_setup
 
-    return wandb_setup._WandbSetup(pid=process)
+    return wandb_setup._WandbSetup(pid=process)  # noqa: SLF001 - W&B's
 
 
 def _make_session_state(process: int) -> Any:
     shared = _wandb_state_shared_by_sessions(process)
     state = copy.copy(shared)
-    state._settings = state._settings_environ = state._session_identity = None
-    state._active_runs = []
+    state._settings = state._settings_environ = state._session_identity = None  # noqa: SLF001 - W&B's
+    state._active_runs = []  # noqa: SLF001 - W&B's
 
     def ensure_service() -> Any:
-        if state._connection is None:
+        if state._connection is None:  # noqa: SLF001 - W&B's
             with _user_wandb_service_hidden(), _terminal_unchanged_by_session():
-                state._connection = shared.ensure_service()
-        return state._connection
+                state._connection = shared.ensure_service()  # noqa: SLF001 - W&B's
+        return state._connection  # noqa: SLF001 - W&B's
 
     state.ensure_service = ensure_service
     return state

@@ -5,8 +5,6 @@ rows, with the same messages that ``run.log`` sends. They are the SDK's own and 
 version of the SDK has other ones, each row goes through ``run.log``.
 """
 
-# ruff: noqa: SLF001
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -36,18 +34,16 @@ def send_history_rows(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
         for row in rows:
             run.log(row)
         return
-    interface, encodings = run._interface, run._settings.x_history_value_encoding.split(",")
+    interface, encodings = run._interface, run._settings.x_history_value_encoding.split(",")  # noqa: SLF001 - W&B's
     forms = {"json_form": "json" in encodings, "typed_form": "typed" in encodings}
-    remaining = iter(rows)
-    while requests := [
-        _history_request(row, interface._stream_id, forms) for row in islice(remaining, _ROWS_AT_ONCE)
-    ]:
+    remaining, stream = iter(rows), interface._stream_id  # noqa: SLF001 - W&B's
+    while requests := [_history_request(row, stream, forms) for row in islice(remaining, _ROWS_AT_ONCE)]:
 
         async def publish_history(batch: list[Any] = requests) -> None:
             for request in batch:
-                await interface._client.publish(request)
+                await interface._client.publish(request)  # noqa: SLF001 - W&B's
 
-        interface._asyncer.run(publish_history)
+        interface._asyncer.run(publish_history)  # noqa: SLF001 - W&B's
 
 
 def _can_publish_history(run: Any) -> bool:
@@ -56,14 +52,14 @@ def _can_publish_history(run: Any) -> bool:
         InterfaceSock is not None
         and isinstance(interface, InterfaceSock)
         and all(hasattr(interface, name) for name in ("_asyncer", "_client", "_stream_id"))
-        and hasattr(run._settings, "x_history_value_encoding")
+        and hasattr(run._settings, "x_history_value_encoding")  # noqa: SLF001 - W&B's
     )
 
 
 def _history_request(row: dict[str, float | str], stream: str, forms: dict[str, bool]) -> Any:
     request = ServerRequest()
     record = request.record_publish
-    record._info.stream_id = stream
+    record._info.stream_id = stream  # noqa: SLF001 - W&B's
     items = record.request.partial_history.item
     for key, value in row.items():
         item = items.add()
