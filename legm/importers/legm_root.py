@@ -83,6 +83,14 @@ class LegmRootSource:
         for group in self.groups():
             yield from group.runs()
 
+    def number_of_runs(self) -> int:
+        """How many runs have ended; those in damaged folders are not counted."""
+        return sum(
+            one.completed + sum(one.left_out.values())
+            for experiment in self._client.experiments()
+            for one in self._client.counts_as_stored(experiment)
+        )
+
     def groups(self) -> Iterator[RunGroup]:
         """The runs of each experiment."""
         for experiment in self._client.experiments():

@@ -13,6 +13,7 @@ from legm import ExperimentHandler
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
+from legm.importers.legm_root import LegmRootSource
 from legm.records import Query, RunResult, Series, Split, Status
 from legm.runlog import log_reader
 from tests.support.mlflow_store import prepare_store
@@ -55,6 +56,16 @@ def test_every_run_is_imported_bit_for_bit(tmp_path, logs):
         assert [r for r, (n, _) in report.omitted.items() if n >= 2]
         ours = [replace(one, points=other.points) for one, other in zip(ours, theirs, strict=True)]
     assert [comparable(one) for one in ours] == [comparable(one) for one in theirs]
+
+
+def test_the_number_of_runs_is_known_before_they_are_read(tmp_path):
+    script(ExperimentHandler(tmp_path, "e"))
+    one_run(tmp_path).end("failed", "on purpose")
+    with one_run(tmp_path) as running:
+        running.set_metric("loss", 1.0)
+        running.flush()
+        source = LegmRootSource(tmp_path)
+        assert source.number_of_runs() == len(list(source.runs())) == 4
 
 
 def test_metadata_names_files_and_failed_runs_come_too(tmp_path):

@@ -406,6 +406,13 @@ def by_configuration(root: Path, experiment: str) -> list[list[str]]:
     return sorted(sorted(keys) for keys in found.values())
 
 
+def test_the_number_of_runs_is_known_before_they_are_read(tmp_path):
+    for name in ("a/x", "a/y", "b"):
+        write_event(tmp_path / name, scalar("loss", 1.0, 0))
+    source = TensorboardSource(tmp_path)
+    assert source.number_of_runs() == len(list(source.runs())) == 3
+
+
 def test_seeds_in_the_names_of_folders_are_runs_of_one_configuration(tmp_path):
     """The folders that Stable-Baselines3 makes for a script with a folder of its own for each seed."""
     seeds = [f"seed_{seed}/PPO_1" for seed in range(3)]

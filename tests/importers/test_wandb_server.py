@@ -13,6 +13,7 @@ import wandb
 from legm import StorageError
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
+from legm.importers.wandb.server import WandbServerSource
 from legm.records import BestRule, Series, Split, Status
 from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_scripts import run_script
@@ -75,6 +76,12 @@ def filled(tmp_path_factory):
         server.words = True
         yield server
     assert not server.unknown
+
+
+@pytest.mark.parametrize(("address", "count"), [("digits", 3), ("digits/r1", 1), ("", 4)])
+def test_the_number_of_runs_is_known_before_they_are_read(filled, address, count):
+    source = WandbServerSource(f"wandb:{ENTITY}/{address}".rstrip("/"))
+    assert source.number_of_runs() == count == len(list(source.runs()))
 
 
 def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):

@@ -81,6 +81,10 @@ class TensorboardSource:
         for key in self._run_folders():
             yield self.run(key)
 
+    def number_of_runs(self) -> int:
+        """How many runs the folders make."""
+        return len(self._run_folders())
+
     def run(self, key: str) -> ExternalRun:
         """The run with a key, which is its path."""
         found = self._run_folders().get(key)

@@ -121,8 +121,7 @@ class WandbServerSource:
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, project by project, oldest first."""
         self._api.flush()  # it caches earlier answers
-        projects = [self._project] if self._project else self._projects()
-        for project in projects:
+        for project in self._projects():
             path = f"{self._entity}/{project}"
             if self._run_id:
                 with self._translate_errors("read the run"):
@@ -134,7 +133,16 @@ class WandbServerSource:
                 if external is not None:
                     yield external
 
+    def number_of_runs(self) -> int:
+        """How many runs the server says there are."""
+        if self._run_id:
+            return 1
+        with self._translate_errors("count the runs"):
+            return sum(len(self._api.runs(f"{self._entity}/{one}", per_page=1)) for one in self._projects())
+
     def _projects(self) -> list[str]:
+        if self._project:
+            return [self._project]
         found = self._iterate("list the projects", self._api.projects(self._entity))
         return sorted(str(one.name) for one in found)
 
