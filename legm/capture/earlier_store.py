@@ -5,8 +5,10 @@
     <root>/.legm/mlflow/<version>.db     the runs of earlier captures, by MLflow's version
     <root>/.legm/capture/<one>/mlflow.db the private store of a capture: it begins as a copy
 
-The copy is made when the script imports MLflow. It has two tables more: what the runs were like when the
-script began, so that those which it leaves alone are not imported again.
+The copy is made when the script imports MLflow. Where the newest store is of another version of MLflow, whose
+tables may be others, its rows are added to the tables that MLflow makes. The private store has two tables
+more: what the runs were like when the script began, so that those which it leaves alone are not imported
+again.
 
 This module imports the standard library alone, and works on old Pythons, since a captured script runs it too.
 """
@@ -27,6 +29,7 @@ __all__ = [
     "ABOUT_FILE",
     "BELOW_ROOT",
     "EARLIER_TABLES",
+    "add_runs_of_another_version",
     "begin_with_earlier_runs",
     "earlier_states",
     "has_table",
@@ -40,7 +43,7 @@ ABOUT_FILE = "mlflow-store.json"
 BELOW_ROOT = "legm-root:"
 """What addresses of files begin with in a kept store: they are relative, since the root may be moved."""
 EARLIER_TABLES = ("legm_earlier_runs", "legm_earlier_metrics")
-_STORE = "mlflow.db"
+_STORE, _OTHER = "mlflow.db", "mlflow-of-another-version.db"
 _CONTENTS = {
     "runs": "run_uuid, name, status, start_time, end_time, lifecycle_stage, experiment_id",
     "params": "run_uuid, key, value",
@@ -48,6 +51,11 @@ _CONTENTS = {
     "inputs": "destination_id, source_id",
     "logged_models": "source_run_id, model_id",
 }
+_COPIED = (
+    *("experiments", "experiment_tags", "runs", "params", "tags", "metrics", "latest_metrics", "inputs"),
+    *("input_tags", "datasets", "logged_models", "logged_model_params", "logged_model_tags"),
+    "logged_model_metrics",
+)
 
 
 def kept_store(own_folder: Path, version: str) -> Path:
@@ -79,7 +87,11 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
     kept = kept_store(own_folder, version)
     stamp = None if kept.is_symlink() or kept.parent.is_symlink() else kept_store_stamp(kept)
     (staging / ABOUT_FILE).write_text(json.dumps({"version": version, "kept": stamp}))
-    if stamp is None:
+    newest = _newest_kept_store(own_folder)
+    if newest is None:
+        return
+    if newest != kept:
+        shutil.copyfile(str(newest), str(staging / _OTHER))
         return
     copy = staging / (_STORE + ".copy")
     try:
@@ -93,6 +105,47 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
     finally:
         if copy.exists():
             copy.unlink()
+
+
+def _newest_kept_store(own_folder: Path) -> Path | None:
+    """The store of the latest capture, whatever its version of MLflow; None if there is none."""
+    folder = own_folder / "mlflow"
+    found = [] if folder.is_symlink() else [path for path in folder.glob("*.db") if not path.is_symlink()]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def add_runs_of_another_version(staging: Path) -> None:
+    """Add the rows of a kept store of another version to the private store, whose tables were made now.
+
+    What only one of the versions has stays out. The caller excludes other processes of the script.
+
+    Args:
+        staging: the staging folder.
+    """
+    other = staging / _OTHER
+    if not other.exists():
+        return
+    try:
+        with closing(sqlite3.connect(str(staging / _STORE))) as connection:
+            connection.execute("PRAGMA trusted_schema = 0")
+            connection.execute("ATTACH ? AS other", (str(other),))
+            for table in _COPIED:
+                columns = _columns(connection, "other", table)
+                common = ", ".join(one for one in _columns(connection, "main", table) if one in columns)
+                if common:
+                    connection.execute(
+                        f"INSERT INTO main.{table} ({common}) SELECT {common} FROM other.{table}"
+                    )
+            _locate_earlier_files(connection, staging.parent.parent.parent, staging)
+            _note_earlier_states(connection)
+            connection.commit()
+    finally:
+        other.unlink()
+
+
+def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
+    """The names of a table's columns; none if there is no such table."""
+    return [name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})").fetchall()]
 
 
 def _locate_earlier_files(connection: sqlite3.Connection, root: Path, staging: Path) -> None:

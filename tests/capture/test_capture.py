@@ -9,15 +9,17 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from legm.backends.mlflow.names import mlflow_sqlite_uri
-from legm.capture.earlier_store import begin_with_earlier_runs, unchanged_earlier_runs
+from legm.capture.earlier_store import begin_with_earlier_runs, kept_store, unchanged_earlier_runs
 from legm.capture.kept_store import keep_mlflow_store
 from legm.records import RunResult, Series, Split, Status
-from legm.runlog.file_names import CONSOLE_FILE
+from legm.runlog.file_names import CONSOLE_FILE, OWN_FOLDER
 from tests.support.captured import QUIET, begin, command, play, prepare_kept_store, results
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import count_native_runs, prepare_store
@@ -577,6 +579,35 @@ def test_a_later_capture_finds_and_resumes_the_runs_of_an_earlier_one(tmp_path):
         assert all("/artifacts/" in address for _, _, address in found[:2])  # nothing outside the root
         keys = {one.run.environment["imported"]["key"] for one in (new, continued)}
         assert unchanged_earlier_runs(there) == {"one", "two", *keys}
+
+
+CONTINUED = """
+import mlflow
+(run,) = mlflow.search_runs(experiment_names=["parts"], output_format="list")
+assert run.data.params == {"lr": "0.1"} and run.data.metrics == {"loss": 0.5}, run
+with mlflow.start_run(run_id=run.info.run_id):
+    mlflow.log_metric("loss", 0.25, step=1)
+"""
+
+
+def test_a_script_with_another_version_of_mlflow_finds_and_resumes_earlier_runs_too(tmp_path):
+    older = prepare_store(kept_store(tmp_path / "root" / OWN_FOLDER, "2.21.0"))
+    client = MlflowClient(mlflow_sqlite_uri(older))
+    made = client.create_run(client.create_experiment("parts"))
+    client.log_param(made.info.run_id, "lr", 0.1)
+    client.log_metric(made.info.run_id, "loss", 0.5, step=0)
+    client.set_terminated(made.info.run_id)
+    with closing(sqlite3.connect(older)) as there:  # a table less, a column more, another schema
+        there.executescript(
+            "DROP TABLE logged_models; ALTER TABLE runs ADD COLUMN removed_since TEXT; "
+            "UPDATE alembic_version SET version_num = 'of another version'"
+        )
+    status, _, err = play(tmp_path, CONTINUED)
+    assert status == 0, err
+    assert "earlier captures" not in err
+    (run,) = results(tmp_path, "parts")
+    assert curve(run, "loss") == [(0, 0.5), (1, 0.25)]
+    assert (tmp_path / "root" / ".legm" / "mlflow" / f"{version('mlflow')}.db").exists()
 
 
 # The command

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from legm.capture.earlier_store import kept_store
 from legm.records import RunResult
+from legm.runlog.file_names import OWN_FOLDER
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import prepare_store
 from tests.support.reading import runs_of
@@ -48,7 +49,7 @@ def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int,
 
 def prepare_kept_store(folder: Path) -> None:
     """Let the next capture begin with MLflow's tables, as after an earlier one: there are no runs."""
-    prepare_store(kept_store(folder / "root", version("mlflow")))
+    prepare_store(kept_store(folder / "root" / OWN_FOLDER, version("mlflow")))
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:

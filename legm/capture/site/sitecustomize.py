@@ -186,6 +186,15 @@ def _begin_with_earlier_runs(version):
         sys.stderr.write(f"legm: MLflow does not have the runs of earlier captures: {error!r}\n")
 
 
+def _add_runs_of_another_version():
+    """The same, where another version of MLflow made their store; the tables are locked."""
+    try:
+        earlier = _load_capture_module("capture", "earlier_store")
+        earlier.add_runs_of_another_version(pathlib.Path(_STAGING_FOLDER))
+    except Exception as error:
+        sys.stderr.write(f"legm: MLflow does not have the runs of earlier captures: {error!r}\n")
+
+
 def _patch_captured_mlflow_tables(utils):
     """Let concurrent processes create the tables one after the other: otherwise the store breaks."""
     exist, initialize = utils._all_tables_exist, utils._initialize_tables  # noqa: SLF001 - there is no public name
@@ -200,6 +209,7 @@ def _patch_captured_mlflow_tables(utils):
         with _captured_store_locked(os.path.join(_STAGING_FOLDER, ".tables")):
             if not exist(engine):
                 initialize(engine)
+                _add_runs_of_another_version()
 
     utils._all_tables_exist, utils._initialize_tables = locked_exist, locked_initialize  # noqa: SLF001
 
