@@ -31,6 +31,8 @@ def test_every_command_answers_in_json(tmp_path):
         "show": [one],
         "logs": [kept.run_id, tmp_path / "kept"],
         "diff": [one, other],
+        "tag": [tmp_path / "kept" / kept.run_id, "good"],
+        "note": [tmp_path / "kept" / kept.run_id, "a note"],
         "recover": [root],
         "upgrade": [root],
         "sync": [root],
