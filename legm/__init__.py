@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         parse_args_and_metadata,
         splitify_namespace,
     )
+    from legm.changes.amend import amend
     from legm.handler import ExperimentHandler
     from legm.hooks import hookimpl
 
@@ -48,6 +49,7 @@ __all__ = [
     "__version__",
     "add_arguments",
     "add_metadata",
+    "amend",
     "from_namespace",
     "hookimpl",
     "parse_args_and_metadata",
@@ -59,6 +61,7 @@ _HOMES = {
     "ExperimentHandler": "legm.handler",
     "add_arguments": "legm.arguments",
     "add_metadata": "legm.arguments",
+    "amend": "legm.changes.amend",
     "from_namespace": "legm.arguments",
     "hookimpl": "legm.hooks",
     "parse_args_and_metadata": "legm.arguments",

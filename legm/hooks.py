@@ -46,6 +46,7 @@ from legm.records import (
 __all__ = [
     "Backend",
     "Capability",
+    "FolderChanger",
     "FolderReader",
     "Hooks",
     "hookimpl",
@@ -254,6 +255,147 @@ class FolderReader(Protocol):
 
         Raises:
             StorageError: a file cannot be written.
+        """
+
+
+class FolderChanger(Protocol):
+    """Changes the folders of configurations, for a backend with FOLDERS: what amending and moving runs needs.
+
+    A package declares it by an entry point of the group ``legm.folder_changers`` with the backend's name.
+    Every call may be repeated after it was interrupted. Run logs and artifacts are legm's own business.
+    """
+
+    def stated(self, folder: Path) -> str | None:
+        """The fingerprint of the configuration that a folder is of, read quickly.
+
+        Args:
+            folder: a folder.
+
+        Returns:
+            None where it is not a configuration's.
+        """
+
+    def find(self, root: Path, configuration: Configuration) -> Path | None:
+        """Find the folder of a configuration.
+
+        Args:
+            root: the root directory.
+            configuration: the configuration.
+
+        Returns:
+            None where there is none.
+        """
+
+    def experiment_path(self, root: Path, experiment: str) -> Path:
+        """Find the folder of an experiment's configurations.
+
+        Args:
+            root: the root directory.
+            experiment: the experiment's name.
+
+        Returns:
+            where they are, or would be made.
+        """
+
+    def own_experiment_path(self, root: Path, experiment: str) -> Path:
+        """The folder that an experiment's name gives, wherever a user moved it.
+
+        Args:
+            root: the root directory.
+            experiment: the experiment's name.
+
+        Returns:
+            its path; there need not be such a folder.
+        """
+
+    def make(self, root: Path, configuration: Configuration) -> Path:
+        """Make the folder of a configuration, or find it.
+
+        Args:
+            root: the root directory.
+            configuration: the configuration.
+
+        Returns:
+            the folder.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+
+    def make_copy(self, folder: Path, configuration: Configuration) -> None:
+        """Make a configuration's folder at a path where no handler finds it, such as in the trash.
+
+        Args:
+            folder: the path.
+            configuration: the configuration.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+
+    def adopt(self, configuration: Configuration, folder: Path, now: Path, experiment: Path) -> bool:
+        """Make a folder that of another configuration, and rename it, so that handlers find it at once.
+
+        Args:
+            configuration: what the folder is of from now on.
+            folder: where it is; it may have been renamed before.
+            now: where it is to be.
+            experiment: the folder of its experiment then.
+
+        Returns:
+            False where another folder is of the configuration already; nothing is changed then.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+
+    def refresh(self, experiment: Path) -> None:
+        """Bring what is kept of an experiment's folder, such as an index, up to date.
+
+        Args:
+            experiment: the experiment's folder.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+
+    def stored_run_ids(self, folder: Path) -> Sequence[str]:
+        """The runs that a folder has beside their logs.
+
+        Args:
+            folder: the configuration's folder.
+
+        Returns:
+            their ids.
+
+        Raises:
+            LegmError: a file is damaged, or cannot be read.
+        """
+
+    def amend_runs(self, folder: Path, runs: Iterable[Run], *, parameters_change: bool) -> None:
+        """Change what is kept of runs to the configuration that their folder is of now.
+
+        Args:
+            folder: the configuration's folder.
+            runs: as they are now.
+            parameters_change: whether their own parameters, which are not compared, change too.
+
+        Raises:
+            LegmError: a file is damaged, or cannot be written.
+        """
+
+    def move_runs(self, source: Path, target: Path, runs: Iterable[Run]) -> None:
+        """Move what is kept of runs, except logs and artifacts, to another folder.
+
+        A run is in the other folder before it is removed from this one.
+
+        Args:
+            source: the folder that has the runs.
+            target: the folder that is to have them.
+            runs: as they are to be there.
+
+        Raises:
+            LegmError: a file is damaged, or cannot be written.
         """
 
 

@@ -3,7 +3,8 @@
 A run is a log of records: first its :class:`Run`, then :class:`Points`, :class:`BestRule`, :class:`Display`
 and :class:`Artifact` in the order they were recorded, and an :class:`Outcome` when it ends. A run that is
 resumed continues with a :class:`Resumption`, and a :class:`Rewind` where training went back to a checkpoint.
-What becomes known of where it runs follows as an :class:`EnvironmentUpdate`. A backend returns a
+What becomes known of where it runs follows as an :class:`EnvironmentUpdate`. A user who changes its
+configuration later appends an :class:`Amendment`. A backend returns a
 :class:`RunResult` for each run, or a :class:`RunCounts` for several. Statistics over these are a
 :class:`Summary` or a :class:`Curve`.
 """
@@ -20,6 +21,7 @@ from legm.errors import LegmError
 
 __all__ = [
     "Aggregate",
+    "Amendment",
     "Artifact",
     "BestRule",
     "Comparison",
@@ -374,6 +376,23 @@ class EnvironmentUpdate:
     """
 
     environment: Mapping[str, Plain]
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """A user changed which configuration a run is of; it holds from its beginning, and the last one counts.
+
+    It is read as a part of the :class:`Run`, and never sent to a backend as a record.
+
+    Args:
+        configuration: the configuration that the run is of now.
+        parameters: the parameters that are not compared now, with the run's values.
+        time: when, in seconds since 1970.
+    """
+
+    configuration: Configuration
+    parameters: Mapping[str, Plain]
+    time: float
 
 
 Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome | Resumption | Rewind | EnvironmentUpdate

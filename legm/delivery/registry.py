@@ -21,8 +21,8 @@ import pluggy
 
 from legm.core.credentials import is_credential, redact, redact_url_password
 from legm.delivery.circuit_breaker import PATIENCE
-from legm.errors import BackendError, LegmError, closest
-from legm.hooks import Backend, Capability, FolderReader, Hooks
+from legm.errors import BackendError, LegmError, NotSupported, closest
+from legm.hooks import Backend, Capability, FolderChanger, FolderReader, Hooks
 from legm.records import Plain
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "backend_names",
     "backend_plugin_manager",
     "find_backend_by_stored_name",
+    "find_folder_changer",
     "find_folder_reader",
     "installed_backends",
     "is_registered_backend",
@@ -52,6 +53,8 @@ _BUILT_IN = {
     "mlflow": "legm.backends.mlflow:MlflowBackend",
     "wandb": "legm.backends.wandb:WandbBackend",
 }
+_CHANGER_GROUP = "legm.folder_changers"
+_FOLDER_CHANGERS = {"local": "legm.backends.local.folder_changes"}
 _FOLDER_READERS = {"local": "legm.backends.local.folder_reader"}
 _EXTRAS = {
     "mlflow": "mlflow",
@@ -88,6 +91,26 @@ def find_folder_reader(name: str) -> FolderReader | None:
         return None
     points = _backend_entry_points(_FOLDER_GROUP).get(name, [])
     return cast("FolderReader", _load_only_entry_point(points)) if points else None
+
+
+def find_folder_changer(name: str) -> FolderChanger:
+    """What changes the folders of a backend.
+
+    Args:
+        name: the backend's.
+
+    Raises:
+        NotSupported: the backend has none, or there is no such backend.
+        BackendError: the package that declares it is broken, or several declare it.
+    """
+    if name in _FOLDER_CHANGERS:
+        return cast("FolderChanger", importlib.import_module(_FOLDER_CHANGERS[name]))
+    points = _backend_entry_points(_CHANGER_GROUP).get(name, [])
+    if not points:
+        raise NotSupported(
+            f"the backend {name!r} does not support changing what is stored of runs in folders"
+        )
+    return cast("FolderChanger", _load_only_entry_point(points))
 
 
 def make_backends(

@@ -48,6 +48,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+_ATTEMPTS = 10  # to begin a run in a folder that a user is changing
+
 _DROPPED = "its handler was dropped before log()"
 
 
@@ -138,17 +140,24 @@ class RunSession:
     ) -> None:
         from legm.core import results  # noqa: F401 - a signal handler must not find it partly imported
 
-        self.folder = client.make_folder(run.configuration)
-        """The configuration's."""
         self.is_logged = False
         """Whether the run was completed and nothing was set since; whoever sets something resets this."""
         self.companions: list[RunCompanion] = []
         """What observes the process while the run lasts; each ends when the run ends, by any means."""
         self._client = client
-        self._logs = LogFolder.of(self.folder)
-        with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
-            resumed = resumable and resumable.take_over(self._logs, client.backend_options)
-            writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
+        for _ in range(_ATTEMPTS):
+            self.folder = client.make_folder(run.configuration)
+            """The configuration's."""
+            self._logs = LogFolder.of(self.folder)
+            with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
+                resumed = resumable and resumable.take_over(self._logs, client.backend_options)
+                writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
+            if resumed or client.folder(run.configuration) == self.folder:
+                break
+            writer.close()  # a user amended or deleted the configuration at this moment
+            writer.path.unlink(missing_ok=True)
+        else:
+            raise StorageError(f"{self.folder} is changed all the time by another process: try it again")
         earlier = resumed.content if resumed else None
         self.run = run = earlier.run if earlier else run
         self.is_resumed = earlier is not None

@@ -7,7 +7,8 @@
                                             RUNS/<run id>.marks.yml, RUNS/MARKS_LOCK
                                             ARTIFACTS/<run id>/, PLOTS/, TENSORBOARD/
     <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, CATALOGUE, ABSENT_VALUES_FILE
-    <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK
+    <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
+                                            JOURNAL/<id>.jsonl, TRASH/<id>/, CHANGES_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
     <root>/OWN_FOLDER/<experiment>/         ABSENT_VALUES_FILE, where the backend has no folders
 
@@ -23,6 +24,7 @@ __all__ = [
     "ARTIFACTS",
     "CAPTURES",
     "CATALOGUE",
+    "CHANGES_LOCK",
     "CONSOLE_FILE",
     "CUSTOM_DATA_FILE",
     "DROP_IN_FILES",
@@ -31,6 +33,8 @@ __all__ = [
     "IDENTITY_FILE",
     "INDEX",
     "INDEX_LOCK",
+    "JOURNAL",
+    "JOURNAL_SUFFIX",
     "LOCK_FILE",
     "LOG_SUFFIX",
     "MARKS_LOCK",
@@ -44,6 +48,8 @@ __all__ = [
     "SETTINGS_FOLDER",
     "STEPS_FILE",
     "TENSORBOARD",
+    "TRASH",
+    "TRASHED_FILES",
     "TRUSTED_TARGETS_FILE",
     "log_file_name",
 ]
@@ -96,6 +102,16 @@ CAPTURES = "capture"
 DROP_IN_FILES = "files"
 """In ``.legm`` in a root directory, the folders of the drop-in's ``wandb.run.dir``."""
 DROP_IN_LOCK = "export.lock"
+
+JOURNAL = "journal"
+"""In ``.legm`` in a root directory, what a command is changing; it is empty unless one is at work or died."""
+JOURNAL_SUFFIX = ".jsonl"
+TRASH = "trash"
+"""In ``.legm`` in a root directory, what commands changed or deleted: a folder for each of them."""
+TRASHED_FILES = "files"
+"""In a folder of the trash, what was below the root directory, by the same paths."""
+CHANGES_LOCK = "changes.lock"
+"""In ``.legm`` in a root directory, locked by the command that changes what is stored."""
 
 # In the folder of the user's settings
 

@@ -15,6 +15,7 @@ of frame, and the payload. The checksum is the CRC-32 (as in zlib) of length, ki
 6     backends    JSON: by backend that the run is delivered to, the options that construct it again
 7     lost        what was damaged and could not be restored; nothing is read from it
 8     lost one    the same, of a single frame that was no layout
+9     amendment   JSON: an :class:`~legm.records.Amendment`, which changes the run; the last one counts
 ====  ==========  ==========================================================================
 
 A process that is killed leaves at most one incomplete frame, at the end. It is ignored when the log is read
@@ -40,6 +41,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from legm.core.texts import counted
 from legm.errors import CorruptFile
 from legm.records import (
+    Amendment,
     Artifact,
     BestRule,
     Configuration,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     pass
 
 __all__ = [
+    "AMENDMENT",
     "BACKENDS",
     "CURSORS",
     "FRAME_HEAD",
@@ -75,6 +78,7 @@ __all__ = [
     "RUN",
     "FrameDecoder",
     "OtherRecord",
+    "amendment_frame",
     "backends_frame",
     "cursors_frame",
     "decode_frame_fields",
@@ -99,7 +103,7 @@ OtherRecord: TypeAlias = BestRule | Display | Artifact | Outcome | Resumption | 
 HEADER = b"legm run log 1\n"
 MAGIC = b"\xf5LR\n"
 FRAME_HEAD = struct.Struct("<4sIIB")
-RUN, LAYOUT, POINTS, RECORD, CURSORS, BACKENDS, LOST, LOST_ONE = 1, 2, 3, 4, 5, 6, 7, 8
+RUN, LAYOUT, POINTS, RECORD, CURSORS, BACKENDS, LOST, LOST_ONE, AMENDMENT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 _RECORD_TYPES: dict[str, type[Any]] = {
     "best_rule": BestRule,
     "display": Display,
@@ -181,6 +185,11 @@ def record_frame(record: OtherRecord) -> bytes:
     if isinstance(record, Outcome):
         content["status"] = record.status.value
     return _encode_json_frame(RECORD, {"type": _TYPE_NAMES[type(record)], **content})
+
+
+def amendment_frame(amendment: Amendment) -> bytes:
+    """The frame of an amendment, which changes the run of the log that it is appended to."""
+    return _encode_json_frame(AMENDMENT, asdict(amendment))
 
 
 def cursors_frame(cursors: Mapping[str, int]) -> bytes:

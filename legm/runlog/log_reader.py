@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from legm.core.credentials import redact_run
 from legm.errors import CorruptFile, NewerFile, storage_error
-from legm.records import Configuration, Plain, Record, Run
+from legm.records import Amendment, Configuration, Plain, Record, Run
 from legm.runlog.log_frames import (
+    AMENDMENT,
     BACKENDS,
     CURSORS,
     FRAME_HEAD,
     HEADER,
+    MAGIC,
     RUN,
     FrameDecoder,
     decode_frame_fields,
@@ -25,7 +28,15 @@ from legm.runlog.log_frames import (
     report_skipped_frame,
 )
 
-__all__ = ["Log", "LogTail", "parse_log", "read_intact_log", "read_log", "read_log_head"]
+__all__ = [
+    "Log",
+    "LogTail",
+    "decode_configuration",
+    "parse_log",
+    "read_intact_log",
+    "read_log",
+    "read_log_head",
+]
 
 T = TypeVar("T")
 
@@ -38,7 +49,7 @@ class Log:
 
     Args:
         path: the file.
-        run: the run.
+        run: the run, as the last amendment has it.
         records: its records, in order, from the requested range of bytes.
         cursors: by backend, the byte up to which records were delivered.
         backends: by name, the options of each backend that the run is delivered to.
@@ -160,6 +171,8 @@ def parse_log(
             log.cursors.update(_decode_log_by_backend(path, start, payload, int))
         elif kind == BACKENDS and log is not None:
             log.backends.update(_decode_log_by_backend(path, start, payload, dict))
+        elif kind == AMENDMENT and log is not None:
+            log.run = _amended_run(path, start, payload, log.run)
         elif kind != RUN:
             decoder.add_frame(
                 start, kind, payload, wanted=start >= since and (until is None or start < until)
@@ -186,12 +199,7 @@ def _require_log_header(path: Path, data: bytes) -> None:
 def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
     try:
         content = json.loads(bytes(payload))
-        found = decode_frame_fields(Configuration, content["configuration"])
-        configuration = replace(found, active=tuple(found.active))
-        if not all(name in found.parameters for name in found.active):
-            raise ValueError("an active parameter has no value")
-        if not all(isinstance(about, dict) for about in found.metadata.values()):
-            raise TypeError("its metadata are not mappings")
+        configuration = decode_configuration(content["configuration"])
         run = decode_frame_fields(Run, {**content, "configuration": configuration})
         if not run.run_id or not run.configuration.fingerprint:
             raise ValueError("it has no id or no fingerprint")
@@ -200,6 +208,34 @@ def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
             path, f"byte {start}", f"it is not a run that legm began: {cause}", "Delete it, or restore it."
         ) from cause
     return redact_run(run)
+
+
+def decode_configuration(content: Mapping[str, Any]) -> Configuration:
+    """A configuration from what was stored of it as JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is not one.
+    """
+    found = decode_frame_fields(Configuration, content)
+    if not all(name in found.parameters for name in found.active):
+        raise ValueError("an active parameter has no value")
+    if not all(isinstance(about, dict) for about in found.metadata.values()):
+        raise TypeError("its metadata are not mappings")
+    return replace(found, active=tuple(found.active))
+
+
+def _amended_run(path: Path, start: int, payload: memoryview, run: Run) -> Run:
+    """The run as an amendment has it; as it was where the frame cannot be understood, which is reported."""
+    try:
+        content = json.loads(bytes(payload))
+        configuration = decode_configuration(content["configuration"])
+        found = decode_frame_fields(Amendment, {**content, "configuration": configuration})
+        if not configuration.fingerprint:
+            raise ValueError("the configuration has no fingerprint")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
+        report_skipped_frame(path, start, cause)
+        return run
+    return redact_run(replace(run, configuration=found.configuration, parameters=found.parameters))
 
 
 def _decode_log_by_backend(path: Path, start: int, payload: memoryview, kind: type[T]) -> dict[str, T]:
@@ -215,7 +251,7 @@ def _decode_log_by_backend(path: Path, start: int, payload: memoryview, kind: ty
 
 
 def read_log_head(path: Path) -> Log:
-    """Read a log's run and backends, without its records.
+    """Read a log's run, as it was amended, and its backends, without its records.
 
     Args:
         path: the file.
@@ -232,9 +268,32 @@ def read_log_head(path: Path) -> Log:
                 if len(head) < FRAME_HEAD.size or head[-1] != kind:
                     break
                 data += head + file.read(FRAME_HEAD.unpack(head)[1])
+            file.seek(len(data))
+            data += b"".join(_amendment_frames(file))
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return parse_log(path, data, 0, None)
+
+
+def _amendment_frames(file: BinaryIO) -> Iterator[bytes]:
+    """The frames of amendments from here to the end of a log; the others are passed over by their lengths."""
+    while len(head := file.read(FRAME_HEAD.size)) == FRAME_HEAD.size:
+        magic, length, _, kind = FRAME_HEAD.unpack(head)
+        if magic != MAGIC:  # damage, after which only the checksums say where a frame begins
+            yield from _amendments_in_damaged(file.read())
+            return
+        if kind == AMENDMENT:
+            yield head + file.read(length)
+        else:
+            file.seek(length, os.SEEK_CUR)
+
+
+def _amendments_in_damaged(data: bytes) -> Iterator[bytes]:
+    start, view = -1, memoryview(data)
+    while (start := data.find(MAGIC, start + 1)) >= 0:
+        payload = parse_frame(view, start)
+        if payload is not None and view[start + FRAME_HEAD.size - 1] == AMENDMENT:
+            yield data[start : start + FRAME_HEAD.size + len(payload)]
 
 
 class LogTail:

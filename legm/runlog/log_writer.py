@@ -15,7 +15,7 @@ from legm.runlog.log_frames import HEADER, encode_frames, run_frame
 from legm.runlog.log_reader import read_log
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 
-__all__ = ["LogWriter", "is_log_locked", "logs_being_written", "write_run_log"]
+__all__ = ["LogWriter", "is_log_locked", "lock_log_descriptor", "logs_being_written", "write_run_log"]
 
 _LOCK_RETRY_DELAYS = (0.002, 0.01, 0.05, 0.0)  # seconds between attempts to lock a log
 
@@ -150,6 +150,13 @@ def _try_to_lock_log(fd: int, lock_descriptor: Any) -> bool:
             return True
         time.sleep(wait)
     return False
+
+
+def lock_log_descriptor(fd: int) -> bool:
+    """Lock an open log as its writer does; returns whether no other process holds it."""
+    from filelock import lock_descriptor
+
+    return _try_to_lock_log(fd, lock_descriptor)
 
 
 def logs_being_written(paths: Iterable[Path]) -> set[Path]:

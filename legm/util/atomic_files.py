@@ -38,12 +38,13 @@ def atomic_replacement(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Write a file atomically: a reader sees either the old or the new content.
 
     Args:
         path: the file; its folder must exist.
         data: the new content.
+        sync: whether to wait for the disk; whoever writes many files waits once for all of them.
 
     Raises:
         StorageError: it cannot be written; the file is unchanged.
@@ -54,7 +55,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             with temporary.open("xb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

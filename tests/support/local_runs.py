@@ -31,6 +31,16 @@ def known(results: list[RunResult]) -> list[tuple]:
     ]
 
 
+def numbers(results: list[RunResult]) -> dict[str, tuple]:
+    """Each run's numbers bit for bit, by its id, with its description; no run is there twice."""
+    found = {}
+    for one in results:
+        best, test, histories, about, *rest = comparable(one)
+        found[one.run.run_id] = (best, test, histories, about[2], rest)
+    assert len(found) == len(results)
+    return found
+
+
 def begun(root: Path, rate: float, experiment: str = "e") -> ExperimentHandler:
     handler = ExperimentHandler(root, experiment)
     handler.set_param("rate", rate)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.folder_contents import experiments_in_folders, runs_in_folders
 from legm.backends.local.folder_index import FolderIndex, find_experiment_folder
-from legm.backends.local.parameters_file import read_configuration
+from legm.backends.local.parameters_file import read_configuration, stated_fingerprint
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
@@ -112,11 +112,18 @@ class LocalBackend:
         return FolderIndex(self._experiment_folder(experiment))
 
     def _find_folder(self, configuration: Configuration) -> Path | None:
-        fixed = self._fixed.get(configuration.fingerprint)
+        fixed = self._fixed_folder(configuration)
         return fixed or self._folders(configuration.experiment).find(configuration.fingerprint)
 
-    def _require_folder(self, configuration: Configuration) -> Path:
+    def _fixed_folder(self, configuration: Configuration) -> Path | None:
+        """The folder that is used for a configuration whatever others there are, unless it was amended."""
         fixed = self._fixed.get(configuration.fingerprint)
+        if fixed is not None and stated_fingerprint(fixed) not in {None, configuration.fingerprint}:
+            return None
+        return fixed
+
+    def _require_folder(self, configuration: Configuration) -> Path:
+        fixed = self._fixed_folder(configuration)
         folder = fixed or self._folders(configuration.experiment).create(configuration)
         refuse_linked_configuration_folder(folder)
         return folder

@@ -21,7 +21,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -419,6 +419,55 @@ class EntryFile:
             with contextlib.suppress(StorageError):  # the disk is full: try another time
                 return self._rewritten(entry)
         return entry
+
+    def text(self, entry: Entry) -> str:
+        """The series of an entry that legm wrote, as :meth:`put` takes them.
+
+        Raises:
+            CorruptFile: the entry is damaged.
+            StorageError: the file cannot be read.
+        """
+        assert entry.trailer is not None  # noqa: S101
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                body = _read_entry_bytes(file, entry.start, entry.trailer.length - _TRAILER_LENGTH)
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
+            raise self._damaged(entry.start)
+        return body[entry.trailer.head : -1].decode().removeprefix(", ")
+
+    def change_heads(self, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Rewrite the file with other heads of the entries that legm wrote; their series stay as they are.
+
+        Args:
+            changed: returns the new head of an entry for its head.
+
+        Raises:
+            CorruptFile: an entry is damaged.
+            StorageError: it cannot be read or written; the file is unchanged.
+        """
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        kept = bytearray()
+        for start, piece in _split_entries(data):
+            trailer = None if piece.startswith(_COMMENT) else _entry_trailer(piece)
+            if trailer is None:
+                kept += b"" if piece.startswith(_COMMENT) else piece
+                continue
+            entry = self._entry(start, piece[: trailer.head], trailer)
+            body, rest = piece[: trailer.length - _TRAILER_LENGTH], piece.partition(b"\n")[2]
+            if entry is None or zlib.crc32(body[1:]) != trailer.crc:
+                raise self._damaged(start)
+            head = _entry_head(entry.number, changed(entry.head))
+            body = head + body[trailer.head :]
+            length, crc = len(body) + _TRAILER_LENGTH, zlib.crc32(body[1:])
+            kept += body + EntryTrailer.of(head, length, crc, trailer.next, 0, len(kept)).encode() + rest
+        write_atomically(self.path, bytes(kept), sync=False)
 
     def remove(self, entry: Entry) -> None:
         """Delete an entry.

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 """The number of values encoded at once, which limits the memory that a huge batch needs."""
 
+_SESSION_START = b"_hparams_/session_start_info"
+
 _STATUS = {
     Status.RUNNING: "STATUS_RUNNING",
     Status.COMPLETED: "STATUS_SUCCESS",
@@ -103,38 +105,22 @@ class EventFile:
             group: the sessions of a group are one row of the table, with averaged metrics.
             started: seconds since 1970.
         """
-        from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
-
-        info = SessionStartInfo(group_name=_clean_event_tag(group), start_time_secs=started)
-        for name, value in parameters.items():
-            setattr(info.hparams[_clean_event_tag(name)], *_encode_event_hparam(value))
-        self._session("session_start_info", info, started)
+        self._append([_hparams_event_record(parameters, group, started)])
 
     def session_end(self, status: Status, ended: float) -> None:
         """Write how the run ended, and when (seconds since 1970), for the HPARAMS table."""
         from tensorboard.plugins.hparams.plugin_data_pb2 import SessionEndInfo
 
         info = SessionEndInfo(status=_STATUS[status], end_time_secs=ended)
-        self._session("session_end_info", info, ended)
+        self._append([_session_event_record("session_end_info", info, ended)])
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
         self.file.close()
 
-    def _session(self, kind: str, info: Any, time: float) -> None:
-        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-        content = HParamsPluginData(**{kind: info}).SerializeToString()
-        nothing = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": 0}]}}
-        metadata = {"plugin_data": {"plugin_name": "hparams", "content": content}}
-        self._value({"tag": "_hparams_/" + kind, "metadata": metadata, "tensor": nothing}, 0, time)
-
     def _value(self, value: Mapping[str, Any], step: int, time: float) -> None:
         """Write a ``Summary.Value`` of a plugin."""
-        from tensorboard.compat.proto.event_pb2 import Event
-
-        event = Event(wall_time=time, step=step, summary={"value": [value]})
-        self._append([_encode_event_record(event.SerializeToString())])
+        self._append([_plugin_event_record(value, step, time)])
 
     def _append(self, pieces: Iterable[bytes]) -> None:
         end = self._end
@@ -184,6 +170,62 @@ def replace_event_file(folder: Path, *, started: float) -> Iterator[EventFile]:
             path.unlink()
         else:
             os.truncate(path, 0)
+
+
+def replace_event_hparams(folder: Path, parameters: Mapping[str, Plain], group: str, started: float) -> None:
+    """Replace the run's entry in TensorBoard's HPARAMS table; everything else stays as it is.
+
+    A TensorBoard that has read the files shows the old entry until it is started again.
+
+    Args:
+        folder: the folder of the run's event files.
+        parameters, group, started: as of :meth:`EventFile.hparams`.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    for path in folder.glob("events.out.tfevents.*"):
+        data = path.read_bytes()
+        at = data.find(_SESSION_START)
+        if at < 0:
+            continue
+        start = end = 0
+        while end <= at and end + 8 <= len(data):
+            start = end
+            end += struct.unpack_from("<Q", data, start)[0] + 16
+        if at < end <= len(data):
+            new = _hparams_event_record(parameters, group, started)
+            temporary = folder / f".{secrets.token_hex(8)}.partial"
+            temporary.write_bytes(data[:start] + new + data[end:])
+            temporary.replace(path)
+
+
+def _hparams_event_record(parameters: Mapping[str, Plain], group: str, started: float) -> bytes:
+    from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
+
+    info = SessionStartInfo(group_name=_clean_event_tag(group), start_time_secs=started)
+    for name, value in parameters.items():
+        setattr(info.hparams[_clean_event_tag(name)], *_encode_event_hparam(value))
+    return _session_event_record("session_start_info", info, started)
+
+
+def _session_event_record(kind: str, info: Any, time: float) -> bytes:
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    content = HParamsPluginData(**{kind: info}).SerializeToString()
+    nothing = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": 0}]}}
+    metadata = {"plugin_data": {"plugin_name": "hparams", "content": content}}
+    return _plugin_event_record(
+        {"tag": "_hparams_/" + kind, "metadata": metadata, "tensor": nothing}, 0, time
+    )
+
+
+def _plugin_event_record(value: Mapping[str, Any], step: int, time: float) -> bytes:
+    """The record of a ``Summary.Value`` of a plugin."""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    event = Event(wall_time=time, step=step, summary={"value": [value]})
+    return _encode_event_record(event.SerializeToString())
 
 
 def _event_file_name() -> str:

@@ -193,6 +193,51 @@ class FolderIndex:
                 raise storage_error("write", self._index, cause) from cause
             return folder
 
+    def adopt(self, configuration: Configuration, folder: Path, now: Path) -> bool:
+        """Make a folder that of another configuration; its parameters file is replaced, and it is renamed.
+
+        Args:
+            configuration: what the folder is of from now on, in this experiment.
+            folder: where it is, here or in another experiment; it may have been renamed before.
+            now: where it is to be, in this experiment.
+
+        Returns:
+            False where another folder is of the configuration already; nothing is changed then.
+
+        Raises:
+            StorageError: it cannot be written, or there is something else already.
+        """
+        with self._locked():
+            if self._look_up(self._read_index(), configuration.fingerprint) not in {None, folder, now}:
+                return False
+            self._add_unstamped(configuration.fingerprint, now.relative_to(self.folder).as_posix())
+            try:
+                if folder != now and folder.exists():
+                    folder.rename(now)
+            except OSError as cause:
+                raise storage_error("rename to", now, cause) from cause
+            write_atomically(now / PARAMETERS_FILE, parameters_yaml(configuration), sync=False)
+        return True
+
+    def _add_unstamped(self, digest: str, name: str) -> None:
+        """Add a line, and note that the index may be behind: what it has not is searched for."""
+        try:
+            with self._index.open("r+b" if self._index.exists() else "xb") as file:
+                file.write(_STAMP.format(0, 0).encode())
+                file.seek(0, os.SEEK_END)
+                file.write(_index_line(digest, name))
+        except OSError as cause:
+            raise storage_error("write", self._index, cause) from cause
+
+    def refresh(self) -> None:
+        """Bring the index up to date with the folders.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._locked():
+            self._reconcile()
+
     def all(self) -> list[tuple[str, Path]]:
         """Every folder with its fingerprint, by name; a fingerprint may have copies."""
         return sorted(

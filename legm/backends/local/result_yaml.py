@@ -32,7 +32,14 @@ from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, coun
 from legm.util.locks import file_lock
 from legm.util.yaml_text import is_yaml_number, yaml_array, yaml_flow_key
 
-__all__ = ["count_yaml_entries", "metrics_yaml_head", "read_result_yaml", "series_yaml", "steps_yaml_head"]
+__all__ = [
+    "count_yaml_entries",
+    "metrics_yaml_head",
+    "own_series_keys",
+    "read_result_yaml",
+    "series_yaml",
+    "steps_yaml_head",
+]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
@@ -54,6 +61,11 @@ def _metric_of_yaml_key(key: str) -> str | None:
     if key.startswith("dev/"):
         return key.removeprefix("dev/")
     return None if key in _OWN_KEYS or key.startswith(_PREFIXES) else key
+
+
+def own_series_keys(content: Mapping[str, Any]) -> list[str]:
+    """The keys of the series in an entry that a user wrote by hand, with everything at one level."""
+    return [key for key in content if _metric_of_yaml_key(key) is not None]
 
 
 def _yaml_values_by_name(values: Mapping[Series, T]) -> dict[str, T | dict[str, T]]:

@@ -1,0 +1,241 @@
+"""Changes what is in the folders of configurations: a :class:`legm.hooks.FolderChanger`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from legm.backends.local.entry_file import Entry, EntryFile
+from legm.backends.local.folder_index import FolderIndex, experiment_folder, find_experiment_folder
+from legm.backends.local.parameters_file import parameters_yaml, stated_fingerprint
+from legm.backends.local.result_yaml import own_series_keys
+from legm.core.naming import short_name
+from legm.errors import storage_error
+from legm.records import Configuration, Run
+from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
+from legm.runlog.file_names import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, TENSORBOARD
+from legm.runlog.log_folder import LogFolder
+from legm.util.atomic_files import write_atomically
+from legm.util.locks import file_lock
+from legm.util.yaml_text import yaml_flow, yaml_flow_key
+
+__all__ = [
+    "adopt",
+    "amend_runs",
+    "experiment_path",
+    "find",
+    "make",
+    "make_copy",
+    "move_runs",
+    "own_experiment_path",
+    "refresh",
+    "stated",
+    "stored_run_ids",
+]
+
+
+def stated(folder: Path) -> str | None:
+    """The fingerprint of the configuration that a folder is of; None where it is of none."""
+    return stated_fingerprint(folder)
+
+
+def find(root: Path, configuration: Configuration) -> Path | None:
+    """The folder of a configuration; None where there is none."""
+    folder = find_experiment_folder(root, configuration.experiment)
+    return FolderIndex(folder).find(configuration.fingerprint)
+
+
+def experiment_path(root: Path, experiment: str) -> Path:
+    """Where an experiment's configurations are, or would be made."""
+    return find_experiment_folder(root, experiment)
+
+
+def own_experiment_path(root: Path, experiment: str) -> Path:
+    """The path that the name of an experiment gives, wherever it is now."""
+    return experiment_folder(root, experiment)
+
+
+def make(root: Path, configuration: Configuration) -> Path:
+    """The folder of a configuration, made where there is none.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    folder = FolderIndex(find_experiment_folder(root, configuration.experiment)).create(configuration)
+    refuse_linked_configuration_folder(folder)
+    return folder
+
+
+def make_copy(folder: Path, configuration: Configuration) -> None:
+    """Make a folder of a configuration where no handler finds it, such as in the trash.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise storage_error("create the folder", folder, cause) from cause
+    write_atomically(folder / PARAMETERS_FILE, parameters_yaml(configuration), sync=False)
+
+
+def adopt(configuration: Configuration, folder: Path, now: Path, experiment: Path) -> bool:
+    """Make a folder that of another configuration, and rename it.
+
+    Args:
+        configuration: what the folder is of from now on.
+        folder: where it is; it may have been renamed before.
+        now: where it is to be.
+        experiment: the folder of its experiment then.
+
+    Returns:
+        False where another folder is of the configuration already; nothing is changed then.
+
+    Raises:
+        StorageError: it cannot be written, or there is something else already.
+    """
+    return FolderIndex(experiment).adopt(configuration, folder, now)
+
+
+def refresh(experiment: Path) -> None:
+    """Bring what is kept of an experiment's folder up to date.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    FolderIndex(experiment).refresh()
+
+
+def stored_run_ids(folder: Path) -> list[str]:
+    """The runs that a folder has an entry of.
+
+    Raises:
+        CorruptFile: an entry is damaged.
+        StorageError: the file cannot be read.
+    """
+    return [str(entry.head.get("run_id", "")) for entry in EntryFile(folder / METRICS_FILE).entries()]
+
+
+def amend_runs(folder: Path, runs: Iterable[Run], *, parameters_change: bool) -> None:
+    """Change what is kept of the runs in a folder to their new configuration, which the folder is of.
+
+    Args:
+        folder: the folder.
+        runs: as they are now.
+        parameters_change: whether their own parameters, which are not compared, change too.
+
+    Raises:
+        LegmError: a file is damaged, or cannot be written.
+    """
+    by_id = {run.run_id: run for run in runs}
+    metrics = EntryFile(folder / METRICS_FILE)
+    if parameters_change and metrics.path.exists():
+        with file_lock(LogFolder.of(folder).lock):
+            metrics.change_heads(lambda head: _amended_entry_head(head, by_id))
+    for run in by_id.values():
+        _amend_events(folder, run)
+
+
+def _amended_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[str, Any]:
+    run = runs.get(str(head.get("run_id")))
+    own = head.get("legm")
+    if run is None or not isinstance(own, dict):
+        return head
+    return {**head, "legm": {**own, "parameters": dict(run.parameters)}}
+
+
+def _amend_events(folder: Path, run: Run) -> None:
+    from legm.backends.local.event_file import replace_event_hparams
+
+    configuration, events = run.configuration, _events_folder(folder, run)
+    refuse_links(events.parent, events)
+    active = {name: configuration.parameters[name] for name in configuration.active}
+    try:
+        replace_event_hparams(events, active, folder.name, run.started)
+    except OSError as cause:
+        raise storage_error("write event files in", events, cause) from cause
+
+
+def _events_folder(folder: Path, run: Run) -> Path:
+    name = f"{short_name(run.description)}-{run.run_id}" if run.description else run.run_id
+    return folder / TENSORBOARD / name
+
+
+def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
+    """Move what is kept of runs, except their logs and artifacts, to another folder.
+
+    What was moved before stays there, so that an interrupted move may be repeated. A run is in the other
+    folder before it is removed from this one.
+
+    Args:
+        source: the folder that has the runs.
+        target: the folder that is to have them.
+        runs: as they are to be there.
+
+    Raises:
+        LegmError: a file is damaged, or cannot be written.
+    """
+    runs = list(runs)
+    for folder in (source, target):
+        refuse_linked_configuration_folder(folder)
+        _create(LogFolder.of(folder).folder)
+    for name in (STEPS_FILE, METRICS_FILE):
+        _copy_entries(source / name, target / name, runs)
+    for run in runs:
+        before, now = _events_folder(source, run), _events_folder(target, run)
+        if before.exists() and not now.exists():
+            _create(now.parent)
+            try:
+                before.rename(now)
+            except OSError as cause:
+                raise storage_error("move to", now, cause) from cause
+        _amend_events(target, run)
+    for name in (METRICS_FILE, STEPS_FILE):
+        _remove_entries(source / name, {run.run_id for run in runs})
+
+
+def _create(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise storage_error("create the folder", folder, cause) from cause
+
+
+def _copy_entries(source: Path, target: Path, runs: Iterable[Run]) -> None:
+    if not source.exists():
+        return
+    by_id = {run.run_id: run for run in runs}
+    from_file, to_file = EntryFile(source), EntryFile(target)
+    with file_lock(LogFolder.of(target.parent).lock):
+        known = {entry.head.get("run_id") for entry in to_file.entries()}
+        for entry in from_file.entries():
+            run_id = str(entry.head.get("run_id"))
+            if run_id in by_id and run_id not in known:
+                head, series = _entry_as_legm_writes(from_file, entry)
+                to_file.put(_amended_entry_head(head, by_id), [series] if series else [])
+
+
+def _remove_entries(path: Path, run_ids: set[str]) -> None:
+    if not path.exists():
+        return
+    file = EntryFile(path)
+    with file_lock(LogFolder.of(path.parent).lock):
+        while True:
+            entry = next((one for one in file.entries() if one.head.get("run_id") in run_ids), None)
+            if entry is None:
+                return
+            file.remove(entry)
+
+
+def _entry_as_legm_writes(file: EntryFile, entry: Entry) -> tuple[dict[str, Any], str]:
+    """The head and series of an entry, also of one that a user wrote by hand."""
+    if entry.trailer is not None:
+        return entry.head, file.text(entry)
+    keys = own_series_keys(entry.head) if file.path.name == METRICS_FILE else [*entry.head]
+    keys = [key for key in keys if key != "run_id"]
+    head = {name: value for name, value in entry.head.items() if name not in keys}
+    if file.path.name == METRICS_FILE:
+        head["legm"] = {**(head.get("legm") or {}), "series": keys}
+    series = ", ".join(f"{yaml_flow_key(key)}: {yaml_flow(entry.head[key])}" for key in keys)
+    return head, series

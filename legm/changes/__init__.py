@@ -1,0 +1,1 @@
+"""Changes what is stored already: amending configurations, deleting, bringing back, moving, merging."""

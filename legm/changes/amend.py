@@ -1,0 +1,192 @@
+"""Amends an experiment: changes the configurations that are there already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from legm.changes.execution import execute
+from legm.changes.journal import Journal, Step, locked_root, pending_journals
+from legm.changes.plan import AmendmentPlan, plan_amendment
+from legm.core.amending import Changes, require_possible_changes
+from legm.core.plain_form import canonical_text, to_plain
+from legm.delivery.reading import default_folder_access
+from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
+from legm.errors import ParameterError, StorageError
+from legm.runlog.configuration_folders import configuration_paths
+
+__all__ = ["Amended", "amend", "amend_experiment", "continue_changes", "finish_pending"]
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """What an amendment did, or would do.
+
+    Args:
+        plan: what becomes of each configuration.
+        trash: the id under which the trash has what was there before; "" where nothing was changed.
+        notes: what a user should know, in a sentence each.
+    """
+
+    plan: AmendmentPlan
+    trash: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def continue_changes(root: Path) -> list[str]:
+    """Finish what commands that were interrupted had begun to change in a root directory.
+
+    Returns:
+        what they did, in a sentence each.
+
+    Raises:
+        LegmError: something cannot be read or written; it may be tried again.
+    """
+    if not pending_journals(root):
+        return []
+    with locked_root(root):
+        return finish_pending(root)
+
+
+def finish_pending(root: Path) -> list[str]:
+    """The same where the root directory is locked."""
+    notes = []
+    for journal in pending_journals(root):
+        title = journal.header()["title"]
+        notes += [f"finished: {title}", *execute(root, journal)]
+    return notes
+
+
+def amend(
+    experiment: str | os.PathLike[str],
+    *,
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - as on the command line
+    rename: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    compare: Sequence[str] = (),
+    parent: Mapping[str, str | Mapping[str, Any]] | None = None,
+    name: Sequence[str] = (),
+    to: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+) -> Amended:
+    """Change the configurations that an experiment has already, as ``legm amend`` does.
+
+    Configurations that become equal are united, and those that become different are parted. Every run keeps
+    its id, its numbers and its files; runs that are running are left as they are. What was there before stays
+    in the trash of the root directory.
+
+    Args:
+        experiment: the folder of the experiment.
+        set: values by parameter, for the configurations that do not have it.
+        rename: by old name of a parameter, the new one.
+        drop: the parameters that are removed.
+        ignore: the parameters that are not compared any more; each run keeps its value.
+        compare: the parameters that are compared again, by the value that each run has.
+        parent: by child, its parent, or by parent the value that makes the child active.
+        name: the parameters that enter the configurations' names.
+        to: the experiment that the configurations are moved to.
+        where: only configurations whose active parameters have these values are changed; None for all.
+        dry_run: whether only the plan is wanted.
+
+    Returns:
+        what becomes of each configuration, and the id in the trash.
+
+    Raises:
+        ParameterError: a parameter is unknown, or the configurations cannot be changed so.
+        NotSupported: a run is stored where it cannot be changed.
+        LegmError: something is damaged, or cannot be read or written.
+    """
+    parents = {
+        child: {one: None} if isinstance(one, str) else dict(one) for child, one in (parent or {}).items()
+    }
+    changes = Changes(
+        rename=dict(rename or {}),
+        set=dict(set or {}),
+        drop=tuple(drop),
+        parent=parents,
+        ignore=tuple(ignore),
+        compare=tuple(compare),
+        name=tuple(name),
+        experiment=to,
+    )
+    folder = Path(experiment).absolute()
+    only = None if where is None else _fingerprints_where(folder, where)
+    title = f"amend {folder.name}: {changes.summary()}"
+    return amend_experiment(folder, changes, title=title, only=only, dry_run=dry_run)
+
+
+def _fingerprints_where(experiment: Path, where: Mapping[str, Any]) -> frozenset[str]:
+    wanted = {name: canonical_text(to_plain(name, value)) for name, value in where.items()}
+    reader = default_folder_access()
+    found = (reader.read_configuration(experiment / path) for path in configuration_paths(experiment))
+    return frozenset(
+        one.fingerprint
+        for one in found
+        if all(
+            name in one.active and canonical_text(one.parameters[name]) == text
+            for name, text in wanted.items()
+        )
+    )
+
+
+def amend_experiment(
+    experiment: Path,
+    changes: Changes,
+    *,
+    title: str,
+    only: Collection[str] | None = None,
+    confirm: Callable[[AmendmentPlan], bool] = lambda _: True,
+    dry_run: bool = False,
+    emptied: Mapping[str, str] | None = None,
+) -> Amended:
+    """Change configurations of an experiment.
+
+    Args:
+        experiment: the folder of the experiment.
+        changes: what is changed.
+        title: what this is, for the trash.
+        only: the fingerprints of the configurations that are changed; None for all.
+        confirm: is given the plan and decides whether to go ahead.
+        dry_run: whether only the plan is wanted.
+        emptied: by the path of an experiment's folder below the root directory, where what is left in it is
+            moved when it has no configuration any more.
+
+    Raises:
+        ParameterError: a parameter is unknown, or the configurations cannot be changed so.
+        NotSupported: a run is stored where it cannot be changed.
+        LegmError: something is damaged, or cannot be read or written.
+    """
+    if not experiment.is_dir():
+        raise StorageError(f"there is no folder {experiment}")
+    folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
+    root, plan = experiment.parent, AmendmentPlan()
+    configurations = [
+        folders.read_configuration(experiment / path) for path in configuration_paths(experiment)
+    ]
+    chosen = [one for one in configurations if only is None or one.fingerprint in only]
+    if not chosen:
+        raise ParameterError(f"{experiment} has no configuration that is to be changed")
+    require_possible_changes(changes, chosen)
+    del configurations, chosen
+
+    def steps() -> Iterator[Step]:
+        return plan_amendment(root, experiment, changes, only, folders, changer, plan)
+
+    if dry_run:
+        for _ in steps():
+            pass
+        return Amended(plan)
+    with locked_root(root):
+        notes = finish_pending(root)
+        name = Journal.new_id()
+        with Journal.drafted(root, name, title, steps(), emptied=dict(emptied or {})) as draft:
+            if not plan.changes or not confirm(plan):
+                return Amended(plan, notes=tuple(notes))
+            journal = draft.begin()
+        notes += execute(root, journal)
+    return Amended(plan, name, tuple(notes))

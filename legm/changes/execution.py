@@ -1,0 +1,342 @@
+"""Does what a journal says, step by step; each may be repeated after it was interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from legm.changes.journal import ADOPT, MOVE, TRASH_FOLDER, Journal, Step
+from legm.changes.trash import keep_in_trash, trash_folder
+from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
+from legm.errors import StateError, StorageError, storage_error
+from legm.hooks import FolderChanger
+from legm.records import Amendment
+from legm.runlog.configuration_folders import (
+    artifacts_folder,
+    configuration_paths,
+    is_configuration_folder,
+    refuse_linked_configuration_folder,
+    refuse_links,
+)
+from legm.runlog.file_names import (
+    AGGREGATES_FILE,
+    ARTIFACTS,
+    INDEX,
+    METRICS_FILE,
+    OWN_FOLDER,
+    PARAMETERS_FILE,
+    PLOTS,
+    RUNS,
+    STEPS_FILE,
+    TENSORBOARD,
+    TRASHED_FILES,
+)
+from legm.runlog.log_amending import append_amendment, locked_log
+from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_reader import read_log_head
+from legm.util.atomic_files import delete_folder
+
+__all__ = ["execute"]
+
+_AT_ONCE = 100  # runs whose logs are open at the same time
+
+
+def execute(root: Path, journal: Journal) -> list[str]:
+    """Do everything that a journal says; then what was there before is in the trash.
+
+    Args:
+        root: the root directory, which is locked.
+        journal: the journal.
+
+    Returns:
+        what a user should know, in a sentence each.
+
+    Raises:
+        LegmError: something cannot be read or written; the journal stays, and the command may be repeated.
+    """
+    execution = _Execution(root, journal, find_folder_changer(DEFAULT_BACKEND))
+    for step in journal.steps():
+        execution.do(step)
+    execution.finish()
+    return execution.notes
+
+
+class _Execution:
+    def __init__(self, root: Path, journal: Journal, changer: FolderChanger) -> None:
+        self._root = root
+        self._journal = journal
+        self._changer = changer
+        self._time = float(journal.header()["time"])
+        self._experiments: dict[Path, None] = {}
+        self.notes: list[str] = []
+
+    def do(self, step: Step) -> None:
+        """Do one step."""
+        for path in filter(None, (step.source, step.target)):
+            refuse_links(*list((self._root / path).parents)[: path.count("/") - 1])
+        if step.kind == ADOPT:
+            self._adopt(step)
+        elif step.kind == TRASH_FOLDER:
+            self._move_folder(step)
+        else:
+            self._move(step)
+
+    def finish(self) -> None:
+        """Bring indices up to date, wait for the disk, and move the journal to the trash."""
+        for experiment in self._experiments:
+            if experiment.is_dir():
+                self._refresh(experiment)
+        header = self._journal.header()
+        for old, new in dict(header.get("emptied", {})).items():
+            self._empty_experiment(self._root / old, self._root / new if new else None)
+        if "restores" in header:
+            self._put_back(str(header["restores"]))
+        if hasattr(os, "sync"):
+            os.sync()
+        kept = trash_folder(self._root, self._journal.name)
+        try:
+            if header.get("keep", True):
+                kept.mkdir(parents=True, exist_ok=True)
+                self._journal.path.rename(kept / self._journal.path.name)
+            else:
+                delete_folder(kept)  # aggregates, which held for what was changed
+                self._journal.path.unlink()
+        except OSError as cause:
+            raise storage_error("move to the trash", self._journal.path, cause) from cause
+
+    def _empty_experiment(self, old: Path, new: Path | None) -> None:
+        """Move what is left in an experiment's folder that has no configuration any more."""
+        if not old.is_dir() or next(configuration_paths(old), None) is not None:
+            return
+        for path in sorted(old.iterdir()) if new is not None and new.is_dir() else ():
+            if path.name != OWN_FOLDER:
+                _move_path(path, new / path.name)  # type: ignore[operator]
+        keep_in_trash(self._root, self._journal.name, old)
+
+    def _put_back(self, name: str) -> None:
+        """Put the aggregates and plots back that another command moved to the trash, and forget the rest."""
+        item = trash_folder(self._root, name)
+        files = item / TRASHED_FILES
+        for path in [*files.rglob(AGGREGATES_FILE), *files.rglob(f"*{PLOTS}")]:
+            now = self._root / path.relative_to(files)
+            if now.parent.is_dir() and not now.parent.is_relative_to(self._root / OWN_FOLDER):
+                _move_path(path, now)
+        delete_folder(item)
+
+    def _refresh(self, experiment: Path) -> None:
+        if any(path.name != OWN_FOLDER for path in experiment.iterdir()):
+            self._changer.refresh(experiment)
+        elif (experiment / OWN_FOLDER / INDEX).exists() and experiment.is_relative_to(self._root):
+            keep_in_trash(self._root, self._journal.name, experiment)
+
+    # A folder that becomes that of another configuration
+
+    def _adopt(self, step: Step) -> None:
+        source, target = self._root / step.source, self._root / (step.target or step.source)
+        folder = source if is_configuration_folder(source) else target
+        if not is_configuration_folder(folder):
+            return None  # a user deleted it meanwhile
+        logs = LogFolder.of(folder)
+        is_same = step.before.fingerprint == step.after.fingerprint
+        is_done = folder == target and self._changer.stated(target) == step.after.fingerprint
+        with contextlib.ExitStack() as held:
+            files = self._hold(held, logs, step)
+            held_back = [one for one in step.runs if one not in files and logs.find(one) is not None]
+            if is_same or not is_done:
+                is_shared = not is_same and (bool(held_back) or self._others(folder, step))
+                if is_shared or not self._change_folder(step, folder, target):
+                    held.close()
+                    return self._move(step)
+            self._note_running(held_back)
+            runs = [step.amended(run_id) for run_id in step.runs if run_id not in held_back]
+            if step.is_amendment:
+                self._append_amendments(step, LogFolder.of(target), files)
+                self._changer.amend_runs(target, runs, parameters_change=step.parameters_change)
+            elif source != target:
+                self._changer.amend_runs(target, runs, parameters_change=False)
+        self._experiments |= {target.parent: None, source.parent: None}
+        return None
+
+    def _note_running(self, run_ids: Iterable[str]) -> None:
+        self.notes += [f"the run {run_id} is running, and was left as it is" for run_id in run_ids]
+
+    def _change_folder(self, step: Step, folder: Path, target: Path) -> bool:
+        """Change what a folder is of; returns whether no run of the old configuration began meanwhile."""
+        if folder != target and target.exists():
+            return False
+        if not self._changer.adopt(step.after, folder, target, self._experiment_of(target)):
+            return False
+        if self._late_runs(step, target):
+            self._changer.adopt(step.before, target, folder, self._experiment_of(folder))
+            return False
+        return True
+
+    @staticmethod
+    def _experiment_of(folder: Path) -> Path:
+        """The folder of the experiment that a configuration's folder is in, which may be deeper in it."""
+        for parent in list(folder.parents)[:3]:
+            if (parent / OWN_FOLDER / INDEX).exists():
+                return parent
+        return folder.parent
+
+    def _late_runs(self, step: Step, folder: Path) -> list[str]:
+        """The runs that began with the old configuration after the folder was looked at."""
+        late = []
+        for path in LogFolder.of(folder).logs_except(step.runs):
+            with contextlib.suppress(StorageError):  # its process noticed, and began it elsewhere
+                if read_log_head(path).run.configuration.fingerprint != step.after.fingerprint:
+                    late.append(path.stem)
+        return late
+
+    def _others(self, folder: Path, step: Step) -> bool:
+        """Whether a folder has runs that the step does not know."""
+        known = {path.stem for path in LogFolder.of(folder).logs_except(())}
+        return not known.union(self._changer.stored_run_ids(folder)) <= {*step.runs}
+
+    def _hold(self, held: contextlib.ExitStack, logs: LogFolder, step: Step) -> dict[str, BinaryIO]:
+        """Lock the logs of a step's runs; those that a process writes are left out."""
+        files = {}
+        for run_id in step.runs:
+            path = logs.find(run_id)
+            if path is not None:
+                with contextlib.suppress(StateError):
+                    files[run_id] = held.enter_context(locked_log(path))
+        return files
+
+    def _append_amendments(self, step: Step, logs: LogFolder, files: dict[str, BinaryIO]) -> None:
+        for run_id, file in files.items():
+            path = logs.find(run_id)
+            if path is not None:
+                append_amendment(path, file, Amendment(step.after, step.runs[run_id].after, self._time))
+
+    # Runs that move to another folder
+
+    def _move(self, step: Step) -> None:
+        source = self._root / step.source
+        if not is_configuration_folder(source):
+            return
+        logs = LogFolder.of(source)
+        present = {path.stem for path in logs.logs_except(())}.union(self._changer.stored_run_ids(source))
+        here = [run_id for run_id in step.runs if run_id in present]
+        target = self._target(step)
+        for part in _chunks(here):
+            self._move_runs(replace(step, runs={one: step.runs[one] for one in part}), source, target)
+        self._tidy(source, target, step)
+        self._experiments |= {target.parent: None, source.parent: None}
+        return
+
+    def _target(self, step: Step) -> Path:
+        if not step.target or step.kind == ADOPT:
+            return self._changer.make(self._root, step.after)
+        target = self._root / step.target
+        if not is_configuration_folder(target):
+            self._changer.make_copy(target, step.after)
+        return target
+
+    def _move_runs(self, step: Step, source: Path, target: Path) -> None:
+        logs, new_logs = LogFolder.of(source), LogFolder.of(target)
+        refuse_linked_configuration_folder(source)
+        new_logs.create_folders()
+        with contextlib.ExitStack() as held:
+            files = self._hold(held, logs, step)
+            running = [one for one in step.runs if one not in files and logs.find(one) is not None]
+            self._note_running(running)
+            movable = [run_id for run_id in step.runs if run_id not in running]
+            self._changer.move_runs(source, target, [step.amended(run_id) for run_id in movable])
+            if step.is_amendment:
+                self._append_amendments(step, logs, files)
+            for run_id in movable:
+                _move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
+                path = logs.find(run_id)
+                if path is not None:
+                    self._move_log(path, logs, new_logs)
+
+    def _move_log(self, path: Path, logs: LogFolder, new_logs: LogFolder) -> None:
+        is_open = logs.is_open(path)
+        now = new_logs.pending_path(path.stem) if is_open else new_logs.finalized_path(path.stem)
+        if new_logs.find(path.stem) is not None:  # a copy of the run, as copies of folders have
+            keep_in_trash(self._root, self._journal.name, path)
+        else:
+            _move_path(path, now)
+
+    def _tidy(self, source: Path, target: Path, step: Step) -> None:
+        """Move to the trash what no longer holds, and a folder that has no runs any more."""
+        for folder in (source, target):
+            self._drop_aggregates(folder)
+        left = {path.stem for path in LogFolder.of(source).logs_except(())}
+        if (step.kind == MOVE and step.target) or left.union(self._changer.stored_run_ids(source)):
+            return
+        for path in sorted(source.iterdir()):
+            own = {PARAMETERS_FILE, RUNS, ARTIFACTS, TENSORBOARD, METRICS_FILE, STEPS_FILE}
+            if path.name not in own and not path.name.startswith("."):
+                free = target / path.name
+                if free.exists():
+                    free = target / f"from-{source.name}" / path.name
+                _move_path(path, free)
+        if source.is_relative_to(self._root / OWN_FOLDER):  # from the trash
+            delete_folder(source)
+        else:
+            keep_in_trash(self._root, self._journal.name, source)
+
+    def _drop_aggregates(self, folder: Path) -> None:
+        if folder.is_relative_to(self._root / OWN_FOLDER):
+            return
+        plots = [
+            path for path in folder.glob(f"*{PLOTS}") if path.name == PLOTS or path.name.endswith(f"-{PLOTS}")
+        ]
+        stale = [path for path in (folder / AGGREGATES_FILE, *plots) if path.exists()]
+        for path in stale:
+            keep_in_trash(self._root, self._journal.name, path)
+        if stale:
+            self.notes.append(
+                f"the aggregates and plots of {folder.name} are of other runs, and were moved to the trash"
+            )
+
+    # A folder that moves as it is
+
+    def _move_folder(self, step: Step) -> None:
+        source, target = self._root / step.source, self._root / step.target
+        if not is_configuration_folder(source):
+            return None
+        with contextlib.ExitStack() as held:
+            files = self._hold(held, LogFolder.of(source), step)
+            logs = LogFolder.of(source)
+            running = [one for one in step.runs if one not in files and logs.find(one) is not None]
+            if running or target.exists() or self._others(source, step):
+                held.close()
+                return self._move(step)
+            if target.is_relative_to(self._root / OWN_FOLDER):
+                trash_folder(self._root, self._journal.name)
+            _move_path(source, target)
+            late = LogFolder.of(target).logs_except(step.runs)
+            if late and not source.exists():
+                _move_path(target, source)
+                held.close()
+                return self._move(step)
+        for folder in (source.parent, target.parent):
+            if not folder.is_relative_to(self._root / OWN_FOLDER):
+                self._experiments[folder] = None
+        return None
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(ids)
+    while part := list(itertools.islice(iterator, _AT_ONCE)):
+        yield part
+
+
+def _move_path(path: Path, now: Path) -> None:
+    """Rename a file or folder; nothing where it is not there any more, or was moved before."""
+    if not path.exists() or now.exists():
+        return
+    refuse_links(now.parent)
+    try:
+        now.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(now)
+    except OSError as cause:
+        raise storage_error("move to", now, cause) from cause

@@ -1,0 +1,111 @@
+"""Renames experiments, and renames or moves the folders of configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from legm.changes.amend import Amended, amend_experiment, finish_pending
+from legm.changes.execution import execute
+from legm.changes.journal import ADOPT, Journal, Step, StepRun, locked_root
+from legm.changes.plan import AmendmentPlan, require_changeable
+from legm.core.amending import Changes
+from legm.delivery.reading import default_folder_access
+from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
+from legm.errors import InvalidName, StateError, StorageError
+from legm.records import Status, is_record_file_name
+
+__all__ = ["move_configuration", "rename_configuration", "rename_experiment"]
+
+
+def rename_experiment(
+    experiment: Path, name: str, *, confirm: Callable[[AmendmentPlan], bool], dry_run: bool = False
+) -> Amended:
+    """Give an experiment another name; where there is one of that name, the two are united.
+
+    Args:
+        experiment: its folder.
+        name: its new name.
+        confirm: is given the plan and decides whether to go ahead.
+        dry_run: whether only the plan is wanted.
+
+    Raises:
+        LegmError: as :func:`legm.changes.amend.amend_experiment`.
+    """
+    root = experiment.parent
+    target = find_folder_changer(DEFAULT_BACKEND).experiment_path(root, name)
+    return amend_experiment(
+        experiment,
+        Changes(experiment=name),
+        title=f"mv {experiment.name} {name}",
+        confirm=confirm,
+        dry_run=dry_run,
+        emptied={experiment.name: target.relative_to(root).as_posix()},
+    )
+
+
+def move_configuration(
+    folder: Path, experiment: str, *, confirm: Callable[[AmendmentPlan], bool], dry_run: bool = False
+) -> Amended:
+    """Move a configuration to another experiment.
+
+    Args:
+        folder: the configuration's.
+        experiment: the experiment's name.
+        confirm: is given the plan and decides whether to go ahead.
+        dry_run: whether only the plan is wanted.
+
+    Raises:
+        LegmError: as :func:`legm.changes.amend.amend_experiment`.
+    """
+    configuration = default_folder_access().read_configuration(folder)
+    return amend_experiment(
+        folder.parent,
+        Changes(experiment=experiment),
+        title=f"mv {folder.parent.name}/{folder.name} to {experiment}",
+        only=frozenset({configuration.fingerprint}),
+        confirm=confirm,
+        dry_run=dry_run,
+    )
+
+
+def rename_configuration(folder: Path, name: str) -> Path:
+    """Rename the folder of a configuration; it stays the same configuration.
+
+    Args:
+        folder: the configuration's.
+        name: the folder's new name.
+
+    Returns:
+        where it is now.
+
+    Raises:
+        InvalidName: the name is not a safe file name.
+        StorageError: there is something of that name already.
+        StateError: a run of it is running.
+    """
+    if not is_record_file_name(name):
+        raise InvalidName(f"{name!r} is not a safe name of a folder")
+    now, root = folder.with_name(name), folder.parent.parent
+    folders = default_folder_access()
+    with locked_root(root):
+        finish_pending(root)
+        if now.exists():
+            raise StorageError(f"{now} exists already")
+        configuration, results = folders.read_configuration(folder), list(folders.read_runs(folder))
+        for one in results:
+            if one.status is Status.RUNNING:
+                raise StateError(f"the run {one.run.run_id} is running: end its process first")
+        runs = {
+            one.run.run_id: StepRun(
+                one.run.description, one.run.started, one.run.parameters, one.run.parameters
+            )
+            for one in results
+        }
+        require_changeable(folder, runs)
+        source, target = (path.relative_to(root).as_posix() for path in (folder, now))
+        step = Step(ADOPT, source, target, configuration, configuration, runs)
+        with Journal.drafted(root, Journal.new_id(), f"mv {source} {name}", [step]) as draft:
+            journal = draft.begin()
+        execute(root, journal)
+    return now

@@ -1,0 +1,265 @@
+"""Plans an amendment: which run moves from which configuration to which, before anything is changed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legm.changes.journal import ADOPT, MOVE, Step, StepRun
+from legm.core.amending import Changes, ConfigurationChange
+from legm.core.identity import configuration_differences
+from legm.core.naming import numbered_name
+from legm.delivery.reading import FolderAccess
+from legm.delivery.registry import DEFAULT_BACKEND
+from legm.errors import NotSupported
+from legm.hooks import FolderChanger
+from legm.records import Configuration, Status
+from legm.runlog.configuration_folders import configuration_paths
+from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_reader import read_log_head
+
+__all__ = ["AmendmentPlan", "PlannedChange", "plan_amendment", "require_changeable"]
+
+UNITED, PARTED, CHANGED = "united", "parted", "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What becomes of one configuration.
+
+    Args:
+        folder: its folder's name now.
+        becomes: by the fingerprint of each configuration that its runs are of afterwards, how many.
+        names: by fingerprint, the folder's name afterwards, or what distinguishes a new one.
+        differences: by fingerprint, in which parameters it differs from the old one.
+        running: how many runs stay because they are running.
+    """
+
+    folder: str
+    becomes: Mapping[str, int]
+    names: Mapping[str, str]
+    differences: Mapping[str, str]
+    running: int
+
+
+@dataclass(slots=True)
+class AmendmentPlan:
+    """What an amendment changes.
+
+    Args:
+        changes: the configurations that change.
+        untouched: how many do not.
+        contributors: by the fingerprint of a configuration afterwards, how many there are of it now.
+        running: the ids of the runs that are left as they are because they are running.
+        labels: by fingerprint, the name of the folder that a configuration has afterwards.
+    """
+
+    changes: list[PlannedChange] = field(default_factory=list)
+    untouched: int = 0
+    contributors: Counter[str] = field(default_factory=Counter)
+    running: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def kind(self, change: PlannedChange) -> str:
+        """Whether a configuration is united with another one, parted, or only changed."""
+        if len(change.becomes) + bool(change.running) > 1:
+            return PARTED
+        return UNITED if any(self.contributors[digest] > 1 for digest in change.becomes) else CHANGED
+
+    def label(self, change: PlannedChange, digest: str) -> str:
+        """The name of what a configuration becomes: that of the folder where it is known."""
+        return self.labels.get(digest) or change.names[digest]
+
+    def counts(self) -> dict[str, int]:
+        """How many configurations are united, parted, changed and untouched."""
+        kinds = Counter(map(self.kind, self.changes))
+        return {**{kind: kinds[kind] for kind in (UNITED, PARTED, CHANGED)}, "untouched": self.untouched}
+
+    @property
+    def runs(self) -> int:
+        """How many runs change."""
+        return sum(sum(one.becomes.values()) for one in self.changes)
+
+
+def plan_amendment(
+    root: Path,
+    experiment: Path,
+    changes: Changes,
+    only: Collection[str] | None,
+    folders: FolderAccess,
+    changer: FolderChanger,
+    plan: AmendmentPlan,
+) -> Iterator[Step]:
+    """The steps of an amendment, one at a time.
+
+    Args:
+        root: the root directory.
+        experiment: the folder of the experiment.
+        changes: what is changed.
+        only: the fingerprints of the configurations that are changed; None for all.
+        folders: reads them.
+        changer: changes them.
+        plan: takes what becomes of each configuration.
+
+    Raises:
+        ParameterError: a configuration cannot be changed so.
+        NotSupported: a run is stored in a backend that cannot change it.
+        LegmError: a folder is damaged, or cannot be read.
+    """
+    planner = _Planner(root, experiment, changes, folders, changer, plan)
+    for path in configuration_paths(experiment):
+        configuration = folders.read_configuration(experiment / path)
+        if only is None or configuration.fingerprint in only:
+            yield from planner.steps(experiment / path, configuration)
+        else:
+            planner.leave(experiment / path, configuration)
+
+
+class _Planner:
+    def __init__(
+        self,
+        root: Path,
+        experiment: Path,
+        changes: Changes,
+        folders: FolderAccess,
+        changer: FolderChanger,
+        plan: AmendmentPlan,
+    ) -> None:
+        self._root = root
+        self._changes = changes
+        self._folders = folders
+        self._changer = changer
+        self._plan = plan
+        self._target = experiment
+        if changes.experiment is not None:
+            self._target = changer.experiment_path(root, changes.experiment)
+        self._names: dict[str, str] = {}
+        paths = list(configuration_paths(self._target)) if self._target.is_dir() else []
+        for path in paths:
+            self._names.setdefault(changer.stated(self._target / path) or "", path)
+        self._taken = Counter(changer.stated(self._target / path) or "" for path in paths)
+        self._used = {*paths}
+        self._next: dict[str, int] = {}
+
+    def leave(self, folder: Path, configuration: Configuration) -> None:
+        """Note a configuration that is not selected."""
+        self._plan.untouched += 1
+        if folder.is_relative_to(self._target):
+            self._plan.contributors[configuration.fingerprint] += 1
+
+    def steps(self, folder: Path, configuration: Configuration) -> Iterator[Step]:
+        """What becomes of the runs of one configuration."""
+        results = list(self._folders.read_runs(folder))
+        running = [one.run.run_id for one in results if one.status is Status.RUNNING]
+        change = ConfigurationChange(configuration, self._changes)
+        groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
+        for run in (one.run for one in results if one.run.run_id not in running):
+            amended = change.of_run(run.parameters)
+            runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
+            runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
+        if not results:
+            amended = change.of_run({})
+            groups[amended.configuration.fingerprint] = (amended.configuration, {})
+        if self._is_unchanged(configuration, groups):
+            return self.leave(folder, configuration)
+        require_changeable(folder, [run_id for _, runs in groups.values() for run_id in runs])
+        yield from self._steps_of_groups(folder, configuration, groups, running)
+        return None
+
+    @staticmethod
+    def _is_unchanged(
+        before: Configuration, groups: Mapping[str, tuple[Configuration, Mapping[str, StepRun]]]
+    ) -> bool:
+        return all(
+            after == before and all(run.before == run.after for run in runs.values())
+            for after, runs in groups.values()
+        )
+
+    def _steps_of_groups(
+        self,
+        folder: Path,
+        before: Configuration,
+        groups: Mapping[str, tuple[Configuration, dict[str, StepRun]]],
+        running: list[str],
+    ) -> Iterator[Step]:
+        source = folder.relative_to(self._root).as_posix()
+        adopted = self._adopted(before, groups, running)
+        becomes, names, differences = {}, {}, {}
+        # The folder is adopted last: then no run is in it that is of another configuration.
+        for digest, (after, runs) in sorted(groups.items(), key=lambda one: one[0] == adopted):
+            becomes[digest] = len(runs)
+            differences[digest] = "; ".join(map(str, configuration_differences(before, after)))
+            self._plan.contributors[digest] += 1
+            if digest == adopted:
+                now = self._adopted_path(folder, before, after)
+                names[digest] = now.name
+                self._plan.labels[digest] = now.name
+                yield Step(ADOPT, source, now.relative_to(self._root).as_posix(), before, after, runs)
+            else:
+                names[digest] = self._names.get(digest) or after.name or digest
+                self._taken[digest] += 1
+                yield Step(MOVE, source, "", before, after, runs)
+        if running:
+            self._plan.running += running
+            self._plan.contributors[before.fingerprint] += 1
+        self._plan.changes.append(PlannedChange(folder.name, becomes, names, differences, len(running)))
+
+    def _adopted(
+        self,
+        before: Configuration,
+        groups: Mapping[str, tuple[Configuration, Mapping[str, StepRun]]],
+        running: list[str],
+    ) -> str | None:
+        """Which of the configurations the folder becomes: one that has no folder yet; None for none."""
+        if before.fingerprint in groups:
+            return before.fingerprint
+        if running:
+            return None
+        free = [digest for digest in groups if not self._taken[digest]]
+        if not free:
+            return None
+        chosen = max(free, key=lambda digest: len(groups[digest][1]))
+        self._taken[chosen] += 1
+        self._taken[before.fingerprint] -= 1
+        return chosen
+
+    def _adopted_path(self, folder: Path, before: Configuration, after: Configuration) -> Path:
+        """Where a folder is once it is of another configuration: its name follows, unless a user gave it."""
+        is_own = re.fullmatch(re.escape(before.name) + r"_\d+", folder.name) is not None
+        is_here = before.experiment == after.experiment
+        if is_here and (not is_own or before.name == after.name):
+            return folder
+        if not is_own and folder.name not in self._used:
+            self._used.add(folder.name)
+            return self._target / folder.name
+        k = self._next.get(after.name, 0)
+        while numbered_name(after.name, k) in self._used:
+            k += 1
+        self._next[after.name] = k + 1
+        self._used.add(numbered_name(after.name, k))
+        return (folder.parent if is_here else self._target) / numbered_name(after.name, k)
+
+
+def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:
+    """Refuse runs that are stored in other backends too, where nothing would change.
+
+    Args:
+        folder: the folder of their configuration.
+        run_ids: the runs.
+
+    Raises:
+        NotSupported: a run is.
+    """
+    logs = LogFolder.of(folder)
+    for run_id in run_ids:
+        path = logs.find(run_id)
+        others = [name for name in read_log_head(path).backends if name != DEFAULT_BACKEND] if path else []
+        if others:
+            raise NotSupported(
+                f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with, so that "
+                "nothing was changed: export the runs that you want to change into a root directory of their "
+                "own first"
+            )

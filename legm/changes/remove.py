@@ -1,0 +1,179 @@
+"""Deletes runs, configurations and experiments into the trash, and brings them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legm.changes.amend import finish_pending
+from legm.changes.execution import execute
+from legm.changes.journal import ADOPT, MOVE, TRASH_FOLDER, Journal, Step, StepRun, locked_root
+from legm.changes.plan import require_changeable
+from legm.changes.trash import TrashItem, trashed_path
+from legm.delivery.reading import FolderAccess, default_folder_access
+from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
+from legm.errors import ParameterError, StateError
+from legm.hooks import FolderChanger
+from legm.records import Status
+from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
+from legm.runlog.log_folder import LogFolder
+
+__all__ = ["Deletion", "Removed", "delete", "restore"]
+
+
+@dataclass(slots=True)
+class Deletion:
+    """What is to be deleted in a root directory.
+
+    Args:
+        root: the root directory.
+        experiments: the folders of experiments that are deleted.
+        folders: the folders of configurations that are deleted, those of the experiments among them.
+        runs: by folder, the ids of single runs.
+    """
+
+    root: Path
+    experiments: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    runs: dict[Path, list[str]] = field(default_factory=dict)
+
+    def add_experiment(self, experiment: Path) -> None:
+        """Add an experiment with all its configurations."""
+        self.experiments.append(experiment)
+        self.folders += [experiment / path for path in configuration_paths(experiment)]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was deleted or brought back.
+
+    Args:
+        runs: the ids of the runs.
+        trash: the id under which the trash has them; "" where they were brought back, or nothing was done.
+        notes: what a user should know, in a sentence each.
+    """
+
+    runs: tuple[str, ...]
+    trash: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def delete(
+    deletion: Deletion, *, title: str, confirm: Callable[[list[str]], bool] = lambda _: True
+) -> Removed:
+    """Delete runs with all that belongs to them: they are in the trash until a user empties it.
+
+    Args:
+        deletion: what.
+        title: what this is, for the trash.
+        confirm: is given the ids of the runs and decides whether to go ahead.
+
+    Raises:
+        StateError: a run is running; nothing was deleted.
+        NotSupported: a run is in other backends too; nothing was deleted.
+        LegmError: something is damaged, or cannot be read or written.
+    """
+    root = deletion.root
+    with locked_root(root):
+        notes = finish_pending(root)
+        name = Journal.new_id()
+        runs: list[str] = []
+        emptied = {folder.relative_to(root).as_posix(): "" for folder in deletion.experiments}
+        steps = _deleting_steps(deletion, name, runs, default_folder_access())
+        with Journal.drafted(root, name, title, steps, emptied=emptied) as draft:
+            if not confirm(runs):
+                return Removed((), notes=tuple(notes))
+            journal = draft.begin()
+        notes += execute(root, journal)
+    return Removed(tuple(runs), name, tuple(notes))
+
+
+def _deleting_steps(
+    deletion: Deletion, name: str, deleted: list[str], folders: FolderAccess
+) -> Iterator[Step]:
+    wanted = dict.fromkeys(deletion.folders) | {
+        folder: ids for folder, ids in deletion.runs.items() if folder not in deletion.folders
+    }
+    for folder, ids in wanted.items():
+        configuration = folders.read_configuration(folder)
+        results = [one for one in folders.read_runs(folder) if ids is None or one.run.run_id in ids]
+        for one in results:
+            if one.status is Status.RUNNING:
+                raise StateError(f"the run {one.run.run_id} is running: end its process first")
+        runs = {
+            one.run.run_id: StepRun(
+                one.run.description, one.run.started, one.run.parameters, one.run.parameters
+            )
+            for one in results
+        }
+        require_changeable(folder, runs)
+        deleted += runs
+        source = folder.relative_to(deletion.root).as_posix()
+        kind = TRASH_FOLDER if ids is None else MOVE
+        yield Step(kind, source, trashed_path(name, source), configuration, configuration, runs)
+
+
+def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
+    """Bring back what a command changed or deleted.
+
+    Args:
+        root: the root directory.
+        item: what the command left in the trash.
+        run: the only run to bring back; None for all.
+
+    Raises:
+        ParameterError: the trash does not have the run.
+        LegmError: something is damaged, or cannot be read or written.
+    """
+    changer = find_folder_changer(DEFAULT_BACKEND)
+    with locked_root(root):
+        notes = finish_pending(root)
+        runs: list[str] = []
+        changed: list[str] = []
+        steps = _restoring_steps(root, reversed(list(item.journal.steps())), run, changer, runs, changed)
+        whole = {} if run is not None else {"restores": item.name}
+        name = Journal.new_id()
+        title = f"restore {item.name}: {item.title}"
+        with Journal.drafted(root, name, title, steps, keep=False, **whole) as draft:
+            if run is not None and not runs:
+                raise ParameterError(f"{item.name} in the trash has no run {run!r} to bring back")
+            journal = draft.begin()
+        notes += execute(root, journal)
+    notes += [
+        f"the run {run_id} was changed again or deleted since, and was left as it is" for run_id in changed
+    ]
+    return Removed(tuple(dict.fromkeys(runs)), notes=tuple(notes))
+
+
+def _restoring_steps(
+    root: Path,
+    steps: Iterable[Step],
+    run: str | None,
+    changer: FolderChanger,
+    restored: list[str],
+    changed: list[str],
+) -> Iterator[Step]:
+    for step in steps:
+        is_deletion = step.kind == TRASH_FOLDER or (step.kind == MOVE and step.target)
+        now = root / step.target if is_deletion else changer.find(root, step.after)
+        if now is None or not is_configuration_folder(now):
+            changed += [] if is_deletion else list(step.runs)
+            continue
+        here = {path.stem for path in LogFolder.of(now).logs_except(())}.union(changer.stored_run_ids(now))
+        wanted = [one for one in step.runs if run is None or one == run]
+        runs = {one: step.runs[one] for one in wanted if one in here}
+        changed += [] if is_deletion else [one for one in wanted if one not in here]
+        if not runs and (run is not None or step.runs):
+            continue
+        restored += runs
+        source = now.relative_to(root).as_posix()
+        back = Step(step.kind, step.source, step.target, step.before, step.after, runs).reversed(source, "")
+        before = changer.find(root, step.before)
+        is_whole = here <= set(runs) and step.kind != MOVE and before in {None, now}
+        if is_whole and not (root / step.source).exists():
+            yield Step(step.kind, source, step.source, back.before, back.after, back.runs)
+        elif is_whole and step.kind == ADOPT:
+            yield Step(ADOPT, source, source, back.before, back.after, back.runs)
+        else:
+            yield Step(MOVE, source, "", back.before, back.after, back.runs)

@@ -1,0 +1,142 @@
+"""What commands changed or deleted: a folder for each of them, until a user empties the trash.
+
+``<root>/.legm/trash/<id>/<id>.jsonl`` is the command's journal, which says what was there before. Below
+``files/`` is what was below the root directory, by the same paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from legm.changes.journal import Journal
+from legm.errors import ParameterError, closest, storage_error
+from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.file_names import JOURNAL_SUFFIX, OWN_FOLDER, TRASH, TRASHED_FILES
+from legm.util.atomic_files import delete_folder
+
+__all__ = [
+    "TrashItem",
+    "empty_trash",
+    "find_trash_item",
+    "keep_in_trash",
+    "trash_folder",
+    "trash_items",
+    "trashed_path",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TrashItem:
+    """What one command left in the trash.
+
+    Args:
+        folder: where it is.
+        title: what the command did.
+        time: when, in seconds since 1970.
+        runs: how many runs it changed or deleted.
+        size: bytes of its files.
+    """
+
+    folder: Path
+    title: str
+    time: float
+    runs: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The id of the command."""
+        return self.folder.name
+
+    @property
+    def journal(self) -> Journal:
+        """The command's journal."""
+        return _journal_in(self.folder)
+
+
+def trash_folder(root: Path, name: str) -> Path:
+    """The folder of what a command leaves in the trash."""
+    folder = root / OWN_FOLDER / TRASH / name
+    refuse_links(folder.parent, folder)
+    return folder
+
+
+def trashed_path(name: str, path: str) -> str:
+    """Where a path below the root directory is in the trash, below the root directory too."""
+    return f"{OWN_FOLDER}/{TRASH}/{name}/{TRASHED_FILES}/{path}"
+
+
+def keep_in_trash(root: Path, name: str, path: Path) -> None:
+    """Move a file or folder to the trash.
+
+    Raises:
+        StorageError: it cannot be moved.
+    """
+    trash_folder(root, name)
+    kept = root / trashed_path(name, path.relative_to(root).as_posix())
+    number = 1
+    free = kept
+    while free.exists():  # of an earlier attempt
+        free = kept.with_name(f"{kept.name}~{number}")
+        number += 1
+    try:
+        free.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(free)
+    except FileNotFoundError:
+        return
+    except OSError as cause:
+        raise storage_error("move to the trash", path, cause) from cause
+
+
+def _journal_in(folder: Path) -> Journal:
+    return Journal(folder / f"{folder.name}{JOURNAL_SUFFIX}")
+
+
+def trash_items(root: Path) -> list[TrashItem]:
+    """What is in the trash of a root directory, oldest first.
+
+    Raises:
+        CorruptFile: a journal is damaged.
+        StorageError: the trash cannot be read.
+    """
+    folder = root / OWN_FOLDER / TRASH
+    refuse_links(folder)
+    found = []
+    for path in sorted(folder.glob("*")):
+        journal = _journal_in(path)
+        if path.is_symlink() or not journal.path.is_file():
+            continue
+        header = journal.header()
+        size = sum(one.lstat().st_size for one in path.rglob("*") if one.is_file())
+        runs = sum(len(step.runs) for step in journal.steps())
+        found.append(TrashItem(path, header["title"], header["time"], runs, size))
+    return found
+
+
+def find_trash_item(root: Path, name: str) -> TrashItem:
+    """What a command with this id, or the end of it, left in the trash.
+
+    Raises:
+        ParameterError: there is none, or there are several.
+    """
+    items = {one.name: one for one in trash_items(root)}
+    found = [known for known in items if name and known.endswith(name)]
+    if len(found) != 1:
+        several = f"{len(found)} ids in the trash end in {name!r}" if found else f"the trash has no {name!r}"
+        raise ParameterError(f"{several}; {closest(name, found or items)}")
+    return items[found[0]]
+
+
+def empty_trash(root: Path) -> int:
+    """Delete what is in the trash of a root directory; returns how many commands had left something.
+
+    Raises:
+        StorageError: something cannot be deleted.
+    """
+    folder = root / OWN_FOLDER / TRASH
+    refuse_links(folder)
+    found = [path for path in sorted(folder.glob("*")) if path.is_dir() and not path.is_symlink()]
+    for path in found:
+        delete_folder(path)
+    return len(found)

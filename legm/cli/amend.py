@@ -1,0 +1,202 @@
+"""``legm amend``: changes the configurations that an experiment has already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.conditions import Condition
+from legm.cli.json_output import print_json
+from legm.cli.option_values import name_value_pairs, parse_option_value
+from legm.cli.options import backend_options, constraints_option, json_option, path_argument
+from legm.cli.printing import print_notes, print_table, say
+from legm.cli.terminal_tables import Column
+
+if TYPE_CHECKING:
+    from legm.changes.amend import Amended
+    from legm.changes.plan import AmendmentPlan
+    from legm.cli.locations import LocatedExperiment, Location
+
+__all__ = ["amend_command", "confirmed_plan", "plan_as_dict", "print_amended", "print_plan"]
+
+_SHOWN = 20  # configurations in the table
+
+
+def _option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
+    return click.option(f"--{name}", f"{name}_", metavar=metavar, multiple=True, help=text)
+
+
+@click.command("amend")
+@path_argument("experiment", default=Path())
+@_option("set", "NAME=VALUE", "Give a parameter this value in the configurations that do not have it.")
+@_option("rename", "OLD=NEW", "Rename a parameter.")
+@_option("drop", "NAME", "Remove a parameter.")
+@_option("ignore", "NAME", "Do not compare a parameter any more; each run keeps its value.")
+@_option("compare", "NAME", "Compare a parameter again, by the value that each run has.")
+@_option(
+    "parent",
+    "CHILD=PARENT[:VALUE]",
+    "Let a parameter count only where its parent has this value; without one, any value but null and false.",
+)
+@_option("name", "NAME", "Put a parameter into the configurations' names.")
+@click.option("--to", "to", metavar="EXPERIMENT", help="Move the configurations to this experiment.")
+@constraints_option
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
+@click.option(
+    "--continue", "is_continued", is_flag=True, help="Only finish what an interrupted command began."
+)
+@backend_options
+@json_option
+def amend_command(
+    experiment: Path,
+    *,
+    set_: tuple[str, ...],
+    rename_: tuple[str, ...],
+    drop_: tuple[str, ...],
+    ignore_: tuple[str, ...],
+    compare_: tuple[str, ...],
+    parent_: tuple[str, ...],
+    name_: tuple[str, ...],
+    to: str | None,
+    constraints: tuple[Condition, ...],
+    dry_run: bool,
+    is_sure: bool,
+    is_continued: bool,
+    at: Callable[[Path], Location],
+    as_json: bool,
+) -> None:
+    """Change the configurations that an experiment has already.
+
+    Configurations that become equal are united, and those that become different are parted. Every run keeps
+    its id, its numbers and its files. Runs that are running are left as they are. What was there before stays
+    in the trash: see legm restore and legm trash. After a command that was interrupted, --continue finishes
+    it; so does the next command that changes something.
+    """
+    from legm.changes.amend import amend_experiment, continue_changes
+    from legm.cli.changing import experiment_to_change, root_of_changes
+    from legm.core.amending import Changes
+
+    if is_continued:
+        notes = continue_changes(root_of_changes(experiment))
+        if as_json:
+            print_json({"notes": notes})
+        else:
+            print_notes(notes or ["nothing was interrupted"])
+        return
+    changes = Changes(
+        rename=dict(name_value_pairs(rename_)),
+        set={name: parse_option_value(text) for name, text in name_value_pairs(set_)},
+        drop=drop_,
+        parent=_parents(name_value_pairs(parent_)),
+        ignore=ignore_,
+        compare=compare_,
+        name=name_,
+        experiment=to,
+    )
+    found = experiment_to_change(at(experiment))
+    done = amend_experiment(
+        Path(found.path),
+        changes,
+        title=f"amend {found.label}: {changes.summary()}",
+        only=_selected(found, constraints),
+        confirm=lambda plan: confirmed_plan(plan, is_sure=is_sure, is_quiet=as_json),
+        dry_run=dry_run,
+    )
+    print_amended(done, Path(found.path).parent, is_dry=dry_run, as_json=as_json)
+
+
+def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> None:
+    """Print what an amendment did, or would do."""
+    if as_json:
+        print_json({**plan_as_dict(done.plan), "trash": done.trash or None, "notes": list(done.notes)})
+        return
+    if is_dry or not done.plan.changes:
+        print_plan(done.plan)
+    print_notes(done.notes)
+    if done.trash:
+        say(f"done; legm restore {root} {done.trash} brings back what was there")
+
+
+def _parents(pairs: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for child, text in pairs:
+        parent, sign, value = text.partition(":")
+        found.setdefault(child, {})[parent] = parse_option_value(value) if sign else None
+    return found
+
+
+def _selected(experiment: LocatedExperiment, conditions: Sequence[Condition]) -> frozenset[str] | None:
+    """The fingerprints of the configurations that a user selects; None for all."""
+    from legm.cli.conditions import select_by_conditions
+    from legm.cli.printing import print_problems
+
+    if not conditions:
+        return None
+    print_problems(experiment.problems)
+    return frozenset(
+        one.configuration.fingerprint for one in select_by_conditions(experiment.counts(), conditions)
+    )
+
+
+def confirmed_plan(plan: AmendmentPlan, *, is_sure: bool, is_quiet: bool) -> bool:
+    """Show what becomes of each configuration, and ask whether to go ahead."""
+    if not is_quiet:
+        print_plan(plan)
+    return is_sure or click.confirm("Change them?", err=is_quiet)
+
+
+def print_plan(plan: AmendmentPlan) -> None:
+    """Print what becomes of each configuration, and how many are united, parted and untouched."""
+    rows = [
+        (change.folder, plan.kind(change), str(runs), plan.label(change, digest), change.differences[digest])
+        for change in plan.changes[:_SHOWN]
+        for digest, runs in change.becomes.items()
+    ]
+    if rows:
+        columns = [
+            Column("configuration"),
+            Column("is"),
+            Column("runs", right=True),
+            Column("becomes"),
+            Column("before | after", fit="fold"),
+        ]
+        print_table(columns, rows)
+    if len(plan.changes) > _SHOWN:
+        say(f"… and {len(plan.changes) - _SHOWN:,} more configurations")
+    for run_id in plan.running:
+        say(f"the run {run_id} is running, and is left as it is")
+    counts = plan.counts()
+    say(
+        f"{plan.runs:,} runs change; configurations: "
+        + ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
+    )
+
+
+def plan_as_dict(plan: AmendmentPlan) -> dict[str, Any]:
+    """A plan for a program."""
+    return {
+        "configurations": [
+            {
+                "configuration": change.folder,
+                "kind": plan.kind(change),
+                "becomes": [
+                    {
+                        "configuration": plan.label(change, digest),
+                        "fingerprint": digest,
+                        "runs": runs,
+                        "difference": change.differences[digest],
+                    }
+                    for digest, runs in change.becomes.items()
+                ],
+                "running": change.running,
+            }
+            for change in plan.changes
+        ],
+        "counts": plan.counts(),
+        "runs": plan.runs,
+        "running": list(plan.running),
+    }

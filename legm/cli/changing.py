@@ -1,0 +1,49 @@
+"""What the commands share that change what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from legm.errors import NotSupported, StorageError
+from legm.runlog.file_names import OWN_FOLDER
+
+if TYPE_CHECKING:
+    from legm.cli.locations import LocatedExperiment, Location
+
+__all__ = ["experiment_to_change", "root_of_changes"]
+
+
+def root_of_changes(path: Path) -> Path:
+    """The root directory that a path is, or is in: where the journal and the trash are.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
+
+    path = path.absolute()
+    if not path.is_dir():
+        raise StorageError(f"there is no folder {path}")
+    if is_configuration_folder(path):
+        return path.parent.parent
+    if (path / OWN_FOLDER / "index").exists() or next(configuration_paths(path), None) is not None:
+        return path.parent
+    return path
+
+
+def experiment_to_change(location: Location) -> LocatedExperiment:
+    """The experiment at a location, in folders.
+
+    Raises:
+        NotSupported: it is in a backend without folders, where nothing can be changed.
+        StorageError: there is none, or there are several.
+    """
+    from legm.cli.locations import experiment_at
+
+    if location.folders is None:
+        raise NotSupported(
+            f"the backend {location.backend!r} cannot be changed: it keeps what a run was begun with; "
+            "legm export brings its runs into folders, which can"
+        )
+    return experiment_at(location)

@@ -1,0 +1,99 @@
+"""``legm rm``: deletes runs, configurations and experiments, into the trash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from legm.cli.json_output import print_json
+from legm.cli.options import json_option
+from legm.cli.printing import print_notes, say
+
+if TYPE_CHECKING:
+    from legm.changes.remove import Deletion
+
+__all__ = ["rm_command"]
+
+
+@click.command("rm")
+@click.argument("what", metavar="RUN|CONFIGURATION|EXPERIMENT", nargs=-1, required=True)
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before more than one run is deleted.")
+@json_option
+def rm_command(what: tuple[str, ...], *, is_sure: bool, as_json: bool) -> None:
+    """Delete runs, with all that belongs to them.
+
+    A run is named by its id or the end of it, behind the path of its root directory; a configuration and an
+    experiment by their folders. A run that is running is refused. What is deleted stays in the trash of the
+    root directory: legm restore brings it back, and legm trash --empty deletes it for good.
+    """
+    from legm.changes.remove import delete
+
+    removed = []
+    for deletion in _deletions(what):
+        title = f"rm {' '.join(what)}"
+        done = delete(
+            deletion,
+            title=title,
+            confirm=lambda runs: (
+                is_sure or len(runs) <= 1 or click.confirm(f"Delete {len(runs):,} runs?", err=as_json)
+            ),
+        )
+        removed.append((deletion.root, done))
+    if as_json:
+        print_json(
+            [
+                {
+                    "root": str(root),
+                    "runs": list(one.runs),
+                    "trash": one.trash or None,
+                    "notes": list(one.notes),
+                }
+                for root, one in removed
+            ]
+        )
+        return
+    for root, one in removed:
+        print_notes(one.notes)
+        if one.trash:
+            say(f"deleted {len(one.runs):,} run{'s' * (len(one.runs) != 1)}; legm restore {root} {one.trash}")
+        else:
+            say("nothing was deleted")
+
+
+def _deletions(what: tuple[str, ...]) -> list[Deletion]:
+    """What is to be deleted in each root directory."""
+    from legm.changes.remove import Deletion
+    from legm.cli.changing import root_of_changes
+    from legm.errors import StorageError
+    from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
+    from legm.runlog.log_folder import LogFolder, find_run_log
+
+    found: dict[Path, Deletion] = {}
+    for text in what:
+        path = Path(text).absolute()
+        if path.is_dir() and not is_configuration_folder(path):
+            if next(configuration_paths(path), None) is None:
+                raise StorageError(
+                    f"{text} is neither a configuration nor an experiment: name one of those in it"
+                )
+            root = root_of_changes(path)
+            found.setdefault(root, Deletion(root)).add_experiment(path)
+            continue
+        folder = path
+        if not is_configuration_folder(path):
+            log = find_run_log(Path.cwd(), text)
+            folder = LogFolder.containing(log).folder.parent.absolute()
+            if not is_configuration_folder(folder):
+                raise StorageError(
+                    f"the run {log.stem} is in a backend without folders: "
+                    "legm recover --discard deletes it there"
+                )
+        root = root_of_changes(folder)
+        deletion = found.setdefault(root, Deletion(root))
+        if folder == path:
+            deletion.folders.append(folder)
+        else:
+            deletion.runs.setdefault(folder, []).append(log.stem)
+    return list(found.values())

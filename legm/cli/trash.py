@@ -1,0 +1,69 @@
+"""``legm trash``: what was changed or deleted, and how to delete it for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from legm.cli.json_output import print_json
+from legm.cli.options import json_option, path_argument
+from legm.cli.printing import print_table, printed_number, printed_time, say
+from legm.cli.terminal_tables import Column
+
+__all__ = ["trash_command"]
+
+
+@click.command("trash")
+@path_argument("root", default=Path())
+@click.option("--empty", is_flag=True, help="Delete all of it for good.")
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
+@json_option
+def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> None:
+    """Show what commands below ROOT changed or deleted.
+
+    legm restore brings it back.
+    """
+    from legm.changes.amend import continue_changes
+    from legm.changes.journal import locked_root
+    from legm.changes.trash import empty_trash, trash_items
+    from legm.cli.changing import root_of_changes
+
+    root = root_of_changes(root)
+    if empty:
+        continue_changes(root)
+    items = trash_items(root)
+    is_emptied = empty and bool(items)
+    if is_emptied:
+        runs = sum(one.runs for one in items)
+        text = f"Delete for good what {len(items):,} commands left, of {runs:,} runs?"
+        if is_sure or click.confirm(text, err=as_json):
+            with locked_root(root):
+                empty_trash(root)
+        else:
+            is_emptied = False
+    if as_json:
+        rows = [
+            {"id": one.name, "what": one.title, "time": one.time, "runs": one.runs, "bytes": one.size}
+            for one in items
+        ]
+        print_json({"trash": rows, "emptied": is_emptied})
+    elif is_emptied:
+        say("the trash is empty")
+    elif items:
+        columns = [Column("id"), Column("when"), Column("runs", right=True), Column("bytes", right=True)]
+        print_table(
+            [*columns, Column("what", fit="fold")],
+            [
+                (
+                    one.name,
+                    printed_time(one.time),
+                    printed_number(one.runs),
+                    printed_number(one.size),
+                    one.title,
+                )
+                for one in items
+            ],
+        )
+    else:
+        say("the trash is empty")

@@ -1,0 +1,240 @@
+"""Changes to parameters that configurations already have: what a run becomes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from legm.core.naming import check_name
+from legm.core.parameters import Parameters
+from legm.core.plain_form import canonical_text, to_plain
+from legm.errors import ParameterError, closest
+from legm.records import Configuration, Plain
+
+__all__ = ["AmendedRun", "Changes", "ConfigurationChange", "require_possible_changes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is changed, in this order.
+
+    Args:
+        rename: by old name, the new one.
+        set: values by parameter, where it is absent.
+        drop: the parameters that are removed.
+        parent: by child, its new parents, each with the value that makes the child active; None for any value
+            but None and False.
+        ignore: the parameters that are not compared any more.
+        compare: the parameters that are compared again.
+        name: the parameters that enter the configuration's name.
+        experiment: the experiment that the configurations are of then; None for the same.
+    """
+
+    rename: Mapping[str, str] = field(default_factory=dict)
+    set: Mapping[str, Plain] = field(default_factory=dict)
+    drop: Sequence[str] = ()
+    parent: Mapping[str, Mapping[str, Plain]] = field(default_factory=dict)
+    ignore: Sequence[str] = ()
+    compare: Sequence[str] = ()
+    name: Sequence[str] = ()
+    experiment: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names.
+
+        Raises:
+            ParameterError: nothing is changed, a name is invalid, or two changes contradict each other.
+        """
+        named = (self.rename, self.set, self.drop, self.parent, self.ignore, self.compare, self.name)
+        if not any(named) and self.experiment is None:
+            raise ParameterError("nothing is to be changed: say what, such as a parameter to rename")
+        for name in (*self.rename.values(), *self.set):
+            check_name("parameter", name, ParameterError)
+        if self.experiment is not None:
+            check_name("experiment", self.experiment, ParameterError)
+        for what, other in (("set", "drop"), ("ignore", "compare"), ("rename", "drop")):
+            both = sorted({*getattr(self, what)} & {*getattr(self, other)})
+            if both:
+                raise ParameterError(f"{both[0]!r} cannot be changed by both {what} and {other}")
+        new = list(self.rename.values())
+        twice = sorted({name for name in new if new.count(name) > 1})
+        if twice:
+            raise ParameterError(f"two parameters cannot both be renamed to {twice[0]!r}")
+
+    def current_name(self, name: str) -> str:
+        """The name that a parameter has after the change."""
+        return self.rename.get(name, name)
+
+    def summary(self) -> str:
+        """What is changed, in a few words."""
+        parts = [f"{old} becomes {new}" for old, new in self.rename.items()]
+        parts += [f"{name} = {value!r} where absent" for name, value in self.set.items()]
+        parts += [f"{name} dropped" for name in self.drop]
+        parts += [f"{child} depends on {' and '.join(parents)}" for child, parents in self.parent.items()]
+        parts += [f"{name} not compared" for name in self.ignore]
+        parts += [f"{name} compared" for name in self.compare]
+        parts += [f"{name} in the name" for name in self.name]
+        parts += [f"moved to {self.experiment}"] if self.experiment is not None else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class AmendedRun:
+    """What a run is after a change.
+
+    Args:
+        configuration: its configuration.
+        parameters: the parameters that are not compared, with the run's values.
+    """
+
+    configuration: Configuration
+    parameters: Mapping[str, Plain]
+
+
+def require_possible_changes(changes: Changes, configurations: Sequence[Configuration]) -> None:
+    """Refuse changes that have no effect on any configuration, such as those of a parameter that none has.
+
+    Args:
+        changes: the changes.
+        configurations: those that would be changed.
+
+    Raises:
+        ParameterError: a parameter is unknown, or a value is there already in all of them.
+    """
+    known = {name for one in configurations for name in one.parameters}
+    for old in changes.rename:
+        _require_known(old, known)
+    renamed = {changes.current_name(name) for name in known}
+    for name, value in changes.set.items():
+        there = [one for one in configurations if name in map(changes.current_name, one.parameters)]
+        if configurations and len(there) == len(configurations):
+            raise ParameterError(
+                f"{name!r} cannot be set to {value!r}: it has a value in every configuration, "
+                f"{there[0].parameters.get(name)!r}, say"
+            )
+    after = renamed | {*changes.set}
+    for name in (*changes.drop, *changes.ignore, *changes.compare, *changes.name, *changes.parent):
+        _require_known(name, after)
+    for parents in changes.parent.values():
+        for name in parents:
+            _require_known(name, after - {*changes.drop})
+
+
+def _require_known(name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ParameterError(f"no configuration has a parameter {name!r}; {closest(name, sorted(known))}")
+
+
+class ConfigurationChange:
+    """The runs of one configuration under changes.
+
+    Args:
+        configuration: what the runs are of now.
+        changes: the changes.
+    """
+
+    def __init__(self, configuration: Configuration, changes: Changes) -> None:
+        self._old = configuration
+        self._changes = changes
+        self._known: dict[str, tuple[Configuration, frozenset[str]]] = {}
+
+    def of_run(self, parameters: Mapping[str, Plain]) -> AmendedRun:
+        """What a run becomes.
+
+        Args:
+            parameters: the run's own, which are not compared now.
+
+        Raises:
+            ParameterError: the configuration cannot be changed so.
+        """
+        compared = {
+            name: parameters[name]
+            for name in parameters
+            if self._changes.current_name(name) in self._changes.compare
+        }
+        key = canonical_text(compared) if compared else ""
+        if key not in self._known:
+            self._known[key] = self._amended(compared)
+        configuration, uncompared = self._known[key]
+        own = {self._changes.current_name(name): value for name, value in parameters.items()}
+        counted = {*configuration.active, *self._changes.drop, *self._changes.compare}
+        values = configuration.parameters
+        return AmendedRun(
+            configuration,
+            {name: own[name] for name in own if name not in counted}
+            | {name: values[name] for name in sorted(uncompared) if name not in own},
+        )
+
+    def _amended(self, compared: Mapping[str, Plain]) -> tuple[Configuration, frozenset[str]]:
+        old, changes = self._old, self._changes
+        try:
+            values, metadata = _changed({**old.parameters, **compared}, old.metadata, changes)
+            parameters = Parameters()
+            experiment = old.experiment if changes.experiment is None else changes.experiment
+            parameters.restore(replace(old, experiment=experiment, parameters=values, metadata=metadata))
+            found = parameters.configuration(experiment)
+        except ParameterError as error:
+            raise ParameterError(f"the configuration {old.name or old.fingerprint}: {error}") from error
+        return found, frozenset(parameters.uncompared())
+
+
+def _changed(
+    values: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]], changes: Changes
+) -> tuple[dict[str, Plain], dict[str, dict[str, Plain]]]:
+    """The values and metadata after the changes."""
+    for old, new in changes.rename.items():
+        if old in values and new in values and new not in changes.rename:
+            raise ParameterError(
+                f"{old!r} cannot be renamed to {new!r}: there is a parameter {new!r} already"
+            )
+    current = changes.current_name
+    now = {current(name): value for name, value in values.items()}
+    rules = {current(name): _renamed_parents(about, changes) for name, about in metadata.items()}
+    now |= {name: to_plain(name, value) for name, value in changes.set.items() if name not in now}
+    for child, parents in changes.parent.items():
+        if child in now:
+            rules.setdefault(child, {}).setdefault("parents", {}).update(_parent_edges(parents))
+    for name in changes.drop:
+        _drop(name, now, rules, changes)
+    for name in changes.ignore:
+        if name in now:
+            rules.setdefault(name, {})["disable_comparison"] = True
+    for name in changes.compare:
+        if rules.get(name, {}).get("credential"):
+            raise ParameterError(f"{name!r} cannot be compared: it is a credential, which is not stored")
+        rules.get(name, {}).pop("disable_comparison", None)
+    for name in changes.name:
+        if name in now:
+            rules.setdefault(name, {}).setdefault("name", {"priority": 0})
+    return now, {name: about for name, about in rules.items() if about}
+
+
+def _renamed_parents(about: Mapping[str, Plain], changes: Changes) -> dict[str, Plain]:
+    """The metadata of a parameter with the new names of its parents; what is changed is copied."""
+    copied: dict[str, Any] = dict(about)
+    if "parents" in copied:
+        copied["parents"] = {
+            changes.current_name(name): edge for name, edge in dict(copied["parents"]).items()
+        }
+    return copied
+
+
+def _parent_edges(parents: Mapping[str, Plain]) -> dict[str, Plain]:
+    return {
+        name: {} if value is None else {"equals": to_plain(name, value)} for name, value in parents.items()
+    }
+
+
+def _drop(name: str, values: dict[str, Plain], rules: dict[str, dict[str, Plain]], changes: Changes) -> None:
+    children = [
+        child
+        for child, about in rules.items()
+        if name in dict(about.get("parents", {})) and child in values and child not in changes.drop
+    ]
+    if name in values and children:
+        raise ParameterError(
+            f"{name!r} cannot be dropped: it decides whether {children[0]!r} counts; drop {children[0]!r} too"
+        )
+    values.pop(name, None)
+    rules.pop(name, None)

@@ -1,0 +1,120 @@
+"""Appends an amendment to the log of a run, which is never rewritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from legm.errors import CorruptFile, StateError, storage_error
+from legm.records import Amendment
+from legm.runlog.log_frames import AMENDMENT, FRAME_HEAD, HEADER, MAGIC, amendment_frame
+from legm.runlog.log_writer import lock_log_descriptor
+
+__all__ = ["append_amendment", "locked_log"]
+
+
+@contextmanager
+def locked_log(path: Path) -> Iterator[BinaryIO]:
+    """Hold the log of a run, so that no process resumes it meanwhile.
+
+    Args:
+        path: the log.
+
+    Yields:
+        the open file.
+
+    Raises:
+        StateError: a process is writing it.
+        StorageError: it cannot be opened.
+    """
+    flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        fd = os.open(path, flags)
+    except OSError as cause:
+        raise storage_error("write the run log", path, cause) from cause
+    with os.fdopen(fd, "r+b") as file:
+        if not lock_log_descriptor(fd):
+            raise StateError(f"the run {path.stem} is running: end its process first")
+        yield file
+
+
+def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
+    """Append an amendment, unless the last one says the same; the file keeps its time of change.
+
+    Args:
+        path: the log, for messages.
+        file: the log, locked.
+        amendment: the amendment.
+
+    Raises:
+        CorruptFile: the log is damaged.
+        StorageError: it cannot be written.
+    """
+    end, last = _log_end(path, file)
+    content = asdict(amendment)
+    if last is not None and _is_same(last, content):
+        return
+    try:
+        status = os.fstat(file.fileno())
+        file.seek(end)
+        file.write(amendment_frame(amendment))
+        file.truncate()
+        file.flush()
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # when an interrupted run ended
+    except OSError as cause:
+        raise storage_error("write the run log", path, cause) from cause
+
+
+def _is_same(payload: bytes, content: dict[str, object]) -> bool:
+    try:
+        last = json.loads(payload)
+    except ValueError:
+        return False
+    wanted = json.loads(json.dumps({**content, "time": 0}))
+    return isinstance(last, dict) and json.dumps({**last, "time": 0}) == json.dumps(wanted)
+
+
+def _log_end(path: Path, file: BinaryIO) -> tuple[int, bytes | None]:
+    """The byte after the last complete frame, and the payload of the last amendment.
+
+    Raises:
+        CorruptFile: the log is damaged.
+    """
+    try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if file.read(len(HEADER)) != HEADER:
+            raise CorruptFile(path, "byte 0", "it is not a run log", "Try `legm recover`.")
+        end, last, amended = len(HEADER), -1, None
+        while size - end >= FRAME_HEAD.size:
+            magic, length, _, kind = FRAME_HEAD.unpack(file.read(FRAME_HEAD.size))
+            if magic != MAGIC:
+                raise CorruptFile(path, f"byte {end}", "no frame starts there", "Try `legm recover`.")
+            if end + FRAME_HEAD.size + length > size:
+                break
+            last, end = end, end + FRAME_HEAD.size + length
+            if kind == AMENDMENT:
+                amended = file.read(length)
+            else:
+                file.seek(length, os.SEEK_CUR)
+        if last >= 0 and not _is_frame_sound(file, last):
+            end = last  # incomplete, as power failures leave it
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    return end, amended
+
+
+def _is_frame_sound(file: BinaryIO, start: int) -> bool:
+    file.seek(start)
+    head = file.read(FRAME_HEAD.size)
+    _, length, crc, _ = FRAME_HEAD.unpack(head)
+    checksum = zlib.crc32(head[4:8] + head[12:13])
+    while length > 0 and (piece := file.read(min(length, 1 << 20))):
+        checksum, length = zlib.crc32(piece, checksum), length - len(piece)
+    return checksum == crc

@@ -1,0 +1,263 @@
+"""Amending an experiment: what becomes of its configurations, and that nothing of a run is lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler, ParameterError, amend
+from legm.backends.local import folder_reader
+from legm.changes.amend import continue_changes
+from legm.core.amending import Changes, ConfigurationChange
+from legm.records import Status
+from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.log_folder import find_logs
+from legm.runlog.log_reader import read_log_head
+from tests.support.local_runs import begun, local_runs, numbers, train
+
+
+def fingerprints(root: Path) -> dict[str, str]:
+    return {one.run.run_id: one.run.configuration.fingerprint for one in local_runs(root)}
+
+
+def parameters(root: Path) -> dict[str, dict]:
+    """Each run's active parameters, by its id, in its log as in its folder."""
+    found = {}
+    for one in local_runs(root):
+        its = one.run.configuration
+        found[one.run.run_id] = {name: its.parameters[name] for name in its.active}
+    for path in find_logs(root):
+        run = read_log_head(path).run
+        its = run.configuration
+        assert {name: its.parameters[name] for name in its.active} == found[run.run_id]
+    return found
+
+
+def folders(root: Path) -> list[str]:
+    return sorted(folder.name for folder in configuration_folders(root))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Runs before and after the parameter dropout was there."""
+    for rate in (0.125, 0.25):
+        for seed in (0, 1):
+            train(tmp_path, rate=rate, seed=seed)
+            train(tmp_path, rate=rate, seed=seed + 2, dropout=0.5, description="d")
+    return tmp_path
+
+
+def test_a_value_is_set_where_it_is_absent_and_what_becomes_equal_is_united(root):
+    before = numbers(local_runs(root))
+
+    done = amend(root / "e", set={"dropout": 0.5})
+
+    assert done.plan.counts() == {"united": 2, "parted": 0, "changed": 0, "untouched": 2}
+    assert numbers(local_runs(root)) == before
+    assert Counter(map(str, parameters(root).values())) == {
+        "{'dropout': 0.5, 'rate': 0.125}": 4,
+        "{'dropout': 0.5, 'rate': 0.25}": 4,
+    }
+    assert len(folders(root)) == 2
+    handler = ExperimentHandler(root, "e")
+    handler.set_dict_params({"rate": 0.125, "dropout": 0.5})
+    assert handler.aggregate_results()["best_loss"]["n"] == 2
+
+
+def test_a_configuration_that_changes_keeps_its_folder_and_all_in_it(root):
+    (root / "e" / "0.125_0" / "model.pt").write_text("weights")
+    names, before = folders(root), numbers(local_runs(root))
+
+    done = amend(root / "e", rename={"rate": "lr"})
+
+    assert done.plan.counts() == {"united": 0, "parted": 0, "changed": 4, "untouched": 0}
+    assert folders(root) == names
+    assert (root / "e" / "0.125_0" / "model.pt").read_text() == "weights"
+    assert numbers(local_runs(root)) == before
+    assert {"lr", "dropout"} >= {name for one in parameters(root).values() for name in one}
+
+
+def test_values_that_were_not_compared_part_a_configuration(root):
+    before = numbers(local_runs(root))
+    done = amend(root / "e", compare=["seed"])
+    assert done.plan.counts() == {"united": 0, "parted": 4, "changed": 0, "untouched": 0}
+    assert sorted(one["seed"] for one in parameters(root).values()) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert numbers(local_runs(root)) == before
+
+    amend(root / "e", ignore=["seed", "rate", "dropout"])
+    assert len(folders(root)) == 1
+    assert numbers(local_runs(root)) == before
+    own = [dict(one.run.parameters) for one in local_runs(root)]
+    assert Counter((one["rate"], one.get("dropout")) for one in own) == {
+        (0.125, None): 2,
+        (0.25, None): 2,
+        (0.125, 0.5): 2,
+        (0.25, 0.5): 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("there", "back"),
+    [
+        ({"rename": {"rate": "lr"}}, {"rename": {"lr": "rate"}}),
+        ({"ignore": ["rate"]}, {"compare": ["rate"]}),
+        ({"compare": ["seed"]}, {"ignore": ["seed"]}),
+        ({"to": "other"}, {"to": "e"}),
+    ],
+)
+def test_an_amendment_and_its_inverse_give_the_same_fingerprints(root, there, back):
+    before, before_numbers = fingerprints(root), numbers(local_runs(root))
+    amend(root / "e", **there)
+    assert fingerprints(root) != before
+    amend(root / there.get("to", "e"), **back)
+    assert fingerprints(root) == before
+    assert numbers(local_runs(root)) == before_numbers
+
+
+def test_a_parent_and_a_name(root):
+    amend(root / "e", parent={"rate": {"dropout": 0.5}}, name=["dropout"], where={"dropout": 0.5})
+    assert folders(root) == ["0.125_0", "0.25_0", "0.5,0.125_0", "0.5,0.25_0"]
+    found = [one.run.configuration for one in local_runs(root)]
+    assert {
+        one.metadata["rate"]["parents"]["dropout"]["equals"] for one in found if "dropout" in one.active
+    } == {0.5}
+
+
+def test_only_selected_configurations_move_to_another_experiment(root):
+    before = numbers(local_runs(root))
+    done = amend(root / "e", to="other", where={"rate": 0.25})
+    assert done.plan.counts()["untouched"] == 2
+    assert numbers(local_runs(root)) == before
+    found = Counter(one.run.configuration.experiment for one in local_runs(root))
+    assert found == {"e": 4, "other": 4}
+
+
+def test_what_runs_is_left_as_it_is(root):
+    handler = begun(root, 0.125)
+    handler.set_metric("loss", 1.0)
+    live = handler.run_id
+    try:
+        done = amend(root / "e", rename={"rate": "lr"})
+        assert done.plan.running == [live]
+        handler.set_metric("loss", 2.0)
+    finally:
+        result = handler.log()
+    assert parameters(root)[live] == {"rate": 0.125}
+    assert result.points == 2
+    assert sum("lr" in one for one in parameters(root).values()) == 8
+    assert next(one for one in local_runs(root) if one.run.run_id == live).status is Status.COMPLETED
+
+
+def test_aggregates_that_no_longer_hold_are_moved_to_the_trash(root):
+    handler = ExperimentHandler(root, "e")
+    handler.set_dict_params({"rate": 0.125})
+    handler.aggregate_results()
+    kept = root / "e" / "0.125_0" / "aggregated_metrics.yml"
+    assert kept.exists()
+    amend(root / "e", rename={"rate": "lr"})
+    assert kept.exists(), "they hold still"
+
+    done = amend(root / "e", set={"dropout": 0.5})
+
+    assert not any((root / "e").rglob("aggregated_metrics.yml"))
+    assert any("aggregates" in note for note in done.notes)
+    assert any((root / ".legm" / "trash").rglob("aggregated_metrics.yml"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rename": {"rat": "lr"}}, "no configuration has a parameter 'rat'; did you mean 'rate'"),
+        ({"rename": {"rate": "dropout"}}, "there is a parameter 'dropout' already"),
+        ({"set": {"rate": 1}}, "it has a value in every configuration, 0.125, say"),
+        (
+            {"parent": {"rate": "dropout", "dropout": "rate"}, "where": {"dropout": 0.5}},
+            "it already is 'dropout' or depends on it",
+        ),
+        ({"parent": {"rate": "dropout"}}, "'dropout' is a parent but was never set"),
+        ({"drop": ["seed"], "set": {"seed": 1}}, "cannot be changed by both set and drop"),
+        ({"where": {"rate": 7}, "drop": ["seed"]}, "no configuration"),
+        ({}, "nothing is to be changed"),
+    ],
+)
+def test_what_cannot_be_changed_is_refused_before_anything_is_done(root, given, message):
+    before = {
+        path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "index" not in path.name
+    }
+    with pytest.raises(ParameterError, match=message):
+        amend(root / "e", **given)
+    for path, content in before.items():
+        assert path.read_bytes() == content
+    assert not list((root / ".legm").glob("*/*"))
+
+
+def test_a_dry_run_changes_nothing(root):
+    before = fingerprints(root)
+    done = amend(root / "e", ignore=["rate"], dry_run=True)
+    assert done.plan.counts()["united"] == 4
+    assert not done.trash
+    assert fingerprints(root) == before
+    assert not (root / ".legm").exists()
+
+
+def test_a_handler_finds_the_folder_that_was_amended(root):
+    amend(root / "e", rename={"rate": "lr"})
+    handler = ExperimentHandler(root, "e")
+    handler.set_dict_params({"lr": 0.25, "seed": 9})
+    handler.disable_param("seed")
+    handler.start()
+    handler.set_metric("loss", 0.5)
+    handler.log()
+    assert len(folders(root)) == 4
+    old = ExperimentHandler(root, "e")
+    old.set_param("rate", 0.25)
+    old.start()
+    old.set_metric("loss", 0.5)
+    old.log()
+    assert len(folders(root)) == 5
+    assert len(local_runs(root)) == 10
+
+
+def test_a_handler_of_a_folder_that_was_amended_begins_another_one(root):
+    loaded = ExperimentHandler.load_existent(root / "e" / "0.125_0")
+    amend(root / "e", rename={"rate": "lr"})
+    loaded.start()
+    loaded.set_metric("loss", 0.5)
+    loaded.log()
+    assert parameters(root)[loaded.run_id] == {"rate": 0.125}
+    assert len(folders(root)) == 5
+
+
+def test_nothing_was_interrupted(root):
+    assert continue_changes(root) == []
+
+
+def test_a_change_is_computed_once_for_all_runs_of_a_configuration(root):
+    (first, *_) = local_runs(root)
+    change = ConfigurationChange(first.run.configuration, Changes(rename={"rate": "lr"}))
+    assert change.of_run({"seed": 1}).configuration is change.of_run({"seed": 2}).configuration
+    assert change.of_run({"seed": 2}).parameters == {"seed": 2}
+
+
+def test_tensorboards_table_has_the_new_parameters(root):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    amend(root / "e", rename={"rate": "lr"})
+    for folder in configuration_folders(root):
+        for events in (folder / "tensorboard").iterdir():
+            found = EventAccumulator(str(events)).Reload()
+            content = found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+            start = HParamsPluginData.FromString(content).session_start_info
+            assert "lr" in start.hparams
+            assert "rate" not in start.hparams
+            assert start.group_name == folder.name
+            assert len(found.Scalars("dev/loss")) == 4
+
+
+def test_what_was_amended_is_sound(root):
+    amend(root / "e", ignore=["dropout"])
+    for folder in configuration_folders(root):
+        assert folder_reader.repair(folder) == []

@@ -1,0 +1,180 @@
+"""Runs, configurations and experiments are deleted into the trash, and come back as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.core.result_equality import differing_result_fields, result_digests
+from legm.runlog.configuration_folders import configuration_folders
+from tests.support.calling import as_json, call, failed, shown
+from tests.support.local_runs import begun, known, local_runs, numbers, train
+
+
+@pytest.fixture
+def root(tmp_path):
+    for rate in (0.125, 0.25):
+        for seed in (0, 1):
+            train(tmp_path, rate=rate, seed=seed)
+    train(tmp_path, rate=0.125, seed=2, description="d")
+    return tmp_path
+
+
+def files(root: Path) -> dict[str, bytes]:
+    """Every file of the experiments but their indices."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and ".legm" not in path.parts and path.name != ".lock"
+    }
+
+
+def test_a_run_is_deleted_with_all_of_it_and_comes_back(root):
+    before = known(local_runs(root))
+    run_id = before[0][0]
+
+    assert "deleted 1 run" in shown("rm", f"{root}/{run_id[-6:]}")
+
+    assert known(local_runs(root)) == before[1:]
+    assert not any(run_id in name for name in files(root))
+    assert f"{before[1][0]}.log" in {path.name for path in root.glob("e/*/runs/*")}
+    assert "restored 1 run" in shown("restore", root)
+    assert known(local_runs(root)) == before
+    assert shown("trash", root) == "the trash is empty\n"
+
+
+def test_a_configuration_is_deleted_with_the_users_files(root):
+    before, content = known(local_runs(root)), files(root)
+    (root / "e" / "0.125_0" / "model.pt").write_text("weights")
+    assert "Delete 3 runs?" in call("rm", root / "e" / "0.125_0").output
+    assert known(local_runs(root)) == before
+
+    done = as_json("rm", root / "e" / "0.125_0", "--yes")
+
+    assert len(done[0]["runs"]) == 3
+    assert len(local_runs(root)) == 2
+    shown("restore", root, done[0]["trash"][-6:])
+    assert known(local_runs(root)) == before
+    assert (root / "e" / "0.125_0" / "model.pt").read_text() == "weights"
+    assert {name for name in files(root) if "model.pt" not in name} == {*content}
+
+
+def test_an_experiment_is_deleted_and_comes_back(root):
+    train(root, "other")
+    before = known(local_runs(root))
+    shown("rm", root / "e", "--yes")
+    assert not (root / "e").exists()
+    assert len(local_runs(root)) == 1
+    shown("restore", root)
+    assert known(local_runs(root)) == before
+
+
+def test_what_comes_back_joins_what_was_begun_meanwhile(root):
+    before = numbers(local_runs(root))
+    shown("rm", root / "e" / "0.125_0", "--yes")
+    new = train(root, rate=0.125, seed=7)
+    shown("restore", root)
+    after = numbers(local_runs(root))
+    assert {run_id: after[run_id] for run_id in before} == before
+    assert {*after} == {*before, new.run.run_id}
+    assert len(list(configuration_folders(root))) == 2
+
+
+def test_one_run_of_several_comes_back(root):
+    before = known(local_runs(root))
+    shown("rm", root / "e" / "0.125_0", "--yes")
+    shown("restore", root, "--run", before[0][0])
+    assert [one[0] for one in known(local_runs(root))] == [before[0][0], *(one[0] for one in before[2:4])]
+    shown("restore", root)
+    assert known(local_runs(root)) == before
+
+
+def test_a_run_that_is_running_is_refused_and_nothing_is_deleted(root):
+    handler = begun(root, 0.125)
+    handler.set_metric("loss", 1.0)
+    handler.flush()
+    try:
+        before = numbers(local_runs(root))
+        for what in (root / "e" / "0.125_0", root / "e", f"{root}/{handler.run_id}"):
+            assert "is running: end its process first" in failed("rm", what, "--yes")
+        assert numbers(local_runs(root)) == before
+    finally:
+        handler.log()
+
+
+def test_an_emptied_trash_has_nothing_to_bring_back(root):
+    shown("rm", root / "e" / "0.125_0", "--yes")
+    assert as_json("trash", root)["trash"][0]["runs"] == 3
+    assert as_json("trash", root, "--empty", "--yes")["emptied"] is True
+    assert "is empty" in failed("restore", root)
+    assert len(local_runs(root)) == 2
+
+
+def test_an_amendment_is_undone(root):
+    handler = ExperimentHandler(root, "e")
+    handler.set_dict_params({"rate": 0.125})
+    handler.aggregate_results()
+    before, content = known(local_runs(root)), files(root)
+    for options in (
+        ["--rename", "rate=lr"],
+        ["--ignore", "rate"],
+        ["--compare", "seed"],
+        ["--set", "depth=3"],
+        ["--to", "other"],
+    ):
+        shown("amend", root / "e", *options, "--yes")
+        assert known(local_runs(root)) != before
+        shown("restore", root)
+        assert known(local_runs(root)) == before
+    for name in ("aggregated_metrics.yml",):
+        assert files(root)[f"e/0.125_0/{name}"] == content[f"e/0.125_0/{name}"]
+
+
+def test_what_was_changed_again_is_left_as_it_is(root):
+    shown("amend", root / "e", "--rename", "rate=lr", "--yes")
+    (item,) = as_json("trash", root)["trash"]
+    shown("amend", root / "e", "--rename", "lr=learning_rate", "--yes")
+    before = known(local_runs(root))
+    assert "was changed again or deleted since" in shown("restore", root, item["id"])
+    assert known(local_runs(root)) == before
+
+
+def test_an_experiment_and_a_configuration_are_renamed(root):
+    before = numbers(local_runs(root))
+    (root / "e" / "note.txt").write_text("mine")
+    shown("mv", root / "e", "renamed", "--yes")
+    assert not (root / "e").exists()
+    assert (root / "renamed" / "note.txt").read_text() == "mine"
+    assert {one.run.configuration.experiment for one in local_runs(root)} == {"renamed"}
+
+    shown("mv", root / "renamed" / "0.125_0", "baseline")
+    assert sorted(folder.name for folder in configuration_folders(root)) == ["0.25_0", "baseline"]
+    handler = ExperimentHandler(root, "renamed")
+    handler.set_dict_params({"rate": 0.125})
+    assert handler.aggregate_results()["best_loss"]["n"] == 2
+
+    shown("mv", root / "renamed" / "baseline", root / "other", "--yes")
+    assert {one.run.configuration.experiment for one in local_runs(root)} == {"renamed", "other"}
+    assert numbers(local_runs(root)) == before
+    assert "exists already" in failed("mv", root / "renamed" / "0.25_0", "0.25_0")
+
+
+def test_a_run_without_a_log_moves_with_its_entry(root):
+    """As a user wrote it, or of whose log only the entry is left."""
+    results = local_runs(root)
+    for path in root.glob(f"e/*/runs/{results[0].run.run_id}.log"):
+        path.unlink()
+    shown("amend", root / "e", "--ignore", "rate", "--yes")
+    (again,) = (one for one in local_runs(root) if one.run.run_id == results[0].run.run_id)
+    different = differing_result_fields(again, result_digests(results[0]))
+    assert set(different) <= {"fingerprint", "active parameters", "own parameters", "parameters", "name"}
+
+
+def test_names_that_are_none_are_refused(root):
+    assert "there is no run" in failed("rm", f"{root}/nothing")
+    assert "neither a configuration nor an experiment" in failed("rm", root)
+    assert "the trash of" in failed("restore", root)
+    shown("rm", root / "e" / "0.25_0", "--yes")
+    assert "the trash has no 'x'" in failed("restore", root, "x")
