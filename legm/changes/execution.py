@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from legm.changes.journal import ADOPT, MOVE, TRASH_FOLDER, Journal, Step
+from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step
 from legm.changes.trash import keep_in_trash, trash_folder
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import StateError, StorageError, storage_error
@@ -27,6 +27,8 @@ from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
     INDEX,
+    JOURNAL_SUFFIX,
+    MERGED,
     METRICS_FILE,
     OWN_FOLDER,
     PARAMETERS_FILE,
@@ -81,7 +83,7 @@ class _Execution:
             refuse_links(*list((self._root / path).parents)[: path.count("/") - 1])
         if step.kind == ADOPT:
             self._adopt(step)
-        elif step.kind == TRASH_FOLDER:
+        elif step.kind == FOLDER:
             self._move_folder(step)
         else:
             self._move(step)
@@ -94,6 +96,8 @@ class _Execution:
         header = self._journal.header()
         for old, new in dict(header.get("emptied", {})).items():
             self._empty_experiment(self._root / old, self._root / new if new else None)
+        if header.get("copies"):
+            delete_folder(self._root / OWN_FOLDER / MERGED)
         if "restores" in header:
             self._put_back(str(header["restores"]))
         if hasattr(os, "sync"):
@@ -121,11 +125,16 @@ class _Execution:
     def _put_back(self, name: str) -> None:
         """Put the aggregates and plots back that another command moved to the trash, and forget the rest."""
         item = trash_folder(self._root, name)
-        files = item / TRASHED_FILES
-        for path in [*files.rglob(AGGREGATES_FILE), *files.rglob(f"*{PLOTS}")]:
-            now = self._root / path.relative_to(files)
-            if now.parent.is_dir() and not now.parent.is_relative_to(self._root / OWN_FOLDER):
-                _move_path(path, now)
+        files, journal = item / TRASHED_FILES, Journal(item / f"{name}{JOURNAL_SUFFIX}")
+        paths = [*files.rglob(AGGREGATES_FILE), *files.rglob(f"*{PLOTS}")]
+        renamed = (
+            {step.target: step.source for step in journal.steps() if step.kind == ADOPT} if paths else {}
+        )
+        for path in paths:
+            folder = path.parent.relative_to(files).as_posix()
+            now = self._root / renamed.get(folder, folder)
+            if is_configuration_folder(now) and not now.is_relative_to(self._root / OWN_FOLDER):
+                _move_path(path, now / path.name)
         delete_folder(item)
 
     def _refresh(self, experiment: Path) -> None:
@@ -231,7 +240,8 @@ class _Execution:
         return
 
     def _target(self, step: Step) -> Path:
-        if not step.target or step.kind == ADOPT:
+        is_in_trash = (self._root / step.target).is_relative_to(self._root / OWN_FOLDER)
+        if not step.target or not is_in_trash:
             return self._changer.make(self._root, step.after)
         target = self._root / step.target
         if not is_configuration_folder(target):
@@ -294,7 +304,7 @@ class _Execution:
             keep_in_trash(self._root, self._journal.name, path)
         if stale:
             self.notes.append(
-                f"the aggregates and plots of {folder.name} are of other runs, and were moved to the trash"
+                f"the aggregates and plots of {folder.name} are of other runs, and were removed"
             )
 
     # A folder that moves as it is

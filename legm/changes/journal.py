@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from legm.errors import CorruptFile, storage_error
 from legm.records import Configuration, Plain, Run, is_record_file_name
 from legm.runlog.configuration_folders import refuse_links
 from legm.runlog.file_names import CHANGES_LOCK, JOURNAL, JOURNAL_SUFFIX, OWN_FOLDER
+from legm.runlog.log_frames import configuration_content
 from legm.runlog.log_reader import decode_configuration
 from legm.util.locks import file_lock
 
-__all__ = ["ADOPT", "MOVE", "TRASH_FOLDER", "Journal", "Step", "StepRun", "locked_root", "pending_journals"]
+__all__ = ["ADOPT", "FOLDER", "MOVE", "Journal", "Step", "StepRun", "locked_root", "pending_journals"]
 
 SCHEMA = 1
-ADOPT, MOVE, TRASH_FOLDER = "adopt", "move", "trash"
+ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Step:
 
     Args:
         kind: "adopt": the folder becomes that of another configuration; "move": its runs move to the folder
-            of another one; "trash": the folder moves as it is.
+            of another one; "folder": the folder moves as it is.
         source: the folder, below the root directory.
         target: where it is, or the runs are, afterwards; "" for the folder of the configuration.
         before, after: the configuration.
@@ -71,6 +72,25 @@ class Step:
         """A run as it is after the step."""
         one = self.runs[run_id]
         return Run(run_id, self.after, one.description, one.started, one.after)
+
+    def content(self) -> dict[str, Plain]:
+        """The step as JSON holds it."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "target": self.target,
+            "before": configuration_content(self.before),
+            "after": configuration_content(self.after),
+            "runs": {
+                run_id: {
+                    "description": run.description,
+                    "started": run.started,
+                    "before": dict(run.before),
+                    "after": dict(run.after),
+                }
+                for run_id, run in self.runs.items()
+            },
+        }
 
     @property
     def parameters_change(self) -> bool:
@@ -161,7 +181,7 @@ class Journal:
             with temporary.open("x", encoding="utf-8") as file:
                 file.write(_line({"schema": SCHEMA, "title": title, "time": time.time(), **more}))
                 for step in steps:
-                    file.write(_line(asdict(step)))
+                    file.write(_line(step.content()))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as cause:
@@ -244,7 +264,7 @@ def _line(content: object) -> str:
 
 
 def _step(content: dict[str, Any]) -> Step:
-    if content["kind"] not in {ADOPT, MOVE, TRASH_FOLDER}:
+    if content["kind"] not in {ADOPT, MOVE, FOLDER}:
         raise ValueError(f"the kind {content['kind']!r}")
     for path in (content["source"], content["target"]):
         _require_below(path)

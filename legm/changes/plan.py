@@ -19,7 +19,7 @@ from legm.hooks import FolderChanger
 from legm.records import Configuration, Status
 from legm.runlog.configuration_folders import configuration_paths
 from legm.runlog.log_folder import LogFolder
-from legm.runlog.log_reader import read_log_head
+from legm.runlog.log_reader import read_log_backends
 
 __all__ = ["AmendmentPlan", "PlannedChange", "plan_amendment", "require_changeable"]
 
@@ -256,7 +256,7 @@ def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:
     logs = LogFolder.of(folder)
     for run_id in run_ids:
         path = logs.find(run_id)
-        others = [name for name in read_log_head(path).backends if name != DEFAULT_BACKEND] if path else []
+        others = sorted(read_log_backends(path) - {DEFAULT_BACKEND}) if path else []
         if others:
             raise NotSupported(
                 f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with, so that "

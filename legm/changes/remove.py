@@ -8,7 +8,7 @@ from pathlib import Path
 
 from legm.changes.amend import finish_pending
 from legm.changes.execution import execute
-from legm.changes.journal import ADOPT, MOVE, TRASH_FOLDER, Journal, Step, StepRun, locked_root
+from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step, StepRun, locked_root
 from legm.changes.plan import require_changeable
 from legm.changes.trash import TrashItem, trashed_path
 from legm.delivery.reading import FolderAccess, default_folder_access
@@ -110,7 +110,7 @@ def _deleting_steps(
         require_changeable(folder, runs)
         deleted += runs
         source = folder.relative_to(deletion.root).as_posix()
-        kind = TRASH_FOLDER if ids is None else MOVE
+        kind = FOLDER if ids is None else MOVE
         yield Step(kind, source, trashed_path(name, source), configuration, configuration, runs)
 
 
@@ -155,7 +155,7 @@ def _restoring_steps(
     changed: list[str],
 ) -> Iterator[Step]:
     for step in steps:
-        is_deletion = step.kind == TRASH_FOLDER or (step.kind == MOVE and step.target)
+        is_deletion = step.kind == FOLDER or (step.kind == MOVE and step.target)
         now = root / step.target if is_deletion else changer.find(root, step.after)
         if now is None or not is_configuration_folder(now):
             changed += [] if is_deletion else list(step.runs)

@@ -36,6 +36,7 @@ _COMMANDS = (
     "rm",
     "restore",
     "trash",
+    "merge",
     "recover",
     "upgrade",
     "resume",

@@ -39,6 +39,7 @@ __all__ = [
     "LOG_SUFFIX",
     "MARKS_LOCK",
     "MARKS_SUFFIX",
+    "MERGED",
     "METRICS_FILE",
     "OPEN",
     "OWN_FOLDER",
@@ -106,6 +107,8 @@ DROP_IN_LOCK = "export.lock"
 JOURNAL = "journal"
 """In ``.legm`` in a root directory, what a command is changing; it is empty unless one is at work or died."""
 JOURNAL_SUFFIX = ".jsonl"
+MERGED = "merge"
+"""In ``.legm`` in a root directory, copies of what is being merged into it."""
 TRASH = "trash"
 """In ``.legm`` in a root directory, what commands changed or deleted: a folder for each of them."""
 TRASHED_FILES = "files"

@@ -7,13 +7,12 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
 from legm.errors import CorruptFile, StateError, storage_error
 from legm.records import Amendment
-from legm.runlog.log_frames import AMENDMENT, FRAME_HEAD, HEADER, MAGIC, amendment_frame
+from legm.runlog.log_frames import AMENDMENT, FRAME_HEAD, HEADER, MAGIC, amendment_content, amendment_frame
 from legm.runlog.log_writer import lock_log_descriptor
 
 __all__ = ["append_amendment", "locked_log"]
@@ -57,8 +56,7 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
         StorageError: it cannot be written.
     """
     end, last = _log_end(path, file)
-    content = asdict(amendment)
-    if last is not None and _is_same(last, content):
+    if last is not None and _is_same(last, amendment_content(amendment)):
         return
     try:
         status = os.fstat(file.fileno())

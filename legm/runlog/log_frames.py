@@ -78,8 +78,10 @@ __all__ = [
     "RUN",
     "FrameDecoder",
     "OtherRecord",
+    "amendment_content",
     "amendment_frame",
     "backends_frame",
+    "configuration_content",
     "cursors_frame",
     "decode_frame_fields",
     "encode_frames",
@@ -189,7 +191,21 @@ def record_frame(record: OtherRecord) -> bytes:
 
 def amendment_frame(amendment: Amendment) -> bytes:
     """The frame of an amendment, which changes the run of the log that it is appended to."""
-    return _encode_json_frame(AMENDMENT, asdict(amendment))
+    return _encode_json_frame(AMENDMENT, amendment_content(amendment))
+
+
+def amendment_content(amendment: Amendment) -> dict[str, Plain]:
+    """What the frame of an amendment holds."""
+    return {
+        "configuration": configuration_content(amendment.configuration),
+        "parameters": dict(amendment.parameters),
+        "time": amendment.time,
+    }
+
+
+def configuration_content(configuration: Configuration) -> dict[str, Plain]:
+    """A configuration as what JSON holds of it; the values are not copied."""
+    return {field.name: getattr(configuration, field.name) for field in fields(configuration)}
 
 
 def cursors_frame(cursors: Mapping[str, int]) -> bytes:

@@ -35,6 +35,7 @@ __all__ = [
     "parse_log",
     "read_intact_log",
     "read_log",
+    "read_log_backends",
     "read_log_head",
 ]
 
@@ -269,30 +270,51 @@ def read_log_head(path: Path) -> Log:
                     break
                 data += head + file.read(FRAME_HEAD.unpack(head)[1])
             file.seek(len(data))
-            data += b"".join(_amendment_frames(file))
+            data += b"".join(_frames_of_kind(file, AMENDMENT))
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return parse_log(path, data, 0, None)
 
 
-def _amendment_frames(file: BinaryIO) -> Iterator[bytes]:
-    """The frames of amendments from here to the end of a log; the others are passed over by their lengths."""
+def read_log_backends(path: Path) -> set[str]:
+    """The names of the backends that a run is or was delivered to, without reading its records.
+
+    Args:
+        path: the file.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    found: set[str] = set()
+    try:
+        with path.open("rb") as file:
+            file.seek(len(HEADER))
+            for frame in _frames_of_kind(file, BACKENDS):
+                payload = memoryview(frame)[FRAME_HEAD.size :]
+                found |= _decode_log_by_backend(path, 0, payload, dict).keys()
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    return found
+
+
+def _frames_of_kind(file: BinaryIO, wanted: int) -> Iterator[bytes]:
+    """The frames of a kind from here to the end of a log; the others are passed over by their lengths."""
     while len(head := file.read(FRAME_HEAD.size)) == FRAME_HEAD.size:
         magic, length, _, kind = FRAME_HEAD.unpack(head)
         if magic != MAGIC:  # damage, after which only the checksums say where a frame begins
-            yield from _amendments_in_damaged(file.read())
+            yield from _frames_of_kind_after_damage(file.read(), wanted)
             return
-        if kind == AMENDMENT:
+        if kind == wanted:
             yield head + file.read(length)
         else:
             file.seek(length, os.SEEK_CUR)
 
 
-def _amendments_in_damaged(data: bytes) -> Iterator[bytes]:
+def _frames_of_kind_after_damage(data: bytes, wanted: int) -> Iterator[bytes]:
     start, view = -1, memoryview(data)
     while (start := data.find(MAGIC, start + 1)) >= 0:
         payload = parse_frame(view, start)
-        if payload is not None and view[start + FRAME_HEAD.size - 1] == AMENDMENT:
+        if payload is not None and view[start + FRAME_HEAD.size - 1] == wanted:
             yield data[start : start + FRAME_HEAD.size + len(payload)]
 
 

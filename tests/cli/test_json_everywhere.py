@@ -37,6 +37,7 @@ def test_every_command_answers_in_json(tmp_path):
         "mv": [one, "renamed"],
         "rm": [one.parent / "renamed", "--yes"],
         "trash": [root],
+        "merge": [tmp_path / "merged", root],
         "restore": [root],
         "recover": [root],
         "upgrade": [root],

@@ -1,0 +1,163 @@
+"""Merges a root directory into another one: each run once, equal configurations united."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legm.changes.amend import finish_pending
+from legm.changes.execution import execute
+from legm.changes.journal import FOLDER, MOVE, Journal, Step, StepRun, locked_root, pending_journals
+from legm.delivery.reading import default_folder_access
+from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
+from legm.errors import ParameterError, StorageError, storage_error
+from legm.hooks import FolderChanger
+from legm.records import Configuration, Run, Status
+from legm.runlog.configuration_folders import configuration_folders, refuse_links
+from legm.runlog.file_names import (
+    AGGREGATES_FILE,
+    ARTIFACTS,
+    LOCK_FILE,
+    MERGED,
+    OPEN,
+    OWN_FOLDER,
+    PLOTS,
+    RUNS,
+    TENSORBOARD,
+    log_file_name,
+)
+from legm.runlog.log_folder import LogFolder
+from legm.util.atomic_files import delete_folder
+
+__all__ = ["Merged", "merge_roots"]
+
+
+@dataclass(slots=True)
+class Merged:
+    """What was merged.
+
+    Args:
+        runs: the ids of the runs that were copied.
+        known: how many runs were there before.
+        running: the ids of the runs that are left out because they are running.
+        notes: what a user should know, in a sentence each.
+    """
+
+    runs: list[str] = field(default_factory=list)
+    known: int = 0
+    running: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def merge_roots(root: Path, other: Path) -> Merged:
+    """Copy into a root directory what another one has; the other one stays as it is.
+
+    Args:
+        root: the root directory that receives the runs.
+        other: the root directory that has them.
+
+    Raises:
+        ParameterError: the two are the same, or one is inside the other.
+        LegmError: something is damaged, or cannot be read or written; the call may be repeated.
+    """
+    root, other = root.resolve(), other.resolve()
+    if root == other or root in other.parents or other in root.parents:
+        raise ParameterError(f"{other} and {root} are not two separate root directories")
+    if not other.is_dir():
+        raise StorageError(f"there is no folder {other}")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise storage_error("create the folder", root, cause) from cause
+    with locked_root(root):
+        merged = Merged(notes=finish_pending(root))
+        copies = root / OWN_FOLDER / MERGED
+        refuse_links(copies)
+        if not pending_journals(root):
+            delete_folder(copies)  # of a merge that was killed while it copied
+        name = Journal.new_id()
+        steps = _merging_steps(root, other, f"{OWN_FOLDER}/{MERGED}/{name}", merged)
+        with Journal.drafted(root, name, f"merge {other.name}", steps, keep=False, copies=True) as draft:
+            if not merged.runs:
+                delete_folder(copies)
+                return merged
+            journal = draft.begin()
+        merged.notes += execute(root, journal)
+    return merged
+
+
+def _merging_steps(root: Path, other: Path, copies: str, merged: Merged) -> Iterator[Step]:
+    folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
+    known = _run_ids(root, changer)
+    for folder in configuration_folders(other):
+        configuration, results = folders.read_configuration(folder), list(folders.read_runs(folder))
+        runs: dict[str, StepRun] = {}
+        there: list[Run] = []
+        for one in results:
+            if one.status is Status.RUNNING:
+                merged.running.append(one.run.run_id)
+            elif one.run.run_id in known:
+                there.append(one.run)
+            else:
+                own = one.run.parameters
+                runs[one.run.run_id] = StepRun(one.run.description, one.run.started, own, own)
+        merged.known += len(there)
+        if not runs:
+            continue
+        known |= runs.keys()
+        merged.runs += runs
+        path = folder.relative_to(other).as_posix()
+        _copy_folder(folder, root / copies / path, [*merged.running, *(run.run_id for run in there)])
+        if there:  # the entries of what is there already
+            rest = root / f"{copies}-known" / path
+            changer.make_copy(rest, configuration)
+            changer.move_runs(root / copies / path, rest, there)
+        yield _merging_step(root, configuration, runs, f"{copies}/{path}", len(runs) == len(results), changer)
+
+
+def _merging_step(
+    root: Path,
+    configuration: Configuration,
+    runs: dict[str, StepRun],
+    source: str,
+    is_whole: bool,
+    changer: FolderChanger,
+) -> Step:
+    """The folder moves as it is where the root directory has none of the configuration yet."""
+    target = changer.experiment_path(root, configuration.experiment) / source.rpartition("/")[2]
+    is_new = is_whole and not target.exists() and changer.find(root, configuration) is None
+    there = target.relative_to(root).as_posix() if is_new else ""
+    return Step(FOLDER if is_new else MOVE, source, there, configuration, configuration, runs)
+
+
+def _run_ids(root: Path, changer: FolderChanger) -> set[str]:
+    """The ids of all runs below a root directory."""
+    found: set[str] = set()
+    for folder in configuration_folders(root):
+        found |= {path.stem for path in LogFolder.of(folder).logs_except(())}
+        found.update(changer.stored_run_ids(folder))
+    return found
+
+
+def _copy_folder(folder: Path, copy: Path, without: list[str]) -> None:
+    """Copy a configuration's folder without the logs and files of some runs, and without its plots."""
+    logs = tuple(map(log_file_name, without))
+
+    def left_out(parent: str, names: list[str]) -> set[str]:
+        found = {name for name in names if Path(parent, name).is_symlink()}
+        if Path(parent) == folder:
+            found |= {
+                name for name in names if name in {AGGREGATES_FILE, PLOTS} or name.endswith(f"-{PLOTS}")
+            }
+        elif Path(parent) == folder / RUNS:
+            found |= {name for name in names if name == LOCK_FILE or name.endswith(".new")}
+        if Path(parent) in {folder / RUNS, folder / RUNS / OPEN, folder / ARTIFACTS, folder / TENSORBOARD}:
+            found |= {name for name in names if name.endswith((".claim", *without, *logs))}
+        return found
+
+    try:
+        shutil.copytree(folder, copy, ignore=left_out)
+    except (OSError, shutil.Error) as cause:
+        raise StorageError(f"cannot copy {folder} to {copy}: {cause}") from cause
