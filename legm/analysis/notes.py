@@ -133,7 +133,7 @@ def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
     fact = f"{sum(groups[key] for key in several)} configurations differ from another one only in "
     advice = (
         "each value is a configuration of its own, and no average is over them. In new runs, call "
-        f"disable_param({names[0]!r}) before start(). Stored runs stay apart: "
-        "legm export ROOT runs.csv --to table has them as rows to average"
+        f"disable_param({names[0]!r}) before start(). Stored runs are united by "
+        f"legm amend EXPERIMENT --ignore {names[0]}"
     )
     return [f"{fact}{' and '.join(names)}: {advice}"]

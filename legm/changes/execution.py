@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +30,7 @@ from legm.runlog.file_names import (
     JOURNAL_SUFFIX,
     MERGED,
     METRICS_FILE,
+    OPEN,
     OWN_FOLDER,
     PARAMETERS_FILE,
     PLOTS,
@@ -41,6 +42,7 @@ from legm.runlog.file_names import (
 from legm.runlog.log_amending import append_amendment, locked_log
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
+from legm.runlog.log_writer import logs_being_written
 from legm.util.atomic_files import delete_folder
 
 __all__ = ["execute"]
@@ -154,20 +156,22 @@ class _Execution:
         is_same = step.before.fingerprint == step.after.fingerprint
         is_done = folder == target and self._changer.stated(target) == step.after.fingerprint
         with contextlib.ExitStack() as held:
-            files = self._hold(held, logs, step)
-            held_back = [one for one in step.runs if one not in files and logs.find(one) is not None]
+            files, held_back = self._hold(held, logs, step)
             if is_same or not is_done:
                 is_shared = not is_same and (bool(held_back) or self._others(folder, step))
                 if is_shared or not self._change_folder(step, folder, target):
                     held.close()
                     return self._move(step)
-            self._note_running(held_back)
             runs = [step.amended(run_id) for run_id in step.runs if run_id not in held_back]
             if step.is_amendment:
-                self._append_amendments(step, LogFolder.of(target), files)
+                held_back = [
+                    *held_back,
+                    *self._append_amendments(step, LogFolder.of(target), files, held_back),
+                ]
                 self._changer.amend_runs(target, runs, parameters_change=step.parameters_change)
             elif source != target:
                 self._changer.amend_runs(target, runs, parameters_change=False)
+            self._note_running(held_back)
         self._experiments |= {target.parent: None, source.parent: None}
         return None
 
@@ -207,21 +211,52 @@ class _Execution:
         known = {path.stem for path in LogFolder.of(folder).logs_except(())}
         return not known.union(self._changer.stored_run_ids(folder)) <= {*step.runs}
 
-    def _hold(self, held: contextlib.ExitStack, logs: LogFolder, step: Step) -> dict[str, BinaryIO]:
-        """Lock the logs of a step's runs; those that a process writes are left out."""
-        files = {}
-        for run_id in step.runs:
-            path = logs.find(run_id)
-            if path is not None:
-                with contextlib.suppress(StateError):
-                    files[run_id] = held.enter_context(locked_log(path))
-        return files
+    def _hold(
+        self, held: contextlib.ExitStack, logs: LogFolder, step: Step
+    ) -> tuple[dict[str, tuple[Path, BinaryIO]], list[str]]:
+        """Lock the logs of a step's runs, at most so many that a process may have as many files open.
 
-    def _append_amendments(self, step: Step, logs: LogFolder, files: dict[str, BinaryIO]) -> None:
-        for run_id, file in files.items():
+        Returns:
+            by run, its log; and the runs that a process writes.
+        """
+        files: dict[str, tuple[Path, BinaryIO]] = {}
+        written: list[str] = []
+        paths = {path.stem: path for path in logs.logs_except(())}
+        rest = []
+        for run_id in step.runs:
+            if (path := paths.get(run_id)) is None:
+                continue
+            if len(files) >= _AT_ONCE:
+                rest.append(path)
+                continue
+            try:
+                files[run_id] = path, held.enter_context(locked_log(path))
+            except StateError:
+                written.append(run_id)
+        return files, written + [path.stem for path in logs_being_written(rest)]
+
+    def _append_amendments(
+        self,
+        step: Step,
+        logs: LogFolder,
+        files: Mapping[str, tuple[Path, BinaryIO]],
+        without: Iterable[str] = (),
+    ) -> list[str]:
+        """Append to the log of each run what it is now; returns the runs that were resumed meanwhile."""
+        resumed = []
+        for run_id, (path, file) in files.items():
+            now = logs.open_folder / path.name if path.parent.name == OPEN else logs.folder / path.name
+            append_amendment(now, file, Amendment(step.after, step.runs[run_id].after, self._time))
+        for run_id in (step.runs.keys() - files.keys()).difference(without):
             path = logs.find(run_id)
-            if path is not None:
-                append_amendment(path, file, Amendment(step.after, step.runs[run_id].after, self._time))
+            if path is None:
+                continue
+            try:
+                with locked_log(path) as file:
+                    append_amendment(path, file, Amendment(step.after, step.runs[run_id].after, self._time))
+            except StateError:
+                resumed.append(run_id)
+        return resumed
 
     # Runs that move to another folder
 
@@ -253,13 +288,12 @@ class _Execution:
         refuse_linked_configuration_folder(source)
         new_logs.create_folders()
         with contextlib.ExitStack() as held:
-            files = self._hold(held, logs, step)
-            running = [one for one in step.runs if one not in files and logs.find(one) is not None]
+            files, running = self._hold(held, logs, step)
             self._note_running(running)
             movable = [run_id for run_id in step.runs if run_id not in running]
             self._changer.move_runs(source, target, [step.amended(run_id) for run_id in movable])
             if step.is_amendment:
-                self._append_amendments(step, logs, files)
+                self._append_amendments(step, logs, files, running)
             for run_id in movable:
                 _move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
                 path = logs.find(run_id)
@@ -314,9 +348,7 @@ class _Execution:
         if not is_configuration_folder(source):
             return None
         with contextlib.ExitStack() as held:
-            files = self._hold(held, LogFolder.of(source), step)
-            logs = LogFolder.of(source)
-            running = [one for one in step.runs if one not in files and logs.find(one) is not None]
+            _, running = self._hold(held, LogFolder.of(source), step)
             if running or target.exists() or self._others(source, step):
                 held.close()
                 return self._move(step)

@@ -253,10 +253,10 @@ def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:
     Raises:
         NotSupported: a run is.
     """
-    logs = LogFolder.of(folder)
-    for run_id in run_ids:
-        path = logs.find(run_id)
-        others = sorted(read_log_backends(path) - {DEFAULT_BACKEND}) if path else []
+    wanted = {*run_ids}
+    for path in LogFolder.of(folder).logs_except(()):
+        run_id = path.stem
+        others = sorted(read_log_backends(path) - {DEFAULT_BACKEND}) if run_id in wanted else []
         if others:
             raise NotSupported(
                 f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with, so that "

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.delivery.reading import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
@@ -26,7 +28,7 @@ from legm.runlog.configuration_folders import (
     is_configuration_folder,
     subfolders,
 )
-from legm.runlog.file_names import INDEX, OWN_FOLDER, PARAMETERS_FILE
+from legm.runlog.file_names import INDEX, JOURNAL, JOURNAL_SUFFIX, OWN_FOLDER, PARAMETERS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 
@@ -47,6 +49,7 @@ __all__ = [
     "located_overview",
     "no_experiment_at_location_text",
     "other_stores_note",
+    "report_interrupted_changes",
     "require_location_folder",
     "resolve_location",
 ]
@@ -196,6 +199,7 @@ def experiments_at(location: Location) -> Iterator[LocatedExperiment]:
     if folders is not None:
         path = _location_path(location.path)
         require_location_folder(path)
+        report_interrupted_changes(path)
         if is_configuration_folder(str(path)):
             yield _experiment_in_folder(folders, _parent_of_location(path), [folders.read_status(path)])
         elif _is_experiment_location(path):
@@ -368,6 +372,20 @@ def require_location_folder(path: Path) -> None:
 
 
 # Folders
+
+
+def report_interrupted_changes(path: Path) -> None:
+    """Report on standard error that a command was interrupted that was changing what is stored here.
+
+    Args:
+        path: a root directory, or an experiment's or a configuration's folder in one.
+    """
+    for root in (path, *list(path.parents)[:2]):
+        if next((root / OWN_FOLDER / JOURNAL).glob(f"*{JOURNAL_SUFFIX}"), None) is not None:
+            text = (
+                f"a command is changing {root}, or was interrupted: legm amend --continue {root} finishes it"
+            )
+            click.secho(text, fg="yellow", err=True)
 
 
 def _location_path(path: Path) -> Path:

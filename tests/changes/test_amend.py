@@ -15,6 +15,7 @@ from legm.records import Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log_head
+from tests.support.calling import as_json, call, shown
 from tests.support.local_runs import begun, local_runs, numbers, train
 
 
@@ -261,3 +262,31 @@ def test_what_was_amended_is_sound(root):
     amend(root / "e", ignore=["dropout"])
     for folder in configuration_folders(root):
         assert folder_reader.repair(folder) == []
+
+
+def test_a_command_that_reads_says_that_a_change_was_interrupted(root, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = fingerprints(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("legm.changes.execution._Execution.do", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            amend(root / "e", rename={"rate": "lr"})
+    assert fingerprints(root) == before
+
+    found = call("ls", root / "e")
+    assert f"legm amend --continue {root} finishes it" in found.stderr
+    assert "finished: amend e: rate becomes lr" in shown("amend", "--continue", root)
+    assert "finishes it" not in call("ls", root).stderr
+    assert {"lr", "dropout"} >= {name for one in parameters(root).values() for name in one}
+
+
+def test_the_next_command_finishes_what_was_interrupted(root, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("legm.changes.execution._Execution.finish", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            amend(root / "e", rename={"rate": "lr"})
+    shown("amend", root / "e", "--rename", "lr=learning_rate", "--yes")
+    assert {"learning_rate", "dropout"} >= {name for one in parameters(root).values() for name in one}
+    assert len(as_json("trash", root)["trash"]) == 2

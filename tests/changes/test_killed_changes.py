@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -28,7 +29,7 @@ import numpy, tensorboard.plugins.hparams.plugin_data_pb2
 """
 
 CODE = """
-import random
+import random, time
 from pathlib import Path
 from legm import LegmError, amend
 from legm.changes.move import rename_experiment
@@ -46,6 +47,7 @@ if what == "log":
         result = train(root, "e", rate=0.125, seed=number, description="live")
         print(result.run.run_id, flush=True)
         number += 1
+        time.sleep(0.2)  # as long as a training lasts
 try:
     if what == "rename":
         amend(experiment, rename={"rate": "lr"})
@@ -64,7 +66,7 @@ try:
     elif what == "rm":
         folder = experiment / chosen.choice(list(configuration_paths(experiment)))
         delete(Deletion(root, folders=[folder]), title="rm")
-    elif what == "restore":
+    elif what == "restore" and trash_items(root):
         restore(root, trash_items(root)[-1])
 except LegmError as error:
     print(type(error).__name__, error)
@@ -93,8 +95,9 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
             )
             output = tmp_path / f"output-{killed}"
             process = server.begin(output, root, what, killed)
-            time.sleep(chosen.uniform(0, 0.15))  # at a random instant
-            server.kill(process)
+            time.sleep(chosen.uniform(0, 0.3))  # at a random instant
+            with contextlib.suppress(ProcessLookupError):  # it was quicker
+                server.kill(process)
             wait_for_end(process)
             killed += 1
             continue_changes(root)
