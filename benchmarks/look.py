@@ -10,16 +10,22 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-__all__ = ["build_looked_at", "look", "look_at_large"]
+__all__ = ["amend", "build_looked_at", "look", "look_at_large"]
 
 _SERIES = 10  # values of each metric
 
 
-def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, float]:
+def build_looked_at(folder: str, configurations: int, runs: int, *, events: bool = False) -> dict[str, float]:
     """Make so many configurations with so many completed runs each.
 
     The runs of one are logged; the others' are what logging them would have left, written by the local
-    backend's own files, but not forced to disk. There are no event files, which nothing here reads.
+    backend's own files, but not forced to disk.
+
+    Args:
+        folder: the root directory.
+        configurations: how many.
+        runs: of each.
+        events: whether the others' runs have event files, which ``legm ls`` does not read.
     """
     from legm import ExperimentHandler
     from legm.backends.local.backend import LocalBackend
@@ -69,6 +75,9 @@ def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, fl
             steps.put(steps_yaml_head(made), steps_text)
             metrics.put(metrics_yaml_head(made), values_text)
             (place / "runs" / f"{run_id}.log").write_bytes(log.read_bytes())
+            for path in (first.configuration_folder / "tensorboard" / log.stem).iterdir() if events else ():
+                (place / "tensorboard" / run_id).mkdir(parents=True, exist_ok=True)
+                (place / "tensorboard" / run_id / path.name).write_bytes(path.read_bytes())
     return {"seconds": time.perf_counter() - began, "configurations": configurations, "runs": runs}
 
 
@@ -118,6 +127,35 @@ def look_at_large(folder: str, size: int) -> dict[str, float]:
         peaks[name] = float(found.stdout.splitlines()[-1])
     return peaks
 
+
+def amend(folder: str, few: str, experiment: str) -> dict[str, float]:
+    """Seconds of ``legm amend`` that renames a parameter of every configuration, and back, as a process.
+
+    Args:
+        folder: the root directory.
+        few: another one, with few configurations, of which the peak of memory is measured too.
+        experiment: the experiment in both.
+    """
+    found: dict[str, float] = {}
+    for name, root in (("few", few), ("many", folder)):
+        seconds, peaks = [], []
+        for change in ("batch_size=batch", "batch=batch_size"):
+            command = [sys.executable, "-c", _AMEND, f"{root}/{experiment}", change]
+            began = time.perf_counter()
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds.append(time.perf_counter() - began)
+            peaks.append(float(done.stdout.splitlines()[-1]))
+        found |= {name: statistics.median(seconds), f"{name}_peak": max(peaks)}
+    return found
+
+
+_AMEND = """
+import sys
+from legm.cli import main
+main(["amend", sys.argv[1], "--rename", sys.argv[2], "--yes"], standalone_mode=False)
+status = open("/proc/self/status").read()  # ru_maxrss has that of the process that started this one
+print(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
+"""
 
 _PEAK = """
 import sys

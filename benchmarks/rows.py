@@ -207,6 +207,13 @@ def plan(sizes: Sizes) -> Plan:
         "looked_at": Fixture(
             look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
         ),
+        **{
+            name: Fixture(
+                look.build_looked_at,
+                {"configurations": configurations, "runs": sizes.looked_at_runs, "events": True},
+            )
+            for name, configurations in (("amended", sizes.looked_at), ("amended_few", sizes.few))
+        },
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
         "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
         **{
@@ -257,6 +264,9 @@ def plan(sizes: Sizes) -> Plan:
         "plot": Task(read.plot, {}, {"folder": "runs"}, most=3),
         "look": Task(
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
+        ),
+        "amend": Task(
+            look.amend, {"experiment": "look"}, {"folder": "amended", "few": "amended_few"}, most=1
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "script": Task(capturing.script, {"rows": sizes.captured, "captured": False}, {"folder": ""}),
@@ -573,6 +583,18 @@ def _looking(sizes: Sizes) -> tuple[Row, ...]:
         row("best_cold", f"legm best over {many}, looked at for the first time", 2),
         row("best_warm", "the same again, nothing changed since", 0.5),
         row("help", "legm --help", 0.15),
+        Row(
+            "amend",
+            f"legm amend --rename of {many}",
+            "s",
+            ("amend",),
+            lambda r: r["amend"]["many"],
+            30,
+            beside=lambda r: (
+                f"peak {r['amend']['many_peak'] / 2**20:.0f} MiB, "
+                f"of {sizes.few} configurations {r['amend']['few_peak'] / 2**20:.0f} MiB"
+            ),
+        ),
         Row(
             "ls_memory",
             f"the peak of memory of legm ls with a parameter of {sizes.large / 1e6:g} MB",

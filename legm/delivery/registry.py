@@ -35,6 +35,7 @@ __all__ = [
     "find_folder_changer",
     "find_folder_reader",
     "installed_backends",
+    "is_folder_of",
     "is_registered_backend",
     "make_backend",
     "make_backends",
@@ -111,6 +112,19 @@ def find_folder_changer(name: str) -> FolderChanger:
             f"the backend {name!r} does not support changing what is stored of runs in folders"
         )
     return cast("FolderChanger", _load_only_entry_point(points))
+
+
+def is_folder_of(name: str, folder: Path, fingerprint: str) -> bool:
+    """Whether a folder that a backend made is still of a configuration; true where nothing can change that.
+
+    Args:
+        name: the backend's.
+        folder: the folder.
+        fingerprint: the configuration's.
+    """
+    if name not in _FOLDER_CHANGERS and not _backend_entry_points(_CHANGER_GROUP).get(name):
+        return True
+    return find_folder_changer(name).stated(folder) == fingerprint
 
 
 def make_backends(

@@ -24,6 +24,7 @@ from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
 from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
+from legm.delivery.registry import is_folder_of
 from legm.delivery.resuming import ResumableRun
 from legm.delivery.trusted import trust
 from legm.errors import LegmError, ParameterError, StateError, StorageError, closest
@@ -152,7 +153,7 @@ class RunSession:
             with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
                 resumed = resumable and resumable.take_over(self._logs, client.backend_options)
                 writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
-            if resumed or client.folder(run.configuration) == self.folder:
+            if resumed or is_folder_of(client.name, self.folder, run.configuration.fingerprint):
                 break
             writer.close()  # a user amended or deleted the configuration at this moment
             writer.path.unlink(missing_ok=True)
