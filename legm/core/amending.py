@@ -138,6 +138,12 @@ class ConfigurationChange:
         self._old = configuration
         self._changes = changes
         self._known: dict[str, tuple[Configuration, frozenset[str]]] = {}
+        # What was not compared before is of each run: of one without it, the value is not known.
+        self._own = frozenset(
+            changes.current_name(name)
+            for name, about in configuration.metadata.items()
+            if about.get("disable_comparison") or about.get("credential")
+        )
 
     def of_run(self, parameters: Mapping[str, Plain]) -> AmendedRun:
         """What a run becomes.
@@ -163,7 +169,7 @@ class ConfigurationChange:
         return AmendedRun(
             configuration,
             {name: own[name] for name in own if name not in counted}
-            | {name: values[name] for name in sorted(uncompared) if name not in own},
+            | {name: values[name] for name in sorted(uncompared - self._own) if name not in own},
         )
 
     def _amended(self, compared: Mapping[str, Plain]) -> tuple[Configuration, frozenset[str]]:

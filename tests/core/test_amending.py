@@ -122,3 +122,14 @@ def test_a_parameter_that_only_some_have_is_set_in_the_others():
     with pytest.raises(ParameterError, match=r"'dropout' cannot be set to 0\.0: it has a value in every"):
         require_possible_changes(Changes(set={"dropout": 0.0}), [new])
     assert changed(new, {}, set={"dropout": 0.0})[0].fingerprint == new.fingerprint
+
+
+def test_a_run_without_a_value_gets_none_of_another_run():
+    """The configuration has the value of its first run, which says nothing of the others."""
+    made = Parameters()
+    made.set({"lr": 0.1, "seed": 7})
+    made.disable(["seed"])
+    before = made.configuration("e")
+    assert changed(before, {}, rename={"seed": "s", "lr": "rate"})[1] == {}
+    assert changed(before, {}, ignore=["lr"])[1] == {"lr": 0.1}
+    assert changed(before, {"seed": 8}, ignore=["lr"])[1] == {"lr": 0.1, "seed": 8}
