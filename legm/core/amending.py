@@ -159,7 +159,7 @@ class ConfigurationChange:
             for name in parameters
             if self._changes.current_name(name) in self._changes.compare
         }
-        key = canonical_text(compared) if compared else ""
+        key = canonical_text(compared) if self._changes.compare else ""
         if key not in self._known:
             self._known[key] = self._amended(compared)
         configuration, uncompared = self._known[key]
@@ -175,7 +175,16 @@ class ConfigurationChange:
     def _amended(self, compared: Mapping[str, Plain]) -> tuple[Configuration, frozenset[str]]:
         old, changes = self._old, self._changes
         try:
-            values, metadata = _changed({**old.parameters, **compared}, old.metadata, changes)
+            unknown = {
+                name
+                for name in old.parameters
+                if (current := changes.current_name(name)) in changes.compare
+                and current in self._own
+                and name not in compared
+            }
+            known = {name: value for name, value in old.parameters.items() if name not in unknown}
+            about = {name: about for name, about in old.metadata.items() if name not in unknown}
+            values, metadata = _changed({**known, **compared}, about, changes)
             parameters = Parameters()
             experiment = old.experiment if changes.experiment is None else changes.experiment
             parameters.restore(replace(old, experiment=experiment, parameters=values, metadata=metadata))

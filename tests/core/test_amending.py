@@ -133,3 +133,5 @@ def test_a_run_without_a_value_gets_none_of_another_run():
     assert changed(before, {}, rename={"seed": "s", "lr": "rate"})[1] == {}
     assert changed(before, {}, ignore=["lr"])[1] == {"lr": 0.1}
     assert changed(before, {"seed": 8}, ignore=["lr"])[1] == {"lr": 0.1, "seed": 8}
+    assert "seed" not in changed(before, {}, compare=["seed"])[0].parameters
+    assert changed(before, {"seed": 8}, compare=["seed"])[0].parameters["seed"] == 8
