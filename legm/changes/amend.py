@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from legm.changes.journal import Journal, Step, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.core.amending import Changes, require_possible_changes
 from legm.core.plain_form import canonical_text, to_plain
+from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError
+from legm.records import Plain
 from legm.runlog.configuration_folders import configuration_paths
+from legm.runlog.file_names import OWN_FOLDER
 
 __all__ = ["Amended", "amend", "amend_experiment", "continue_changes", "finish_pending"]
 
@@ -165,6 +168,8 @@ def amend_experiment(
         raise StorageError(f"there is no folder {experiment}")
     folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
     root, plan = experiment.parent, AmendmentPlan()
+    absent = AbsentValuesFile(experiment / OWN_FOLDER).read()
+    changes = replace(changes, absent=absent)
     configurations = [
         folders.read_configuration(experiment / path) for path in configuration_paths(experiment)
     ]
@@ -177,6 +182,12 @@ def amend_experiment(
     def steps() -> Iterator[Step]:
         return plan_amendment(root, experiment, changes, only, folders, changer, plan)
 
+    name = changes.experiment
+    target = experiment if name is None else changer.experiment_path(root, name)
+    kept = {changes.current_name(name): value for name, value in absent.items()}
+    more: dict[str, Plain] = {"emptied": dict(emptied or {})}
+    if kept and (target != experiment or kept != absent):
+        more["absent_values"] = {target.relative_to(root).as_posix(): kept}
     if dry_run:
         for _ in steps():
             pass
@@ -184,7 +195,9 @@ def amend_experiment(
     with locked_root(root):
         notes = finish_pending(root)
         name = Journal.new_id()
-        with Journal.drafted(root, name, title, steps(), emptied=dict(emptied or {})) as draft:
+        with Journal.drafted(root, name, title, steps(), **more) as draft:
+            if not plan.changes:
+                AbsentValuesFile(target / OWN_FOLDER).merge(kept, title)
             if not plan.changes or not confirm(plan):
                 return Amended(plan, notes=tuple(notes))
             journal = draft.begin()

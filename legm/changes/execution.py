@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step
 from legm.changes.trash import keep_in_trash, trash_folder
+from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import StateError, StorageError, storage_error
 from legm.hooks import FolderChanger
@@ -98,6 +99,9 @@ class _Execution:
         header = self._journal.header()
         for old, new in dict(header.get("emptied", {})).items():
             self._empty_experiment(self._root / old, self._root / new if new else None)
+        for experiment, values in dict(header.get("absent_values", {})).items():
+            if (self._root / experiment).is_dir():
+                AbsentValuesFile(self._root / experiment / OWN_FOLDER).merge(values, str(header["title"]))
         if header.get("copies"):
             delete_folder(self._root / OWN_FOLDER / MERGED)
         if "restores" in header:

@@ -10,12 +10,13 @@ from pathlib import Path
 from legm.changes.amend import finish_pending
 from legm.changes.execution import execute
 from legm.changes.journal import FOLDER, MOVE, Journal, Step, StepRun, locked_root, pending_journals
+from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError, storage_error
 from legm.hooks import FolderChanger
-from legm.records import Configuration, Run, Status
-from legm.runlog.configuration_folders import configuration_folders, refuse_links
+from legm.records import Configuration, Plain, Run, Status
+from legm.runlog.configuration_folders import configuration_folders, experiment_paths, refuse_links
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
@@ -79,13 +80,25 @@ def merge_roots(root: Path, other: Path) -> Merged:
             delete_folder(copies)  # of a merge that was killed while it copied
         name = Journal.new_id()
         steps = _merging_steps(root, other, f"{OWN_FOLDER}/{MERGED}/{name}", merged)
-        with Journal.drafted(root, name, f"merge {other.name}", steps, keep=False, copies=True) as draft:
+        more = {"keep": False, "copies": True, "absent_values": _absent_values(root, other)}
+        with Journal.drafted(root, name, f"merge {other.name}", steps, **more) as draft:
             if not merged.runs:
                 delete_folder(copies)
                 return merged
             journal = draft.begin()
         merged.notes += execute(root, journal)
     return merged
+
+
+def _absent_values(root: Path, other: Path) -> dict[str, Plain]:
+    """What the experiments of another root directory keep, by the path of the experiment here."""
+    changer, folders, found = find_folder_changer(DEFAULT_BACKEND), default_folder_access(), {}
+    for path in experiment_paths(other):
+        values = AbsentValuesFile(other / path / OWN_FOLDER).read()
+        name = folders.experiment_in(other / path) if values else None
+        if name is not None:
+            found[changer.experiment_path(root, name).relative_to(root).as_posix()] = values
+    return found
 
 
 def _merging_steps(root: Path, other: Path, copies: str, merged: Merged) -> Iterator[Step]:

@@ -29,6 +29,7 @@ class Changes:
         compare: the parameters that are compared again.
         name: the parameters that enter the configuration's name.
         experiment: the experiment that the configurations are of then; None for the same.
+        absent: the absent values that the experiment keeps, by parameter: they hold for values that are set.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Changes:
     compare: Sequence[str] = ()
     name: Sequence[str] = ()
     experiment: str | None = None
+    absent: Mapping[str, Plain] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the names.
@@ -102,7 +104,7 @@ def require_possible_changes(changes: Changes, configurations: Sequence[Configur
     Raises:
         ParameterError: a parameter is unknown, or a value is there already in all of them.
     """
-    known = {name for one in configurations for name in one.parameters}
+    known = {name for one in configurations for name in one.parameters} | {*changes.absent}
     for old in changes.rename:
         _require_known(old, known)
     renamed = {changes.current_name(name) for name in known}
@@ -206,7 +208,10 @@ def _changed(
     current = changes.current_name
     now = {current(name): value for name, value in values.items()}
     rules = {current(name): _renamed_parents(about, changes) for name, about in metadata.items()}
-    now |= {name: to_plain(name, value) for name, value in changes.set.items() if name not in now}
+    added = {name: to_plain(name, value) for name, value in changes.set.items() if name not in now}
+    now |= added
+    for name in added.keys() & changes.absent.keys():
+        rules.setdefault(name, {})["absent_value"] = changes.absent[name]
     for child, parents in changes.parent.items():
         if child in now:
             rules.setdefault(child, {}).setdefault("parents", {}).update(_parent_edges(parents))

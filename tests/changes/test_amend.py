@@ -290,3 +290,25 @@ def test_the_next_command_finishes_what_was_interrupted(root, monkeypatch):
     shown("amend", root / "e", "--rename", "lr=learning_rate", "--yes")
     assert {"learning_rate", "dropout"} >= {name for one in parameters(root).values() for name in one}
     assert len(as_json("trash", root)["trash"]) == 2
+
+
+def test_absent_values_hold_for_what_is_set_and_follow_an_experiment(tmp_path):
+    train(tmp_path, rate=0.125)
+    handler = ExperimentHandler(tmp_path, "e")
+    handler.set_dict_params({"rate": 0.125, "seed": 1})
+    handler.disable_param("seed")
+    handler.set_param("dropout", 0.0, absent_value=0.0)
+    with handler.start():
+        handler.set_metric("loss", 0.5)
+    assert len(folders(tmp_path)) == 1
+
+    amend(tmp_path / "e", set={"decay": 0.0})
+    amend(tmp_path / "e", rename={"dropout": "drop"})
+    amend(tmp_path / "e", to="f")
+
+    assert len(folders(tmp_path)) == 1
+    kept = (tmp_path / "f" / ".legm" / "absent_values.yml").read_text()
+    assert "drop: 0.0" in kept
+    train(tmp_path, "f", rate=0.125, decay=0.0)
+    assert len(folders(tmp_path)) == 1
+    assert len(local_runs(tmp_path)) == 3
