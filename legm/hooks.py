@@ -384,6 +384,17 @@ class FolderChanger(Protocol):
             LegmError: a file is damaged, or cannot be written.
         """
 
+    def hide_from_viewers(self, folder: Path, *, hidden: bool) -> None:
+        """Hide a folder in the trash from programs that look through a root directory, or show it again.
+
+        Args:
+            folder: the configuration's folder.
+            hidden: whether it is hidden.
+
+        Raises:
+            StorageError: a file cannot be renamed.
+        """
+
     def move_runs(self, source: Path, target: Path, runs: Iterable[Run]) -> None:
         """Move what is kept of runs, except logs and artifacts, to another folder.
 

@@ -139,7 +139,7 @@ class _Execution:
         for path in paths:
             folder = path.parent.relative_to(files).as_posix()
             now = self._root / renamed.get(folder, folder)
-            if is_configuration_folder(now) and not now.is_relative_to(self._root / OWN_FOLDER):
+            if is_configuration_folder(now) and not self._is_own(now):
                 _move_path(path, now / path.name)
         delete_folder(item)
 
@@ -176,8 +176,18 @@ class _Execution:
             elif source != target:
                 self._changer.amend_runs(target, runs, parameters_change=False)
             self._note_running(held_back)
-        self._experiments |= {target.parent: None, source.parent: None}
+        self._note_experiments(source, target)
         return None
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether a path is in legm's own folder, such as the trash."""
+        return path.is_relative_to(self._root / OWN_FOLDER)
+
+    def _note_experiments(self, *folders: Path) -> None:
+        """Note the experiments whose index is to be brought up to date at the end."""
+        for folder in folders:
+            if not self._is_own(folder):
+                self._experiments[folder.parent] = None
 
     def _note_running(self, run_ids: Iterable[str]) -> None:
         self.notes += [f"the run {run_id} is running, and was left as it is" for run_id in run_ids]
@@ -275,12 +285,11 @@ class _Execution:
         for part in _chunks(here):
             self._move_runs(replace(step, runs={one: step.runs[one] for one in part}), source, target)
         self._tidy(source, target, step)
-        self._experiments |= {target.parent: None, source.parent: None}
+        self._note_experiments(source, target)
         return
 
     def _target(self, step: Step) -> Path:
-        is_in_trash = (self._root / step.target).is_relative_to(self._root / OWN_FOLDER)
-        if not step.target or not is_in_trash:
+        if not step.target or not self._is_own(self._root / step.target):
             return self._changer.make(self._root, step.after)
         target = self._root / step.target
         if not is_configuration_folder(target):
@@ -291,6 +300,8 @@ class _Execution:
         logs, new_logs = LogFolder.of(source), LogFolder.of(target)
         refuse_linked_configuration_folder(source)
         new_logs.create_folders()
+        if self._is_own(source):
+            self._changer.hide_from_viewers(source, hidden=False)
         with contextlib.ExitStack() as held:
             files, running = self._hold(held, logs, step)
             self._note_running(running)
@@ -303,6 +314,8 @@ class _Execution:
                 path = logs.find(run_id)
                 if path is not None:
                     self._move_log(path, logs, new_logs)
+        if self._is_own(target):
+            self._changer.hide_from_viewers(target, hidden=True)
 
     def _move_log(self, path: Path, logs: LogFolder, new_logs: LogFolder) -> None:
         is_open = logs.is_open(path)
@@ -326,13 +339,13 @@ class _Execution:
                 if free.exists():
                     free = target / f"from-{source.name}" / path.name
                 _move_path(path, free)
-        if source.is_relative_to(self._root / OWN_FOLDER):  # from the trash
+        if self._is_own(source):  # from the trash
             delete_folder(source)
         else:
             keep_in_trash(self._root, self._journal.name, source)
 
     def _drop_aggregates(self, folder: Path) -> None:
-        if folder.is_relative_to(self._root / OWN_FOLDER):
+        if self._is_own(folder):
             return
         plots = [
             path for path in folder.glob(f"*{PLOTS}") if path.name == PLOTS or path.name.endswith(f"-{PLOTS}")
@@ -349,25 +362,26 @@ class _Execution:
 
     def _move_folder(self, step: Step) -> None:
         source, target = self._root / step.source, self._root / step.target
-        if not is_configuration_folder(source):
-            return None
+        if is_configuration_folder(source) and not self._is_folder_moved(step, source, target):
+            return self._move(step)
+        if is_configuration_folder(target):
+            self._changer.hide_from_viewers(target, hidden=self._is_own(target))
+        self._note_experiments(source, target)
+        return None
+
+    def _is_folder_moved(self, step: Step, source: Path, target: Path) -> bool:
+        """Rename a folder; returns whether it could be, with no run that the step does not know."""
         with contextlib.ExitStack() as held:
             _, running = self._hold(held, LogFolder.of(source), step)
             if running or target.exists() or self._others(source, step):
-                held.close()
-                return self._move(step)
-            if target.is_relative_to(self._root / OWN_FOLDER):
+                return False
+            if self._is_own(target):
                 trash_folder(self._root, self._journal.name)
             _move_path(source, target)
-            late = LogFolder.of(target).logs_except(step.runs)
-            if late and not source.exists():
+            if LogFolder.of(target).logs_except(step.runs) and not source.exists():  # one began just now
                 _move_path(target, source)
-                held.close()
-                return self._move(step)
-        for folder in (source.parent, target.parent):
-            if not folder.is_relative_to(self._root / OWN_FOLDER):
-                self._experiments[folder] = None
-        return None
+                return False
+        return True
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:

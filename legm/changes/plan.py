@@ -259,7 +259,6 @@ def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:
         others = sorted(read_log_backends(path) - {DEFAULT_BACKEND}) if run_id in wanted else []
         if others:
             raise NotSupported(
-                f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with, so that "
-                "nothing was changed: export the runs that you want to change into a root directory of their "
-                "own first"
+                f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with; "
+                "nothing was changed. legm import ROOT NEW_ROOT copies the runs to where they can be changed"
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legm.errors import NotSupported, StorageError
-from legm.runlog.file_names import OWN_FOLDER
+from legm.runlog.file_names import INDEX, OWN_FOLDER
 
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
@@ -27,7 +27,7 @@ def root_of_changes(path: Path) -> Path:
         raise StorageError(f"there is no folder {path}")
     if is_configuration_folder(path):
         return path.parent.parent
-    if (path / OWN_FOLDER / "index").exists() or next(configuration_paths(path), None) is not None:
+    if (path / OWN_FOLDER / INDEX).exists() or next(configuration_paths(path), None) is not None:
         return path.parent
     return path
 
@@ -43,7 +43,7 @@ def experiment_to_change(location: Location) -> LocatedExperiment:
 
     if location.folders is None:
         raise NotSupported(
-            f"the backend {location.backend!r} cannot be changed: it keeps what a run was begun with; "
-            "legm export brings its runs into folders, which can"
+            f"the backend {location.backend!r} keeps what a run was begun with, so that nothing was changed; "
+            "legm import copies its runs into folders, where they can be changed"
         )
     return experiment_at(location)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler, ParameterError, amend
+from legm import ExperimentHandler, NotSupported, ParameterError, amend
 from legm.backends.local import folder_reader
 from legm.changes.amend import continue_changes
 from legm.core.amending import Changes, ConfigurationChange
@@ -15,8 +15,9 @@ from legm.records import Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log_head
-from tests.support.calling import as_json, call, shown
+from tests.support.calling import as_json, call, failed, shown
 from tests.support.local_runs import begun, local_runs, numbers, train
+from tests.support.memory_backend import Memory
 
 
 def fingerprints(root: Path) -> dict[str, str]:
@@ -312,3 +313,19 @@ def test_absent_values_hold_for_what_is_set_and_follow_an_experiment(tmp_path):
     train(tmp_path, "f", rate=0.125, decay=0.0)
     assert len(folders(tmp_path)) == 1
     assert len(local_runs(tmp_path)) == 3
+
+
+def test_what_other_backends_have_is_refused_before_anything_is_done(tmp_path):
+    handler = ExperimentHandler(tmp_path, "e", backend=["local", Memory])
+    handler.set_param("rate", 0.125)
+    with handler.start():
+        handler.set_metric("loss", 0.5)
+    before = fingerprints(tmp_path)
+    with pytest.raises(NotSupported, match="is also in memory, which keeps what a run was begun with"):
+        amend(tmp_path / "e", rename={"rate": "lr"})
+    assert "is also in memory" in failed("rm", tmp_path / "e", "--yes")
+    assert fingerprints(tmp_path) == before
+
+    shown("import", tmp_path, tmp_path / "copy")
+    amend(tmp_path / "copy" / "e", rename={"rate": "lr"})
+    assert list(parameters(tmp_path / "copy").values()) == [{"lr": 0.125}]

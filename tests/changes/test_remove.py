@@ -61,6 +61,17 @@ def test_a_configuration_is_deleted_with_the_users_files(root):
     assert {name for name in files(root) if "model.pt" not in name} == {*content}
 
 
+def test_tensorboard_shows_nothing_of_the_trash(root):
+    before = {name for name in files(root) if "tfevents" in name}
+    assert before
+    shown("rm", f"{root}/{local_runs(root)[0].run.run_id}")
+    shown("rm", root / "e" / "0.25_0", "--yes")
+    assert not list((root / ".legm").rglob("*tfevents*"))
+    shown("restore", root)
+    shown("restore", root)
+    assert {name for name in files(root) if "tfevents" in name} == before
+
+
 def test_an_experiment_is_deleted_and_comes_back(root):
     train(root, "other")
     before = known(local_runs(root))

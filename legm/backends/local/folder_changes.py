@@ -25,6 +25,7 @@ __all__ = [
     "amend_runs",
     "experiment_path",
     "find",
+    "hide_from_viewers",
     "make",
     "make_copy",
     "move_runs",
@@ -193,6 +194,26 @@ def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
         _amend_events(target, run)
     for name in (METRICS_FILE, STEPS_FILE):
         _remove_entries(source / name, {run.run_id for run in runs})
+
+
+def hide_from_viewers(folder: Path, *, hidden: bool) -> None:
+    """Rename the event files of a folder so that TensorBoard does not find them, or so that it does again.
+
+    TensorBoard looks into every folder below a root directory, and so into the trash.
+
+    Args:
+        folder: the configuration's folder.
+        hidden: whether they are hidden.
+
+    Raises:
+        StorageError: a file cannot be renamed.
+    """
+    before, now = ("tfevents", "tf-events") if hidden else ("tf-events", "tfevents")
+    for path in (folder / TENSORBOARD).glob(f"*/events.out.{before}.*"):
+        try:
+            path.rename(path.with_name(path.name.replace(before, now, 1)))
+        except OSError as cause:
+            raise storage_error("rename", path, cause) from cause
 
 
 def _create(folder: Path) -> None:
