@@ -170,14 +170,12 @@ def amend_experiment(
     root, plan = experiment.parent, AmendmentPlan()
     absent = AbsentValuesFile(experiment / OWN_FOLDER).read()
     changes = replace(changes, absent=absent)
-    configurations = [
+    configurations = (
         folders.read_configuration(experiment / path) for path in configuration_paths(experiment)
-    ]
-    chosen = [one for one in configurations if only is None or one.fingerprint in only]
-    if not chosen:
+    )
+    chosen = (one for one in configurations if only is None or one.fingerprint in only)
+    if not require_possible_changes(changes, chosen):
         raise ParameterError(f"{experiment} has no configuration that is to be changed")
-    require_possible_changes(changes, chosen)
-    del configurations, chosen
 
     def steps() -> Iterator[Step]:
         return plan_amendment(root, experiment, changes, only, folders, changer, plan)

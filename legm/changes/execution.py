@@ -262,12 +262,12 @@ class _Execution:
             now = logs.open_folder / path.name if path.parent.name == OPEN else logs.folder / path.name
             append_amendment(now, file, Amendment(step.after, step.runs[run_id].after, self._time))
         for run_id in (step.runs.keys() - files.keys()).difference(without):
-            path = logs.find(run_id)
-            if path is None:
+            log = logs.find(run_id)
+            if log is None:
                 continue
             try:
-                with locked_log(path) as file:
-                    append_amendment(path, file, Amendment(step.after, step.runs[run_id].after, self._time))
+                with locked_log(log) as file:
+                    append_amendment(log, file, Amendment(step.after, step.runs[run_id].after, self._time))
             except StateError:
                 resumed.append(run_id)
         return resumed

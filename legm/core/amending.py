@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -94,26 +95,36 @@ class AmendedRun:
     parameters: Mapping[str, Plain]
 
 
-def require_possible_changes(changes: Changes, configurations: Sequence[Configuration]) -> None:
+def require_possible_changes(changes: Changes, configurations: Iterable[Configuration]) -> int:
     """Refuse changes that have no effect on any configuration, such as those of a parameter that none has.
 
     Args:
         changes: the changes.
-        configurations: those that would be changed.
+        configurations: those that would be changed; each is looked at once.
+
+    Returns:
+        how many configurations there are.
 
     Raises:
         ParameterError: a parameter is unknown, or a value is there already in all of them.
     """
-    known = {name for one in configurations for name in one.parameters} | {*changes.absent}
+    number, counts, examples = 0, Counter[str](), dict[str, Plain]()
+    for one in configurations:
+        number += 1
+        counts.update(one.parameters.keys())
+        for name in changes.set.keys() & one.parameters.keys():
+            examples.setdefault(name, one.parameters[name])
+    if not number:
+        return 0
+    known = counts.keys() | {*changes.absent}
     for old in changes.rename:
         _require_known(old, known)
     renamed = {changes.current_name(name) for name in known}
     for name, value in changes.set.items():
-        there = [one for one in configurations if name in map(changes.current_name, one.parameters)]
-        if configurations and len(there) == len(configurations):
+        if counts[name] == number and name not in changes.rename:
             raise ParameterError(
                 f"{name!r} cannot be set to {value!r}: it has a value in every configuration, "
-                f"{there[0].parameters.get(name)!r}, say"
+                f"{examples[name]!r}, say"
             )
     after = renamed | {*changes.set}
     for name in (*changes.drop, *changes.ignore, *changes.compare, *changes.name, *changes.parent):
@@ -121,6 +132,7 @@ def require_possible_changes(changes: Changes, configurations: Sequence[Configur
     for parents in changes.parent.values():
         for name in parents:
             _require_known(name, after - {*changes.drop})
+    return number
 
 
 def _require_known(name: str, known: Collection[str]) -> None:

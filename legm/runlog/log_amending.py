@@ -115,4 +115,4 @@ def _is_frame_sound(file: BinaryIO, start: int) -> bool:
     checksum = zlib.crc32(head[4:8] + head[12:13])
     while length > 0 and (piece := file.read(min(length, 1 << 20))):
         checksum, length = zlib.crc32(piece, checksum), length - len(piece)
-    return checksum == crc
+    return checksum == int(crc)
