@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from legm.changes.execution import execute
 from legm.changes.journal import Journal, Step, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.core.amending import Changes, require_possible_changes
-from legm.core.plain_form import canonical_text, to_plain
+from legm.core.selection import BoundSelection, Candidate, RunSelection
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError
-from legm.records import Plain
+from legm.records import Configuration, Plain
 from legm.runlog.configuration_folders import configuration_paths
 from legm.runlog.file_names import OWN_FOLDER
 
@@ -74,7 +74,7 @@ def amend(
     parent: Mapping[str, str | Mapping[str, Any]] | None = None,
     name: Sequence[str] = (),
     to: str | None = None,
-    where: Mapping[str, Any] | None = None,
+    where: Iterable[str] | str | None = None,
     dry_run: bool = False,
 ) -> Amended:
     """Change the configurations that an experiment has already, as ``legm amend`` does.
@@ -93,7 +93,8 @@ def amend(
         parent: by child, its parent, or by parent the value that makes the child active.
         name: the parameters that enter the configurations' names.
         to: the experiment that the configurations are moved to.
-        where: only configurations whose active parameters have these values are changed; None for all.
+        where: which configurations and runs are changed, as ``--where`` has it, such as ``"lr<0.1"``; one
+            text or several, of which all must hold; None for all.
         dry_run: whether only the plan is wanted.
 
     Returns:
@@ -118,23 +119,9 @@ def amend(
         experiment=to,
     )
     folder = Path(experiment).absolute()
-    only = None if where is None else _fingerprints_where(folder, where)
+    selection = RunSelection.parse(where)
     title = f"amend {folder.name}: {changes.summary()}"
-    return amend_experiment(folder, changes, title=title, only=only, dry_run=dry_run)
-
-
-def _fingerprints_where(experiment: Path, where: Mapping[str, Any]) -> frozenset[str]:
-    wanted = {name: canonical_text(to_plain(name, value)) for name, value in where.items()}
-    reader = default_folder_access()
-    found = (reader.read_configuration(experiment / path) for path in configuration_paths(experiment))
-    return frozenset(
-        one.fingerprint
-        for one in found
-        if all(
-            name in one.active and canonical_text(one.parameters[name]) == text
-            for name, text in wanted.items()
-        )
-    )
+    return amend_experiment(folder, changes, title=title, selection=selection, dry_run=dry_run)
 
 
 def amend_experiment(
@@ -142,7 +129,7 @@ def amend_experiment(
     changes: Changes,
     *,
     title: str,
-    only: Collection[str] | None = None,
+    selection: RunSelection | BoundSelection | None = None,
     confirm: Callable[[AmendmentPlan], bool] = lambda _: True,
     dry_run: bool = False,
     emptied: Mapping[str, str] | None = None,
@@ -153,7 +140,7 @@ def amend_experiment(
         experiment: the folder of the experiment.
         changes: what is changed.
         title: what this is, for the trash.
-        only: the fingerprints of the configurations that are changed; None for all.
+        selection: the runs that are changed; None for all.
         confirm: is given the plan and decides whether to go ahead.
         dry_run: whether only the plan is wanted.
         emptied: by the path of an experiment's folder below the root directory, where what is left in it is
@@ -170,10 +157,14 @@ def amend_experiment(
     root, plan = experiment.parent, AmendmentPlan()
     absent = AbsentValuesFile(experiment / OWN_FOLDER).read()
     changes = replace(changes, absent=absent)
-    configurations = (
-        folders.read_configuration(experiment / path) for path in configuration_paths(experiment)
-    )
-    chosen = (one for one in configurations if only is None or one.fingerprint in only)
+
+    def configurations() -> Iterator[Configuration]:
+        return (folders.read_configuration(experiment / path) for path in configuration_paths(experiment))
+
+    only = selection if isinstance(selection, BoundSelection) else None
+    if isinstance(selection, RunSelection) and selection:
+        only = selection.bound(configurations())
+    chosen = (one for one in configurations() if only is None or only.decides(Candidate(one)) is not False)
     if not require_possible_changes(changes, chosen):
         raise ParameterError(f"{experiment} has no configuration that is to be changed")
 

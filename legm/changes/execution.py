@@ -311,9 +311,11 @@ class _Execution:
                 self._append_amendments(step, logs, files, running)
             for run_id in movable:
                 _move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
-                path = logs.find(run_id)
-                if path is not None:
-                    self._move_log(path, logs, new_logs)
+                for path in logs.folder.glob(f"{run_id}.*.yml"):  # what a user noted about it
+                    _move_path(path, new_logs.folder / path.name)
+                log = logs.find(run_id)
+                if log is not None:
+                    self._move_log(log, logs, new_logs)
         if self._is_own(target):
             self._changer.hide_from_viewers(target, hidden=True)
 

@@ -10,6 +10,7 @@ from legm.changes.execution import execute
 from legm.changes.journal import ADOPT, Journal, Step, StepRun, locked_root
 from legm.changes.plan import AmendmentPlan, require_changeable
 from legm.core.amending import Changes
+from legm.core.selection import BoundSelection
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import InvalidName, StateError, StorageError
@@ -63,7 +64,9 @@ def move_configuration(
         folder.parent,
         Changes(experiment=experiment),
         title=f"mv {folder.parent.name}/{folder.name} to {experiment}",
-        only=frozenset({configuration.fingerprint}),
+        selection=BoundSelection(
+            folder.name, lambda one: one.configuration.fingerprint == configuration.fingerprint
+        ),
         confirm=confirm,
         dry_run=dry_run,
     )

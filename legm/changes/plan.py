@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from legm.changes.journal import ADOPT, MOVE, Step, StepRun
 from legm.core.amending import Changes, ConfigurationChange
 from legm.core.identity import configuration_differences
 from legm.core.naming import numbered_name
+from legm.core.selection import BoundSelection, Candidate
 from legm.delivery.reading import FolderAccess
 from legm.delivery.registry import DEFAULT_BACKEND
 from legm.errors import NotSupported
@@ -35,14 +36,14 @@ class PlannedChange:
         becomes: by the fingerprint of each configuration that its runs are of afterwards, how many.
         names: by fingerprint, the folder's name afterwards, or what distinguishes a new one.
         differences: by fingerprint, in which parameters it differs from the old one.
-        running: how many runs stay because they are running.
+        staying: how many runs stay what they are: those that are running, or not selected.
     """
 
     folder: str
     becomes: Mapping[str, int]
     names: Mapping[str, str]
     differences: Mapping[str, str]
-    running: int
+    staying: int
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class AmendmentPlan:
 
     def kind(self, change: PlannedChange) -> str:
         """Whether a configuration is united with another one, parted, or only changed."""
-        if len(change.becomes) + bool(change.running) > 1:
+        if len(change.becomes) + bool(change.staying) > 1:
             return PARTED
         return UNITED if any(self.contributors[digest] > 1 for digest in change.becomes) else CHANGED
 
@@ -88,7 +89,7 @@ def plan_amendment(
     root: Path,
     experiment: Path,
     changes: Changes,
-    only: Collection[str] | None,
+    only: BoundSelection | None,
     folders: FolderAccess,
     changer: FolderChanger,
     plan: AmendmentPlan,
@@ -99,7 +100,7 @@ def plan_amendment(
         root: the root directory.
         experiment: the folder of the experiment.
         changes: what is changed.
-        only: the fingerprints of the configurations that are changed; None for all.
+        only: the runs that are changed; None for all.
         folders: reads them.
         changer: changes them.
         plan: takes what becomes of each configuration.
@@ -112,8 +113,8 @@ def plan_amendment(
     planner = _Planner(root, experiment, changes, folders, changer, plan)
     for path in configuration_paths(experiment):
         configuration = folders.read_configuration(experiment / path)
-        if only is None or configuration.fingerprint in only:
-            yield from planner.steps(experiment / path, configuration)
+        if only is None or only.decides(Candidate(configuration)) is not False:
+            yield from planner.steps(experiment / path, configuration, only)
         else:
             planner.leave(experiment / path, configuration)
 
@@ -150,13 +151,16 @@ class _Planner:
         if folder.is_relative_to(self._target):
             self._plan.contributors[configuration.fingerprint] += 1
 
-    def steps(self, folder: Path, configuration: Configuration) -> Iterator[Step]:
-        """What becomes of the runs of one configuration."""
+    def steps(
+        self, folder: Path, configuration: Configuration, only: BoundSelection | None
+    ) -> Iterator[Step]:
+        """What becomes of the selected runs of one configuration."""
         results = list(self._folders.read_runs(folder))
-        running = [one.run.run_id for one in results if one.status is Status.RUNNING]
+        selected = [one for one in results if only is None or only.has_run(one)]
+        running = [one.run.run_id for one in selected if one.status is Status.RUNNING]
         change = ConfigurationChange(configuration, self._changes)
         groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
-        for run in (one.run for one in results if one.run.run_id not in running):
+        for run in (one.run for one in selected if one.status is not Status.RUNNING):
             amended = change.of_run(run.parameters)
             runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
             runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
@@ -166,7 +170,9 @@ class _Planner:
         if self._is_unchanged(configuration, groups):
             return self.leave(folder, configuration)
         require_changeable(folder, [run_id for _, runs in groups.values() for run_id in runs])
-        yield from self._steps_of_groups(folder, configuration, groups, running)
+        self._plan.running += running
+        staying = len(running) + len(results) - len(selected)
+        yield from self._steps_of_groups(folder, configuration, groups, staying)
         return None
 
     @staticmethod
@@ -183,10 +189,10 @@ class _Planner:
         folder: Path,
         before: Configuration,
         groups: Mapping[str, tuple[Configuration, dict[str, StepRun]]],
-        running: list[str],
+        staying: int,
     ) -> Iterator[Step]:
         source = folder.relative_to(self._root).as_posix()
-        adopted = self._adopted(before, groups, running)
+        adopted = self._adopted(before, groups, staying)
         becomes, names, differences = {}, {}, {}
         # The folder is adopted last: then no run is in it that is of another configuration.
         for digest, (after, runs) in sorted(groups.items(), key=lambda one: one[0] == adopted):
@@ -202,21 +208,20 @@ class _Planner:
                 names[digest] = self._names.get(digest) or after.name or digest
                 self._taken[digest] += 1
                 yield Step(MOVE, source, "", before, after, runs)
-        if running:
-            self._plan.running += running
+        if staying:
             self._plan.contributors[before.fingerprint] += 1
-        self._plan.changes.append(PlannedChange(folder.name, becomes, names, differences, len(running)))
+        self._plan.changes.append(PlannedChange(folder.name, becomes, names, differences, staying))
 
     def _adopted(
         self,
         before: Configuration,
         groups: Mapping[str, tuple[Configuration, Mapping[str, StepRun]]],
-        running: list[str],
+        staying: int,
     ) -> str | None:
         """Which of the configurations the folder becomes: one that has no folder yet; None for none."""
         if before.fingerprint in groups:
             return before.fingerprint
-        if running:
+        if staying:
             return None
         free = [digest for digest in groups if not self._taken[digest]]
         if not free:

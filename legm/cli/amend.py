@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.conditions import Condition
 from legm.cli.json_output import print_json
-from legm.cli.option_values import name_value_pairs, parse_option_value
-from legm.cli.options import backend_options, constraints_option, json_option, path_argument
+from legm.cli.option_values import name_value_pairs
+from legm.cli.options import backend_options, json_option, path_argument, selection_options
 from legm.cli.printing import print_notes, print_table, say
 from legm.cli.terminal_tables import Column
+from legm.core.value_texts import parse_value_text
 
 if TYPE_CHECKING:
     from legm.changes.amend import Amended
     from legm.changes.plan import AmendmentPlan
-    from legm.cli.locations import LocatedExperiment, Location
+    from legm.cli.locations import Location
+    from legm.core.selection import RunSelection
 
 __all__ = ["amend_command", "confirmed_plan", "plan_as_dict", "print_amended", "print_plan"]
 
@@ -43,7 +44,7 @@ def _option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
 )
 @_option("name", "NAME", "Put a parameter into the configurations' names.")
 @click.option("--to", "to", metavar="EXPERIMENT", help="Move the configurations to this experiment.")
-@constraints_option
+@selection_options
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
 @click.option(
@@ -62,7 +63,7 @@ def amend_command(
     parent_: tuple[str, ...],
     name_: tuple[str, ...],
     to: str | None,
-    constraints: tuple[Condition, ...],
+    selection: RunSelection,
     dry_run: bool,
     is_sure: bool,
     is_continued: bool,
@@ -89,9 +90,9 @@ def amend_command(
         return
     changes = Changes(
         rename=dict(name_value_pairs(rename_)),
-        set={name: parse_option_value(text) for name, text in name_value_pairs(set_)},
+        set={name: parse_value_text(text) for name, text in name_value_pairs(set_)},
         drop=drop_,
-        parent=_parents(name_value_pairs(parent_)),
+        parent=_parents(parent_),
         ignore=ignore_,
         compare=compare_,
         name=name_,
@@ -102,7 +103,7 @@ def amend_command(
         Path(found.path),
         changes,
         title=f"amend {found.label}: {changes.summary()}",
-        only=_selected(found, constraints),
+        selection=selection,
         confirm=lambda plan: confirmed_plan(plan, is_sure=is_sure, is_quiet=as_json),
         dry_run=dry_run,
     )
@@ -121,25 +122,14 @@ def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> 
         say(f"done; legm restore {root} {done.trash} brings back what was there")
 
 
-def _parents(pairs: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+def _parents(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By child, its parents, each with the value that makes it active; a child may be given several times."""
     found: dict[str, dict[str, Any]] = {}
-    for child, text in pairs:
-        parent, sign, value = text.partition(":")
-        found.setdefault(child, {})[parent] = parse_option_value(value) if sign else None
+    for text in texts:
+        ((child, condition),) = name_value_pairs((text,))
+        parent, sign, value = condition.partition(":")
+        found.setdefault(child, {})[parent] = parse_value_text(value) if sign else None
     return found
-
-
-def _selected(experiment: LocatedExperiment, conditions: Sequence[Condition]) -> frozenset[str] | None:
-    """The fingerprints of the configurations that a user selects; None for all."""
-    from legm.cli.conditions import select_by_conditions
-    from legm.cli.printing import print_problems
-
-    if not conditions:
-        return None
-    print_problems(experiment.problems)
-    return frozenset(
-        one.configuration.fingerprint for one in select_by_conditions(experiment.counts(), conditions)
-    )
 
 
 def confirmed_plan(plan: AmendmentPlan, *, is_sure: bool, is_quiet: bool) -> bool:
@@ -192,7 +182,7 @@ def plan_as_dict(plan: AmendmentPlan) -> dict[str, Any]:
                     }
                     for digest, runs in change.becomes.items()
                 ],
-                "running": change.running,
+                "staying": change.staying,
             }
             for change in plan.changes
         ],

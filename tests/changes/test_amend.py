@@ -119,7 +119,7 @@ def test_an_amendment_and_its_inverse_give_the_same_fingerprints(root, there, ba
 
 
 def test_a_parent_and_a_name(root):
-    amend(root / "e", parent={"rate": {"dropout": 0.5}}, name=["dropout"], where={"dropout": 0.5})
+    amend(root / "e", parent={"rate": {"dropout": 0.5}}, name=["dropout"], where="dropout=0.5")
     assert folders(root) == ["0.125_0", "0.25_0", "0.5,0.125_0", "0.5,0.25_0"]
     found = [one.run.configuration for one in local_runs(root)]
     assert {
@@ -129,7 +129,7 @@ def test_a_parent_and_a_name(root):
 
 def test_only_selected_configurations_move_to_another_experiment(root):
     before = numbers(local_runs(root))
-    done = amend(root / "e", to="other", where={"rate": 0.25})
+    done = amend(root / "e", to="other", where="rate=0.25")
     assert done.plan.counts()["untouched"] == 2
     assert numbers(local_runs(root)) == before
     found = Counter(one.run.configuration.experiment for one in local_runs(root))
@@ -175,12 +175,12 @@ def test_aggregates_that_no_longer_hold_are_moved_to_the_trash(root):
         ({"rename": {"rate": "dropout"}}, "there is a parameter 'dropout' already"),
         ({"set": {"rate": 1}}, "it has a value in every configuration, 0.125, say"),
         (
-            {"parent": {"rate": "dropout", "dropout": "rate"}, "where": {"dropout": 0.5}},
+            {"parent": {"rate": "dropout", "dropout": "rate"}, "where": "dropout=0.5"},
             "it already is 'dropout' or depends on it",
         ),
         ({"parent": {"rate": "dropout"}}, "'dropout' is a parent but was never set"),
         ({"drop": ["seed"], "set": {"seed": 1}}, "cannot be changed by both set and drop"),
-        ({"where": {"rate": 7}, "drop": ["seed"]}, "no configuration"),
+        ({"where": "rate=7", "drop": ["seed"]}, "no configuration"),
         ({}, "nothing is to be changed"),
     ],
 )
@@ -329,3 +329,11 @@ def test_what_other_backends_have_is_refused_before_anything_is_done(tmp_path):
     shown("import", tmp_path, tmp_path / "copy")
     amend(tmp_path / "copy" / "e", rename={"rate": "lr"})
     assert list(parameters(tmp_path / "copy").values()) == [{"lr": 0.125}]
+
+
+def test_runs_are_selected_too(root):
+    before = numbers(local_runs(root))
+    done = amend(root / "e", set={"note": "x"}, where=["seed=0 or description:d", "rate<0.2"])
+    assert done.plan.counts() == {"united": 0, "parted": 1, "changed": 1, "untouched": 2}
+    assert sum(one.get("note") == "x" for one in parameters(root).values()) == 3
+    assert numbers(local_runs(root)) == before
