@@ -14,7 +14,7 @@ from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step
 from legm.changes.trash import keep_in_trash, trash_folder
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import StateError, StorageError, storage_error
+from legm.errors import CorruptFile, StateError, StorageError, storage_error
 from legm.hooks import FolderChanger
 from legm.records import Amendment
 from legm.runlog.configuration_folders import (
@@ -260,17 +260,23 @@ class _Execution:
         resumed = []
         for run_id, (path, file) in files.items():
             now = logs.open_folder / path.name if path.parent.name == OPEN else logs.folder / path.name
-            append_amendment(now, file, Amendment(step.after, step.runs[run_id].after, self._time))
+            self._append(step, run_id, now, file)
         for run_id in (step.runs.keys() - files.keys()).difference(without):
             log = logs.find(run_id)
             if log is None:
                 continue
             try:
                 with locked_log(log) as file:
-                    append_amendment(log, file, Amendment(step.after, step.runs[run_id].after, self._time))
+                    self._append(step, run_id, log, file)
             except StateError:
                 resumed.append(run_id)
         return resumed
+
+    def _append(self, step: Step, run_id: str, path: Path, file: BinaryIO) -> None:
+        try:
+            append_amendment(path, file, Amendment(step.after, step.runs[run_id].after, self._time))
+        except CorruptFile as error:  # what is stored of the run beside the log changes all the same
+            self.notes.append(f"{error} The log was not amended.")
 
     # Runs that move to another folder
 

@@ -337,3 +337,18 @@ def test_runs_are_selected_too(root):
     assert done.plan.counts() == {"united": 0, "parted": 1, "changed": 1, "untouched": 2}
     assert sum(one.get("note") == "x" for one in parameters(root).values()) == 3
     assert numbers(local_runs(root)) == before
+
+
+def test_a_damaged_log_of_a_completed_run_stops_nothing(root):
+    path = min(root.glob("e/*/runs/*.log"))
+    content = bytearray(path.read_bytes())
+    content[content.find(b"\xf5LR\n", 40)] ^= 0xFF
+    path.write_bytes(bytes(content))
+    before = numbers(local_runs(root))
+
+    done = amend(root / "e", rename={"rate": "lr"})
+
+    assert any(path.name in note and "was not amended" in note for note in done.notes)
+    assert numbers(local_runs(root)) == before
+    assert {"lr", "dropout"} >= {n for one in local_runs(root) for n in one.run.configuration.active}
+    assert path.read_bytes() == bytes(content)
