@@ -352,3 +352,13 @@ def test_a_damaged_log_of_a_completed_run_stops_nothing(root):
     assert numbers(local_runs(root)) == before
     assert {"lr", "dropout"} >= {n for one in local_runs(root) for n in one.run.configuration.active}
     assert path.read_bytes() == bytes(content)
+
+
+def test_tags_move_with_their_runs(root):
+    run_id = local_runs(root)[0].run.run_id
+    shown("tag", f"{root}/{run_id}", "+good")
+    amend(root / "e", set={"dropout": 0.5})
+    assert as_json("tag", f"{root}/{run_id}")["tags"] == ["good"]
+    shown("rm", root / "e", "--yes")
+    shown("restore", root)
+    assert as_json("tag", f"{root}/{run_id}")["tags"] == ["good"]
