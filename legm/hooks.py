@@ -37,6 +37,7 @@ from legm.records import (
     Record,
     Run,
     RunCounts,
+    RunMarks,
     RunResult,
     StoredFile,
     StoredRun,
@@ -102,6 +103,8 @@ class Capability(enum.Enum):
     RESUME = "resume"
     """The backend also receives :class:`~legm.records.Resumption` and :class:`~legm.records.Rewind` records.
     One without this still has the right result when the run ends; until then it may show rewound values."""
+    MARKS = "marks"
+    """Tags and notes are stored with a run: those of its result when it is closed, and later ones."""
     PROVENANCE = "provenance"
     """The backend also receives :class:`~legm.records.EnvironmentUpdate` records, as they become known."""
 
@@ -457,6 +460,16 @@ class Hooks:
 
         Args:
             run: the run.
+        """
+
+    @hookspec
+    def legm_write_marks(self, run: Run, before: RunMarks, marks: RunMarks) -> None:
+        """Store what a user notes about a run that ended (MARKS).
+
+        Args:
+            run: the run; where the backend does not have it, nothing is done.
+            before: what was noted before; what is not noted any more is deleted.
+            marks: the tags and the note.
         """
 
     @hookspec

@@ -26,6 +26,7 @@ from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import CONSOLE_FILE
 from legm.runlog.log_folder import LogFolder, find_pending_logs
+from legm.runlog.marks_files import result_with_marks
 
 __all__ = [
     "BATCH",
@@ -210,7 +211,7 @@ def replay_backlog(
                 client.write(known.run, amended(tail.read(BATCH)), tail.position)
         finally:
             tail.close()
-        client.close_run(result, amended(known.records))
+        client.close_run(result_with_marks(result, LogFolder.containing(known.path)), amended(known.records))
     finally:
         client.release_run(known.run)
 

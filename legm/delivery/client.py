@@ -36,6 +36,7 @@ from legm.records import (
     Rewind,
     Run,
     RunCounts,
+    RunMarks,
     RunResult,
     StoredFile,
     Summary,
@@ -381,6 +382,14 @@ class BackendClient:
             self._call("legm_release_run", run=run)
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
+
+    def write_marks(self, run: Run, before: RunMarks, marks: RunMarks) -> None:
+        """Store what a user notes about a run that ended, in place of what was noted before.
+
+        Raises:
+            LegmError: the backend could not.
+        """
+        self._call("legm_write_marks", run=run, before=before, marks=marks)
 
     def discard_run(self, run: Run) -> None:
         """Delete a run with everything that was stored of it.

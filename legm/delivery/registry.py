@@ -69,6 +69,7 @@ _REQUIRED_BY = {
     Capability.CURVES: "legm_write_curves",
     Capability.EXPERIMENTS: "legm_read_experiments",
     Capability.DISCARD: "legm_discard_run",
+    Capability.MARKS: "legm_write_marks",
 }
 
 

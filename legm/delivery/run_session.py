@@ -32,7 +32,7 @@ from legm.hooks import Capability
 from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunMarks, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
-from legm.runlog.marks_files import change_marks
+from legm.runlog.marks_files import change_marks, result_with_marks
 from legm.runlog.recorder import Recorder
 from legm.runlog.user_files import UserFiles
 from legm.version import __version__
@@ -285,6 +285,7 @@ class RunSession:
                 self._follow_folder(writer)
             known = log_reader.read_log(writer.path).records
             result, last = results.result_end_records(self.run, known, outcome)
+            result = result_with_marks(result, self._logs)
             writer.append(*map(log_frames.record_frame, last))
             records = [*known, *last]
             writer.sync()

@@ -17,6 +17,7 @@ from legm.core.code_versions import count_code, different_code_text
 from legm.core.direction import decide_direction
 from legm.core.display_names import display_names
 from legm.core.plain_form import canonical_text
+from legm.core.run_marks import shown_tags
 from legm.core.texts import exact_text, value_texts
 from legm.plotting.downsampling import POINTS_PER_BUCKET, line
 from legm.records import Aggregate, BestRule, Configuration, Curve, Plain, RunResult, Status
@@ -242,6 +243,7 @@ class ExperimentContent:
             last_step=run.last_step,
             ended=run.ended,
             error=run.error,
+            marks=run.marks,
         )
         self._runs.append((row, bare))
 
@@ -332,6 +334,8 @@ class ExperimentContent:
             "best_step": encode_numbers_exactly([_report_number(run.best_step) for run in runs]),
             "last_step": encode_numbers_exactly([_report_number(run.last_step) for run in runs]),
             "points": encode_numbers_exactly([run.points for run in runs]),
+            "tags": {index: shown_tags([run.marks]) for index, run in enumerate(runs) if run.marks.tags},
+            "notes": {index: run.marks.note for index, run in enumerate(runs) if run.marks.note},
             "errors": {index: run.error for index, run in enumerate(runs) if run.error},
             "parameters": [
                 parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from legm.core.run_marks import marks_as_dict, marks_from_dict
+from legm.core.run_marks import joined_marks, marks_as_dict, marks_from_dict
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import RunMarks, RunResult, is_record_file_name
 from legm.runlog.file_names import MARKS_LOCK, MARKS_SUFFIX
@@ -17,7 +17,7 @@ from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 from legm.util.yaml_files import parse_yaml
 
-__all__ = ["change_marks", "read_all_marks", "read_marks", "runs_with_marks"]
+__all__ = ["change_marks", "read_all_marks", "read_marks", "result_with_marks", "runs_with_marks"]
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,16 @@ def runs_with_marks(runs: Iterable[RunResult], logs: LogFolder) -> Iterator[RunR
     marks = read_all_marks(logs)
     for run in runs:
         own = marks.get(run.run.run_id)
-        yield run if own is None else replace(run, marks=own)
+        yield run if own is None else replace(run, marks=joined_marks(own, run.marks))
+
+
+def result_with_marks(result: RunResult, logs: LogFolder) -> RunResult:
+    """A run with what is noted about it beside its log and in its result; what cannot be read is logged."""
+    try:
+        return replace(result, marks=joined_marks(read_marks(logs, result.run.run_id), result.marks))
+    except LegmError as error:
+        log.warning("tags and notes are left out: %s", error)
+        return result
 
 
 def change_marks(logs: LogFolder, run_id: str, change: Callable[[RunMarks], RunMarks]) -> RunMarks:

@@ -9,7 +9,7 @@ from pathlib import Path
 from legm.delivery.client import BackendClient
 from legm.errors import NotSupported
 from legm.hooks import Capability
-from legm.records import StoredFile
+from legm.records import RunMarks, StoredFile
 from legm.stats import aggregate
 from legm.testing.kit import ConformanceKit, kit_expects, kit_expects_refusal, kit_expects_same, kit_png
 from legm.testing.memory import MemoryBackend
@@ -50,6 +50,20 @@ class CapabilityTests(ConformanceKit):
                 kit_expects(isinstance(where, str) and where, wanted)
             for form, picture in pictures.items():
                 kit_expects(self.holds(tmp_path, picture), f"the {form} figure is not in the store")
+
+    def test_marks_are_stored(self, tmp_path: Path) -> None:
+        """MARKS: tags and notes are returned with the run, those that are noted later too."""
+        backend, _ = self._logged(tmp_path)
+        client = BackendClient(backend, tmp_path)
+        if not client.supports(Capability.MARKS):
+            return  # legm keeps them beside the run log
+        before = RunMarks()
+        for marks in (RunMarks(("a", "b"), "a note"), RunMarks(("b", "c"), "")):
+            (first, *_) = self._read(tmp_path, backend)
+            client.write_marks(first.run, before, marks)
+            (found, *_) = self._read(tmp_path, backend)
+            kit_expects_same(found.marks, marks, "what is noted about the run")
+            before = marks
 
     def test_curves_are_stored(self, tmp_path: Path) -> None:
         """CURVES: the store contains the values of a plot."""

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from legm.hooks import Capability, hookimpl
-from legm.records import Configuration, Curve, Query, Record, Resumption, Run, RunResult, Status, Summary
+from legm.records import (
+    Configuration,
+    Curve,
+    Query,
+    Record,
+    Resumption,
+    Run,
+    RunMarks,
+    RunResult,
+    Status,
+    Summary,
+)
 
 __all__ = ["MemoryBackend"]
 
@@ -52,6 +64,12 @@ class MemoryBackend:
     def legm_close_run(self, run: Run, result: RunResult) -> None:
         """Store the result."""
         self.results[run.run_id] = result
+
+    @hookimpl
+    def legm_write_marks(self, run: Run, before: RunMarks, marks: RunMarks) -> None:  # noqa: ARG002 - a hook
+        """Store what is noted about a run."""
+        if run.run_id in self.results:
+            self.results[run.run_id] = replace(self.results[run.run_id], marks=marks)
 
     @hookimpl
     def legm_discard_run(self, run: Run) -> None:

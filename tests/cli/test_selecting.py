@@ -53,7 +53,7 @@ def test_every_command_shows_the_selected_runs_only(root, tmp_path):
     assert [one["runs"][0]["completed"] for one in as_json("ls", root, *where)] == [1]
     assert "opt=adam" in shown("ls", root / "net", *where)
     (one,) = as_json("table", root / "net", "loss", *where)
-    assert one["loss"]["n"] if "loss" in one else one
+    assert one["values"]["best_loss"]["n"] == 1
     for arguments in (["loss"], ["loss", "--bars"]):
         drawn = as_json("plot", root / "net", *arguments, *where, "-o", tmp_path / "x.png")
         assert "only runs and configurations with opt=adam and seed=0" in drawn["notes"]
@@ -63,6 +63,8 @@ def test_every_command_shows_the_selected_runs_only(root, tmp_path):
     (compared,) = as_json("compare", root / "net/adam_0", root / "net/sgd_0", "loss", "--where", "seed<2")
     assert (compared["n_a"], compared["n_b"]) == (2, 2)
     assert "only runs with seed<2" in compared["notes"]
+    as_json("report", root / "net", "-o", tmp_path / "x.html", *where)
+    assert "opt=adam and seed=0" in (tmp_path / "x.html").read_text(encoding="utf-8")
     report = as_json(
         "export", root, tmp_path / "x.csv", "--to", "table", "--where", "seed=0 and not status:failed"
     )

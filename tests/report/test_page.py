@@ -37,6 +37,7 @@ def train(root: Path, experiment: str, params: dict, *, fails: str = "", **optio
         handler.disable_param("seed")
         handler.name_params(["optimizer", "rate"])
         handler.start()
+        handler.tag(*["favourite", "good"][: handler.seed])
         for step in range(20):
             loss = (1 + handler.seed / 10) / (1 + step * (1 - abs(handler.rate - 0.1)))
             handler.set_dict_metrics({"loss": loss, "accuracy": 1 - loss / 2}, step=step)
@@ -259,6 +260,7 @@ def test_an_open_row_has_all_parameters_and_every_run(page, address):
     page.click("#table .open")
     shown = page.one("#table .detail").text
     assert "batch_size" in shown
+    assert "★, good" in shown
     assert page.texts("#table .detail tbody .status") == ["✓completed"] * 3 + ["✕failed"]
     assert page.one("#table .open").get_attribute("aria-expanded") == "true"
 

@@ -89,7 +89,7 @@ class LocalBackend:
     """
 
     name = "local"
-    capabilities = frozenset(Capability) - {Capability.REMOTE, Capability.CURVES}
+    capabilities = frozenset(Capability) - {Capability.REMOTE, Capability.CURVES, Capability.MARKS}
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -73,6 +73,7 @@ from legm.records import (
     Resumption,
     Rewind,
     Run,
+    RunMarks,
     RunResult,
     Status,
     StoredFile,
@@ -484,10 +485,24 @@ class MlflowBackend:
             if result.best_step is not None:
                 numbers[names.BEST_STEP_METRIC] = float(result.best_step)
             tags = {names.STATUS_TAG: result.status.value, **source_tags(run.environment)}
+            tags |= names.tags_from_marks(result.marks)
             if result.error or names.ERROR_TAG in live.mlflow_run.data.tags:
                 tags[names.ERROR_TAG] = display_value(result.error or "")
             self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
             self._end(run_id, result.status, ended)
+
+    @hookimpl
+    def legm_write_marks(self, run: Run, before: RunMarks, marks: RunMarks) -> None:
+        """Set tags and the description; of the others, those that were noted before are deleted."""
+        with self._translate_errors("set the tags"):
+            experiment = self._find_experiment(run.configuration.experiment)
+            tags = {names.KIND_TAG: names.RUN_KIND, names.RUN_ID_TAG: run.run_id}
+            for found in [] if experiment is None else self._search(experiment, tags):
+                for name, value in names.tags_from_marks(marks).items():
+                    self._store.set_tag(found.info.run_id, RunTag(name, value))
+                for name in names.tags_from_marks(before).keys() - names.tags_from_marks(marks).keys():
+                    if name in found.data.tags:
+                        self._store.delete_tag(found.info.run_id, name)
 
     @hookimpl
     def legm_release_run(self, run: Run) -> None:
@@ -531,7 +546,8 @@ class MlflowBackend:
         reading = f"read the artifacts of the run {run.info.run_id}"
         with self._translate_errors(reading), portable.checked_files(tags[names.RUN_ID_TAG]):
             if tags.get(names.STATUS_TAG, Status.RUNNING.value) == Status.RUNNING.value:
-                return RunResult(portable.run_from(files.read(portable.RUN_FILE)), Status.RUNNING)
+                running = portable.run_from(files.read(portable.RUN_FILE))
+                return RunResult(running, Status.RUNNING, marks=names.marks_from_tags(tags))
             fingerprint = tags[names.FINGERPRINT_TAG]
             if fingerprint not in self._configurations:
                 known = portable.run_from(files.read(portable.RUN_FILE))
@@ -542,7 +558,7 @@ class MlflowBackend:
             if metrics is None or any(one.name in metrics for one in series):
                 histories = portable.series_from(files.read(portable.SERIES_FILE), series, metrics)
                 result = replace(result, histories=histories)
-            return result
+            return replace(result, marks=names.marks_from_tags(tags))
 
     @hookimpl
     def legm_read_experiments(self) -> Iterator[str]:

@@ -187,7 +187,7 @@ class WandbBackend:
     """
 
     name = "wandb"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD, Capability.MARKS}
 
     def __init__(
         self,
@@ -470,6 +470,10 @@ class WandbBackend:
             handle.summary.update(values)
             handle.summary[names.BEST_STEP_KEY] = result.best_step
             handle.summary[names.STATUS_KEY] = result.status.value
+            if result.marks.tags:
+                handle.tags = tuple(sorted({*(handle.tags or ()), *result.marks.tags}))
+            if result.marks.note:
+                handle.notes = result.marks.note
             if result.error:
                 handle.summary[names.ERROR_KEY] = result.error[:1000]
             live.finish(_EXIT_CODES[result.status], self._check_health)

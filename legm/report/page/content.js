@@ -175,6 +175,8 @@ class Experiment {
         ids: rest.id,
         ways: rest.ways,
         errors: rest.errors,
+        tags: rest.tags,
+        notes: rest.notes,
         parameters: rest.parameters.map((one) => new Parameter(one)),
         values: new Map(Object.entries(rest.values).map(([key, of]) => [key, runValues(of)])),
       };

@@ -42,12 +42,14 @@ function runsTable(row) {
   ].filter((key) => runs.values.has(key));
   const parameters = runs.parameters.filter((one) => of.some((run) => one.of[run]));
   const several = runs.ways.filter(Boolean).length > 1;
+  const isMarked = of.some((run) => runs.tags[run] || runs.notes[run]);
   const head = [
     "run",
     ...parameters.map((one) => one.name),
     "best step",
     ...(several ? ["chosen"] : []),
     ...keys.map((key) => experiment().byKey.get(key)?.label ?? key),
+    ...(isMarked ? ["tags and note"] : []),
     "began",
     "took",
   ];
@@ -70,6 +72,9 @@ function runsTable(row) {
             runs.values.get(key).has(run) ? short(runs.values.get(key).get(run)) : "–",
           ),
         ),
+        ...(isMarked
+          ? [element("td", {}, [runs.tags[run], runs.notes[run]].filter(Boolean).join(": "))]
+          : []),
         element("td", {}, moment(runs.started[run])),
         element("td", { class: "number" }, duration(runs.ended[run] - runs.started[run])),
       ),
