@@ -13,7 +13,7 @@ from tests.support.calling import as_json, shown
 pytestmark = pytest.mark.libraries
 
 
-def test_tags_and_notes_go_both_ways(mlflow_store, tmp_path):
+def test_tags_and_notes_are_written_to_mlflow_and_read_from_it(mlflow_store, tmp_path):
     handlers = {}
     for name in ("one", "two"):
         with ExperimentHandler(mlflow_store, "net", backend="mlflow") as handler:
