@@ -324,6 +324,15 @@ class KeepsOneFormat(Backend):
         return str(path)
 
 
+class LosesMarks(Backend):
+    fails = "marks_are_stored"
+    capabilities = Backend.capabilities | {Capability.MARKS}
+
+    @hookimpl
+    def legm_write_marks(self, run, before, marks):
+        pass
+
+
 class LosesCurves(Backend):
     fails = "curves_are_stored"
     also = ("an_error_is_reported_with_its_cause",)
