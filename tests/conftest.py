@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.paths import EXAMPLE, TESTS
-from tests.support.shared import FOLDER, once
+from tests.support.shared import FOLDER, once, shared_folder
 
 T = TypeVar("T")
 
@@ -117,19 +117,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def spread_slow_first(
-    slow: Sequence[T], others: Sequence[T], workers: int, module: Callable[[T], object]
+    slow: Sequence[T], others: Sequence[T], quick: Sequence[T], workers: int, module: Callable[[T], object]
 ) -> list[T]:
     """The order in which each worker begins with slow tests, of which those of a module stay together.
 
-    pytest-xdist gives each worker as many tests as another, one after the other in this order.
+    pytest-xdist gives each worker as many tests as another, one after the other in this order. A worker that
+    has none left takes the last ones of another: these are quick, so that all workers end together.
     """
     by_module = [[*found] for _, found in itertools.groupby(slow, module)]
-    rest, order = deque(others), []
+    total = len(slow) + len(others) + len(quick)
+    medium, last, order = deque(others), deque(quick), []
     for worker in range(workers):
+        left = workers - worker
         own = [one for found in by_module[worker::workers] for one in found]
-        room = (len(slow) + len(others) - len(order)) // (workers - worker) - len(own)
-        order += own + [rest.popleft() for _ in range(min(max(0, room), len(rest)))]
-    return [*order, *rest]
+        own += [medium.popleft() for _ in range(len(medium) // left)]
+        room = (total - len(order)) // left - len(own)
+        order += own + [last.popleft() for _ in range(min(max(0, room), len(last)))]
+    return [*order, *last]
 
 
 @functools.cache
@@ -150,9 +154,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in sorted(markers):
             item.add_marker(marker)
     slow = [item for item in items if item.get_closest_marker("slow")]
-    others = [item for item in items if not item.get_closest_marker("slow")]
+    quick = [item for item in items if item.get_closest_marker("core")]
+    others = [item for item in items if not any(map(item.get_closest_marker, ("slow", "core")))]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = spread_slow_first(slow, others, workers, lambda item: item.path)
+    items[:] = spread_slow_first(slow, others, quick, workers, lambda item: item.path)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -192,11 +197,20 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def mlflow_server() -> Iterator[Any]:
+def prepared(_shared_folder: None) -> Iterator[Any]:
+    """Begins processes that are forked from one that has imported MLflow and W&B, for all workers."""
+    from tests.support.prepared import TRACKERS, Prepared
+
+    with contextlib.closing(Prepared(TRACKERS, shared_folder())) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(prepared: Any) -> Iterator[Any]:
     """A real MLflow server that all workers share: each test has experiments of its own there."""
     from tests.support.mlflow_server import shared_server
 
-    with shared_server() as made:
+    with shared_server(prepared) as made:
         yield made
 
 

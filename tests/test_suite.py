@@ -95,17 +95,20 @@ def test_each_test_module_is_in_a_folder_that_is_a_package():
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
-def test_every_worker_begins_with_slow_tests_and_those_of_a_module_stay_together(workers):
+def test_every_worker_begins_with_slow_tests_and_ends_with_quick_ones(workers):
     slow = [f"{module}{number}" for module in "ABCDEFGHI" for number in range(3)]
-    others = [f"other{number}" for number in range(1000)]
-    order = spread_slow_first(slow, others, workers, lambda one: one[0])
-    assert sorted(order) == sorted([*slow, *others])
+    others = [f"other{number}" for number in range(400)]
+    quick = [f"quick{number}" for number in range(600)]
+    order = spread_slow_first(slow, others, quick, workers, lambda one: one[0])
+    assert sorted(order) == sorted([*slow, *others, *quick])
     at = 0
     for left in range(workers, 0, -1):  # as pytest-xdist divides them
         own, at = order[at : at + (len(order) - at) // left], at + (len(order) - at) // left
-        is_slow = [one[0].isupper() for one in own]
-        assert is_slow == sorted(is_slow, reverse=True)
-        assert sum(is_slow) >= 3
-        assert sum(is_slow) % 3 == 0
-    few = spread_slow_first(slow, [], workers, lambda one: one[0])
+        kinds = ["SLOW" if one[0].isupper() else one[0] for one in own]
+        assert kinds == sorted(kinds)
+        assert kinds.count("SLOW") >= 3
+        assert kinds.count("SLOW") % 3 == 0  # those of a module stay together
+        assert abs(kinds.count("o") - 400 / workers) <= 1
+        assert kinds[-1] == "q"
+    few = spread_slow_first(slow, [], [], workers, lambda one: one[0])
     assert sorted(few) == sorted(slow)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,19 +10,17 @@ from legm.errors import LegmError
 from legm.hooks import Capability
 from legm.records import Query, Status
 from legm.stats import aggregate
-from legm.testing.kit import ConformanceKit, kit_expects, kit_expects_same, kit_expects_same_pieces, kit_png
+from legm.testing.kit import (
+    ConformanceKit,
+    kill_kit_process,
+    kit_expects,
+    kit_expects_same,
+    kit_expects_same_pieces,
+    kit_png,
+)
 from legm.testing.memory import MemoryBackend
 
 __all__ = ["FailureTests"]
-
-_CHILD = """
-import importlib, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-found = importlib.import_module(sys.argv[2])
-for name in sys.argv[3].split("."):
-    found = getattr(found, name)
-found()._begin_and_be_killed(sys.argv[4])
-"""
 
 
 class FailureTests(ConformanceKit):
@@ -61,28 +54,7 @@ class FailureTests(ConformanceKit):
 
     def test_a_killed_process_loses_and_repeats_nothing(self, tmp_path: Path) -> None:
         """What a killed process left is delivered with the next run of the configuration."""
-        of = type(self)
-        kit_expects(
-            "<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module"
-        )
-        store = tmp_path / "store"
-        store.mkdir()
-        arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, str(store)]
-        with (tmp_path / "stderr.txt").open(
-            "w+b"
-        ) as error:  # no pipe: what the child leaves may hold it open
-            done = subprocess.run(  # noqa: S603 - this Python, and our own code
-                [sys.executable, "-c", _CHILD, *arguments],
-                timeout=self.patience,
-                check=False,
-                stdout=error,
-                stderr=error,
-            )
-            error.seek(0)
-            said = error.read().decode(errors="replace")
-        kit_expects(
-            (store / "killed").exists(), f"the process ended early ({done.returncode}): {said[-2000:]}"
-        )
+        store = self._killed(tmp_path, "_begin_and_be_killed")
         backend = self.make_backend(store)
         with self._handler(store, backend).start() as handler:
             handler.set_metric("loss", 0.5, step=0)
@@ -103,8 +75,7 @@ class FailureTests(ConformanceKit):
             for step in range(first, first + 100):
                 handler.set_metric("loss", step / 8, step=step)
             self._flush([handler], delivered=first == 0)
-        (Path(store) / "killed").touch()
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        kill_kit_process(Path(store))
 
     def test_an_error_is_reported_with_its_cause(self, tmp_path: Path) -> None:
         """A store that cannot be used raises an error with its cause."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import signal
 import struct
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +27,7 @@ from legm.stats import aggregate
 
 __all__ = [
     "ConformanceKit",
+    "kill_kit_process",
     "kit_expects",
     "kit_expects_refusal",
     "kit_expects_same",
@@ -30,6 +35,16 @@ __all__ = [
     "kit_png",
     "leave_kit_process",
 ]
+
+_METHOD = """
+import importlib, json, sys
+sys.path[:] = json.loads(sys.argv[1])
+found = importlib.import_module(sys.argv[2])
+for name in sys.argv[3].split("."):
+    found = getattr(found, name)
+getattr(found(), sys.argv[4])(sys.argv[5])
+"""
+"""Calls a method of a subclass of the kit's in another process."""
 
 
 def _short_kit_text(value: object) -> str:
@@ -64,6 +79,12 @@ def kit_expects_refusal(by: type[LegmError], call: str) -> Iterator[None]:
     except by:
         return
     raise AssertionError(f"{call} must raise {by.__name__}: the backend does not have the capability")
+
+
+def kill_kit_process(store: Path) -> None:
+    """Kill this process, and leave a mark in the store's folder that says so."""
+    (store / "killed").touch()
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def leave_kit_process(handler: ExperimentHandler) -> None:
@@ -166,6 +187,26 @@ class ConformanceKit:
         """
         return f"kit {hashlib.sha256(os.fsencode(store)).hexdigest()[:12]}"
 
+    def run_python(self, arguments: Sequence[str], output: Path) -> int:
+        """Run Python in another process; by default a fresh interpreter.
+
+        Args:
+            arguments: what the interpreter is given.
+            output: the file for all that the process writes. It is no pipe, which what a killed process
+                leaves could hold open.
+
+        Returns:
+            the exit status, as ``subprocess`` gives it.
+        """
+        with output.open("wb") as said:
+            return subprocess.run(  # noqa: S603 - this Python, and our own code
+                [sys.executable, *arguments],
+                timeout=self.patience,
+                check=False,
+                stdout=said,
+                stderr=said,
+            ).returncode
+
     # How a store is looked at
 
     def _made(self, store: Path) -> Backend:
@@ -173,6 +214,24 @@ class ConformanceKit:
 
     def _handler(self, store: Path, backend: Backend, description: str = "") -> _KitHandler:
         return _KitHandler(store, self.experiment(store), description or None, backend=backend)
+
+    def _killed(self, folder: Path, act: str) -> Path:
+        """Call a method in a process that is killed in it.
+
+        Returns:
+            the store that it used.
+        """
+        of, store = type(self), folder / "store"
+        kit_expects(
+            "<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module"
+        )
+        store.mkdir()
+        arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, act, str(store)]
+        output = folder / "output.txt"
+        status = self.run_python(["-c", _METHOD, *arguments], output)
+        text = output.read_text(encoding="utf-8", errors="replace")[-2000:]
+        kit_expects((store / "killed").exists(), f"the process ended early ({status}): {text}")
+        return store
 
     def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
@@ -17,18 +12,9 @@ from legm.errors import StateError
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
 from legm.records import Record, Rewind, Run, RunResult, Status
-from legm.testing.kit import ConformanceKit, kit_expects, kit_expects_same
+from legm.testing.kit import ConformanceKit, kill_kit_process, kit_expects, kit_expects_same
 
 __all__ = ["ResumingTests"]
-
-_KILLED = """
-import importlib, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-found = importlib.import_module(sys.argv[2])
-for name in sys.argv[3].split("."):
-    found = getattr(found, name)
-getattr(found(), sys.argv[4])(sys.argv[5])
-"""
 
 
 class ResumingTests(ConformanceKit):
@@ -56,7 +42,7 @@ class ResumingTests(ConformanceKit):
         for steps in (range(50), range(50, 100)):
             _set_losses(handler, steps)
             self._flush([handler], delivered=steps.start == 0)
-        _be_killed(Path(store))
+        kill_kit_process(Path(store))
 
     def test_a_rewound_run_has_what_was_set_again(self, tmp_path: Path) -> None:
         """Values after the step are void, delivered or not; those set again count."""
@@ -146,7 +132,7 @@ class ResumingTests(ConformanceKit):
         ) -> None:
             write(client, run, records, position)
             if any(isinstance(one, Rewind) for one in records):
-                _be_killed(Path(store))
+                kill_kit_process(Path(store))
 
         handler = self._handler(Path(store), self.make_backend(Path(store)))
         handler.start()
@@ -155,28 +141,6 @@ class ResumingTests(ConformanceKit):
         with mock.patch.object(BackendClient, "write", write_and_be_killed):
             handler.rewind(4)
             self._flush([handler], delivered=True)
-
-    def _killed(self, folder: Path, act: str) -> Path:
-        """Call a method in a process that is killed in it.
-
-        Returns:
-            the store that it used.
-        """
-        of, store = type(self), folder / "store"
-        store.mkdir()
-        arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, act, str(store)]
-        path = folder / "stderr.txt"  # no pipe: what the child leaves may hold it open
-        with path.open("wb") as said:
-            done = subprocess.run(  # noqa: S603 - this Python, and our own code
-                [sys.executable, "-c", _KILLED, *arguments],
-                timeout=self.patience,
-                check=False,
-                stdout=said,
-                stderr=said,
-            )
-        text = path.read_text(encoding="utf-8", errors="replace")[-2000:]
-        kit_expects((store / "killed").exists(), f"the process ended early ({done.returncode}): {text}")
-        return store
 
     def _resumed_run(
         self,
@@ -211,8 +175,3 @@ def _ended(runs: Sequence[RunResult]) -> list[Status]:
 def _set_losses(handler: ExperimentHandler, steps: range, shift: float = 0.0) -> None:
     for step in steps:
         handler.set_metric("loss", step / 8 + shift, step=step)
-
-
-def _be_killed(store: Path) -> None:
-    (store / "killed").touch()
-    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -24,7 +24,23 @@ from tests.support.wandb_server import ENTITY, KEY, serving
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
 
 
-class TestLocal(BackendTests):
+class Kit(BackendTests):
+    """The kit, whose processes are forked from one that has imported the libraries."""
+
+    __test__ = False
+
+    @pytest.fixture(autouse=True)
+    def _forked(self, prepared):
+        self._prepared = prepared
+
+    def run_python(self, arguments, output):
+        with output.open("wb") as said:
+            return self._prepared.begin(arguments, stdout=said, stderr=said).wait()
+
+
+class TestLocal(Kit):
+    __test__ = True
+
     def make_backend(self, store):
         return LocalBackend(store)
 
@@ -48,7 +64,9 @@ def scalars(files) -> Iterator[tuple[str, int, float]]:
                     yield value.tag, event.step, float(array)
 
 
-class TestMlflowSqlite(BackendTests):
+class TestMlflowSqlite(Kit):
+    __test__ = True
+
     def make_backend(self, store):
         if store.is_dir():
             prepare_store(store / "mlflow.db")
@@ -78,7 +96,9 @@ def counting(points: list[tuple[int, int, float]], rewound: bytes | None) -> lis
     ]
 
 
-class TestMlflowServer(BackendTests):
+class TestMlflowServer(Kit):
+    __test__ = True
+
     @pytest.fixture(autouse=True)
     def _server(self, mlflow_server, monkeypatch):
         monkeypatch.setenv("LEGM_TEST_MLFLOW", mlflow_server.uri)  # the killed process sees it too
@@ -104,7 +124,9 @@ def _silent_wandb(wandb_home, monkeypatch):
 
 
 @pytest.mark.usefixtures("_silent_wandb")
-class TestWandbOffline(BackendTests):
+class TestWandbOffline(Kit):
+    __test__ = True
+
     def make_backend(self, store):
         return WandbBackend(store, mode="offline", settings=QUIET)
 
@@ -134,7 +156,9 @@ def wandb_stand_in():
         yield made
 
 
-class TestWandbServer(BackendTests):
+class TestWandbServer(Kit):
+    __test__ = True
+
     @pytest.fixture(autouse=True)
     def _server(self, _silent_wandb, wandb_stand_in, monkeypatch):
         self.server = wandb_stand_in

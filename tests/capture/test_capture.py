@@ -545,6 +545,7 @@ client.delete_run(second.info.run_id)
 
 def test_a_later_capture_finds_and_resumes_the_runs_of_an_earlier_one(tmp_path):
     (before := tmp_path / "before").mkdir()
+    prepare_kept_store(before)
     status, _, err = play(before, FIRST_PART)
     assert status == 0, err
     tmp_path = before.rename(tmp_path / "moved")

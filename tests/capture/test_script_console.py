@@ -12,7 +12,7 @@ from legm.capture.script_console import ScriptConsole, with_console
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.records import Status
 from legm.runlog.file_names import CONSOLE_FILE
-from tests.support.captured import play
+from tests.support.captured import play, prepare_kept_store
 
 PRINTED = [(10, "begin"), (12, "first"), (20, "second"), (29, "end")]
 
@@ -78,12 +78,13 @@ raise SystemExit("it ended")
 
 
 def test_the_console_can_be_left_out(tmp_path):
+    for folder in (tmp_path, tmp_path / "other"):
+        prepare_kept_store(folder)
     play(tmp_path, SCRIPT)
     (kept,) = (tmp_path / "root").glob(f"digits/*/artifacts/*/{CONSOLE_FILE}")
     text = kept.read_text(encoding="utf-8")
     assert "api_key=<redacted> done" in text
     assert "it ended" in text
-    (tmp_path / "other").mkdir()
     play(tmp_path / "other", SCRIPT, "--no-console")
     assert not list((tmp_path / "other").rglob(CONSOLE_FILE))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from legm.records import RunResult, Series, Status
-from tests.support.captured import QUIET, command
+from tests.support.captured import QUIET, command, prepare_kept_store
 from tests.support.compat_stores import environment
 from tests.support.reading import runs_of
 
@@ -65,6 +65,7 @@ def require_one_run(folder: Path, experiment: str) -> RunResult:
 
 def test_two_ranks_make_one_run_natively_and_under_capture(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT + NATIVE, encoding="utf-8")
+    prepare_kept_store(tmp_path)
     play(tmp_path, [*command(), "--", sys.executable, *TORCHRUN, "script.py"])
     for experiment in ("native", "with-mlflow", "with-wandb"):
         require_one_run(tmp_path, experiment)

@@ -278,8 +278,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path):
-    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path, prepared):
+    prepared.run(["-c", KILLED, tmp_path])
     first = [(one.backend, one.problem, one.result.points) for one in sync_backlog(tmp_path, "mlflow")]
     assert first == [("mlflow", "", 300)]
     assert len(list(tmp_path.glob("*/*/runs/open/*.log"))) == 1
@@ -292,9 +292,9 @@ def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path):
     assert [(m.step, m.value) for m in history] == [(step, step / 7) for step in range(300)]
 
 
-def test_watching_delivers_what_becomes_pending_until_it_is_interrupted(mlflow_store, tmp_path):
+def test_watching_delivers_what_becomes_pending_until_it_is_interrupted(mlflow_store, tmp_path, prepared):
     def kill_one():
-        subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+        prepared.run(["-c", KILLED, tmp_path])
 
     kill_one()
     command = [sys.executable, "-m", "legm", "sync", str(tmp_path), "--watch"]
@@ -341,10 +341,8 @@ def test_watching_reports_a_reason_once_and_pauses_longer(tmp_path, monkeypatch)
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_a_handlers_root_with_another_backend_is_not_delivered_to_it(tmp_path):
-    subprocess.run(
-        [sys.executable, "-c", KILLED.replace('["local", "mlflow"]', '"mlflow"'), tmp_path], check=False
-    )
+def test_a_handlers_root_with_another_backend_is_not_delivered_to_it(tmp_path, prepared):
+    prepared.run(["-c", KILLED.replace('["local", "mlflow"]', '"mlflow"'), tmp_path])
     mirror = Mirror(tmp_path)
     other = ExperimentHandler(tmp_path, "e", backend=mirror)
     other.set_param("lr", 0.1)

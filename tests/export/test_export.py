@@ -470,7 +470,9 @@ export_runs(root, name, into=into)
         ("local", "legm_close_run", 2),
     ],
 )
-def test_an_export_that_was_killed_is_continued_and_counts_nothing_twice(tmp_path, name, hook, left):
+def test_an_export_that_was_killed_is_continued_and_counts_nothing_twice(
+    tmp_path, prepared, name, hook, left
+):
     root, into = tmp_path / "root", tmp_path / "into"
     with begun(root, 7) as handler:
         for step in range(30_000):
@@ -478,8 +480,7 @@ def test_an_export_that_was_killed_is_continued_and_counts_nothing_twice(tmp_pat
     train(root, seed=1)
     train(root, seed=2)
     prepare_store(into / "mlflow.db")
-    process = subprocess.run([sys.executable, "-c", DYING, root, into, name, hook, str(left)], check=False)
-    assert process.returncode == -signal.SIGKILL
+    assert prepared.run(["-c", DYING, root, into, name, hook, left]).returncode == -signal.SIGKILL
     report = export_runs(root, name, into=into)
     assert report.is_complete
     assert report.equal == 3

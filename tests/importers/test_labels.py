@@ -274,7 +274,7 @@ def test_runs_that_were_averaged_part_when_a_later_one_shows_that_names_count(st
     assert len(list(root.glob("e/*/runs/*.log"))) == 3
 
 
-def test_wandb_runs_of_different_names_groups_and_tags_stay_separate(tmp_path, wandb_home):
+def test_wandb_runs_of_different_names_groups_and_tags_stay_separate(tmp_path, wandb_home, prepared):
     script = """
 for name in ("svm", "forest"):
     begin(project="named", name=name, id=name).finish()
@@ -286,7 +286,7 @@ for tag in ("base", "new"):
 for seed in range(2):
     begin(project="seeds", config={"seed": seed}, id=f"s{seed}").finish()
 """
-    done = run_script(tmp_path, script)
+    done = run_script(prepared, tmp_path, script)
     assert not done.returncode, done.stderr
     root = tmp_path / "root"
     report = import_runs(tmp_path / "wandb", root)

@@ -73,10 +73,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> dict[str, Path]:
+def written(tmp_path_factory, prepared) -> dict[str, Path]:
     """The logs of some runs, by their ids."""
     folder = tmp_path_factory.mktemp("wandb-logs")
-    done = run_script(folder, SCRIPT)
+    done = run_script(prepared, folder, SCRIPT)
     found = {path.stem.removeprefix("run-"): path for path in logs(folder)}
     assert {*found} == {"whole", "typed", "empty", "killed"}, done.stderr
     return found

@@ -62,7 +62,7 @@ def _home(tmp_path_factory, monkeypatch, filled):
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(tmp_path_factory, prepared):
     """A server with runs."""
     folder = tmp_path_factory.mktemp("server")
     with serving() as server:
@@ -70,7 +70,7 @@ def filled(tmp_path_factory):
         wanted = {
             name: value for name, value in variables.items() if name.startswith(("WANDB_", "NO_", "no_"))
         }
-        done = run_script(folder, SCRIPT.replace("begin(", 'begin(mode="online", '), **wanted)
+        done = run_script(prepared, folder, SCRIPT.replace("begin(", 'begin(mode="online", '), **wanted)
         assert done.returncode == 0, done.stderr
         assert len(server.runs) == 4
         server.words = True

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,8 @@ import pytest
 import legm
 from legm.delivery.client import connect_client
 from legm.records import Query, RunResult
+from tests.support.mlflow_store import prepare_store
+from tests.support.prepared import Prepared
 from tests.support.repositories import Repository
 
 SCRIPT = """
@@ -34,19 +34,15 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def train(repository: Repository, root: Path, backend: str, **environment: str) -> None:
+def train(prepared: Prepared, repository: Repository, root: Path, backend: str) -> None:
     variables = {
         **os.environ,
         "LEGM_PROVENANCE": "1",
         "PYTHONPATH": str(Path(legm.__file__).parents[1]),
         "WANDB_MODE": "offline",
-        **environment,
     }
-    command = [sys.executable, "train.py", str(root), backend]
-    done = subprocess.run(
-        command, cwd=repository.folder, env=variables, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    prepare_store(root / "mlflow.db")
+    prepared.run(["train.py", root, backend], cwd=repository.folder, env=variables, check=True)
 
 
 def only_run(root: Path, backend: str) -> RunResult:
@@ -54,9 +50,9 @@ def only_run(root: Path, backend: str) -> RunResult:
     return found
 
 
-def test_mlflow_has_its_own_tags_and_all_of_it_is_read_back(repository, tmp_path):
+def test_mlflow_has_its_own_tags_and_all_of_it_is_read_back(repository, prepared, tmp_path):
     root = tmp_path / "runs"
-    train(repository, root, "mlflow")
+    train(prepared, repository, root, "mlflow")
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
@@ -73,22 +69,23 @@ def test_mlflow_has_its_own_tags_and_all_of_it_is_read_back(repository, tmp_path
     assert only_run(root, "mlflow").run.environment == local
 
 
-def test_wandb_says_where_a_run_of_this_process_comes_from_and_it_is_read_back(repository, tmp_path):
+def test_wandb_says_where_a_run_of_this_process_comes_from_and_it_is_read_back(
+    repository, prepared, tmp_path
+):
     root = tmp_path / "runs"
-    train(repository, root, "wandb")
+    train(prepared, repository, root, "wandb")
     local = only_run(root, "local").run.environment
     assert local["git"]["commit"] == repository.head
     assert only_run(root, "wandb").run.environment == local
 
 
-def test_a_run_that_another_process_sends_to_wandb_keeps_its_own_origin(repository, tmp_path):
+def test_a_run_that_another_process_sends_to_wandb_keeps_its_own_origin(repository, prepared, tmp_path):
     """As ``legm sync`` does, whose own script and folder are others."""
     root = tmp_path / "runs"
-    train(repository, root, "mlflow")
-    command = [sys.executable, "-m", "legm", "export", str(root), "--to", "wandb", "--into", str(root)]
+    train(prepared, repository, root, "mlflow")
+    command = ["-m", "legm", "export", root, "--to", "wandb", "--into", root]
     variables = {**os.environ, "PYTHONPATH": str(Path(legm.__file__).parents[1]), "WANDB_MODE": "offline"}
-    done = subprocess.run(command, cwd=tmp_path, env=variables, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    prepared.run(command, cwd=tmp_path, env=variables, check=True)
     (metadata,) = (root / "wandb").rglob("wandb-metadata.json")
     found = json.loads(metadata.read_text())
     assert found["git"] == {"remote": "https://example.org/code.git", "commit": repository.head}

@@ -8,19 +8,30 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import requests
 from filelock import FileLock
 
 from legm.backends.mlflow.names import mlflow_sqlite_uri
 from tests.support.mlflow_store import prepare_store
+from tests.support.prepared import Forked, Prepared
 from tests.support.shared import shared_folder
 from tests.support.waiting import until
+
+_SERVE = """
+import os
+import mlflow.cli, mlflow.server, uvicorn.main
+
+def become(command, extra_env, **options):
+    os.environ.update(extra_env)
+    uvicorn.main.main(command[command.index("uvicorn") + 1:])
+
+mlflow.server._exec_cmd = become
+mlflow.cli.cli()
+"""
+"""``mlflow server``, which serves in its own process instead of starting uvicorn in another one."""
 
 
 class Server:
@@ -29,31 +40,49 @@ class Server:
     Args:
         folder: where its log and its files are, and its SQLite store unless another one is named.
         store: the address of its store.
+        prepared: what its process is forked from.
         port: that it listens on; a free one unless named.
     """
 
-    def __init__(self, folder: Path, store: str = "", port: int = 0) -> None:
+    def __init__(self, folder: Path, prepared: Prepared, store: str = "", port: int = 0) -> None:
         self.folder = folder
+        self._prepared = prepared
         self.store = store or mlflow_sqlite_uri(prepare_store(folder / "server.db"))
         self.port = port or free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen | None = None
+        self._process: Forked | None = None
 
-    def command(self) -> list[str]:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", self.store, "--workers", "1"]
-        return [*command, "--artifacts-destination", str(self.folder / "files")]
+    def start(self) -> int:
+        """Start it.
 
-    def start(self) -> None:
+        Returns:
+            The id of its process.
+        """
+        arguments = [
+            "-c",
+            _SERVE,
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--workers",
+            "1",
+        ]
+        arguments += ["--backend-store-uri", self.store]
+        arguments += ["--artifacts-destination", str(self.folder / "files")]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **_options(self.folder))
+            self._process = self._prepared.begin(
+                arguments, cwd=self.folder, env=environment, stdout=log, stderr=log
+            )
         wait_for(self.uri)
+        return self._process.pid
 
     def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
 
 
 def free_port() -> int:
@@ -74,29 +103,17 @@ def wait_for(uri: str) -> None:
     until(is_healthy, 180, pause=0.1)
 
 
-def _options(folder: Path) -> dict[str, Any]:
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    return {"cwd": folder, "env": environment, "start_new_session": True}
-
-
-# The shell ends at once, and the server is nobody's child: another worker may stop it.
-_LAUNCH = 'log="$1"; shift; "$@" >>"$log" 2>&1 & echo $$'
-
-
 @contextlib.contextmanager
-def shared_server() -> Iterator[Server]:
+def shared_server(prepared: Prepared) -> Iterator[Server]:
     """The server of all workers: the first who needs it starts it, the last who needed it stops it."""
     folder = shared_folder() / "mlflow-server"
     folder.mkdir(exist_ok=True)
     file, lock = folder / "users.json", FileLock(folder / "users.lock")
     with lock:
         known = json.loads(file.read_text()) if file.exists() else {"users": 0, "port": free_port()}
-        server = Server(folder, port=known["port"])
+        server = Server(folder, prepared, port=known["port"])
         if known["users"] == 0:
-            command = ["sh", "-c", _LAUNCH, "sh", folder / "server.log", *server.command()]
-            launched = subprocess.run(command, stdout=subprocess.PIPE, check=True, **_options(folder))
-            known["group"] = int(launched.stdout)
-            wait_for(server.uri)
+            known["process"] = server.start()
         file.write_text(json.dumps({**known, "users": known["users"] + 1}))
     try:
         yield server
@@ -105,7 +122,7 @@ def shared_server() -> Iterator[Server]:
             known = json.loads(file.read_text())
             file.write_text(json.dumps({**known, "users": known["users"] - 1}))
             if known["users"] == 1:
-                os.killpg(known["group"], signal.SIGKILL)
+                os.kill(known["process"], signal.SIGKILL)
 
 
 def experiment_of(folder: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.support.prepared import Prepared
 from tests.support.waiting import WAIT_FOR, until
 from tests.support.wandb_log import records
 
@@ -27,21 +27,16 @@ def wait_for_row(run, key, value):
 """
 
 
-def run_script(folder: Path, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_script(
+    prepared: Prepared, folder: Path, text: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a script in a folder; nothing of the user's own W&B is read or written."""
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     own = dict.fromkeys(("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"), str(home))
-    return subprocess.run(
-        [sys.executable, "-c", PRELUDE + text],
-        cwd=folder,
-        env={**kept, **own, "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    variables = {**kept, **own, "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", **environment}
+    return prepared.run(["-c", PRELUDE + text], cwd=folder, env=variables)
 
 
 def logs(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ from legm.delivery.client import connect_client
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
 from tests.support.mlflow_store import client, has_ended, history, only_run, prepare_store, runs
-from tests.support.processes import run_at_once
 from tests.support.sample_runs import comparable, script
+from tests.support.shared import once
 from tests.support.waiting import until
 
 
@@ -142,11 +143,6 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
         assert only_run(MlflowClient(mlflow_sqlite_uri(store))).data.metrics["dev/loss"] == 1
 
 
-IMPORTS = """
-import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow.backend, legm.handler
-import sqlalchemy.orm
-sqlalchemy.orm.configure_mappers()
-"""
 STARTING = """
 import sys
 from legm import ExperimentHandler
@@ -160,8 +156,9 @@ with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
 
 
 @pytest.mark.slow
-def test_eight_processes_start_on_one_fresh_store(tmp_path):
-    assert run_at_once(STARTING, [(tmp_path, seed) for seed in range(8)], IMPORTS) == [0] * 8
+def test_eight_processes_start_on_one_fresh_store(tmp_path, prepared):
+    given = [(tmp_path, seed) for seed in range(8)]
+    assert prepared.run_at_once(STARTING, given, tmp_path / "said.txt") == [0] * 8
     reader = client(tmp_path)
     assert len(runs(reader, "e", "tags.`legm.kind` = 'configuration'")) == 1
     assert all(
@@ -185,12 +182,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_run_is_delivered_once_by_sync(mlflow_store, tmp_path):
-    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False).returncode == -signal.SIGKILL
-    command = [sys.executable, "-m", "legm", "sync", str(tmp_path)]
-    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "with 3,000 values delivered" in first
-    assert "nothing is pending" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_a_killed_run_is_delivered_once_by_sync(mlflow_store, tmp_path, prepared):
+    assert prepared.run(["-c", KILLED, tmp_path]).returncode == -signal.SIGKILL
+    command = ["-m", "legm", "sync", tmp_path]
+    assert "with 3,000 values delivered" in prepared.run(command, check=True).stdout
+    assert "nothing is pending" in prepared.run(command, check=True).stdout
     run = only_run(client(tmp_path))
     assert run.info.status == "KILLED"
     assert history(client(tmp_path), run, "dev/loss") == [(step, float(step)) for step in range(3000)]
@@ -231,9 +227,9 @@ def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(
 
 
 @pytest.fixture
-def own_server(tmp_path):
+def own_server(tmp_path, prepared):
     (tmp_path / "server").mkdir()
-    made = Server(tmp_path / "server")
+    made = Server(tmp_path / "server", prepared)
     yield made
     made.stop()
 
@@ -295,43 +291,74 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_finalized(tmp_path, own_se
 # A database server
 
 
-@pytest.fixture
-def postgres():
-    """A PostgreSQL server of Debian's, on a socket and port of its own."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
-        pytest.skip("needs PostgreSQL")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # pytest's folders are closed to other users
-    home, data = programs[-1].parent, folder / "data"
-    user: dict = {}
-    if os.getuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "postgres")
-        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    port = free_port()
-    quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
-    subprocess.run(
-        [home / "initdb", "-D", data, "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        **quiet,
-    )
-    options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off"
-    subprocess.run(
-        [home / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], check=True, **quiet
-    )
-    yield f"postgresql+psycopg2://legm@127.0.0.1:{port}/postgres"
-    subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+class Postgres:
+    """A PostgreSQL server of Debian's, on a socket and port of its own, in a folder that its user enters."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self.data, self._port = programs, folder / "data", free_port()
+        user: dict = {}
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+            subprocess.run(["chown", "-R", "postgres", folder], check=True)
+        self._options = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
+        self.uri = f"postgresql+psycopg2://legm@127.0.0.1:{self._port}/postgres"
+
+    def call(self, program: str, *arguments: object) -> None:
+        subprocess.run([self._programs / program, "-D", self.data, *arguments], check=True, **self._options)
+
+    def start(self) -> None:
+        folder = self.data.parent
+        options = f"-p {self._port} -k {folder} -h 127.0.0.1 -c fsync=off"
+        self.call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
+
+    def stop(self, mode: str) -> None:
+        self.call("pg_ctl", "-w", "-m", mode, "stop")
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder outside of pytest's, which are closed to other users."""
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    yield folder
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def postgres(prepared):
+    """The address of a PostgreSQL server of one's own, with MLflow's tables, which are made once."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        pytest.skip("needs PostgreSQL")
+    home = programs[-1].parent
+
+    def make(made: Path) -> None:
+        with open_folder() as folder:
+            server = Postgres(home, folder)
+            server.call("initdb", "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync")
+            server.start()
+            first = "import mlflow, sys; mlflow.MlflowClient(sys.argv[1]).search_experiments()"
+            prepared.run(["-c", first, server.uri], check=True)
+            server.stop("fast")
+            shutil.copytree(server.data, made / "data")
+
+    made = once("postgres", make)
+    with open_folder() as folder:
+        shutil.copytree(made / "data", folder / "data")
+        server = Postgres(home, folder)
+        server.start()
+        yield server.uri
+        server.stop("immediate")
+
+
 @pytest.mark.slow
-def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres):
+def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres, prepared):
     (tmp_path / "server").mkdir()
-    made = Server(tmp_path / "server", postgres)
+    made = Server(tmp_path / "server", prepared, postgres)
     made.start()
     try:
         environment = {**os.environ, "MLFLOW_TRACKING_URI": made.uri}
         given = [(tmp_path / f"machine{seed % 2}", seed) for seed in range(4)]
-        assert run_at_once(STARTING, given, IMPORTS, env=environment) == [0] * 4
+        assert prepared.run_at_once(STARTING, given, tmp_path / "said.txt", env=environment) == [0] * 4
         options = {"tracking_uri": made.uri}
         handler = ExperimentHandler(tmp_path / "third", "e", backend="mlflow", backend_options=options)
         handler.set_param("lr", 0.1)
@@ -344,18 +371,13 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
 
 
 @pytest.mark.slow
-def test_a_database_without_a_server_has_several_writers_and_may_hang(tmp_path, postgres, monkeypatch):
-    make = (
-        "import sys, sqlalchemy as s\n"
-        "e = s.create_engine(sys.argv[1], isolation_level='AUTOCOMMIT')\n"
-        "e.connect().execute(s.text('create database direct'))"
-    )
-    subprocess.run([sys.executable, "-c", make, postgres], check=True)
-    uri = postgres.rpartition("/")[0] + "/direct"
+def test_a_database_without_a_server_has_several_writers_and_may_hang(
+    tmp_path, postgres, prepared, monkeypatch
+):
+    uri = postgres
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with (tmp_path / "said.txt").open("w") as said:
-        given = [(tmp_path, seed) for seed in range(8)]
-        assert run_at_once(STARTING, given, IMPORTS, stderr=said) == [0] * 8
+    given = [(tmp_path, seed) for seed in range(8)]
+    assert prepared.run_at_once(STARTING, given, tmp_path / "said.txt") == [0] * 8
     assert "undelivered" not in (tmp_path / "said.txt").read_text()
     handler = ExperimentHandler(tmp_path, "e", backend="mlflow")
     handler.set_param("lr", 0.1)
@@ -436,16 +458,15 @@ def test_a_store_is_read_where_it_was_moved_to(tmp_path):
     assert ExperimentHandler(tmp_path / "b", "e", backend="mlflow").get_best("loss")[0].value.mean == 0.25
 
 
-def test_the_ui_command_names_the_store(tmp_path):
-    command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--print"]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_ui_command_names_the_store(tmp_path, prepared):
+    command = ["-m", "legm", "mlflow-ui", tmp_path, "--print"]
+    refused = prepared.run(command)
     assert refused.returncode == 1
     assert "no MLflow store" in refused.stderr
     prepare_store(tmp_path / "mlflow.db")
     with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
         handler.start()
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "mlflow.db" in shown
+    assert "mlflow.db" in prepared.run(command, check=True).stdout
 
 
 # What a user sees

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.support.wandb_server import ENTITY, KEY, environment, serving
@@ -34,20 +31,13 @@ with ExperimentHandler("results", "e", backend=backend, backend_options={{"wandb
         ["--optimizer", "adam-and-eve"],
     ],
 )
-def test_a_credential_on_the_command_line_never_reaches_the_server(tmp_path, backend, given):
+def test_a_credential_on_the_command_line_never_reaches_the_server(tmp_path, prepared, backend, given):
     (tmp_path / "train.py").write_text(SCRIPT)
     text = given[-1].rpartition("=")[2].encode()
     with serving() as server:
         server.received = []
-        done = subprocess.run(
-            [sys.executable, "train.py", backend, *given],
-            cwd=tmp_path,
-            env={**environment(server, tmp_path / "home"), "LEGM_PROVENANCE": "1"},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        variables = {**environment(server, tmp_path / "home"), "LEGM_PROVENANCE": "1"}
+        prepared.run(["train.py", backend, *given], cwd=tmp_path, env=variables, check=True)
         assert [run.state for run in server.runs.values()] == ["finished"]
         assert len(next(iter(server.runs.values())).history) == 3
         everything = b"".join(server.received)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.prepared import Prepared
+from tests.support.processes import is_running
 from tests.support.waiting import until
 from tests.support.wandb_server import ENTITY, KEY, Run, WandbServer, environment, serving
 
@@ -45,36 +47,34 @@ def wait_for(name):
 class Script:
     """A process that runs the SDK in ``home``; it is killed at the end."""
 
-    def __init__(self, server: WandbServer, home: Path, code: str) -> None:
-        variables = environment(server, home)
-        command = [sys.executable, "-c", BEGIN + code]
+    def __init__(self, prepared: Prepared, server: WandbServer, home: Path, code: str) -> None:
+        given = {"cwd": home, "env": environment(server, home)}
         self.said = home / "said.txt"  # no pipe: the SDK's own process would keep it open
         with self.said.open("w") as said:
-            self.process = subprocess.Popen(command, cwd=home, env=variables, stdout=said, stderr=said)
+            self.process = prepared.begin(["-c", BEGIN + code], **given, stdout=said, stderr=said)
 
     def __enter__(self) -> Script:
         return self
 
     def __exit__(self, *_) -> None:
         self.process.kill()
-        self.process.wait()
 
     def printed(self) -> str:
-        self.process.wait(timeout=60)
+        status = self.process.wait()
         printed = self.said.read_text(encoding="utf-8")
-        assert self.process.returncode == 0, printed
+        assert status == 0, printed
         return printed
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         def is_so() -> bool:
-            assert self.process.poll() is None, self.said.read_text(encoding="utf-8")
+            assert is_running(self.process.pid), self.said.read_text(encoding="utf-8")
             return condition()
 
         until(is_so)
 
 
-def script(server: WandbServer, home: Path, code: str) -> str:
-    with Script(server, home, code) as running:
+def script(prepared: Prepared, server: WandbServer, home: Path, code: str) -> str:
+    with Script(prepared, server, home, code) as running:
         return running.printed()
 
 
@@ -107,7 +107,7 @@ def server():
     assert not made.unknown
 
 
-def test_a_run_arrives_completely_and_is_read_back_up_to_the_last_row(server, tmp_path):
+def test_a_run_arrives_completely_and_is_read_back_up_to_the_last_row(server, prepared, tmp_path):
     code = """
 run = init("r", group="g", job_type="run", tags=["x", "y"], notes="why", config={"lr": 0.1})
 run.define_metric("a", step_metric="legm/step")
@@ -141,7 +141,7 @@ found = {
 }
 print(json.dumps(found))
 """
-    found = json.loads(script(server, tmp_path, code))
+    found = json.loads(script(prepared, server, tmp_path, code))
     run = server.runs[ENTITY, "p", "r"]
     assert [row["a"] for row in run.history[:-2]] == list(range(2500))
     assert (run.history[-2]["inf"], run.history[-2]["third"]) == (float("inf"), 1 / 3)
@@ -161,7 +161,7 @@ print(json.dumps(found))
     assert found["file"] == '{"é": 1}'
 
 
-def test_a_resumed_run_continues_after_the_rows_of_one_that_was_killed(server, tmp_path):
+def test_a_resumed_run_continues_after_the_rows_of_one_that_was_killed(server, prepared, tmp_path):
     code = """
 run = init("r", resume="allow", config={"first": 1})
 run.summary["best"] = 3
@@ -169,7 +169,7 @@ for i in range(40):
     run.log({"a": i})
 time.sleep(60)  # until it is killed
 """
-    with Script(server, tmp_path, code) as running:
+    with Script(prepared, server, tmp_path, code) as running:
         running.wait_until(lambda: rows(server, "r") == 40)
     server.crash_after = 0.0
     code = """
@@ -180,7 +180,7 @@ for i in range(40, 45):
     run.log({"a": i})
 run.finish()
 """
-    assert json.loads(script(server, tmp_path, code)) == [["crashed"], True, 40, 3, 1]
+    assert json.loads(script(prepared, server, tmp_path, code)) == [["crashed"], True, 40, 3, 1]
     run = server.run("r")
     assert values(server, "r") == [row["_step"] for row in run.history] == list(range(45))
     assert (run.state, run.config, run.summary["best"]) == ("finished", {"first": 1, "second": 2}, 3)
@@ -191,12 +191,12 @@ for name, resume in (("none", "must"), ("r", "never")):
     except wandb.errors.UsageError as error:
         print(error)
 """
-    printed = script(server, tmp_path, code)
+    printed = script(prepared, server, tmp_path, code)
     assert "Run (none) does not exist" in printed
     assert "Run (r) already exists" in printed
 
 
-def test_wandb_sync_delivers_an_offline_run_once(server, tmp_path):
+def test_wandb_sync_delivers_an_offline_run_once(server, prepared, tmp_path):
     code = """
 run = init("r", mode="offline", group="g", config={"c": 1})
 for i in range(50):
@@ -206,7 +206,7 @@ for i in range(50):
 run.save(str(Path(run.dir) / "legm" / "run.json"), base_path=run.dir, policy="now")
 run.finish()
 """
-    script(server, tmp_path, code)
+    script(prepared, server, tmp_path, code)
     assert not server.requests
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
     for _ in range(2):
@@ -236,7 +236,7 @@ def made(server: WandbServer, number: int, **fields) -> Run:
     return run
 
 
-def test_runs_are_found_by_filters_and_come_in_pages(server, tmp_path):
+def test_runs_are_found_by_filters_and_come_in_pages(server, prepared, tmp_path):
     for number in range(7):
         made(
             server,
@@ -281,7 +281,7 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    said = script(server, tmp_path, code).splitlines()
+    said = script(prepared, server, tmp_path, code).splitlines()
     assert said[0] == "ValueError Could not find project none"
     assert said[1].startswith("CommError Could not find run <Run legm-tests/p/none")
     assert said[2].startswith("CommError Could not find run <Run legm-tests/none/r1")
@@ -290,7 +290,7 @@ except Exception as error:
     server.unknown.clear()
 
 
-def test_a_run_is_changed_given_files_and_deleted_by_the_api(server, tmp_path):
+def test_a_run_is_changed_given_files_and_deleted_by_the_api(server, prepared, tmp_path):
     run, other = made(server, 1), made(server, 2)
     run.history, server.words = [{"_step": 0, "a": float("-inf")}], True
     (tmp_path / "up").mkdir()
@@ -311,7 +311,7 @@ except wandb.errors.CommError as error:
 run.file("up/f.txt").delete()
 api.run("p/r2").delete()
 """
-    printed = script(server, tmp_path, code).splitlines()
+    printed = script(prepared, server, tmp_path, code).splitlines()
     assert printed[0] == "['-Infinity']"
     assert printed[1:3] == ["content changed", "0"]
     assert "404" in printed[3]
@@ -322,7 +322,7 @@ api.run("p/r2").delete()
     assert other.name == "r2"
 
 
-def test_a_run_outlives_each_outage_and_has_every_row_once(server, tmp_path):
+def test_a_run_outlives_each_outage_and_has_every_row_once(server, prepared, tmp_path):
     outages = {
         "refuse": server.refuse,
         "fail": server.fail,
@@ -341,7 +341,7 @@ Path("{name}-logged").touch()
 run.finish()
 """
     for name, begin in outages.items():
-        with Script(server, tmp_path, code.format(name=name)) as running:
+        with Script(prepared, server, tmp_path, code.format(name=name)) as running:
             running.wait_until(lambda name=name: rows(server, name) == 10)
             begin()
             posts = server.requests["file_stream"]
@@ -361,7 +361,7 @@ run.finish()
         assert server.run(name).state == "finished"
 
 
-def test_init_and_finish_give_up_when_they_were_configured_to(server, tmp_path):
+def test_init_and_finish_give_up_when_they_were_configured_to(server, prepared, tmp_path):
     code = """
 for begin in ("refused", "failing"):
     wait_for(begin)
@@ -380,7 +380,7 @@ try:
 except TimeoutError as error:
     print("late")
 """
-    with Script(server, tmp_path, code) as running:
+    with Script(prepared, server, tmp_path, code) as running:
         for name, begin in (("refused", server.refuse), ("failing", server.fail)):
             begin()
             (tmp_path / name).touch()

@@ -314,19 +314,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("lives", [0, 3])
-def test_a_killed_run_is_restored_completely_from_its_log(tmp_path, lives, options, monkeypatch):
+def test_a_killed_run_is_restored_completely_from_its_log(tmp_path, lives, options, prepared, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", options["mode"])
     if options["mode"] == "online":
         monkeypatch.setenv("WANDB_BASE_URL", options["settings"]["base_url"])
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         monkeypatch.setenv("WANDB_ENTITY", ENTITY)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(lives)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    sync = [sys.executable, "-m", "legm", "sync", str(tmp_path), "--json"]
+    assert prepared.run(["-c", KILLED, tmp_path, lives]).returncode == -signal.SIGKILL
     for owed in (1, 0):
-        said = subprocess.run(sync, check=False, capture_output=True, text=True)
-        assert said.returncode == 0, said.stderr
-        assert len(json.loads(said.stdout)) == owed
+        said = prepared.run(["-m", "legm", "sync", tmp_path, "--json"], check=True).stdout
+        assert len(json.loads(said)) == owed
     expected = [(step, step / 7) for step in range(600)]
     if options["mode"] == "offline":
         found = log_of(tmp_path)
