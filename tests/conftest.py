@@ -54,6 +54,7 @@ FOLDERS = {
         "docs",
         "export",
         "importers",
+        "provenance/test_trackers.py",
         "report",
         "system_metrics",
     ),
@@ -202,6 +203,15 @@ def prepared(_shared_folder: None) -> Iterator[Any]:
     from tests.support.prepared import TRACKERS, Prepared
 
     with contextlib.closing(Prepared(TRACKERS, shared_folder())) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def prepared_core(_shared_folder: None) -> Iterator[Any]:
+    """The same without any further library."""
+    from tests.support.prepared import CORE, Prepared
+
+    with contextlib.closing(Prepared(CORE, shared_folder())) as made:
         yield made
 
 

@@ -109,11 +109,11 @@ class CutsLongParameters(Changed):
         return replace(result, run=replace(result.run, configuration=replace(of, parameters=cut)))
 
 
-class KeepsTheLastThousand(Changed):
+class KeepsThreeHundredPoints(Changed):
     fails = "a_run_may_have_100_000_points"
 
     def change(self, result):
-        last = {s: History(h.steps[-1000:], h.values[-1000:]) for s, h in result.histories.items()}
+        last = {s: History(h.steps[-300:], h.values[-300:]) for s, h in result.histories.items()}
         return replace(result, histories=last)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import hashlib
 import importlib
 import json
 import os
@@ -40,6 +41,8 @@ TRACKERS = (
     "tests.backends.test_conformance",
 )
 """What the processes need that write to MLflow and W&B, and MLflow's servers."""
+CORE = ("numpy", "legm.backends.local.backend", "legm.cli", "legm.handler", "legm.testing", "pytest")
+"""What the processes need that use no further library."""
 
 _USER, _FORK = b"u", b"f"
 """What a connection is for: as long as one is open for a user, the prepared process lives."""
@@ -79,8 +82,9 @@ class Prepared:
     def __init__(self, modules: Sequence[str], folder: Path) -> None:
         from filelock import FileLock
 
-        self._address = folder / "prepared"
-        with FileLock(folder / "prepared.lock"):
+        number = hashlib.sha256(" ".join(modules).encode()).hexdigest()[:6]
+        self._address = folder / f"prepared-{number}"
+        with FileLock(f"{self._address}.lock"):
             try:
                 self._use()
             except OSError:

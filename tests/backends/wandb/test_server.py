@@ -352,7 +352,7 @@ run.finish()
             elif name != "slow":
                 time.sleep(0.5)  # as long as the outage lasts, nothing comes
                 assert rows(server, name) == 10
-                assert running.process.poll() is None
+                assert is_running(running.process.pid)
             if name != "slow":
                 server.heal()
             running.printed()
