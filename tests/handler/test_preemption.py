@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import pytest
 
 from legm import ExperimentHandler, ParameterError, StateError
 from legm.records import Status
+from tests.support.prepared import Prepared
 from tests.support.reading import runs_of
+from tests.support.waiting import until
 
 SCRIPT = """
 import os, signal, sys
@@ -38,22 +40,22 @@ while True:
 """
 
 
-def preempted(root: Path, number: signal.Signals, before="", inside="", after="") -> int:
+def preempted(prepared: Prepared, root: Path, number: signal.Signals, before="", inside="", after="") -> int:
     """The exit code of a training that gets a signal."""
     script = SCRIPT.format(before=before, inside=inside, after=after)
-    with subprocess.Popen([sys.executable, "-c", script, str(root)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(number)
-        return process.wait(60)
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
+        process = prepared.begin(["-c", script, root], stdout=said, stderr=errors)
+        until(lambda: os.pread(said.fileno(), 5, 0) == b"ready")
+        os.kill(process.pid, number)
+        return process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_state_is_saved_once_and_the_run_marked_and_resumed(tmp_path, number):
+def test_the_state_is_saved_once_and_the_run_marked_and_resumed(tmp_path, number, prepared_core):
     again = f"os.kill(os.getpid(), signal.{number.name})"
-    assert preempted(tmp_path, number, inside=again) == -number
+    assert preempted(prepared_core, tmp_path, number, inside=again) == -number
     (first,) = runs_of(tmp_path)
-    assert preempted(tmp_path, number) == -number
+    assert preempted(prepared_core, tmp_path, number) == -number
 
     (run,) = runs_of(tmp_path)
     assert run.run.run_id == first.run.run_id
@@ -63,20 +65,20 @@ def test_the_state_is_saved_once_and_the_run_marked_and_resumed(tmp_path, number
     assert saved[0] <= first.last_step <= saved[1] <= run.last_step
 
 
-def test_an_error_while_saving_still_marks_the_run(tmp_path):
-    assert preempted(tmp_path, signal.SIGTERM, inside="1 / 0") == -signal.SIGTERM
+def test_an_error_while_saving_still_marks_the_run(tmp_path, prepared_core):
+    assert preempted(prepared_core, tmp_path, signal.SIGTERM, inside="1 / 0") == -signal.SIGTERM
 
     assert runs_of(tmp_path)[0].error == "preempted by SIGTERM"
 
 
-def test_the_users_own_signal_handler_is_called_afterwards(tmp_path):
+def test_the_users_own_signal_handler_is_called_afterwards(tmp_path, prepared_core):
     before = "signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))"
 
-    assert preempted(tmp_path, signal.SIGTERM, before=before) == 7
+    assert preempted(prepared_core, tmp_path, signal.SIGTERM, before=before) == 7
     assert runs_of(tmp_path)[0].status is Status.INTERRUPTED
 
 
-def test_a_forked_worker_neither_saves_nor_marks(tmp_path):
+def test_a_forked_worker_neither_saves_nor_marks(tmp_path, prepared_core):
     after = """
     child = os.fork()
     if not child:
@@ -88,18 +90,18 @@ def test_a_forked_worker_neither_saves_nor_marks(tmp_path):
         sys.exit()
 """
     script = SCRIPT.format(before="", inside="", after=after)
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=60)
+    done = prepared_core.run(["-c", script, tmp_path])
 
     assert done.returncode == 0
     assert runs_of(tmp_path)[0].status is Status.COMPLETED
 
 
-def test_without_an_open_run_the_signal_does_what_it_did_before(tmp_path):
+def test_without_an_open_run_the_signal_does_what_it_did_before(tmp_path, prepared_core):
     before = "signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))"
     after = "handler.end(); os.kill(os.getpid(), signal.SIGTERM)"
 
     script = SCRIPT.format(before=before, inside="", after=after)
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=60)
+    done = prepared_core.run(["-c", script, tmp_path])
 
     assert done.returncode == 7
     assert not (tmp_path / "saved.txt").exists()

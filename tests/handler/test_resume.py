@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from legm import ExperimentHandler, MetricError, ParameterError, StateError, Sto
 from legm.core.run_environment import run_stretches
 from legm.records import RunResult, Status
 from legm.runlog.log_folder import find_logs
+from tests.support.prepared import Prepared
 from tests.support.processes import run_at_once
 from tests.support.reading import runs_of
 
@@ -43,10 +42,9 @@ os.kill(os.getpid(), 9)
 """
 
 
-def killed(root: Path) -> None:
+def killed(prepared: Prepared, root: Path) -> None:
     """Leave a run behind as a kill does."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(root)], check=False, timeout=60)
-    assert done.returncode == -signal.SIGKILL
+    assert prepared.run(["-c", SCRIPT, root]).returncode == -signal.SIGKILL
 
 
 def series(result: RunResult, name: str = "loss") -> dict[int, float]:
@@ -62,8 +60,8 @@ def the_run(root: Path) -> RunResult:
 # Resuming
 
 
-def test_a_killed_run_is_resumed_with_everything_that_was_set(tmp_path):
-    killed(tmp_path)
+def test_a_killed_run_is_resumed_with_everything_that_was_set(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
     (log,) = find_logs(tmp_path)
 
     handler = make(tmp_path)
@@ -86,8 +84,8 @@ def test_a_new_run_begins_where_there_is_none_to_resume(tmp_path):
     assert (handler.is_resumed, handler.last_step) == (False, None)
 
 
-def test_positions_count_on_from_what_is_there(tmp_path):
-    killed(tmp_path)
+def test_positions_count_on_from_what_is_there(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
     handler = make(tmp_path).start(resume=True, rewind_to=5)
 
     handler.set_dict_metrics({"loss": 1.0, "new": 2.0})
@@ -172,8 +170,8 @@ handler.log()
     assert len(runs_of(tmp_path)) == 4
 
 
-def test_a_claim_replaces_the_interrupted_run(tmp_path):
-    killed(tmp_path)
+def test_a_claim_replaces_the_interrupted_run(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
     handler = make(tmp_path)
 
     with handler.claim(1) as ok:
@@ -185,8 +183,8 @@ def test_a_claim_replaces_the_interrupted_run(tmp_path):
     assert [run.status for run in runs_of(tmp_path)] == [Status.COMPLETED]
 
 
-def test_a_run_is_resumed_where_its_folder_was_moved(tmp_path):
-    killed(tmp_path)
+def test_a_run_is_resumed_where_its_folder_was_moved(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
     (folder,) = (path for path in (tmp_path / "e").iterdir() if (path / "params.yml").exists())
     folder.rename(folder.with_name("renamed"))
 
@@ -199,8 +197,8 @@ def test_a_run_is_resumed_where_its_folder_was_moved(tmp_path):
     assert not folder.exists()
 
 
-def test_a_run_is_resumed_although_the_clock_was_set_back(tmp_path, monkeypatch):
-    killed(tmp_path)
+def test_a_run_is_resumed_although_the_clock_was_set_back(tmp_path, monkeypatch, prepared_core):
+    killed(prepared_core, tmp_path)
     started = the_run(tmp_path).run.started
     monkeypatch.setattr("time.time", lambda: started - 1000.0)
 
@@ -211,9 +209,9 @@ def test_a_run_is_resumed_although_the_clock_was_set_back(tmp_path, monkeypatch)
     assert (result.status, result.last_step) == (Status.COMPLETED, 10)
 
 
-def test_another_host_and_parameters_are_noted_for_the_stretch(tmp_path, monkeypatch):
+def test_another_host_and_parameters_are_noted_for_the_stretch(tmp_path, monkeypatch, prepared_core):
     monkeypatch.setenv("LEGM_PROVENANCE", "1")
-    killed(tmp_path)
+    killed(prepared_core, tmp_path)
     monkeypatch.setattr("platform.node", lambda: "elsewhere")
     handler = make(tmp_path, device="cuda:1")
     handler.disable_param("device")
@@ -247,8 +245,8 @@ def test_a_run_is_resumed_by_the_end_of_its_id_whatever_its_status(tmp_path):
     assert series(the_run(tmp_path)) == {0: 1.0, 1: 0.5}
 
 
-def test_an_id_that_fits_no_run_is_an_error_that_says_why(tmp_path):
-    killed(tmp_path)
+def test_an_id_that_fits_no_run_is_an_error_that_says_why(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
     run_id = the_run(tmp_path).run.run_id
 
     with pytest.raises(ParameterError, match=f"there is no run '{run_id[:-1]}!'.*{run_id}"):
@@ -263,8 +261,8 @@ def test_an_id_that_fits_no_run_is_an_error_that_says_why(tmp_path):
         make(tmp_path).start(resume="")
 
 
-def test_a_repaired_log_is_not_resumed_since_new_values_could_be_lost_in_it(tmp_path, caplog):
-    killed(tmp_path)
+def test_a_repaired_log_is_not_resumed_since_new_values_could_be_lost_in_it(tmp_path, caplog, prepared_core):
+    killed(prepared_core, tmp_path)
     (log,) = find_logs(tmp_path)
     data = bytearray(log.read_bytes())
     data[len(data) // 2] ^= 1
@@ -279,8 +277,10 @@ def test_a_repaired_log_is_not_resumed_since_new_values_could_be_lost_in_it(tmp_
 # By the environment
 
 
-def test_a_script_that_does_not_ask_resumes_as_the_environment_says(tmp_path, monkeypatch, caplog):
-    killed(tmp_path)
+def test_a_script_that_does_not_ask_resumes_as_the_environment_says(
+    tmp_path, monkeypatch, caplog, prepared_core
+):
+    killed(prepared_core, tmp_path)
     run_id = the_run(tmp_path).run.run_id
 
     monkeypatch.setenv("LEGM_RESUME", "auto")
@@ -341,8 +341,8 @@ def test_a_rewind_needs_an_earlier_run(tmp_path):
         make(tmp_path).rewind(3)
 
 
-def test_steps_in_tensorboard_only_increase(tmp_path):
-    killed(tmp_path)
+def test_steps_in_tensorboard_only_increase(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
     with make(tmp_path).start(resume=True, rewind_to=3) as handler:
         for step in range(4, 12):
             handler.set_metric("epoch_loss", -step, step=step)
