@@ -85,8 +85,9 @@ class ForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for process in self._begun:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+            if not _is_of_another(process, self._server.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
         self._server.communicate()
 
     def begin(self, output: Path, *arguments: object) -> int:
@@ -106,6 +107,15 @@ class ForkServer:
         """Kill a process that was begun here, now."""
         os.kill(process, signal.SIGKILL)
         self._begun.remove(process)
+
+
+def _is_of_another(process: int, parent: int) -> bool:
+    """Whether a process that was begun has ended, and another one has been given its id."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text()
+    except OSError:  # it is gone, or this system does not say
+        return False
+    return int(state.rpartition(")")[2].split()[1]) != parent
 
 
 def wait_for_end(process: int) -> None:
