@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -52,7 +53,7 @@ class Forked:
     """A process that was forked from a prepared one."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._answers = connection.makefile("r", encoding="ascii")
+        self._answers = connection.makefile("rb", buffering=0)
         self.pid = int(self._answers.readline())
         self._status: int | None = None
 
@@ -63,12 +64,16 @@ class Forked:
                 self._status = int(self._answers.readline())
         return self._status
 
+    def has_ended(self) -> bool:
+        """Whether it has ended: another process may have its id then."""
+        return self._status is not None or bool(select.select([self._answers], [], [], 0)[0])
+
     def kill(self) -> None:
         """Kill it, and wait until it is gone."""
-        if self._status is None:
+        if not self.has_ended():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            self.wait()
+        self.wait()
 
 
 class Prepared:

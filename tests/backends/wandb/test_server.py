@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.prepared import Prepared
-from tests.support.processes import is_running
 from tests.support.waiting import until
 from tests.support.wandb_server import ENTITY, KEY, Run, WandbServer, environment, serving
 
@@ -67,7 +66,7 @@ class Script:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         def is_so() -> bool:
-            assert is_running(self.process.pid), self.said.read_text(encoding="utf-8")
+            assert not self.process.has_ended(), self.said.read_text(encoding="utf-8")
             return condition()
 
         until(is_so)
@@ -352,7 +351,7 @@ run.finish()
             elif name != "slow":
                 time.sleep(0.5)  # as long as the outage lasts, nothing comes
                 assert rows(server, name) == 10
-                assert is_running(running.process.pid)
+                assert not running.process.has_ended()
             if name != "slow":
                 server.heal()
             running.printed()
