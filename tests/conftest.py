@@ -33,7 +33,6 @@ FOLDERS = {
         "runlog",
         "stats",
         "test_rings.py",
-        "test_suite.py",
     ),
     "libraries": (
         "analysis/test_comparison.py",
