@@ -241,6 +241,7 @@ def _do(wish: dict[str, Any]) -> None:
     os.environ.update(wish["environment"])
     os.chdir(wish["folder"])
     kind, *arguments = wish["arguments"]
+    sys.orig_argv = [sys.executable, *wish["arguments"]]
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     first = {"-c": "", "-m": wish["folder"]}.get(kind, str(Path(kind).absolute().parent))
     sys.path[:1] = [first, *(path for path in paths if path not in sys.path[1:])]
