@@ -270,10 +270,9 @@ def _print_best(
 
 def _best_marks(one: Ranked) -> dict[str, RunMarks]:
     """By run id, what is noted about the runs in a configuration's folder; nothing where it has none."""
-    from legm.runlog.log_folder import LogFolder
-    from legm.runlog.marks_files import read_all_marks
+    from legm.runlog.marks_files import marks_in_folder
 
-    return {} if one.folder is None else read_all_marks(LogFolder.of(Path(one.folder)))
+    return {} if one.folder is None else marks_in_folder(one.folder)
 
 
 def _best_aggregates_text(one: Ranked) -> str:

@@ -213,8 +213,7 @@ def _completed_members(ctx: click.Context) -> list[ConfigurationStatus]:
 
 def _completed_tags(members: Iterable[ConfigurationStatus]) -> list[str]:
     """The tags of the runs in the folders of configurations."""
-    from legm.runlog.log_folder import LogFolder
-    from legm.runlog.marks_files import read_all_marks
+    from legm.runlog.marks_files import marks_in_folder
 
-    marks = [one for member in members for one in read_all_marks(LogFolder.of(Path(member.folder))).values()]
+    marks = [one for member in members for one in marks_in_folder(member.folder).values()]
     return sorted({tag for one in marks for tag in one.tags})

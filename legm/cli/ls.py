@@ -27,7 +27,7 @@ from legm.cli.terminal_tables import Column
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, ConfigurationStatus, RunCounts, RunMarks
+    from legm.records import Configuration, ConfigurationStatus, RunCounts
 
 __all__ = ["ls_command"]
 
@@ -97,6 +97,7 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
     from legm.core.run_marks import shown_tags
+    from legm.runlog.marks_files import marks_in_folder
 
     found = [one.configuration for one in members if one.configuration]
     titles = display_names(
@@ -104,7 +105,7 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     )
     varying = differing_parameters(found)
     parameters = _listed_parameters(found, varying)
-    marks_of_members = {one.folder: _listed_marks(one) for one in members}
+    marks_of_members = {one.folder: marks_in_folder(one.folder) for one in members}
     rows = []
     for one in members:
         counts = _listed_counts(one.counts)
@@ -135,14 +136,6 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     print_table(columns, rows)
 
 
-def _listed_marks(one: ConfigurationStatus) -> dict[str, RunMarks]:
-    """By run id, what is noted about the runs in a configuration's folder; nothing where it has none."""
-    from legm.runlog.log_folder import LogFolder
-    from legm.runlog.marks_files import read_all_marks
-
-    return read_all_marks(LogFolder.of(Path(one.folder)))
-
-
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
     """By fingerprint, the parameters by which configurations differ; all of a single one."""
     names = varying or sorted({name for one in found for name in one.active})
@@ -167,6 +160,8 @@ def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
 
 
 def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
+    from legm.runlog.marks_files import marks_in_folder
+
     return {
         "folder": one.folder,
         **json_configuration(one.configuration),
@@ -184,7 +179,7 @@ def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
         ],
         "marks": [
             {"run_id": run_id, "tags": list(marks.tags), "note": marks.note}
-            for run_id, marks in sorted(_listed_marks(one).items())
+            for run_id, marks in sorted(marks_in_folder(one.folder).items())
         ],
         "problem": str(one.problem) if one.problem else None,
     }
