@@ -62,7 +62,7 @@ def ls_command(path: Path, *, selection: RunSelection, at: At, as_json: bool) ->
         if number_of:
             say()
         say(one.title, bold=True)
-        _print_listed(one.members)
+        _print_listed(one.members, one.path)
         print_notes(_listed_metrics_note(one))
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
@@ -82,22 +82,22 @@ def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
     return ["; ".join(texts)] if texts else []
 
 
-def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
+def _print_listed(members: Sequence[ConfigurationStatus], experiment: str) -> None:
     empty = [one for one in members if one.configuration and not any(_listed_counts(one.counts).values())]
     shown = [one for one in members if one not in empty]
     if shown:
-        _print_listed_counts(shown)
+        _print_listed_counts(shown, experiment)
     if empty:
         from legm.core.texts import counted
 
         say(f"{counted(len(empty), 'configuration')} without runs")
 
 
-def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
+def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: str) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
     from legm.core.run_marks import shown_tags
-    from legm.runlog.marks_files import marks_in_folder
+    from legm.runlog.marks_files import marks_in_folder, may_have_marks
 
     found = [one.configuration for one in members if one.configuration]
     titles = display_names(
@@ -105,7 +105,8 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     )
     varying = differing_parameters(found)
     parameters = _listed_parameters(found, varying)
-    marks_of_members = {one.folder: marks_in_folder(one.folder) for one in members}
+    are_asked = may_have_marks(experiment, len(members))
+    marks_of_members = {one.folder: marks_in_folder(one.folder) if are_asked else {} for one in members}
     rows = []
     for one in members:
         counts = _listed_counts(one.counts)

@@ -6,7 +6,7 @@
                                             RUNS/<run id>.log, RUNS/OPEN/<run id>.log, RUNS/LOCK_FILE
                                             RUNS/<run id>.marks.yml, RUNS/MARKS_LOCK
                                             ARTIFACTS/<run id>/, PLOTS/, TENSORBOARD/
-    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, CATALOGUE, ABSENT_VALUES_FILE
+    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
                                             JOURNAL/<id>.jsonl, TRASH/<id>/, CHANGES_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
@@ -37,6 +37,7 @@ __all__ = [
     "JOURNAL_SUFFIX",
     "LOCK_FILE",
     "LOG_SUFFIX",
+    "MARKED",
     "MARKS_LOCK",
     "MARKS_SUFFIX",
     "MERGED",
@@ -91,6 +92,8 @@ whose backend has no folders."""
 INDEX = "index"
 """In ``.legm`` in an experiment's folder, which configuration is where."""
 INDEX_LOCK = "lock"
+MARKED = "marked"
+"""In ``.legm`` in an experiment's folder, an empty file once something was noted about one of its runs."""
 CATALOGUE = "catalogue"
 """In ``.legm`` in an experiment's folder, what each configuration holds."""
 ABSENT_VALUES_FILE = "absent_values.yml"

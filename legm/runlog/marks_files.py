@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from legm.core.run_marks import joined_marks, marks_as_dict, marks_from_dict
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import RunMarks, RunResult, is_record_file_name
-from legm.runlog.file_names import MARKS_LOCK, MARKS_SUFFIX, RUNS
+from legm.runlog.file_names import MARKED, MARKS_LOCK, MARKS_SUFFIX, OWN_FOLDER, RUNS
 from legm.runlog.log_folder import LogFolder
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
@@ -20,6 +21,7 @@ from legm.util.yaml_files import parse_yaml
 __all__ = [
     "change_marks",
     "marks_in_folder",
+    "may_have_marks",
     "read_all_marks",
     "read_marks",
     "result_with_marks",
@@ -29,6 +31,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _MAX_BYTES = 1 << 20
+_FEW = 1000  # configurations
 _HEAD = "# What users note about this run: tags, and a note. This file may be edited.\n"
 
 
@@ -92,6 +95,19 @@ def marks_in_folder(folder: str) -> dict[str, RunMarks]:
     return read_all_marks(LogFolder.of(Path(folder))) if has_some else {}
 
 
+def may_have_marks(experiment: str, configurations: int) -> bool:
+    """Whether the folders of an experiment are worth asking each, which takes long for many thousands.
+
+    Args:
+        experiment: its folder.
+        configurations: how many it has.
+
+    Returns:
+        False for a large one in which nothing was ever noted.
+    """
+    return configurations <= _FEW or Path(experiment, OWN_FOLDER, MARKED).exists()
+
+
 def runs_with_marks(runs: Iterable[RunResult], logs: LogFolder) -> Iterator[RunResult]:
     """Runs of a configuration, each with what is noted about it."""
     marks = read_all_marks(logs)
@@ -136,4 +152,12 @@ def change_marks(logs: LogFolder, run_id: str, change: Callable[[RunMarks], RunM
 
             text = yaml.safe_dump(marks_as_dict(marks), allow_unicode=True, sort_keys=False)
             write_atomically(path, (_HEAD + text).encode("utf-8", "backslashreplace"))
+            _note_in_experiment(logs)
     return marks
+
+
+def _note_in_experiment(logs: LogFolder) -> None:
+    own = logs.folder.parent.parent / OWN_FOLDER
+    if own.is_dir() and not own.is_symlink():  # not where the backend has no folders
+        with contextlib.suppress(OSError):
+            (own / MARKED).touch()

@@ -10,7 +10,7 @@ from legm import ExperimentHandler
 from legm.errors import InvalidName, StateError
 from legm.importers import import_runs
 from legm.runlog.log_folder import LogFolder
-from legm.runlog.marks_files import read_marks
+from legm.runlog.marks_files import marks_in_folder, may_have_marks, read_marks
 from tests.support.calling import as_json, failed, shown
 from tests.support.local_runs import local_runs
 from tests.support.processes import run_at_once
@@ -108,6 +108,14 @@ def test_outputs_show_tags_and_notes(root, tmp_path):
     with (tmp_path / "x.csv").open(encoding="utf-8") as file:
         rows = [(row["tags"], row["note"]) for row in csv.DictReader(file)]
     assert rows == [("baseline,favourite", ""), ("baseline,broken", "too high")]
+
+
+def test_folders_of_a_large_experiment_are_asked_where_something_was_noted(root, tmp_path):
+    begun(tmp_path / "plain", 1).log()
+    marked, plain = str(root / "net"), str(tmp_path / "plain" / "net")
+    assert [may_have_marks(marked, 10_000), may_have_marks(plain, 10_000)] == [True, False]
+    assert may_have_marks(plain, 1000)
+    assert [len(marks_in_folder(f"{one}/_0")) for one in (marked, plain, "nowhere")] == [2, 0, 0]
 
 
 def test_marks_are_a_file_that_a_user_may_edit_and_damage(root, caplog):
