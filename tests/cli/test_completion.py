@@ -132,6 +132,17 @@ def test_parameters_and_then_their_values_are_offered(place):
     assert offered(place, f"{line}layers=", *words, "layers", "=") == [r"\[16\]", r"\[64\,\ 32\]"]
 
 
+def test_a_selection_is_completed_within_quotes_and_behind_a_field(place):
+    words = ["legm", "best", "runs/lr", "=", "0.1", "loss", "--where"]
+    line = "legm best runs/lr=0.1 loss --where "
+    for quote in ("'", '"'):
+        begun = f"{quote}rate<0.2 and so"
+        assert offered(place, line + begun, *words, begun) == ["rate<0.2 and solver="]
+        values = [f"rate<0.2 and solver={one}" for one in ("adam", "sgd")]
+        assert offered(place, f"{line}{begun}lver=", *words, f"{begun}lver=") == values
+    assert offered(place, f"{line}status:fa", *words, "status", ":", "fa") == ["failed"]
+
+
 def test_two_configurations_and_then_a_metric_are_offered_to_compare(place):
     words = ["legm", "compare", "runs/lr", "=", "0.1/0.2,adam_0", "runs/lr", "=", "0.1/0.2,sgd_0"]
     line = "legm compare runs/lr=0.1/0.2,adam_0 runs/lr=0.1/0.2,sgd_0 "
