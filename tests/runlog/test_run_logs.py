@@ -271,7 +271,7 @@ def test_a_file_that_is_no_run_log_is_refused(path, data):
 
 def test_a_log_of_a_newer_version_asks_for_an_update(path):
     path.write_bytes(b"legm run log 2\n" + b"whatever that means")
-    with pytest.raises(CorruptFile, match=r"written by a newer version of legm\. Update legm"):
+    with pytest.raises(CorruptFile, match=r"of a newer legm: this one reads up to 1\. Update legm"):
         read_log(path)
     with pytest.raises(CorruptFile, match="newer"):
         LogWriter(path, create=False)
