@@ -370,12 +370,12 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
                 "bytes",
                 (f"log_memory_{metrics}",),
                 lambda r, task=f"log_memory_{metrics}": r[task]["bytes"],  # type: ignore[misc]
-                limit,
+                32,
                 beside=lambda r, task=f"log_memory_{metrics}": (  # type: ignore[misc]
                     f"{r[task]['peak'] / 2**20:.0f} MiB at most"
                 ),
             )
-            for metrics, words, limit in ((10, "ten in a step", 32), (1, "one in a step", None))
+            for metrics, words in ((10, "ten in a step"), (1, "one in a step"))
         ),
         Row(
             "slow",
@@ -415,21 +415,24 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
             ),
         )
 
-    def again(kind: str, store: str) -> Row:
-        task = f"moving_{kind}"
+    def again(name: str, runs: int, store: str, task: str, fixture: str) -> Row:
         return Row(
-            f"again_{kind}",
-            f"legm import of {sizes.imported_folders:,} runs from {store} once more, over the first time",
+            name,
+            f"legm import of {runs:,} runs from {store} once more, over the first time",
             "x",
-            (task, kind),
+            (task, fixture),
             lambda r: r[task]["again"] / r[task]["seconds"],
             0.5,
             beside=lambda r: f"{r[task]['again']:.1f} s after {r[task]['seconds']:.1f} s",
         )
 
+    folders = sizes.imported_folders
     return (
-        again("folders", "an mlruns folder"),
-        again("classic", "folders of the original legm"),
+        again("again_folders", folders, "an mlruns folder", "moving_folders", "folders"),
+        again("again_classic", folders, "folders of the original legm", "moving_classic", "classic"),
+        again("again_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign"),
+        again("again_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs"),
+        again("again_tensorboard", sizes.event_files, "event files", "moving_events", "event_files"),
         row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
         row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
         Row(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
+from legm.core.record_sequences import LazyRecords
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import run_in_environment
 from legm.errors import MetricError, closest
@@ -29,6 +31,8 @@ from legm.records import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from legm.records import FloatArray, IntArray
 
 __all__ = [
@@ -43,6 +47,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+_COMPARED = 1 << 16  # steps that are compared at once
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def result_outcome(records: Iterable[Record]) -> Outcome | None:
@@ -73,76 +80,124 @@ def result_records(records: Sequence[Record], status: Status) -> Sequence[Record
     return result_records_until_completion(records) if status is Status.COMPLETED else records
 
 
-@dataclass(slots=True)
-class _SeriesRows:
-    """One series in the order of the records: the row, step, time and value of each number."""
+_Rows: TypeAlias = "tuple[IntArray, FloatArray, FloatArray]"  # steps, times, values
 
-    rows: list[IntArray | range] = field(default_factory=list)
+
+@dataclass(slots=True)
+class _SeriesColumns:
+    """One series in the order in which it was set: the step, the time (if it is wanted) and the value."""
+
     steps: list[IntArray] = field(default_factory=list)
     times: list[FloatArray] = field(default_factory=list)
     values: list[FloatArray] = field(default_factory=list)
+    last: tuple[float, float] = (0.0, 0.0)  # the time and value that were set last, at any step
 
-    def ordered(self) -> tuple[IntArray, FloatArray]:
-        """Strictly increasing steps, with the last value of each."""
-        steps, kept = self._kept_steps()
-        return steps, np.concatenate(self.values)[kept]
+    def add(self, steps: IntArray, times: FloatArray | None, values: FloatArray) -> None:
+        """Add what was set next; what is given is kept."""
+        self.steps.append(steps)
+        self.values.append(values)
+        if times is not None:
+            self.times.append(times)
 
-    def ordered_with_times(self) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Strictly increasing steps, with the last time and value of each."""
-        steps, kept = self._kept_steps()
-        return steps, np.concatenate(self.times)[kept], np.concatenate(self.values)[kept]
+    def pop_ordered(self) -> tuple[IntArray, FloatArray]:
+        """Strictly increasing steps, with the last value of each; the columns are empty afterwards."""
+        values = _pop_whole(self.values)
+        steps, kept = _kept_steps(_pop_whole(self.steps))
+        return steps, values if kept is None else values[kept]
 
-    def _kept_steps(self) -> tuple[IntArray, IntArray | slice]:
-        """Strictly increasing steps, and where they are in the order of the records."""
-        steps = np.concatenate(self.steps)
-        if np.all(steps[1:] > steps[:-1]):
-            return steps, slice(None)
-        order = np.lexsort((np.concatenate(self.rows), steps))
-        last = np.ones(len(steps), bool)
-        last[:-1] = np.diff(steps[order]) != 0
-        kept = order[last]
-        return steps[kept], kept
-
-    def last_set(self) -> tuple[float, float]:
-        """The time and value that were set last, at any step."""
-        newest = max(range(len(self.rows)), key=lambda i: self.rows[i][-1])
-        return float(self.times[newest][-1]), float(self.values[newest][-1])
+    def pop_ordered_with_times(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """As :meth:`pop_ordered`, with the times between the steps and the values."""
+        times, values = _pop_whole(self.times), _pop_whole(self.values)
+        steps, kept = _kept_steps(_pop_whole(self.steps))
+        return (steps, times, values) if kept is None else (steps, times[kept], values[kept])
 
 
-def _result_rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
-    pieces: defaultdict[Series, _SeriesRows] = defaultdict(_SeriesRows)
-    before = 0
-    for record in without_rewound(list(records)):
+def _pop_whole(pieces: list[NDArray[_Scalar]]) -> NDArray[_Scalar]:
+    """The pieces as one array, without copying a single one; the list is empty afterwards."""
+    whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    pieces.clear()
+    return whole
+
+
+def _kept_steps(steps: IntArray) -> tuple[IntArray, IntArray | None]:
+    """Strictly increasing steps, and where they were, the last of equal ones; None where nothing changes."""
+    if all(
+        bool(np.all(steps[at + 1 : at + _COMPARED + 1] > steps[at : at + _COMPARED][: len(steps) - at - 1]))
+        for at in range(0, len(steps) - 1, _COMPARED)
+    ):
+        return steps, None
+    order = np.argsort(steps, kind="stable")
+    last = np.ones(len(steps), bool)
+    last[:-1] = np.diff(steps[order]) != 0
+    kept = order[last]
+    return steps[kept], kept
+
+
+def _result_columns(
+    records: Iterable[Record], split: Split | None = None, *, with_times: bool = False
+) -> dict[Series, _SeriesColumns]:
+    """The columns of each series of a split, or of both, without what was rewound behind.
+
+    Of test series, only what was set last is kept.
+    """
+    found: dict[Series, _SeriesColumns] = {}
+    for record in without_rewound(records if isinstance(records, Sequence) else list(records)):
         if isinstance(record, Points):
-            for layout, rows, values in record.located_blocks():
-                positions: IntArray | range
-                if len(rows) == len(record.layout):  # all of them, in this order: no copies
-                    steps, times, positions = record.steps, record.times, range(before, before + len(rows))
-                else:
-                    steps, times, positions = record.steps[rows], record.times[rows], rows + before
-                for column, series in enumerate(layout):
-                    piece = pieces[series]
-                    piece.rows.append(positions)
-                    piece.steps.append(steps)
-                    piece.times.append(times)
-                    piece.values.append(values[:, column])
-            before += len(record.layout)
-    return pieces
+            for series in chain.from_iterable(_layouts_in_use(record)):
+                if split is None or series.split is split:
+                    found.setdefault(series, _SeriesColumns())
+            for every, (steps, times, values) in _located_columns(record):
+                wanted = [(at, one) for at, one in enumerate(every) if split is None or one.split is split]
+                if not wanted:
+                    continue
+                kept_steps, kept_times = steps.copy(), times.copy() if with_times else None
+                for column, series in wanted:
+                    if series.split is Split.DEV:
+                        found[series].add(kept_steps, kept_times, values[:, column].copy())
+                    else:
+                        found[series].last = float(times[-1]), float(values[-1, column])
+    return found
+
+
+def _layouts_in_use(points: Points) -> list[tuple[Series, ...]]:
+    if len(points.layout) and (points.layout == points.layout[0]).all():
+        return [points.layouts[int(points.layout[0])]]
+    return [points.layouts[number] for number in np.unique(points.layout).tolist()]
+
+
+def _located_columns(points: Points) -> Iterator[tuple[tuple[Series, ...], _Rows]]:
+    """The blocks of a record; a series that is in several layouts is a block, in the order of its rows."""
+    counts = Counter(chain.from_iterable(_layouts_in_use(points)))
+    repeated: dict[Series, list[tuple[IntArray, FloatArray]]] = {}
+    for every, rows, values in points.located_blocks():
+        once = [column for column, series in enumerate(every) if counts[series] == 1]
+        if len(rows) == len(points.layout):  # all of them, in this order: no copies
+            yield every, (points.steps, points.times, values)
+        elif once:
+            chosen = values if len(once) == len(every) else values[:, once]
+            yield tuple(every[at] for at in once), (points.steps[rows], points.times[rows], chosen)
+        for column, one in enumerate(every):
+            if counts[one] > 1:
+                repeated.setdefault(one, []).append((rows, values[:, column]))
+    for one, blocks in repeated.items():
+        rows = np.concatenate([where for where, _ in blocks])
+        order = np.argsort(rows)
+        values = np.concatenate([column for _, column in blocks])[order]
+        yield (one,), (points.steps[rows[order]], points.times[rows[order]], values[:, None])
 
 
 def ordered_dev_results(records: Iterable[Record]) -> Iterator[Points]:
     """The points of each dev series, sorted by step, with only the last value of a step."""
-    for series, pieces in _result_rows_by_series(records).items():
-        if series.split is Split.DEV:
-            steps, times, values = pieces.ordered_with_times()
-            yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
+    columns = _result_columns(records, Split.DEV, with_times=True)
+    for series in list(columns):
+        steps, times, values = columns.pop(series).pop_ordered_with_times()
+        yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
 
 
 def last_test_results(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
     """Each test series with the time (s since 1970) and value that were set last."""
-    for series, pieces in _result_rows_by_series(records).items():
-        if series.split is Split.TEST:
-            yield series, *pieces.last_set()
+    for series, columns in _result_columns(records, Split.TEST).items():
+        yield series, *columns.last
 
 
 class _StepDeduplicator:
@@ -222,12 +277,13 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
     shared = _StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    for series, pieces in _result_rows_by_series(records).items():
+    columns = _result_columns(records)
+    for series in list(columns):
         if series.split is Split.DEV:
-            steps, values = pieces.ordered()
+            steps, values = columns.pop(series).pop_ordered()
             dev[series] = History(shared(steps), values)
         else:
-            _, test[series] = pieces.last_set()
+            _, test[series] = columns.pop(series).last
     known = RunResult(
         run=run,
         status=outcome.status if outcome else status or Status.INTERRUPTED,
@@ -311,8 +367,8 @@ def result_end_records(
         the result, and the records that end the run.
     """
     try:
-        return run_result(run, [*records, outcome]), [outcome]
+        return run_result(run, LazyRecords.chained(records, [outcome])), [outcome]
     except MetricError as error:
         log.error("run %s: %s. Its last step is the best one instead.", run.run_id, error)  # noqa: TRY400
         rule = BestRule()
-        return run_result(run, [*records, rule, outcome]), [rule, outcome]
+        return run_result(run, LazyRecords.chained(records, [rule, outcome])), [rule, outcome]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
+from legm.core.record_sequences import LazyRecords
 from legm.records import Display, Points, Record, Rewind, Series, Split
 
 if TYPE_CHECKING:
@@ -41,23 +43,28 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
     Returns:
         the same sequence where nothing was rewound.
     """
-    rewinds = [at for at, record in enumerate(records) if isinstance(record, Rewind)]
-    if not rewinds:
+    if not any(isinstance(record, Rewind) for record in records):
         return records
-    kept: list[Record] = []
+    makers: list[Callable[[], Record]] = []
     lowest: int | None = None  # the lowest step that a later rewind goes back to
-    for record in reversed(records):
+    for at in range(len(records) - 1, -1, -1):
+        record = records[at]
         if isinstance(record, Rewind):
             lowest = record.step if lowest is None else min(lowest, record.step)
-        elif lowest is None:
-            kept.append(record)
+        elif lowest is None or not isinstance(record, (Points, Display)):
+            makers.append(partial(records.__getitem__, at))
         elif isinstance(record, Points):
-            rest = _points_up_to(record, lowest)
-            if len(rest.layout):
-                kept.append(rest)
-        elif not isinstance(record, Display) or record.step <= lowest:
-            kept.append(record)
-    return kept[::-1]
+            if len(_points_up_to(record, lowest).layout):
+                makers.append(partial(_rest_of_points, records, at, lowest))
+        elif record.step <= lowest:
+            makers.append(partial(records.__getitem__, at))
+    return LazyRecords(reversed(makers))
+
+
+def _rest_of_points(records: Sequence[Record], at: int, step: int) -> Points:
+    points = records[at]
+    assert isinstance(points, Points)  # noqa: S101
+    return _points_up_to(points, step)
 
 
 def _points_up_to(points: Points, step: int) -> Points:

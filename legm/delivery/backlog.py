@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from legm.core.record_sequences import LazyRecords
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import backend_names, find_backend_by_stored_name, make_backend
 from legm.delivery.trusted import is_trusted, trusted_target_text
@@ -26,6 +27,7 @@ from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import CONSOLE_FILE
 from legm.runlog.log_folder import LogFolder, find_pending_logs
+from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.marks_files import result_with_marks
 
 __all__ = [
@@ -83,7 +85,7 @@ def _is_to_be_finalized(client: BackendClient, path: Path) -> bool:
 
     if not _is_run_of_backend(client, path):
         return False
-    known = log_reader.read_log(path)
+    known = read_log_in_pieces(path)
     is_stored = results.result_outcome(known.records) is not None and known.is_delivered_to(client.name)
     return not is_stored or all(known.is_delivered_to(name) for name in known.backends)
 
@@ -159,17 +161,17 @@ def finalize_backlog_log(
     """
     from legm.core import results  # needs NumPy
 
-    known = log_reader.read_log(writer.path)
+    known = read_log_in_pieces(writer.path)
     console = artifacts_folder(logs.folder.parent, known.run.run_id) / CONSOLE_FILE
     if console.is_file() and not any(
         isinstance(record, Artifact) and record.name == CONSOLE_FILE for record in known.records
     ):  # a killed process could not record it
         kept = Artifact(CONSOLE_FILE, str(console))
         known.content_end = writer.append(log_frames.record_frame(kept))
-        known.records.append(kept)
+        known.records = LazyRecords.chained(known.records, [kept])
     if results.result_outcome(known.records) is None:
         known.content_end = writer.append(log_frames.record_frame(interrupted))
-        known.records.append(interrupted)
+        known.records = LazyRecords.chained(known.records, [interrupted])
         log.warning("run %s was interrupted; its records are kept in %s", known.run.run_id, writer.path)
     if result is None:
         result = results.run_result(known.run, known.records)
@@ -256,7 +258,7 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
     clients: dict[str, BackendClient] = {}
     for path in logs:
         try:
-            known = log_reader.read_log(path)
+            known = read_log_in_pieces(path)
         except LegmError as error:
             if path.exists():  # otherwise another process has just finalized it
                 yield DeliveredLog(path, "", problem=str(error))

@@ -220,7 +220,7 @@ class InlineWriter:
         self._client.open_run(self._run)
         self.delivered = 0
 
-    def _undelivered(self, position: int) -> list[Record]:
+    def _undelivered(self, position: int) -> Sequence[Record]:
         """The records that are in the log up to a position, and not in the backend."""
         return log_reader.read_log(self._writer.path, self.delivered, position).records
 

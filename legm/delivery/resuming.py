@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.identity import configuration_differences
+from legm.core.record_sequences import LazyRecords
 from legm.core.rewinding import rewind_behind
 from legm.core.seeds import looks_like_seed, seed_key
 from legm.delivery.backlog import dead_run_outcome
@@ -18,6 +19,7 @@ from legm.errors import CorruptFile, LegmError, ParameterError, StateError, Stor
 from legm.records import Outcome, Plain, Record, Resumption, Run, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_logs
+from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.recorded_values import to_recorded_step
 
 __all__ = ["RESUME", "ResumableRun", "ResumedLog", "WantedRun", "wanted_run", "wanted_step"]
@@ -226,7 +228,7 @@ class ResumableRun:
             there = logs.find(path.stem)
             return None if there in {None, path} else self._try_to_take_over(logs, there, backends, statuses)
         try:
-            content = log_reader.read_log(writer.path)
+            content = read_log_in_pieces(writer.path)
             if content.has_loss:
                 raise CorruptFile(
                     writer.path,
@@ -278,7 +280,7 @@ class ResumableRun:
         content.path = writer.path
         content.backends.update(options)
         content.cursors.update(others)
-        content.records += records
+        content.records = LazyRecords.chained(content.records, records)
 
 
 def _resumable_run_status(content: log_reader.Log) -> Status:

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
+from legm.core.record_sequences import LazyRecords
 from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
 from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient
@@ -30,8 +31,9 @@ from legm.delivery.trusted import trust
 from legm.errors import LegmError, ParameterError, StateError, StorageError, closest
 from legm.hooks import Capability
 from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunMarks, RunResult, Status
-from legm.runlog import log_frames, log_reader, log_writer
+from legm.runlog import log_frames, log_writer
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.marks_files import change_marks, result_with_marks
 from legm.runlog.recorder import Recorder
 from legm.runlog.user_files import UserFiles
@@ -278,16 +280,16 @@ class RunSession:
         if self.recorder.is_interrupted:
             self.recorder.postpone(functools.partial(self.finish, outcome))
             return results.result_end_records(
-                self.run, log_reader.read_log(self.recorder.path).records, outcome
+                self.run, read_log_in_pieces(self.recorder.path).records, outcome
             )[0]
         with self.recorder.paused() as writer:
             if not writer.is_at_its_path:
                 self._follow_folder(writer)
-            known = log_reader.read_log(writer.path).records
+            known = read_log_in_pieces(writer.path).records
             result, last = results.result_end_records(self.run, known, outcome)
             result = result_with_marks(result, self._logs)
             writer.append(*map(log_frames.record_frame, last))
-            records = [*known, *last]
+            records = LazyRecords.chained(known, last)
             writer.sync()
             self.recorder.is_finished = True
             if self.delivery.close(result, records):

@@ -232,7 +232,7 @@ def _read_source_log(
             raise
         known, damage = intact[0], "; ".join(map(str, intact[1])) or str(error)
         if results.result_outcome(known.records) is None:
-            known.records.append(dead_run_outcome(path))
+            known.records = [*known.records, dead_run_outcome(path)]
     return known, results.run_result(known.run, known.records), damage
 
 
@@ -255,7 +255,7 @@ def _read_unstored_source_run(
     try:
         known, result, damage = _read_source_log(path, configuration)
         if results.result_outcome(known.records) is None:
-            known.records.append(dead_run_outcome(path))
+            known.records = [*known.records, dead_run_outcome(path)]
             result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:
         return UnavailableRun(f"{folder}, run {path.stem}", str(error))

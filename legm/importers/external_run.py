@@ -186,3 +186,10 @@ class FolderNamedSource(Protocol):
 
     def run_folders(self) -> dict[str, int]:
         """By experiment, how many folders name its runs; known once :meth:`ImportSource.runs` was called."""
+
+    def confirms_experiments(self, experiments: Mapping[str, str]) -> bool:
+        """Whether all of its runs still belong to these experiments, which nothing but their paths decides.
+
+        Args:
+            experiments: by the runs' keys. If it does, :meth:`run_folders` is known too.
+        """

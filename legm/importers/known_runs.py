@@ -1,9 +1,10 @@
 """Runs that an earlier import compared with their source, and that need not be read again.
 
-Below ``<root>/.legm/imports`` there is a file for each source of many files. For each group of runs that was
-imported and found equal it has the signature of the group's files, and what an import has to know of the runs
-to decide how they are compared; for each configuration, the signature of its folder. As long as both are
-unchanged, neither side is read. The file is only a copy: whoever deletes it loses nothing.
+Below ``<root>/.legm/imports`` there is a file for each source on this machine. For each group of runs that
+was imported and found equal (the run of a folder, or all runs of a store) it has the signature of the group's
+files, and what an import has to know of the runs to decide how they are compared; for each configuration, the
+signature of its folder. As long as both are unchanged, neither side is read. The file is only a copy: whoever
+deletes it loses nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from legm.backends import portable
 from legm.core.credentials import redact
 from legm.core.plain_form import from_plain, to_plain
 from legm.errors import LegmError
-from legm.importers.external_run import ExternalRun, GroupedSource, ImportSource, RunGroup
+from legm.importers.external_run import (
+    ExternalRun,
+    FolderNamedSource,
+    GroupedSource,
+    ImportSource,
+    RunGroup,
+)
 from legm.importers.labels import Label, LabelKind
 from legm.records import Plain, Status
 from legm.runlog.file_names import OWN_FOLDER
@@ -169,9 +176,16 @@ class KnownRuns:
         if group.key not in self._unchanged:
             known = self._known.get(group.key)
             self._unchanged[group.key] = (
-                known is not None and self._signature_of(group, known.outside).text == known.signature
+                known is not None
+                and self._signature_of(group, known.outside).text == known.signature
+                and self._has_same_experiments(known.runs)
             )
         return self._unchanged[group.key]
+
+    def _has_same_experiments(self, runs: Iterable[ExternalRun]) -> bool:
+        if not isinstance(self._source, FolderNamedSource):
+            return True
+        return self._source.confirms_experiments({run.key: run.experiment for run in runs})
 
     def _signature_of(self, group: RunGroup, outside: Iterable[str]) -> StatSignature:
         """The signature of a group's files and folders; that of what several groups share is made once."""

@@ -32,7 +32,7 @@ import json
 import logging
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -84,6 +84,7 @@ __all__ = [
     "configuration_content",
     "cursors_frame",
     "decode_frame_fields",
+    "decode_point_frames",
     "encode_frames",
     "iterate_frames",
     "layout_frame",
@@ -274,6 +275,13 @@ class FrameDecoder:
         self._lost_layouts = False
         self.has_loss = False
         """Whether damaged bytes were replaced in the log."""
+        self.has_skipped = False
+        """Whether a frame could not be understood."""
+
+    @property
+    def layouts(self) -> tuple[tuple[Series, ...] | None, ...]:
+        """The layouts so far; None for one that cannot be understood."""
+        return tuple(self._layouts)
 
     @property
     def layout_count(self) -> int:
@@ -320,6 +328,7 @@ class FrameDecoder:
         try:
             yield
         except _NOT_UNDERSTOOD as cause:
+            self.has_skipped = True
             report_skipped_frame(self._path, start, cause)
 
     def _add_record(self, record: Record) -> None:
@@ -341,13 +350,11 @@ class FrameDecoder:
         if not self._points:
             return
         try:
-            self._records.append(
-                _decode_point_frames([payload for _, payload in self._points], self._layouts)
-            )
+            self._records.append(decode_point_frames([payload for _, payload in self._points], self._layouts))
         except _NOT_UNDERSTOOD:  # in one of them
             for start, payload in self._points:
                 with self._reporting(start):
-                    self._records.append(_decode_point_frames([payload], self._layouts))
+                    self._records.append(decode_point_frames([payload], self._layouts))
         self._points = []
 
     def pop_records(self) -> list[Record]:
@@ -434,8 +441,14 @@ def report_skipped_frame(path: Path, start: int, cause: BaseException) -> None:
     log.error("%s, byte %d: not written by legm, skipped: %s", path, start, cause)
 
 
-def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series, ...] | None]) -> Points:
+def decode_point_frames(
+    payloads: Sequence[memoryview], layouts: Sequence[tuple[Series, ...] | None]
+) -> Points:
     """The rows of several frames as one record.
+
+    Args:
+        payloads: of the frames, in order.
+        layouts: by number; None for one that cannot be understood.
 
     Raises:
         ValueError: the numbers of a frame do not fit their layouts.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from legm.core.credentials import redact_run
 from legm.errors import CorruptFile, NewerFile, storage_error
-from legm.records import Amendment, Configuration, Plain, Record, Run
+from legm.records import Amendment, Configuration, Plain, Record, Run, Series
 from legm.runlog.log_frames import (
     AMENDMENT,
     BACKENDS,
@@ -30,6 +30,7 @@ from legm.runlog.log_frames import (
 
 __all__ = [
     "Log",
+    "LogParser",
     "LogTail",
     "decode_configuration",
     "parse_log",
@@ -63,7 +64,7 @@ class Log:
 
     path: Path
     run: Run
-    records: list[Record] = field(default_factory=list)
+    records: Sequence[Record] = ()
     cursors: dict[str, int] = field(default_factory=dict)
     backends: dict[str, dict[str, Plain]] = field(default_factory=dict)
     content_end: int = 0
@@ -158,33 +159,90 @@ def parse_log(
         if damage is None:
             raise
         damage.append(error)
-    log = None if run is None else Log(path, run)
-    decoder = FrameDecoder(path)
-    if run is not None:
-        decoder.add_run(run.run_id)
-    end = content_end = len(HEADER)
+    parser = LogParser(path, since, until, run)
     for start, kind, payload in iterate_frames(path, data, damage):
-        end = start + FRAME_HEAD.size + len(payload)
-        if kind == RUN and run is None:
-            log = Log(path, _decode_run(path, start, payload))
-            decoder.add_run(log.run.run_id)
-        elif kind == CURSORS and log is not None:
-            log.cursors.update(_decode_log_by_backend(path, start, payload, int))
-        elif kind == BACKENDS and log is not None:
-            log.backends.update(_decode_log_by_backend(path, start, payload, dict))
-        elif kind == AMENDMENT and log is not None:
-            log.run = _amended_run(path, start, payload, log.run)
-        elif kind != RUN:
-            decoder.add_frame(
-                start, kind, payload, wanted=start >= since and (until is None or start < until)
-            )
-            content_end = end
-    if log is None:
-        raise _empty_log_error(path, end)
-    log.records = decoder.pop_records()
-    log.content_end, log.end, log.incomplete_bytes = content_end, end, len(data) - end
-    log.layouts, log.has_loss = decoder.layout_count, decoder.has_loss
+        parser.add_frame(start, kind, payload)
+    log = parser.log(len(data))
+    log.records = parser.pop_records()
     return log
+
+
+class LogParser:
+    """Makes the content of a log of its frames.
+
+    Args:
+        path: the log.
+        since: leave out the records of frames that start before this byte.
+        until: leave out the records of frames that start at or after this byte.
+        run: whose records they are, where the log does not say it.
+    """
+
+    def __init__(self, path: Path, since: int = 0, until: int | None = None, run: Run | None = None) -> None:
+        self._path = path
+        self._since = since
+        self._until = until
+        self._run = run
+        self._log = None if run is None else Log(path, run)
+        self._decoder = FrameDecoder(path)
+        if run is not None:
+            self._decoder.add_run(run.run_id)
+        self.end = self._content_end = len(HEADER)
+
+    def add_frame(self, start: int, kind: int, payload: memoryview) -> None:
+        """Decode the next frame.
+
+        Args:
+            start: the byte at which it starts.
+            kind: of the frame.
+            payload: its content.
+
+        Raises:
+            CorruptFile: it is the frame of a run, and none that legm began.
+        """
+        self.end = start + FRAME_HEAD.size + len(payload)
+        if kind == RUN and self._run is None:
+            self._log = Log(self._path, _decode_run(self._path, start, payload))
+            self._decoder.add_run(self._log.run.run_id)
+        elif kind == CURSORS and self._log is not None:
+            self._log.cursors.update(_decode_log_by_backend(self._path, start, payload, int))
+        elif kind == BACKENDS and self._log is not None:
+            self._log.backends.update(_decode_log_by_backend(self._path, start, payload, dict))
+        elif kind == AMENDMENT and self._log is not None:
+            self._log.run = _amended_run(self._path, start, payload, self._log.run)
+        elif kind != RUN:
+            wanted = start >= self._since and (self._until is None or start < self._until)
+            self._decoder.add_frame(start, kind, payload, wanted=wanted)
+            self._content_end = self.end
+
+    @property
+    def layouts(self) -> tuple[tuple[Series, ...] | None, ...]:
+        """The layouts so far; None for one that cannot be understood."""
+        return self._decoder.layouts
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether a frame could not be understood, or takes the place of damaged bytes."""
+        return self._decoder.has_loss or self._decoder.has_skipped
+
+    def pop_records(self) -> list[Record]:
+        """Remove and return the records decoded so far."""
+        return self._decoder.pop_records()
+
+    def log(self, size: int) -> Log:
+        """The log without the records.
+
+        Args:
+            size: of the file.
+
+        Raises:
+            CorruptFile: it does not say whose run it is.
+        """
+        if self._log is None:
+            raise _empty_log_error(self._path, self.end)
+        found = replace(self._log, content_end=self._content_end, end=self.end)
+        found.incomplete_bytes = size - self.end
+        found.layouts, found.has_loss = self._decoder.layout_count, self._decoder.has_loss
+        return found
 
 
 def _require_log_header(path: Path, data: bytes) -> None:

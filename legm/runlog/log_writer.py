@@ -12,7 +12,7 @@ from typing import Any
 from legm.errors import StorageError, storage_error
 from legm.records import Record, Run
 from legm.runlog.log_frames import HEADER, encode_frames, run_frame
-from legm.runlog.log_reader import read_log
+from legm.runlog.log_records import read_log_in_pieces
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 
 __all__ = ["LogWriter", "is_log_locked", "lock_log_descriptor", "logs_being_written", "write_run_log"]
@@ -48,7 +48,7 @@ class LogWriter:
                 self.position = 0
                 self._write(HEADER)
             else:
-                self.position = read_log(path).end
+                self.position = read_log_in_pieces(path).end
                 os.ftruncate(self._fd, self.position)
         except BaseException as cause:
             close_unshared_with_forks(self._fd)

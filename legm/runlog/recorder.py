@@ -24,11 +24,13 @@ from typing import Any
 
 from legm.core.naming import check_name
 from legm.core.origins import CHANGES_FILE
+from legm.core.record_sequences import LazyRecords
 from legm.core.rewinding import rewind_behind
 from legm.errors import LegmError, MetricError, StateError, closest
 from legm.records import Artifact, BestRule, EnvironmentUpdate, Outcome, Points, Record, Rewind, Series, Split
 from legm.runlog.log_frames import OtherRecord, cursors_frame, record_frame
-from legm.runlog.log_reader import Log, read_log
+from legm.runlog.log_reader import Log
+from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.log_writer import LogWriter
 from legm.runlog.recorded_values import (
     EXACT,
@@ -319,9 +321,9 @@ class Recorder:
             StorageError: the log cannot be read or written.
         """
         with self.paused() as writer:
-            earlier = read_log(writer.path).records
+            earlier = read_log_in_pieces(writer.path).records
             rewind = rewind_behind(earlier, step, time.time())
-            known = [*earlier, rewind]
+            known = LazyRecords.chained(earlier, [rewind])
             self._unwritten.append(_Batch(record_frame(rewind), [rewind], 0))
             self._has_content = True
             self._rows.continue_after(known)

@@ -47,6 +47,8 @@ ROWS = [
     "report_size",
     "again_classic",
     "again_folders",
+    "again_mlflow",
+    "again_wandb",
     "import_mlflow",
     "import_wandb",
     "read_wandb",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import zlib
@@ -14,7 +16,8 @@ from click.testing import CliRunner
 
 from legm import ExperimentHandler
 from legm.cli import main
-from legm.importers import import_runs
+from legm.importers import import_runs, known_runs, pipeline
+from legm.importers.translation import translate_run
 from legm.util import stat_signatures
 from tests.support.imported import results
 from tests.support.paths import SAMPLES
@@ -266,3 +269,136 @@ def test_a_file_changed_at_the_time_of_the_look_is_not_taken_for_unchanged(tmp_p
     monkeypatch.setattr(stat_signatures, "_TIMESTAMP_RESOLUTION_NS", 3_600_000_000_000)
     import_runs(source, root)
     assert import_runs(source, root).unread == 0
+
+
+def sqlite(folder: Path) -> Path:
+    """MLflow's database of an older version, with two runs."""
+    path = folder / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript((SAMPLES / "mlflow" / "2.9.2" / "mlflow.sql").read_text())
+    return path
+
+
+def wandb(folder: Path) -> Path:
+    return Path(shutil.copytree(SAMPLES / "wandb" / "0.16.6" / "wandb", folder / "wandb"))
+
+
+def tensorboard(folder: Path) -> Path:
+    return Path(shutil.copytree(SAMPLES / "tensorboard" / "tf2", folder / "tf2"))
+
+
+def numbers_read(monkeypatch) -> list[str]:
+    """The runs whose numbers an import reads from now on."""
+    found: list[str] = []
+
+    def noting(external, *others):
+        found.append(external.key)
+        return translate_run(external, *others)
+
+    monkeypatch.setattr(pipeline, "translate_run", noting)
+    return found
+
+
+@pytest.mark.parametrize("made", [sqlite, wandb, tensorboard])
+def test_no_number_of_an_unchanged_store_is_read_again(tmp_path, monkeypatch, made):
+    source, root = made(tmp_path), tmp_path / "root"
+    read = numbers_read(monkeypatch)
+    first = import_runs(source, root)
+    assert first.is_complete
+    assert (first.created, len(set(read))) == (2, 2)
+    read.clear()
+    again = import_runs(source, root)
+    assert (again.unchanged, again.unread, read) == (2, 2, [])
+    assert (again.identities, again.configurations) == (first.identities, first.configurations)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE metrics SET value = value + 1 WHERE rowid = (SELECT max(rowid) FROM metrics)",
+        "INSERT INTO metrics SELECT key, 9.5, timestamp + 1, run_uuid, 1000, is_nan FROM metrics LIMIT 1",
+        "UPDATE tags SET value = 'another' WHERE rowid = (SELECT min(rowid) FROM tags)",
+        "UPDATE params SET value = '77' WHERE rowid = (SELECT min(rowid) FROM params)",
+        "UPDATE runs SET end_time = end_time + 1",
+    ],
+)
+def test_whatever_changes_in_a_database_has_its_runs_read(tmp_path, change):
+    source, root = sqlite(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 2
+    with contextlib.closing(sqlite3.connect(source)) as database:
+        assert database.execute(change).rowcount
+        database.commit()
+    report = import_runs(source, root)
+    assert report.unread == 0
+    is_compared = not change.startswith(("UPDATE tags", "UPDATE runs"))
+    assert bool(report.differences or report.updated) or not is_compared, report
+
+
+def test_a_change_that_is_only_in_the_write_ahead_log_is_seen(tmp_path):
+    source, root = sqlite(tmp_path), tmp_path / "root"
+    with contextlib.closing(sqlite3.connect(source)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        import_runs(source, root)
+        before = source.read_bytes()
+        database.execute("UPDATE metrics SET value = value + 1")
+        database.commit()
+        assert source.read_bytes() == before
+        report = import_runs(source, root)
+    assert (report.unread, len(report.differences)) == (0, 2)
+
+
+def test_artifacts_of_a_database_that_appear_later_are_seen(tmp_path):
+    source, root = sqlite(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 2
+    with contextlib.closing(sqlite3.connect(source)) as database:
+        ((run, experiment),) = database.execute("SELECT run_uuid, experiment_id FROM runs LIMIT 1")
+    late = tmp_path / "mlruns" / str(experiment) / run / "artifacts" / "late.txt"
+    late.parent.mkdir(parents=True, exist_ok=True)
+    late.write_text("late")
+    report = import_runs(source, root)
+    assert report.unread == 0
+    assert "late.txt" in report.differences[run]
+
+
+def test_an_artifact_address_above_the_database_is_not_searched(tmp_path, monkeypatch):
+    source, root = sqlite(tmp_path), tmp_path / "root"
+    with contextlib.closing(sqlite3.connect(source)) as database:
+        database.execute("UPDATE runs SET artifact_uri = 'file:///'")
+        database.commit()
+    looked_at = []
+    signature = stat_signatures.stat_signature
+    monkeypatch.setattr(known_runs, "stat_signature", lambda path: looked_at.append(path) or signature(path))
+    import_runs(source, root)
+    assert source in looked_at
+    assert not {*tmp_path.parents, tmp_path} & {*looked_at}
+
+
+@pytest.mark.parametrize("made", [wandb, tensorboard])
+def test_whatever_changes_in_a_folder_of_runs_has_them_read(tmp_path, made):
+    source, root = made(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 2
+    changed = next(path for path in sorted(source.rglob("*")) if path.suffix in {".wandb", ".v2"})
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1  # of the same size
+    changed.write_bytes(content)
+    assert import_runs(source, root).unread == 0
+    assert import_runs(source, root).unread in {0, 2}
+    (changed.parent / "new.txt").write_text("a file")
+    assert import_runs(source, root).unread == 0
+
+
+def test_folders_that_now_name_experiments_have_their_runs_read(tmp_path):
+    source, root = tensorboard(tmp_path), tmp_path / "root"
+    nested = tmp_path / "nested" / "task"
+    shutil.copytree(source, nested)
+    source = tmp_path / "nested"
+    first = import_runs(source, root)
+    again = import_runs(source, root)
+    assert (again.unread, again.identities) == (2, first.identities)
+    deeper = import_runs(source, tmp_path / "other", run_folders=2)
+    assert {*deeper.identities} != {*first.identities}
+    assert import_runs(source, tmp_path / "other", run_folders=2).unread == 2
+    assert import_runs(source, tmp_path / "other").unread == 2, "as the earlier import decided"

@@ -82,6 +82,19 @@ class MlflowArtifactFolders:
         kept = [self._store_folder / name / tail for name in ("mlruns", ARTIFACTS_FOLDER)]
         return [folder, *kept, *moved]
 
+    def possible_folders(self, address: str, tail: str) -> list[Path]:
+        """The candidates that do not contain the store itself, whether they exist or not.
+
+        Args:
+            address: MLflow's address.
+            tail: the folder's path relative to MLflow's own folder.
+        """
+        return [
+            one
+            for one in self.candidates(address, tail)
+            if not self._store_folder.is_relative_to(one.resolve())
+        ]
+
     def files_in(self, existing_folders: dict[str, Path]) -> Iterator[ExternalFile]:
         """The files in the folders, by name; links that lead out of them are left out."""
         for prefix, folder in existing_folders.items():

@@ -208,7 +208,7 @@ class MlrunsSource:
             address = str(meta.get("artifact_uri") or own)
             tail = f"{folder.parent.name}/{folder.name}/artifacts"
             found = self._files.existing_folders([("", address, tail)], run_id)
-            candidates = [*found.values()] or self._files.candidates(address, tail)
+            candidates = [*found.values()] or self._files.possible_folders(address, tail)
             self._outside[folder] = [one for one in candidates if not one.is_relative_to(folder)]
         for name, location in self._logged_models_in(folder.parent).get(run_id, ()):
             found[f"models/{name}/"] = location

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.core.point_columns import points_from_rows
 from legm.errors import CorruptFile, StorageError
-from legm.importers.external_run import ExternalRun
+from legm.importers.external_run import ExternalRun, RunGroup
 from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
@@ -33,6 +33,7 @@ from legm.records import Plain, Points
 __all__ = ["MlflowSqliteSource"]
 
 _HEADER = b"SQLite format 3\x00"
+_BESIDE = ("-wal", "-journal")  # the ends of the names of files that may have changes of the database
 _BATCH = 1 << 16  # numbers that are read at once
 _REMEDY = "Restore it from a copy; it was not changed."
 _FROM_RUNS = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
@@ -84,8 +85,8 @@ class MlflowSqliteSource:
         for table in _TABLES:
             if not self._columns[table]:
                 raise StorageError(f"{path} is not an MLflow store: the database has no table {table!r}")
-        if not self._has_run_index():
-            self._copy_and_index()
+        self._is_indexed = self._has_run_index()
+        self._artifact_paths: set[Path] = set()  # where the artifacts of the runs are, or may be later
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -145,6 +146,7 @@ class MlflowSqliteSource:
             raise self._storage_error(cause) from cause
         self._connection.close()
         self._connection = self._connect(path)
+        self._is_indexed = True
 
     # Runs
 
@@ -160,6 +162,12 @@ class MlflowSqliteSource:
             found = self._read_run(run_id) if run_id not in self._without else None
             if found is not None:
                 yield found
+
+    def groups(self) -> Iterator[RunGroup]:
+        """All runs, as one group: nothing in the file tells whether a number of a run was changed."""
+        path = self._path.absolute()
+        files = [path, *(path.with_name(path.name + end) for end in _BESIDE)]
+        yield RunGroup("", files, self.runs, lambda: sorted(self._artifact_paths))
 
     def number_of_runs(self) -> int:
         """How many runs the file has."""
@@ -262,6 +270,8 @@ class MlflowSqliteSource:
             for name, model_id, location in self._query(query, (mlflow_run.run_id,)):
                 tail = f"{mlflow_run.experiment_id}/models/{model_id}/artifacts"
                 locations.append((f"models/{name}-{model_id}/", str(location), tail))
+        for _, location, tail in locations:
+            self._artifact_paths.update(self._files.possible_folders(location, tail))
         return self._files.existing_folders(locations, mlflow_run.run_id)
 
     def last_row_id(self, run_id: str) -> int | None:
@@ -279,6 +289,8 @@ class MlflowSqliteSource:
         """
         import numpy as np
 
+        if not self._is_indexed:
+            self._copy_and_index()
         step = "step" if "step" in self._columns["metrics"] else "0"
         # NaN is stored as 0 with a flag.
         value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.labels import Label, LabelKind
 from legm.importers.run_files import run_files_below
@@ -85,6 +85,10 @@ class TensorboardSource:
         """How many runs the folders make."""
         return len(self._run_folders())
 
+    def groups(self) -> Iterator[RunGroup]:
+        """All runs, as one group: which folders are parts of one run is only in their event files."""
+        yield RunGroup("", [self._root.absolute()], self.runs)
+
     def run(self, key: str) -> ExternalRun:
         """The run with a key, which is its path."""
         found = self._run_folders().get(key)
@@ -160,6 +164,19 @@ class TensorboardSource:
             experiment = self._experiment_of(path)
             found[experiment] = max(count, found.get(experiment, 1))
         return found
+
+    def confirms_experiments(self, experiments: Mapping[str, str]) -> bool:
+        """Whether all of its runs still belong to these experiments, which nothing but their paths decides.
+
+        Args:
+            experiments: by the runs' keys. If it does, :meth:`run_folders` is known too.
+        """
+        paths = [PurePosixPath(key) for key in experiments]
+        self._name_depths = self._count_run_folders(paths)
+        return all(
+            self._experiment_of(path) == experiment
+            for path, experiment in zip(paths, experiments.values(), strict=True)
+        )
 
     def _count_run_folders(self, paths: Sequence[PurePosixPath]) -> dict[PurePosixPath, int]:
         if self._given_run_folders is not None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from legm.backends import portable
 from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
 from legm.importers.wandb.folder_without_log import (
@@ -41,7 +41,7 @@ from legm.importers.wandb.run_conversion import (
     note_rounded_wandb,
     wandb_summary_numbers,
 )
-from legm.importers.wandb.run_fold import FoldedWandbArtifact, WandbRunFold
+from legm.importers.wandb.run_fold import FoldedFile, FoldedWandbArtifact, WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import BestRule, Display, Points
 
@@ -49,6 +49,7 @@ __all__ = ["WandbFolderSource"]
 
 _BATCH = 1 << 16  # numbers and texts that are returned at once, approximately
 _CHECK_EVERY = 256  # records
+_STAGING = ("artifacts", "staging")  # the last folders of those of files that are not uploaded yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,19 @@ class WandbFolderSource:
             if run is not None:
                 yield run
         yield from self._runs_without_logs({key.split("/")[-1] for key in found})
+
+    def groups(self) -> Iterator[RunGroup]:
+        """All runs, as one group: which logs belong to one run is only in the logs."""
+        path = self._path.absolute()
+        files = [path] if path.is_dir() else [path, path.with_name("files")]
+        yield RunGroup(str(_wandb_cache()), files, self.runs, self._artifact_paths)
+
+    def _artifact_paths(self) -> set[Path]:
+        """Where the files of the runs' artifacts are, or may be later."""
+        files = chain.from_iterable(
+            artifact.files.values() for cached in self._cached.values() for artifact in cached.artifacts
+        )
+        return {path for file in files for path in _wandb_possible_paths(file)}
 
     def _runs_without_logs(self, ids: Collection[str]) -> Iterator[ExternalRun]:
         """The runs of folders without a log.
@@ -337,11 +351,28 @@ def _wandb_artifact_path(path: str, digest: str) -> Path | None:
     staged = Path(path)
     if staged.is_absolute() and staged.is_file():
         location = staged.resolve()
-        return location if location.parts[-3:-1] == ("artifacts", "staging") else None
+        return location if location.parts[-3:-1] == _STAGING else None
+    cached = _wandb_cached_path(digest)
+    return cached if cached is not None and cached.is_file() and not cached.is_symlink() else None
+
+
+def _wandb_possible_paths(file: FoldedFile) -> Iterator[Path]:
+    """Where :func:`_wandb_artifact_path` looks for an artifact's file."""
+    if Path(file.path).is_absolute() and Path(file.path).parts[-3:-1] == _STAGING:
+        yield Path(file.path)
+    cached = _wandb_cached_path(file.digest)
+    if cached is not None:
+        yield cached
+
+
+def _wandb_cached_path(digest: str) -> Path | None:
+    """Where W&B's cache has the file with a digest; None for what is none."""
     try:
         name = b64decode(digest, validate=True).hex()
     except (binascii.Error, ValueError):
         return None
-    cache = os.environ.get("WANDB_CACHE_DIR") or Path.home() / ".cache" / "wandb"
-    cached = Path(cache) / "artifacts" / "obj" / "md5" / name[:2] / name[2:]
-    return cached if name and cached.is_file() and not cached.is_symlink() else None
+    return _wandb_cache() / "artifacts" / "obj" / "md5" / name[:2] / name[2:] if name else None
+
+
+def _wandb_cache() -> Path:
+    return Path(os.environ.get("WANDB_CACHE_DIR") or Path.home() / ".cache" / "wandb")
