@@ -9,6 +9,7 @@ both sides at the end.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import random
 import resource
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.wandb_store import SETTINGS, log_records
+from benchmarks.write import peak_memory, restart_peak
 
 __all__ = [
     "accumulated",
@@ -30,6 +32,7 @@ __all__ = [
     "build_folders",
     "build_foreign",
     "build_logs",
+    "memory",
     "moving",
     "reading",
     "reading_by_wandb",
@@ -229,3 +232,19 @@ def moving(folder: str, source: str, store: str = "mlflow.db") -> dict[str, floa
         "again": again,
         "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
     }
+
+
+def memory(folder: str, short: str, long: str, points: int) -> dict[str, float]:
+    """Bytes by which an import of one long run makes the process grow at most, for each of its numbers.
+
+    Before it, a short run was imported, so that legm's own modules do not count.
+    """
+    from legm.importers import import_runs
+
+    assert import_runs(short, Path(folder, "short")).is_complete
+    gc.collect()
+    before = restart_peak()
+    report = import_runs(long, Path(folder, "long"))
+    assert report.is_complete
+    assert report.equal["numbers"] == points, report.equal
+    return {"bytes": (peak_memory() - before) / points, "peak": peak_memory()}

@@ -65,6 +65,7 @@ class Sizes:
     reported_steps: int = 100
     imported: int = 1_000
     imported_steps: int = 1_000
+    imported_points: int = 1_000_000
     event_files: int = 100
     captured: int = 1_000
     imported_logs: int = 100
@@ -110,6 +111,7 @@ QUICK = Sizes(
     reported_steps=10,
     imported=3,
     imported_steps=10,
+    imported_points=1_000,
     event_files=3,
     captured=5,
     imported_logs=2,
@@ -220,6 +222,8 @@ def plan(sizes: Sizes) -> Plan:
             name: Fixture(build, {"runs": sizes.imported_folders, "steps": sizes.imported_steps // 10})
             for name, build in (("folders", importing.build_folders), ("classic", importing.build_classic))
         },
+        "long": Fixture(importing.build_foreign, {"runs": 1, "steps": sizes.imported_points // 10}),
+        "short": Fixture(importing.build_foreign, {"runs": 1, "steps": 10}),
         "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
         "event_files": Fixture(
             importing.build_events, {"runs": sizes.event_files, "steps": sizes.imported_steps}
@@ -285,6 +289,12 @@ def plan(sizes: Sizes) -> Plan:
             importing.moving, {"store": "runs"}, {"folder": "", "source": "event_files"}, most=3
         ),
         "accumulated": Task(importing.accumulated, {}, {"source": "event_files"}, most=3),
+        "import_memory": Task(
+            importing.memory,
+            {"points": sizes.imported_points},
+            {"folder": "", "short": "short", "long": "long"},
+            most=3,
+        ),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         **{
             f"log_memory_{metrics}": Task(
@@ -433,6 +443,15 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
         again("again_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign"),
         again("again_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs"),
         again("again_tensorboard", sizes.event_files, "event files", "moving_events", "event_files"),
+        Row(
+            "import_memory",
+            f"growth in importing a run of {sizes.imported_points:,} points from MLflow's SQLite, per point",
+            "bytes",
+            ("import_memory", "long", "short"),
+            lambda r: r["import_memory"]["bytes"],
+            32,
+            beside=lambda r: f"{r['import_memory']['peak'] / 2**20:.0f} MiB at most",
+        ),
         row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
         row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
         Row(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["legm", "live_memory", "log_late", "log_memory", "slow"]
+__all__ = ["legm", "live_memory", "log_late", "log_memory", "peak_memory", "restart_peak", "slow"]
 
 NAMES = tuple(f"metric_{i}" for i in range(10))
 
@@ -157,14 +157,19 @@ def log_memory(folder: str, rows: int, metrics: int) -> dict[str, float]:
     run_of(200).log()
     handler = run_of(rows)
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here on
-    before = _resident()
+    before = restart_peak()
     handler.log()
-    return {"bytes": (_peak() - before) / (rows * metrics), "peak": _peak()}
+    return {"bytes": (peak_memory() - before) / (rows * metrics), "peak": peak_memory()}
 
 
-def _peak() -> int:
-    """The most that has been resident."""
+def restart_peak() -> int:
+    """Let the peak of memory count from here on; returns what is resident now (bytes)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _resident()
+
+
+def peak_memory() -> int:
+    """The most that has been resident (bytes)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 

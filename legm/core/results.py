@@ -33,9 +33,11 @@ from legm.records import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from legm.core.point_columns import Columns
     from legm.records import FloatArray, IntArray
 
 __all__ = [
+    "StepDeduplicator",
     "last_test_results",
     "ordered_dev_results",
     "records_from_result",
@@ -159,6 +161,13 @@ def _result_columns(
     return found
 
 
+def _known_columns(columns: Columns) -> dict[Series, _SeriesColumns]:
+    return {
+        series: _SeriesColumns([steps], [], [values], (float(times[-1]), float(values[-1])))
+        for series, (steps, times, values) in columns.items()
+    }
+
+
 def _layouts_in_use(points: Points) -> list[tuple[Series, ...]]:
     if len(points.layout) and (points.layout == points.layout[0]).all():
         return [points.layouts[int(points.layout[0])]]
@@ -200,13 +209,14 @@ def last_test_results(records: Iterable[Record]) -> Iterator[tuple[Series, float
         yield series, *columns.last
 
 
-class _StepDeduplicator:
+class StepDeduplicator:
     """Shares one copy of equal arrays of steps: the metrics of a run mostly have the same steps."""
 
     def __init__(self) -> None:
         self._seen: dict[int, list[IntArray]] = {}
 
     def __call__(self, steps: IntArray) -> IntArray:
+        """The steps, or an array that was given before and is equal."""
         same = self._seen.setdefault(len(steps), [])
         for known in same[-4:]:
             if np.array_equal(known, steps):
@@ -250,7 +260,9 @@ def result_best_step(rule: BestRule, series: Mapping[Series, History]) -> int | 
     return max(ends, default=None)
 
 
-def run_result(run: Run, records: Sequence[Record], status: Status | None = None) -> RunResult:
+def run_result(
+    run: Run, records: Sequence[Record], status: Status | None = None, *, columns: Columns | None = None
+) -> RunResult:
     """The result of a run, with all its dev series.
 
     What was set after the run was logged makes it unfinished, until it is logged again. While it is running,
@@ -260,6 +272,8 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
         run: the run.
         records: all its records, in order.
         status: the status of a run that has not ended: running, or interrupted, which is the default.
+        columns: the numbers of the records by series, where they are known and nothing is rewound. What of
+            them is in order is not copied.
 
     Raises:
         MetricError: the metric that chooses the best step was never set.
@@ -274,16 +288,16 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
             points += len(record)
         elif isinstance(record, BestRule):
             rule = record
-    shared = _StepDeduplicator()
+    shared = StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    columns = _result_columns(records)
-    for series in list(columns):
+    by_series = _result_columns(records) if columns is None else _known_columns(columns)
+    for series in list(by_series):
         if series.split is Split.DEV:
-            steps, values = columns.pop(series).pop_ordered()
+            steps, values = by_series.pop(series).pop_ordered()
             dev[series] = History(shared(steps), values)
         else:
-            _, test[series] = columns.pop(series).last
+            _, test[series] = by_series.pop(series).last
     known = RunResult(
         run=run,
         status=outcome.status if outcome else status or Status.INTERRUPTED,

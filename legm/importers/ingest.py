@@ -14,6 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from legm.core.naming import short_name
+from legm.core.record_sequences import LazyRecords
 from legm.core.run_marks import joined_marks
 from legm.delivery.client import BackendClient
 from legm.delivery.run_session import can_delete_runs, delete_run, store_run
@@ -23,10 +24,10 @@ from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
 from legm.records import Artifact, Configuration, Query, Record, RunMarks, Status
-from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
+from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.marks_files import change_marks
 from legm.util.atomic_files import atomic_replacement
 
@@ -103,13 +104,13 @@ class Ingestion:
         """
         folder = self._client.make_folder(new.run.configuration)
         files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
-        records = [*new.records, *files, new.outcome]
+        records = LazyRecords.chained(new.records, [*files, new.outcome])
         before = LogFolder.of(folder).finalized_path(new.run.run_id)
         if _ingested_log_ends_with(before, records):
             self._delete_from_other_configurations(new, notes)
             return Ingested.UNCHANGED
         ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
-        store_run(self._client, new.run, encode_frames(records))
+        store_run(self._client, new.run, encode_frames(records), new.result())
         if external.marks != RunMarks():
             change_marks(LogFolder.of(folder), new.run.run_id, lambda own: joined_marks(own, external.marks))
         self._delete_from_other_configurations(new, notes)
@@ -180,8 +181,10 @@ def _write_ingested_chunks(chunks: Iterable[bytes], target: Path) -> None:
 def _ingested_log_ends_with(path: Path, records: Iterable[Record]) -> bool:
     """Whether a run log ends with exactly these records, apart from cursors after them."""
     try:
-        known = log_reader.read_log(path)
-        data = path.read_bytes()
-    except LegmError:
+        known = read_log_in_pieces(path)
+        size = sum(map(len, encode_frames(records)))
+        with path.open("rb") as file:
+            file.seek(max(0, known.content_end - size))
+            return all(file.read(len(frame)) == frame for frame in encode_frames(records))
+    except (LegmError, OSError):
         return False
-    return data[: known.content_end].endswith(b"".join(encode_frames(records)))

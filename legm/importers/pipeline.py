@@ -26,6 +26,7 @@ from legm.importers.label_identity import averaged_labels
 from legm.importers.labels import LabelUse
 from legm.importers.observed import ObservedRuns
 from legm.importers.translation import (
+    TranslatedRun,
     translate_run,
     translated_configuration,
     translated_experiment,
@@ -260,7 +261,7 @@ class _Import:
             unread=unread,
             configurations=sum(map(bool, run_keys.values())),
             configurations_if_all_compared=len(+self._all_compared),
-            equal=verification.equal,
+            equal={what: count for what, count in verification.equal.items() if count},
             adapted=verification.adapted,
             omitted={remark: (count, first) for remark, count, first in self._source.notes},
             differences=verification.differences,
@@ -395,11 +396,16 @@ class _Import:
                 unread += len(keys)
                 continue
             missing = dict(keys)
-            for result in self._client.runs_as_stored(Query(*target, None, None)):
+            translated: dict[str, str] = {}
+            for result in self._client.runs_as_stored(Query(*target)):
                 key = missing.pop(result.run.run_id, None)
+                if key is not None and self._verify_source(key, result, verification):
+                    translated[result.run.run_id] = key
+            for result in self._client.runs_as_stored(Query(*target, None, None)) if translated else ():
+                key = translated.pop(result.run.run_id, None)
                 if key is not None:
-                    self._verify_run(key, result, verification)
-            for key in missing.values():
+                    self._verify_series(key, result, verification)
+            for key in (*missing.values(), *translated.values()):
                 verification.differences[key] = "the run is missing"
         unequal = {*self._failed, *verification.differences}
         equal = [key for keys in run_keys.values() for key in keys.values() if key not in unequal]
@@ -413,18 +419,31 @@ class _Import:
         )
         return unread
 
-    def _verify_run(self, key: str, result: RunResult, verification: Verification) -> None:
+    def _translate(self, key: str) -> tuple[ExternalRun, TranslatedRun]:
+        external = self._runs.run(key)
+        identity = self._identity_of(external)
+        return external, translate_run(external, self._source.kind, identity, is_reserved_name)
+
+    def _verify_source(self, key: str, result: RunResult, verification: Verification) -> bool:
+        """Compare all of a run but its series; returns whether it could be read."""
         run_id = result.run.run_id
         try:
-            external = self._runs.run(key)
-            new = translate_run(external, self._source.kind, self._identity_of(external), is_reserved_name)
+            external, new = self._translate(key)
         except LegmError as error:
             self._failed[key] = str(error)
-            return
+            return False
         folder = self._client.folder(new.run.configuration)
         if folder is None:
             verification.differences[key] = "its configuration has no folder"
-            return
+            return False
         keeps_files = self._client.supports(Capability.ARTIFACTS)
         files = artifacts_folder(folder, run_id) if keeps_files else None
-        verification.verify_run(external, new, result, LogFolder.of(folder).finalized_path(run_id), files)
+        log = LogFolder.of(folder).finalized_path(run_id)
+        verification.verify_source(external, new, result, log, files)
+        return True
+
+    def _verify_series(self, key: str, result: RunResult, verification: Verification) -> None:
+        try:
+            verification.verify_series(key, result, lambda: self._translate(key)[1])
+        except LegmError as error:
+            self._failed[key] = str(error)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,15 +26,30 @@ from legm.core.naming import make_run_id
 from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
 from legm.core.plain_form import from_plain, to_plain
-from legm.core.point_columns import columns_by_series, points_from_columns
+from legm.core.point_columns import PointPieces, columns_by_series
+from legm.core.record_sequences import LazyRecords
 from legm.errors import UnstableValue
 from legm.importers.external_run import ExternalRun
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import Label, label_value
 from legm.importers.valid_names import valid_name, valid_names
-from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
+from legm.records import (
+    BestRule,
+    Configuration,
+    Display,
+    Outcome,
+    Plain,
+    Points,
+    Record,
+    Run,
+    RunResult,
+    Series,
+    Split,
+    Status,
+)
 
 if TYPE_CHECKING:
+    from legm.core.point_columns import Columns
     from legm.records import FloatArray, IntArray
 
     _Columns: TypeAlias = tuple[IntArray, FloatArray, FloatArray]
@@ -65,13 +80,25 @@ class TranslatedRun:
         outcome: how it ended.
         renamed: original names by their new name.
         unstepped: how many metrics have several values and all at one step.
+        columns: the numbers of the records, where they are known by series.
     """
 
     run: Run
-    records: tuple[Points | Display | BestRule, ...]
+    records: Sequence[Record]
     outcome: Outcome
     renamed: Mapping[str, str]
     unstepped: int = 0
+    columns: Columns | None = None
+
+    def result(self) -> RunResult:
+        """The run's result.
+
+        Raises:
+            MetricError: the metric that chooses the best step was never set.
+        """
+        return results.run_result(
+            self.run, LazyRecords.chained(self.records, [self.outcome]), columns=self.columns
+        )
 
 
 def translated_run_id(external: ExternalRun, kind: str) -> str:
@@ -209,12 +236,13 @@ def translate_run(
     Raises:
         LegmError: the source cannot be read.
     """
-    records = list(external.records())
     if external.native_run is not None:
-        outcome = _translated_outcome(external, records)
-        results.run_result(external.native_run, [*records, outcome])  # raises if the best step does not exist
-        return TranslatedRun(external.native_run, tuple(records), outcome, {})
-    columns = columns_by_series(record for record in records if isinstance(record, Points))
+        native = list(external.records())
+        outcome = _translated_outcome(external, [one.times for one in native if isinstance(one, Points)])
+        results.run_result(external.native_run, [*native, outcome])  # raises if the best step does not exist
+        return TranslatedRun(external.native_run, native, outcome, {})
+    records: list[Display | BestRule] = []
+    columns = columns_by_series(_points_apart(external.records(), records))
     if external.marks_test_metrics:
         metrics = _translated_series_as_marked(columns)
     else:
@@ -251,12 +279,29 @@ def translate_run(
         for one in columns
         if metrics[one].split is Split.DEV and _is_translated_without_steps(columns[one][0])
     ]
-    points = points_from_columns(
+    pieces = PointPieces(
         {**columns, **{one: _translated_at_positions(columns[one]) for one in unstepped}}, metrics.__getitem__
     )
+    outcome = _translated_outcome(external, [times for _, times, _ in columns.values()])
     return TranslatedRun(
-        run, (points, *others), _translated_outcome(external, records), names, len(unstepped)
+        run,
+        LazyRecords.chained(pieces.records(), others),
+        outcome,
+        names,
+        len(unstepped),
+        pieces.columns(),
     )
+
+
+def _points_apart(
+    records: Iterable[Points | Display | BestRule], others: list[Display | BestRule]
+) -> Iterator[Points]:
+    """The numbers; the other records are added to a list."""
+    for record in records:
+        if isinstance(record, Points):
+            yield record
+        else:
+            others.append(record)
 
 
 def _is_translated_without_steps(steps: IntArray) -> bool:
@@ -316,13 +361,10 @@ def _translated_series_as_marked(series: Iterable[Series]) -> dict[Series, Serie
     return found
 
 
-def _translated_outcome(external: ExternalRun, records: list[Any]) -> Outcome:
+def _translated_outcome(external: ExternalRun, times: Iterable[FloatArray]) -> Outcome:
     status, error, ended = external.status, external.error, external.ended
     if status is Status.RUNNING:
         status, error = Status.INTERRUPTED, error or NOT_ENDED
     if ended is None:
-        times = [
-            float(record.times.max()) for record in records if isinstance(record, Points) and len(record)
-        ]
-        ended = max(times, default=external.started)
+        ended = max((float(some.max()) for some in times if len(some)), default=external.started)
     return Outcome(status, ended, None if error is None else redact_text(error))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from legm.core import results
 from legm.core.plain_form import canonical_text
 from legm.core.point_columns import columns_by_series
 from legm.core.texts import counted
@@ -17,8 +18,9 @@ from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableFileError, ingested_artifact_path, read_ingested_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
-from legm.records import Plain, Points, RunResult, Series, Status
-from legm.runlog import log_reader
+from legm.records import History, Plain, Points, RunResult, Series, Status
+from legm.runlog.log_reader import read_log
+from legm.runlog.log_records import read_log_in_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,97 +28,128 @@ if TYPE_CHECKING:
 __all__ = ["Verification"]
 
 
+_KINDS = ("numbers", "files", "runs", "parameters", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """What is known of a run before its series were compared.
+
+    Args:
+        problems: how it differs so far.
+        series: a digest of each expected dev series.
+        equal: how many items are equal if it does not differ, by kind.
+        adapted: the same of those that had to be changed.
+    """
+
+    problems: list[str]
+    series: Mapping[Series, bytes]
+    equal: Mapping[str, int]
+    adapted: Mapping[str, int]
+
+
+def _digest_of(history: History) -> bytes:
+    """A digest of a series, the same for the same bits."""
+    digest = blake2b(digest_size=16)
+    for column in (history.steps, history.values):
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.digest()
+
+
 class Verification:
     """Compares imported runs with their source: counts what is equal or adapted, and lists differences."""
 
     def __init__(self) -> None:
-        self.equal: dict[str, int] = {}
+        self.equal: dict[str, int] = dict.fromkeys(_KINDS, 0)
         self.adapted: dict[str, int] = {}
         self.differences: dict[str, str] = {}
         """By the source's key, how the imported run differs from its source."""
+        self._pending: dict[str, _Pending] = {}
 
-    def verify_run(
+    def verify_source(
         self,
         external: ExternalRun,
         new: TranslatedRun,
-        found: RunResult | None,
+        found: RunResult,
         log: Path,
         files: Path | None,
     ) -> None:
-        """Compare a run with its source.
+        """Compare a run with its source, apart from its series in the target: see :meth:`verify_series`.
+
+        So the numbers of both sides are never in memory at once.
 
         Args:
             external: the run, as its source returns it now.
             new: the same run, translated.
-            found: the run in the target; None if it is missing there.
+            found: the run in the target, which may lack its series.
             log: the path of its run log.
             files: the folder of its artifacts; None if the backend does not store files.
         """
-        problems = _fields_failing_verification(new, found) if found is not None else ["the run is missing"]
-        if found is not None:
-            self._compare_numbers(new, found, log, problems)
-            if files is not None:
-                self._compare_files(external, files, problems)
-        if problems:
-            self.differences[external.key] = "; ".join(problems)
-            return
-        self._add_count(self.equal, "runs", 1)
-        parameters = new.run.configuration.active if external.has_shared_parameters else external.parameters
-        self._add_count(self.equal, "parameters", len(parameters))
-        self._add_count(self.equal, "tags", len(external.tags))
+        problems = _fields_failing_verification(new, found)
+        expected = new.result()
+        for series, value in expected.test.items():
+            self._compare_values(
+                series, np.array([value]), np.array([found.test.get(series, np.nan)]), problems
+            )
+        kept = len(expected.test) + sum(len(history.steps) for history in expected.histories.values())
         self._add_count(
             self.adapted,
-            "names that were changed; the original names are stored with the run",
-            len(new.renamed),
+            "numbers whose step was set again: the last one counts, the run log has all",
+            expected.points - kept,
         )
-        self._add_count(
-            self.adapted, "metrics whose values are all at one step: their positions count", new.unstepped
+        self._compare_log(new, log, problems)
+        if files is not None:
+            self._compare_files(external, files, problems)
+        self._pending[external.key] = _Pending(
+            problems,
+            {series: _digest_of(history) for series, history in expected.histories.items()},
+            _equal_items(external, new),
+            _adapted_items(external, new),
         )
-        unended = new.outcome.error == NOT_ENDED
-        self._add_count(self.adapted, "runs that were still running: imported as interrupted", int(unended))
-        is_open = external.can_grow and new.outcome.status is Status.COMPLETED
-        self._add_count(self.adapted, "runs without a recorded end: imported as completed", int(is_open))
+
+    def verify_series(self, key: str, found: RunResult, source: Callable[[], TranslatedRun]) -> None:
+        """Compare a run's series with its source.
+
+        Args:
+            key: the run's key in its source.
+            found: the run in the target, with its series.
+            source: translates the run once more, to say how a series differs.
+
+        Raises:
+            LegmError: the source cannot be read.
+        """
+        pending = self._pending.pop(key)
+        different = []
+        for series, digest in pending.series.items():
+            there = found.histories.get(series)
+            if there is not None and _digest_of(there) == digest:
+                self._add_count(self.equal, "numbers", len(there.steps))
+            else:
+                different.append(series)
+        expected = source().result().histories if different else {}
+        for series in different:
+            there = found.histories.get(series)
+            if there is None or not np.array_equal(there.steps, expected[series].steps):
+                pending.problems.append(f"the steps of {series}")
+            else:
+                self._compare_values(series, expected[series].values, there.values, pending.problems)
+        if pending.problems:
+            self.differences[key] = "; ".join(pending.problems)
+            return
+        for counts, items in ((self.equal, pending.equal), (self.adapted, pending.adapted)):
+            for what, count in items.items():
+                self._add_count(counts, what, count)
 
     @staticmethod
     def _add_count(counts: dict[str, int], what: str, count: int) -> None:
         if count:
             counts[what] = counts.get(what, 0) + count
 
-    def _compare_numbers(self, new: TranslatedRun, found: RunResult, log: Path, problems: list[str]) -> None:
-        expected = results.run_result(new.run, [*new.records, new.outcome])
-        kept = 0
-        for series, history in expected.histories.items():
-            there = found.histories.get(series)
-            if there is None or not np.array_equal(there.steps, history.steps):
-                problems.append(f"the steps of {series}")
-                continue
-            self._compare_values(series, history.values, there.values, problems)
-            kept += len(history.steps)
-        for series, value in expected.test.items():
-            self._compare_values(
-                series, np.array([value]), np.array([found.test.get(series, np.nan)]), problems
-            )
-            kept += 1
-        repeated = expected.points - kept
-        self._add_count(
-            self.adapted,
-            "numbers whose step was set again: the last one counts, the run log has all",
-            repeated,
-        )
+    def _compare_log(self, new: TranslatedRun, log: Path, problems: list[str]) -> None:
         try:
-            logged = log_reader.read_log(log).records
+            problems += [f"{series} in the run log" for series in _series_failing_verification(new, log)]
         except StorageError:
             self._add_count(self.adapted, "runs without a run log: their times are not stored", 1)
-            return
-        source = columns_by_series(one for one in new.records if isinstance(one, Points))
-        target = columns_by_series(one for one in logged if isinstance(one, Points))
-        for series, columns in source.items():
-            logged_columns = target.get(series)
-            if logged_columns is None or not all(
-                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-                for a, b in zip(columns, logged_columns, strict=True)
-            ):
-                problems.append(f"{series} in the run log")
 
     def _compare_values(
         self, series: Series, source: NDArray[np.float64], target: NDArray[np.float64], problems: list[str]
@@ -140,6 +173,50 @@ class Verification:
                 self._add_count(self.equal, "files", 1)
             else:
                 problems.append(f"the file {file.name!r}")
+
+
+def _equal_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:
+    parameters = new.run.configuration.active if external.has_shared_parameters else external.parameters
+    return {"runs": 1, "parameters": len(parameters), "tags": len(external.tags)}
+
+
+def _adapted_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:
+    unended = new.outcome.error == NOT_ENDED
+    is_open = external.can_grow and new.outcome.status is Status.COMPLETED
+    return {
+        "names that were changed; the original names are stored with the run": len(new.renamed),
+        "metrics whose values are all at one step: their positions count": new.unstepped,
+        "runs that were still running: imported as interrupted": int(unended),
+        "runs without a recorded end: imported as completed": int(is_open),
+    }
+
+
+def _series_failing_verification(new: TranslatedRun, log: Path) -> list[Series]:
+    """The series whose steps, times and values are not those of a log.
+
+    Raises:
+        StorageError: the log cannot be read.
+    """
+    if new.columns is None:  # a series may be in several layouts, so that the order depends on the pieces
+        source = columns_by_series(one for one in new.records if isinstance(one, Points))
+        logged = read_log(log).records
+    else:
+        source, logged = new.columns, read_log_in_pieces(log).records
+    compared = dict.fromkeys(source, 0)
+    wrong: set[Series] = set()
+    for points in logged:
+        for layout, steps, times, values in points.blocks() if isinstance(points, Points) else ():
+            for column, series in enumerate(layout):
+                if series not in compared:
+                    continue
+                rows = slice(compared[series], compared[series] + len(steps))
+                compared[series] = rows.stop
+                if not all(
+                    np.array_equal(a[rows], b, equal_nan=a.dtype.kind == "f")
+                    for a, b in zip(source[series], (steps, times, values[:, column]), strict=True)
+                ):
+                    wrong.add(series)
+    return [one for one, (steps, _, _) in source.items() if one in wrong or compared[one] != len(steps)]
 
 
 def _fields_failing_verification(new: TranslatedRun, found: RunResult) -> list[str]:

@@ -24,6 +24,7 @@ from legm.runlog.configuration_folders import (
     refuse_links,
 )
 from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, MARKS_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
+from legm.runlog.log_records import read_log_in_pieces
 from legm.util.atomic_files import delete_folder
 
 __all__ = [
@@ -271,7 +272,7 @@ class LogFolder:
         """
         for candidate in (path, *self._paths(path.name)):
             try:
-                return log_reader.read_log(candidate), candidate
+                return read_log_in_pieces(candidate), candidate
             except StorageError:  # includes damage
                 if candidate.exists():
                     raise

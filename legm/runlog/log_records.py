@@ -36,7 +36,7 @@ def read_log_in_pieces(path: Path) -> Log:
         StorageError: the file cannot be read.
     """
     file = _LogFile(path)
-    if file.read(0, len(HEADER)) != HEADER:
+    if file.size() <= _PIECE or file.read(0, len(HEADER)) != HEADER:
         return read_log(path)
     parser = LogParser(path)
     makers: list[Callable[[], Record]] = []

@@ -49,6 +49,7 @@ ROWS = [
     "again_folders",
     "again_mlflow",
     "again_wandb",
+    "import_memory",
     "import_mlflow",
     "import_wandb",
     "read_wandb",

@@ -16,6 +16,7 @@ and trusted. An entry that does not match its trailer is an error with the file 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from legm.backends.local.entry_series import read_entry_series
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
@@ -167,7 +169,9 @@ class EntryFile:
             raise storage_error("read", self.path, cause) from cause
 
     def series(self, entry: Entry, names: frozenset[str] | None) -> dict[str, Any]:
-        """The series of an entry, by key; only the requested ones are parsed.
+        """The series of an entry, by key, as arrays; only the requested ones are parsed.
+
+        Those of an entry that a user wrote are what YAML makes of them.
 
         Args:
             entry: from :meth:`entries`.
@@ -181,29 +185,19 @@ class EntryFile:
             return {key: value for key, value in entry.head.items() if names is None or key in names}
         try:
             with self.path.open("rb", buffering=0) as file:
-                body = _read_entry_bytes(file, entry.start, entry.trailer.length - entry.trailer.own_length)
+                if not _is_entry_intact(file, entry.start, entry.trailer):
+                    moved = self._moved(entry.start, entry.trailer)
+                    if moved is None:
+                        raise self._damaged(entry.start)
+                    return self.series(moved, names)
+                start = entry.start + entry.trailer.head
+                end = entry.start + entry.trailer.length - entry.trailer.own_length
+                texts = codecs.iterdecode(_entry_pieces(file, start, end), "utf-8")  # earlier ones are not ASCII
+                return read_entry_series(texts, names)
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
-        if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
-            moved = self._moved(entry.start, entry.trailer)
-            if moved is None:
-                raise self._damaged(entry.start)
-            return self.series(moved, names)
-        text = body[entry.trailer.head :].decode()
-        if names is None:
-            return self._parse(entry.start, "{" + text.removeprefix(", "))
-        text = yaml_text.yaml_flow_as_json(text)
-        decoder = json.JSONDecoder()
-        found = {}
-        for name in names:
-            key = f", {yaml_text.yaml_flow_key(name)}: "
-            if entry.trailer.at is not None:  # files of the first version are not ASCII
-                key = yaml_text.ascii_yaml(key)
-            start = yaml_text.yaml_flow_as_json(key)
-            at = text.find(start)
-            if at >= 0:
-                found[name] = decoder.raw_decode(text, at + len(start))[0]
-        return found
+        except (ValueError, RecursionError) as cause:
+            raise self._damaged(entry.start) from cause
 
     def is_at(self, entry: Entry) -> bool:
         """Whether an entry that legm wrote is still at the same position."""
@@ -657,6 +651,26 @@ def _read_entry_bytes(file: BinaryIO, start: int, length: int) -> bytes:
             break
         data += more
     return data
+
+
+def _entry_pieces(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of a file between two positions, in pieces."""
+    while start < end:
+        piece = _read_entry_bytes(file, start, min(_READ_SIZE, end - start))
+        if not piece:
+            return
+        yield piece
+        start += len(piece)
+
+
+def _is_entry_intact(file: BinaryIO, start: int, trailer: EntryTrailer) -> bool:
+    """Whether an entry is the one that was written with a trailer."""
+    if not trailer.fits(_read_entry_bytes(file, start, trailer.head)):
+        return False
+    crc = 0
+    for piece in _entry_pieces(file, start + 1, start + trailer.length - trailer.own_length):
+        crc = zlib.crc32(piece, crc)
+    return crc == trailer.crc
 
 
 def write_entry_at(file: BinaryIO, start: int, data: bytes | bytearray) -> None:

@@ -407,6 +407,8 @@ def _parse_yaml_histories(
         return {}
     import numpy as np
 
+    from legm.core.results import StepDeduplicator
+
     steps_file, step_entries = steps
     if run_id not in step_entries:
         raise CorruptFile(
@@ -421,7 +423,7 @@ def _parse_yaml_histories(
     values = metrics.series(entry, every)
     steps_by_key = steps_file.series(step_entries[run_id], every)
     found: dict[Series, History] = {}
-    last: tuple[Any, Any] = (..., None)
+    shared = StepDeduplicator()
     by_hand = step_entries[run_id].trailer is None
     for key in values:
         metric = _metric_of_yaml_key(key)
@@ -432,11 +434,11 @@ def _parse_yaml_histories(
         for index, series_values in of_values.items() if indexed else [(None, of_values)]:
             series_steps = of_steps.get(index) if isinstance(of_steps, dict) else of_steps
             try:
-                if series_steps != last[0]:
-                    if by_hand and any(type(step) is not int for step in series_steps or ()):
-                        raise TypeError("a step is not a whole number")
-                    last = series_steps, np.array(series_steps, np.int64)
-                history = History(last[1], np.array(series_values, np.float64))
+                if by_hand and any(type(step) is not int for step in series_steps or ()):
+                    raise TypeError("a step is not a whole number")
+                history = History(
+                    shared(np.asarray(series_steps, np.int64)), np.asarray(series_values, np.float64)
+                )
             except (TypeError, ValueError, OverflowError) as cause:
                 raise _missing_yaml_series(metrics, entry, key) from cause
             if history.steps.shape != history.values.shape or history.values.ndim != 1:

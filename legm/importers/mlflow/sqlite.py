@@ -34,7 +34,7 @@ __all__ = ["MlflowSqliteSource"]
 
 _HEADER = b"SQLite format 3\x00"
 _BESIDE = ("-wal", "-journal")  # the ends of the names of files that may have changes of the database
-_BATCH = 1 << 16  # numbers that are read at once
+_BATCH = 1 << 13  # numbers that are read at once
 _REMEDY = "Restore it from a copy; it was not changed."
 _FROM_RUNS = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
 _IS_ACTIVE = (
@@ -314,8 +314,10 @@ class MlflowSqliteSource:
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
                 raise CorruptFile(self._path, where, f"not numbers: {cause}", _REMEDY) from cause
+            is_last = len(rows) < _BATCH
+            del rows, flat, keys  # which need many times the memory of the numbers
             yield points_from_rows(names, numbers, steps, times, values)
-            if len(rows) < _BATCH:
+            if is_last:
                 return
             at = self._query(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
 
