@@ -2,7 +2,7 @@
 
 Python tells this to nobody. The frame in which the main thread began tells whether it returned. The exit code
 is that of ``sys.exit`` or ``exit``. Python 3.12 and later tell the code of any ``SystemExit`` that leaves a
-frame; before, it is known of one that the script itself raises with a constant.
+frame; before, it is known of one that the script itself raises with a constant or a variable.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ProcessExit:
             return None
         is_last = self._noted_at is not None and (has_returned is False or self._noted_at >= last_time)
         if is_last:
-            return None if self._code in (None, 0) else f"SystemExit: {self._code}"
+            return _exit_error(self._code)
         return self._raised_error() if has_returned is False else None
 
     def _raised_error(self) -> str | None:
@@ -75,8 +75,11 @@ class ProcessExit:
         is_call = names[-2:-1] in (["CALL"], ["CALL_FUNCTION"]) and names[-1] == "RAISE_VARARGS"
         if is_call and values[-2] == 0 and values[-3] == "SystemExit":
             return None
-        if is_call and values[-2] == 1 and names[-3] == "LOAD_CONST" and values[-4] == "SystemExit":
-            return None if values[-3] in (None, 0) else f"SystemExit: {values[-3]}"
+        if is_call and values[-2] == 1 and values[-4] == "SystemExit":
+            if names[-3] == "LOAD_CONST":
+                return _exit_error(values[-3])
+            if names[-3] == "LOAD_NAME" and values[-3] in self._main.f_globals:
+                return _exit_error(self._main.f_globals[values[-3]])
         return UNKNOWN_EXIT
 
     def _has_main_returned(self) -> bool | None:
@@ -126,6 +129,10 @@ class ProcessExit:
         monitoring.use_tool_id(tool, "legm")
         monitoring.register_callback(tool, monitoring.events.PY_UNWIND, left)
         monitoring.set_events(tool, monitoring.events.PY_UNWIND)
+
+
+def _exit_error(code: object) -> str | None:
+    return None if code in (None, 0) else f"SystemExit: {code}"
 
 
 PROCESS_EXIT = ProcessExit()

@@ -35,6 +35,7 @@ NORMAL = [
     "raise SystemExit()",
     "raise SystemExit(0)",
     "raise SystemExit(None)",
+    "code = zero()\nraise SystemExit(code)",
     "try:\n    sys.exit(3)\nexcept SystemExit:\n    pass",
     "try:\n    leave()\nexcept SystemExit:\n    pass",
     "one = threading.Thread(target=leave)\none.start()\none.join()",
@@ -45,6 +46,8 @@ FAILED = {
     "exit(2)": "SystemExit: 2",
     "raise SystemExit(1)": "SystemExit: 1",
     "raise SystemExit('no data')": "SystemExit: no data",
+    "code = zero() + 3\nraise SystemExit(code)": "SystemExit: 3",
+    "sys.exit(zero() + 3)": "SystemExit: 3",
     "1 / 0": "ZeroDivisionError: division by zero",
     "try:\n    sys.exit(3)\nfinally:\n    zero()": "SystemExit: 3",
 }
