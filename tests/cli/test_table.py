@@ -180,3 +180,15 @@ def test_what_cannot_be_written_is_reported(path, tmp_path):
     assert "--lower names 'test_accuracy', which is not one of the table's metrics" in message
     both = misused("table", path, "loss", "--lower", "loss", "--higher", "best_loss")
     assert "--lower and --higher both name 'best_loss'" in both
+
+
+@pytest.mark.parametrize("format", ["md", "tex", "csv"])
+def test_a_text_that_no_encoding_has_is_written_as_an_escape(tmp_path, format):
+    for name in ("a\udc80b", "another"):
+        with ExperimentHandler(tmp_path / "root", "e") as handler:
+            handler.set_param("name", name)
+            handler.start()
+            handler.set_metric("loss", 0.5)
+    written = tmp_path / f"table.{format}"
+    shown("table", tmp_path / "root" / "e", "loss", "-o", written)
+    assert "udc80" in written.read_text(encoding="utf-8")

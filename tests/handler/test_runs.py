@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import gc
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -986,3 +988,27 @@ def test_an_interrupt_while_a_value_is_recorded_leaves_complete_rows(tmp_path, t
         assert (values(result, "a"), values(result, "b")) == ([0, 1, 2], [0, 3, 4])
         assert [h.steps.tolist() for h in result.histories.values()] == [[0, 1, 2]] * 2
     assert result.points == 6
+
+
+def test_a_best_metric_beside_others_that_was_never_set_is_refused_with_the_closest(tmp_path):
+    handler = ExperimentHandler(tmp_path, "e")
+    handler.start()
+    handler.set_metric("val_loss", 0.5)
+    with pytest.raises(MetricError, match="'val_los', which was never set; did you mean 'val_loss'"):
+        handler.set_best("early_stopping", metric="val_los")
+    handler.set_best("early_stopping", metric="val_loss", higher_better=False)
+    assert handler.log().rule.metric == "val_loss"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_of_a_handler_reads_and_records_nothing(tmp_path, copied):
+    handler = ExperimentHandler(tmp_path, "e")
+    handler.set_param("lr", 0.1)
+    handler.start()
+    other = copied(handler)
+    assert other.lr == 0.1
+    other.set_metric("loss", 9.0)
+    other.log()
+    handler.set_metric("loss", 0.5)
+    assert values(handler.log()) == [0.5]
+    assert len(list(tmp_path.rglob("*.log"))) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from legm.importers import import_runs
 from legm.records import Series, Split, Status
+from tests.support.calling import shown
 from tests.support.imported import results
 from tests.support.paths import SAMPLES
 
@@ -58,3 +60,16 @@ def test_a_folder_of_an_old_wandb_is_imported(tmp_path, sample):
     assert import_runs(tmp_path / "training" / "wandb", tmp_path / "root").is_complete
     accuracy = [0.5 + step / 8 for step in range(4)]
     check(tmp_path / "root", {"dev/val.acc": accuracy})
+
+
+def test_times_beyond_the_year_9999_keep_no_run_from_being_imported_and_shown(tmp_path):
+    source, root = tmp_path / "mlflow.db", tmp_path / "root"
+    with contextlib.closing(sqlite3.connect(source)) as database:
+        database.executescript((MLFLOW[0] / "mlflow.sql").read_text(encoding="utf-8"))
+        database.execute("UPDATE runs SET start_time = 1000000000000000000, end_time = 1000000000000000000")
+        database.execute("UPDATE metrics SET timestamp = 1000000000000000000")
+        database.commit()
+    assert import_runs(source, root).is_complete
+    check(root, {})
+    for command in (["ls", root], ["recover", root], ["best", root / "digits", "loss"]):
+        shown(*command)
