@@ -598,7 +598,7 @@ return [...document.querySelectorAll(arguments[0])].map((one) => {
 """
 
 
-@pytest.mark.parametrize("width", [1400, 820, 390])
+@pytest.mark.parametrize("width", [1400, 836, 820, 390])
 def test_long_names_stay_distinct_and_inside_the_figure(page, long_names, width):
     page.open(long_names, width=width)
     page.keep_picture(f"report-long-{width}")

@@ -54,7 +54,7 @@ function parallelNote(rows) {
 
 function shownAxes() {
   const { varying } = experiment();
-  const fitting = Math.floor(byId("parallel").clientWidth / AXIS_WIDTH) - 1; // besides the metric
+  const fitting = Math.floor(byId("axes").parentElement.clientWidth / AXIS_WIDTH) - 1; // besides the metric
   const usual = Math.min(Math.max(fitting, 1), USUAL_AXES);
   const names = state.axes ?? varying.slice(0, usual).map((one) => one.name);
   return varying.filter((one) => names.includes(one.name));
