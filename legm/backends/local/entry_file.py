@@ -192,7 +192,7 @@ class EntryFile:
                     return self.series(moved, names)
                 start = entry.start + entry.trailer.head
                 end = entry.start + entry.trailer.length - entry.trailer.own_length
-                texts = codecs.iterdecode(_entry_pieces(file, start, end), "utf-8")  # earlier ones are not ASCII
+                texts = codecs.iterdecode(_entry_pieces(file, start, end), "utf-8")  # some are not ASCII
                 return read_entry_series(texts, names)
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
