@@ -242,7 +242,7 @@ def translate_run(
         results.run_result(external.native_run, [*native, outcome])  # raises if the best step does not exist
         return TranslatedRun(external.native_run, native, outcome, {})
     records: list[Display | BestRule] = []
-    columns = columns_by_series(_points_apart(external.records(), records))
+    columns = columns_by_series(_only_points(external.records(), records))
     if external.marks_test_metrics:
         metrics = _translated_series_as_marked(columns)
     else:
@@ -293,7 +293,7 @@ def translate_run(
     )
 
 
-def _points_apart(
+def _only_points(
     records: Iterable[Points | Display | BestRule], others: list[Display | BestRule]
 ) -> Iterator[Points]:
     """The numbers; the other records are added to a list."""
