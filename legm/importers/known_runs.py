@@ -111,6 +111,15 @@ class KnownRuns:
                 self._group_of[run.key] = group.key
                 yield run
 
+    def number_of_runs(self) -> int | None:
+        """How many runs there are, if all are unchanged since an earlier import; None otherwise."""
+        if self._path is None or not isinstance(self._source, GroupedSource) or not self._known:
+            return None
+        groups = list(self._source.groups())
+        if not all(map(self._is_unchanged, groups)):
+            return None
+        return sum(len(self._known[group.key].runs) for group in groups)
+
     def is_unchanged(self, key: str) -> bool:
         """Whether a run is imported and equal to its source, and its source has not changed since."""
         return self._unchanged.get(self._group_of.get(key, ""), False)

@@ -204,9 +204,10 @@ class _Import:
 
     def _number_of_runs(self) -> int | None:
         """How many runs there are; None where they would have to be read to know."""
-        if isinstance(self._source, CountedSource) and not self._experiments:
-            return self._source.number_of_runs()
-        return None
+        if self._experiments or not isinstance(self._source, CountedSource):
+            return None
+        known = self._runs.number_of_runs()
+        return self._source.number_of_runs() if known is None else known
 
     def run(
         self, overrides: IdentityOverrides, given: Path | None, run_folders: int | None, *, dry_run: bool

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from legm import ExperimentHandler
 from legm.cli import main
 from legm.importers import import_runs, known_runs, pipeline
+from legm.importers.tensorboard import source as tensorboard_source
 from legm.importers.translation import translate_run
 from legm.util import stat_signatures
 from tests.support.imported import results
@@ -287,6 +288,13 @@ def tensorboard(folder: Path) -> Path:
     return Path(shutil.copytree(SAMPLES / "tensorboard" / "tf2", folder / "tf2"))
 
 
+def counting_progress(items, what, total=None):
+    """As on a terminal, where the total is asked for."""
+    if callable(total):
+        total()
+    return items
+
+
 def numbers_read(monkeypatch) -> list[str]:
     """The runs whose numbers an import reads from now on."""
     found: list[str] = []
@@ -307,7 +315,11 @@ def test_no_number_of_an_unchanged_store_is_read_again(tmp_path, monkeypatch, ma
     assert first.is_complete
     assert (first.created, len(set(read))) == (2, 2)
     read.clear()
+    scans = []
+    monkeypatch.setattr(tensorboard_source, "scan_event_files", lambda *given: scans.append(given))
+    monkeypatch.setattr(pipeline, "show_progress", counting_progress)
     again = import_runs(source, root)
+    assert scans == []
     assert (again.unchanged, again.unread, read) == (2, 2, [])
     assert (again.identities, again.configurations) == (first.identities, first.configurations)
 
