@@ -257,6 +257,7 @@ def plan(sizes: Sizes) -> Plan:
         "start_absent_values": Task(
             start.start_absent_values, {"count": sizes.absent_values, "rounds": sizes.starts}, most=3
         ),
+        "run_start": Task(start.run_start, {"rounds": sizes.imports}, most=3),
         "resume": Task(start.resume, {"rows": sizes.rows}, {"folder": ""}, most=3),
         "log_late": Task(
             write.log_late,
@@ -572,6 +573,15 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
                 f"without them {r['start_absent_values']['without'] * 1e3:.2f} ms, "
                 f"the first, which keeps them, {r['start_absent_values']['first'] * 1e3:.2f} ms"
             ),
+        ),
+        Row(
+            "run_start",
+            "the first line of a script under legm run --drop-in, later than under plain Python",
+            "s",
+            ("run_start",),
+            lambda r: r["run_start"]["run"] - r["run_start"]["plain"],
+            0.3,
+            beside=lambda r: f"plain Python: {r['run_start']['plain'] * 1e3:.0f} ms",
         ),
         Row(
             "resume",

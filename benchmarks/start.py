@@ -21,6 +21,7 @@ __all__ = [
     "imports",
     "loaded",
     "resume",
+    "run_start",
     "start",
     "start_absent_values",
     "start_in_repository",
@@ -115,6 +116,21 @@ def start_in_repository(folder: str, rounds: int) -> dict[str, float]:
             done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
             found.append(json.loads(done.stdout))
     return {name: statistics.median(one[name] for one in found) for name in found[0]}
+
+
+def run_start(folder: str, rounds: int) -> dict[str, float]:
+    """Seconds until the first line of a script runs: by plain Python, and by ``legm run`` with stand-ins."""
+    script = Path(folder, "train.py")
+    script.write_text("import time\nprint(time.time())\n")
+    plain = [sys.executable, str(script)]
+    commands = {"plain": plain, "run": [sys.executable, "-m", "legm", "run", "--drop-in", "--", *plain]}
+    found: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds + 1):  # the first one compiles what it imports
+        for name, command in commands.items():
+            began = time.time()
+            done = subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            found[name].append(float(done.stdout) - began)
+    return {name: statistics.median(seconds[1:]) for name, seconds in found.items()}
 
 
 def build_configurations(folder: str, configurations: int) -> dict[str, float]:

@@ -99,7 +99,8 @@ class ExperimentHandler:
             with ``()``, none is. They are not compared, only the handler itself has them, and everything
             that is stored, sent or shown has ``<redacted>`` in their place.
         console: whether what the process and its children print is kept with each run, until the run ends:
-            up to 10 MB, or up to another number of bytes. ``legm logs`` shows it.
+            up to 10 MB, or up to another number of bytes. ``legm logs`` shows it. None: as the environment
+            variable ``LEGM_CONSOLE`` says (1, 0 or a number of bytes), which ``legm run`` sets; else not.
         system_metrics: whether the use of processor, memory, disk, network and GPUs is recorded every 15
             seconds. It is shown with each run and is not among its metrics; ``legm[system]`` is needed.
         main_process: whether this process records. Of the processes that train one model together (torchrun,
@@ -139,7 +140,7 @@ class ExperimentHandler:
         backend_options: Mapping[str, Any] | None = None,
         strict: bool = False,
         credentials: Sequence[str] | None = None,
-        console: bool | int = False,
+        console: bool | int | None = None,
         system_metrics: bool = False,
         main_process: bool | None = None,
         provenance: bool = True,

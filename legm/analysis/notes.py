@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from legm.core.code_versions import different_code_text
+from legm.core.code_versions import different_code_note
 from legm.core.direction import merge_direction_rules
 from legm.core.seeds import looks_like_seed
 from legm.records import Configuration, Ranked
@@ -15,7 +15,6 @@ from legm.stats.value_choice import choice_note, choice_text
 __all__ = [
     "brief_notes",
     "compared_seeds_note",
-    "different_code_note",
     "left_out_note",
     "log_ranking_notes",
     "ranking_notes",
@@ -77,19 +76,6 @@ def repeated_note(repeated: int, completed: int) -> list[str]:
     fact = f"{repeated} of {completed} runs {verbs[0]} the seed of another run of the same configuration"
     advice = "--one-per-seed (in Python one_per_seed=True) takes the newest of each seed"
     return [f"{fact} and {verbs[1]} all the same: {advice}"]
-
-
-def different_code_note(codes: Iterable[Mapping[str, int]]) -> list[str]:
-    """The note that averaged runs come from different code; nothing where none do.
-
-    Args:
-        codes: of each configuration, the number of runs by the label of their code.
-    """
-    texts = list(filter(None, map(different_code_text, codes)))
-    if not texts:
-        return []
-    others = f"; so do those of {len(texts) - 1} other configuration{'s' * (len(texts) > 2)}"
-    return [f"averaged runs come from different code: {texts[0]}{others * (len(texts) > 1)}"]
 
 
 def left_out_note(counts: Iterable[Mapping[str, int]]) -> list[str]:

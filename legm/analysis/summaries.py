@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from legm.analysis import ranking
 from legm.analysis.notes import (
     brief_notes,
-    different_code_note,
     left_out_note,
     log_ranking_notes,
     repeated_note,
 )
 from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.unfinished import unfinished_curve, unfinished_statuses
-from legm.core.code_versions import count_code
+from legm.core.code_versions import count_code, different_code_note
 from legm.core.naming import readable_name
 from legm.core.selection import RunSelection
 from legm.delivery.client import BackendClient

@@ -18,6 +18,7 @@ from legm.capture.script_process import ScriptProcess
 from legm.capture.staging import StagingFolder, abandoned_staging_folders
 from legm.capture.tailers import Tailer
 from legm.capture.wandb_tailer import WandbTailer
+from legm.console.console_options import console_limit
 from legm.errors import LegmError
 from legm.importers.identity_decisions import IdentityOverrides
 from legm.importers.mlflow.run_conversion import DELETED
@@ -62,7 +63,7 @@ def capture(
     ignore: Sequence[str] = (),
     compare: Sequence[str] = (),
     name_params: Sequence[str] = (),
-    console: bool = True,
+    console: bool | int | None = None,
 ) -> Capture:
     """Run a script that logs to wandb or mlflow, and capture what it logs.
 
@@ -74,7 +75,8 @@ def capture(
         ignore: parameters that are not compared, whatever they look like.
         compare: parameters that are compared, whatever they look like.
         name_params: the parameters that make up a configuration's name, most important first.
-        console: whether what the script prints is kept with its runs.
+        console: whether what the script prints is kept with its runs, or the largest size in bytes; None: as
+            the environment variable ``LEGM_CONSOLE`` says, else it is.
 
     Returns:
         the exit status of the command, and what was captured.
@@ -82,17 +84,19 @@ def capture(
     Raises:
         CommandError: the command cannot be run.
         ParameterError: a parameter is to be both compared and not compared.
+        LegmError: the size of the console is not valid.
         StorageError: the root directory cannot be written; the command was not started.
     """
     root = Path(root)
     overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     overrides.require_consistent()
+    limit = console_limit(console, default=True)
     staging = StagingFolder.create(root, experiment, overrides)
-    script_console = ScriptConsole(staging.console, staging.begun)
+    script_console = ScriptConsole(staging.console, staging.begun, limit)
     try:
         live_ingest = LiveIngest(root, experiment, overrides, staging.folder)
         environment = staging.environment(os.environ)
-        if console:
+        if limit:
             script_console.begin()
             environment.setdefault("PYTHONUNBUFFERED", "1")  # the times of what is printed are true
         script = ScriptProcess(command, environment, staging.lock)

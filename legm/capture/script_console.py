@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from legm.console.console_options import LIMIT
 from legm.console.console_reader import read_console_line
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.runlog.file_names import CONSOLE_FILE
@@ -16,7 +17,6 @@ __all__ = ["ScriptConsole", "with_console"]
 
 log = logging.getLogger(__name__)
 
-_LIMIT = 10_000_000
 _MARGIN = 0.05  # seconds until what was printed arrives
 
 
@@ -26,18 +26,22 @@ class ScriptConsole:
     Args:
         path: the file in which it is kept until the script's runs are stored.
         begun: when the script began, in s since 1970.
+        limit: the largest size in bytes.
     """
 
-    def __init__(self, path: Path, begun: float) -> None:
+    def __init__(self, path: Path, begun: float, limit: int = LIMIT) -> None:
         self._path = path
         self._begun = begun
+        self._limit = limit
 
     def begin(self) -> None:
         """Begin to keep the console; where that fails, the script runs without."""
         from legm.console.redirection import REDIRECTION
 
         try:
-            REDIRECTION.keep(self._path, _LIMIT, outlives=True)  # the script outlives legm if that is killed
+            REDIRECTION.keep(
+                self._path, self._limit, outlives=True
+            )  # the script outlives legm if that is killed
         except OSError as error:
             log.warning("the console of the script cannot be kept: %s", error)
 

@@ -41,6 +41,7 @@ _COMMANDS = (
     "upgrade",
     "resume",
     "sync",
+    "run",
     "capture",
     "import",
     "export",

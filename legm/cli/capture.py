@@ -6,47 +6,24 @@ import dataclasses
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.import_ import import_parameter_options, import_report_dict
-from legm.cli.json_output import json_value
-from legm.cli.options import FOLDER, json_option
-from legm.cli.printing import say
+from legm.cli.basic_options import script_options
 from legm.errors import CommandError
 
-__all__ = ["capture_command"]
+if TYPE_CHECKING:
+    from legm.capture import Capture
+
+__all__ = ["capture_as_dict", "capture_command", "capture_script", "report_capture"]
 
 
 @click.command("capture", context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--root",
-    type=FOLDER,
-    envvar="LEGM_ROOT",
-    default=Path("legm-runs"),
-    show_default=True,
-    help="The root directory for the runs; also set by LEGM_ROOT.",
-)
-@click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of the script's own.")
-@import_parameter_options
-@click.option(
-    "--console/--no-console", default=True, help="Whether what COMMAND prints is kept with its runs."
-)
-@json_option
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def capture_command(
-    *,
-    root: Path,
-    experiment: str | None,
-    seed_param: tuple[str, ...],
-    ignore: tuple[str, ...],
-    compare: tuple[str, ...],
-    name_param: tuple[str, ...],
-    console: bool,
-    as_json: bool,
-    command: tuple[str, ...],
-) -> None:
+@script_options
+def capture_command(*, as_json: bool, root: Path, command: tuple[str, ...], **options: Any) -> None:
     """Run a script and capture what it logs to wandb or mlflow.
 
     COMMAND runs with its own wandb and mlflow, which log to private stores instead of a server:
@@ -54,12 +31,31 @@ def capture_command(
     When it has ended, they are compared with what it logged. The exit status is that of COMMAND. What
     --json prints is the last line of the standard output.
     """
-    from legm.capture.capture_report import capture_report_lines
+    done = capture_script(command, root, **options)
+    if as_json:
+        click.echo(json.dumps(capture_as_dict(done)))
+    else:
+        report_capture(done, root)
+    sys.exit(done.status)
+
+
+def capture_script(
+    command: Sequence[str],
+    root: Path,
+    *,
+    experiment: str | None,
+    seed_param: tuple[str, ...],
+    ignore: tuple[str, ...],
+    compare: tuple[str, ...],
+    name_param: tuple[str, ...],
+    console: bool | None,
+) -> Capture:
+    """Capture a script with the options of the command; exits where the script cannot be run."""
     from legm.capture.capturing import capture
 
     logging.getLogger("legm.capture").setLevel(logging.WARNING)
     try:
-        done = capture(
+        return capture(
             command,
             root,
             experiment=experiment,
@@ -72,11 +68,21 @@ def capture_command(
     except CommandError as error:
         click.echo(f"legm: {error}", err=True)
         sys.exit(error.status)
-    if as_json:
-        stores = done.kept_stores and str(done.kept_stores)
-        reports = [import_report_dict(report) for report in done.reports]
-        say(json.dumps(json_value({**dataclasses.asdict(done), "reports": reports, "kept_stores": stores})))
-    else:
-        for line in capture_report_lines(done, root):
-            click.echo(f"legm: {line}", err=True)
-    sys.exit(done.status)
+
+
+def capture_as_dict(done: Capture) -> Any:
+    """What a capture did, for JSON."""
+    from legm.cli.import_ import import_report_dict
+    from legm.cli.json_output import json_value
+
+    stores = done.kept_stores and str(done.kept_stores)
+    reports = [import_report_dict(report) for report in done.reports]
+    return json_value({**dataclasses.asdict(done), "reports": reports, "kept_stores": stores})
+
+
+def report_capture(done: Capture, root: Path) -> None:
+    """Print what a capture did on standard error."""
+    from legm.capture.capture_report import capture_report_lines
+
+    for line in capture_report_lines(done, root):
+        click.echo(f"legm: {line}", err=True)

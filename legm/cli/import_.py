@@ -4,46 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.basic_options import import_parameter_options, json_option, names_option
 from legm.cli.json_output import print_json
-from legm.cli.options import json_option, path_argument
+from legm.cli.options import path_argument
 from legm.cli.printing import say
 
 if TYPE_CHECKING:
     from legm.importers.pipeline import Report
 
-__all__ = ["import_command", "import_parameter_options", "import_report_dict"]
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _import_parameter_names(option: str, what: str) -> Callable[[F], F]:
-    return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
-
-
-def import_parameter_options(function: F) -> F:
-    """The options that override which parameters are compared."""
-    for option, what in (
-        ("--name-param", "A parameter that appears in the names of configurations"),
-        ("--compare", "A parameter that is compared, whatever it looks like"),
-        ("--ignore", "A parameter that is not compared"),
-        ("--seed-param", "A parameter that is a seed, and therefore not compared"),
-    ):
-        function = _import_parameter_names(option, what)(function)
-    return function
+__all__ = ["import_command", "import_report_dict"]
 
 
 @click.command("import")
 @click.argument("source")
 @path_argument("root")
 @click.option("--dry-run", is_flag=True, help="Only report what would be done.")
-@_import_parameter_names("--experiment", "Only this experiment of the source")
+@names_option("--experiment", "Only this experiment of the source")
 @import_parameter_options
 @click.option(
     "--identity",

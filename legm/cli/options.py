@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from legm.cli.basic_options import FOLDER, json_option
 from legm.cli.completion_values import (
     complete_aggregation,
     complete_backend,
@@ -44,18 +45,6 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 _UNFINISHED = tuple(status.value for status in Status if status is not Status.COMPLETED)
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
-
-
-def json_option(function: F) -> F:
-    """``--json``: print JSON."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Print JSON; NaN and infinities are the strings nan, inf, -inf.",
-    )(function)
 
 
 def path_argument(name: str, **more: Any) -> Callable[[F], F]:

@@ -177,10 +177,11 @@ def _plot_configuration(
 ) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief_notes, different_code_note, left_out_note, repeated_note
+    from legm.analysis.notes import brief_notes, left_out_note, repeated_note
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
+    from legm.core.code_versions import different_code_note
     from legm.core.naming import readable_name
 
     if asked.bars or asked.top is not None:

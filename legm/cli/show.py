@@ -216,7 +216,8 @@ class _ShownChoices:
 
     def notes(self, keys: Iterable[str]) -> list[str]:
         """What a user should know about the aggregates."""
-        from legm.analysis.notes import different_code_note, repeated_note
+        from legm.analysis.notes import repeated_note
+        from legm.core.code_versions import different_code_note
         from legm.stats.value_choice import choice_note
 
         return [

@@ -149,7 +149,8 @@ def table_command(
 
 def _table_notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
     """What a reader of the table should know about its values."""
-    from legm.analysis.notes import brief_notes, different_code_note, ranking_notes, repeated_note
+    from legm.analysis.notes import brief_notes, ranking_notes, repeated_note
+    from legm.core.code_versions import different_code_note
     from legm.stats.number_formatting import spread_description
 
     notes = [note for one, them in ranked.items() for note in ranking_notes(one.key, them)[:1]]

@@ -12,26 +12,29 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
+from legm.compat.script_observation import ObservedRun
 from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.naming import check_name
-from legm.core.origins import DROP_IN
+from legm.core.origins import DROP_IN, IMPORTED
 from legm.core.plain_form import to_plain
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
-from legm.records import BestRule, Display, Outcome, Plain, Run, Status
+from legm.records import BestRule, Display, Outcome, Plain, Resumption, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.recorded_values import recorded_rounding_problem, to_recorded_value
@@ -71,6 +74,7 @@ class ScriptRun:
         description: the run's description; "" for none.
         earlier: the stored run to resume; None for a new run.
         notes: name, tags and other metadata.
+        observed: where the run comes from, and what is printed; None where that is not recorded.
 
     Raises:
         LegmError: the backend or the root directory cannot be used.
@@ -86,7 +90,9 @@ class ScriptRun:
         description: str = "",
         earlier: RunSnapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
+        observed: ObservedRun | None = None,
     ) -> None:
+        self._observed = observed
         self.key = key
         self.experiment = experiment
         self.status = Status.RUNNING
@@ -115,6 +121,7 @@ class ScriptRun:
         self._has_begun = False
         self._run: Run | None = None if earlier is None else earlier.run
         self._folder: Path | None = None if earlier is None else earlier.folder
+        self._of_other_process = earlier is not None
         self._late_parameters = self._late_notes = self._completed = False
         self.changed = False
         """Whether anything was logged since the run ended."""
@@ -244,9 +251,9 @@ class ScriptRun:
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run; whatever is logged later reopens it."""
         if os.getpid() == self._pid:  # otherwise it belongs to the parent process
-            self.calls.run(partial(self._end, status, error))
+            self.calls.run(partial(self._end, status, error, sys.exc_info()[1]))
 
-    def _end(self, status: Status, error: str | None = None) -> None:
+    def _end(self, status: Status, error: str | None = None, cause: BaseException | None = None) -> None:
         with self._lock:
             session = self._open_session()
             if self._late_parameters or (self._completed and status is not Status.COMPLETED):
@@ -262,6 +269,8 @@ class ScriptRun:
             else:
                 self._session = None
                 session.is_logged = False
+                if status is Status.FAILED and cause is not None:
+                    session.note_error(cause)
                 session.end(Outcome(status, time.time(), error))
             self.status, self.ended, self.changed = status, time.time(), False
 
@@ -384,6 +393,13 @@ class ScriptRun:
             self.started,
             {DROP_IN: to_plain("notes", origin)},
         )
+        secrets, here = parameters.hidden_texts(), dict(run.environment)
+        drop_in = {DROP_IN: here.pop(DROP_IN)}
+        if self._observed is not None:
+            here = self._observed.environment(here, secrets)
+        of_run = dict(here if self._run is None else self._run.environment)
+        of_run.pop(IMPORTED, None)  # how earlier versions marked it
+        run = replace(run, environment=of_run | drop_in)
         if self._run is None or self._folder is None:
             session = RunSession(self._client, run)
         else:
@@ -394,6 +410,12 @@ class ScriptRun:
             self._files.update({name: kept / path.name for name, path in self._files.items()})
             for name in problems:
                 self._files.pop(name, None)
+        if self._of_other_process:
+            session.recorder.add_record(Resumption(time.time(), here))
+        if self._observed is not None:
+            root = self._settings.root
+            self._observed.begin(session, root, secrets, is_resumed=self._of_other_process)
+        self._of_other_process = False
         self._run, self._folder = run, session.folder
         self._late_parameters = self._late_notes = self._completed = False
         return session
@@ -409,6 +431,8 @@ class ScriptRun:
             if session is not None:
                 return session
         if session is not None:
+            if self._observed is not None:
+                self._observed.leave(session)
             session.wait_until_written()
             if can_delete:
                 session.release()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
+from legm.compat.script_observation import OBSERVATION
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
 from legm.compat.tracker_delivery import ExportReminders, deliver_to_trackers, split_tracker_backends
@@ -65,12 +66,20 @@ class ScriptSession:
         notes: Mapping[str, Plain] | None = None,
     ) -> ScriptRun:
         """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`."""
-        made = ScriptRun if is_main_process() else UnrecordedRun
         settings = self.settings
-        if self._trackers and is_main_process():
+        experiment = settings.experiment or experiment
+        is_recorded = is_main_process()
+        observed = OBSERVATION.of_next_run() if is_recorded else None
+        made = ScriptRun if is_recorded else UnrecordedRun
+        if self._trackers and is_recorded:
             self._reminders = self._reminders or ExportReminders(settings, self._trackers)
             self._reminders.write()
-        run = made(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
+        try:
+            run = made(settings, self.notices, kind, key, experiment, description, earlier, notes, observed)
+        except BaseException:
+            if observed is not None:
+                observed.abandon()
+            raise
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
         for one in ended[:-_MOST_HELD]:
@@ -79,6 +88,8 @@ class ScriptSession:
 
     def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[RunSnapshot]:
         """Every run of this process and every stored run, oldest first; see :func:`stored_snapshots`."""
+        if experiments is not None and self.settings.experiment:
+            experiments = [self.settings.experiment]
         own_runs = [one.snapshot() for one in self.runs.values()]
         found = {one.key: one for one in stored_snapshots(self.settings, experiments, latest=latest)}
         found |= {one.key: one for one in own_runs if experiments is None or one.experiment in experiments}
@@ -105,6 +116,7 @@ class ScriptSession:
                 run.release()  # which ends it again, if more was logged since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
+        OBSERVATION.end()
         if self.runs and self._reminders is not None:
             for problem in deliver_to_trackers(self.settings, self._trackers, self._reminders):
                 log.error("%s", problem)

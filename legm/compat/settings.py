@@ -28,6 +28,9 @@ class Settings:
         ignored: shell patterns of parameters that are not compared (``LEGM_IGNORE``).
         name_parameters: the parameters in a configuration's name, most important first
             (``LEGM_NAME_PARAMS``).
+        compared: shell patterns of parameters that are compared, whatever they look like (``LEGM_COMPARE``).
+        experiment: the experiment of all runs, instead of the script's own; "" for none
+            (``LEGM_EXPERIMENT``).
     """
 
     root: Path
@@ -35,6 +38,8 @@ class Settings:
     strict: bool = False
     ignored: tuple[str, ...] = ()
     name_parameters: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+    experiment: str = ""
 
     @staticmethod
     def of(environ: Mapping[str, str]) -> Settings:
@@ -45,8 +50,12 @@ class Settings:
             environ.get("LEGM_COMPAT_STRICT", "").lower() not in ("", "0", "false", "no"),
             _split_compat_setting(environ.get("LEGM_IGNORE", "")),
             _split_compat_setting(environ.get("LEGM_NAME_PARAMS", "")),
+            _split_compat_setting(environ.get("LEGM_COMPARE", "")),
+            environ.get("LEGM_EXPERIMENT", ""),
         )
 
     def is_compared(self, name: str) -> bool:
         """Whether a parameter distinguishes configurations: it is neither a seed nor ignored."""
+        if any(fnmatchcase(name, pattern) for pattern in self.compared):
+            return True
         return not looks_like_seed(name) and not any(fnmatchcase(name, pattern) for pattern in self.ignored)

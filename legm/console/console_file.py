@@ -37,13 +37,7 @@ class ConsoleFile:
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, flags, 0o666)
-        with contextlib.suppress(ImportError):  # Windows
-            import fcntl
-
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._fd = _open_locked(path)
         self._limit = limit
         self._lines = TerminalLines()
         self._starts: list[int] = []  # where each line of the window is
@@ -63,6 +57,26 @@ class ConsoleFile:
                 return size + 1
         return size
 
+    def move(self, path: Path) -> None:
+        """Continue in another file, behind what is in that; the old one is not deleted.
+
+        Raises:
+            OSError: it cannot be written; then nothing has changed.
+        """
+        old, self._fd = self._fd, _open_locked(path)
+        try:
+            begin = self._begin()
+            for at in range(0, self._end, 1 << 20):
+                os.lseek(old, at, os.SEEK_SET)
+                self._put(begin + at, os.read(old, min(1 << 20, self._end - at)))
+        except OSError:
+            os.close(self._fd)
+            self._fd = old
+            raise
+        os.close(old)
+        self._end += begin
+        self._starts = [begin + start for start in self._starts]
+
     def feed(self, stream: int, data: bytes, when: float) -> None:
         """Take what was printed; :meth:`write` stores it."""
         self._lines.feed(stream, data, when)
@@ -72,8 +86,11 @@ class ConsoleFile:
             self._forget_window()
 
     def note_lost(self, size: int) -> None:
-        """Say that bytes were printed faster than they could be stored."""
-        self._lost += size
+        """Say, behind what was taken so far, that bytes were printed faster than they could be stored."""
+        try:
+            self.write()
+        finally:
+            self._lost += size
         self.write()
 
     def write(self) -> None:
@@ -216,6 +233,17 @@ class ConsoleFile:
             self._key_before = self._keys[-1]
         self._lines.end_all()
         self._starts, self._keys = [], []
+
+
+def _open_locked(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, flags, 0o666)
+    with contextlib.suppress(ImportError):  # Windows
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
 
 
 def _note(size: int, why: str) -> bytes:

@@ -5,9 +5,10 @@ and which outlives the training for as long as a child of it prints; in a thread
 started. One thread passes on, another one writes the files: a disk that is slow or full delays no output.
 
 Orders arrive on a socket as lines of JSON: ``{"open": path, "limit": bytes, "outlives": bool}``, which says
-whether the file is kept after the process that ordered it has ended, and ``{"close": path}``. They are
-answered by ``{"opened": path}`` when what is printed from now on is kept, and by ``{"closed": path}`` when
-all that was printed before is in the file. A ``problem`` of a file is reported once.
+whether the file is kept after the process that ordered it has ended, ``{"move": path, "to": path}``, and
+``{"close": path}``. They are answered by ``{"opened": path}`` when what is printed from now on is kept, by
+``{"moved": path}`` with the path at which the file is then, and by ``{"closed": path}`` when all that was
+printed before is in the file. A ``problem`` of a file is reported once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _CHUNK = 1 << 16
 _INTERVAL = 0.25  # seconds between two writes of the files
 _RETRY = 1.0  # seconds until a file that could not be written is tried again
 _LONGEST_QUEUE = 16 << 20  # bytes that wait to be written
+_MOST_UNWRITTEN = 1 << 20  # bytes that are taken from the queue before the files are written
 _AFTER_END = 5.0  # seconds for which a file is written after the process that ordered it has ended
 _SIZE_INTERVAL = 1.0  # seconds between two looks at the size of a terminal
 _STILL = 0.02  # seconds without output after which a terminal has nothing more to give
@@ -146,6 +148,8 @@ class OutputPump:
                 self._open_files[order["open"]] = order["outlives"]
                 self._put(order)
                 self._answer({"opened": order["open"]})
+            elif "move" in order:
+                self._put(order)
             else:
                 self._open_files.pop(order["close"], None)
                 self._put(order)
@@ -177,6 +181,7 @@ class OutputPump:
                 self._urgent.wait(_INTERVAL)
             self._wake.clear()
             self._urgent.clear()
+            unwritten = 0
             while self._queue:
                 one = self._queue.popleft()
                 if one is None:
@@ -186,12 +191,19 @@ class OutputPump:
                     continue
                 if isinstance(one, tuple):
                     self._size -= len(one[1])
+                    unwritten += len(one[1])
                 for path, file in files.items():
                     if file is not None:
                         self._attempt(path, troubled, _feed, file, one)
-            for path, file in files.items():
-                if file is not None:
-                    self._attempt(path, troubled, type(file).write, file)
+                if unwritten > _MOST_UNWRITTEN:
+                    unwritten = 0
+                    self._write_all(files, troubled)
+            self._write_all(files, troubled)
+
+    def _write_all(self, files: dict[str, ConsoleFile | None], troubled: set[str]) -> None:
+        for path, file in files.items():
+            if file is not None:
+                self._attempt(path, troubled, type(file).write, file)
 
     def _obey(self, order: dict[str, Any], files: dict[str, ConsoleFile | None], troubled: set[str]) -> None:
         from pathlib import Path
@@ -206,12 +218,32 @@ class OutputPump:
 
             self._attempt(path, troubled, begin)
             return
+        if "move" in order:
+            self._move(order["move"], order["to"], files)
+            return
         path = order["close"]
         file = files.pop(path, None)
         if file is not None:
             self._attempt(path, troubled, file.close)
         troubled.discard(path)
         self._answer({"closed": path})
+
+    def _move(self, path: str, to: str, files: dict[str, ConsoleFile | None]) -> None:
+        from pathlib import Path
+
+        file, at = files.get(path), path
+        if file is not None:
+            try:
+                file.move(Path(to))
+            except OSError as error:
+                self._answer({"problem": f"{to}: {error}"})
+            else:
+                at = to
+                files[to] = files.pop(path)
+                self._open_files[to] = self._open_files.pop(path, False)
+                with contextlib.suppress(OSError):
+                    os.unlink(path)  # noqa: PTH108 - quicker to import
+        self._answer({"moved": at})
 
     def _attempt(self, path: str, troubled: set[str], call: Any, *arguments: Any) -> None:
         """Do something with a file; what goes wrong is reported once, until it works again."""

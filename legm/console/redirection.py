@@ -60,6 +60,12 @@ class Redirection:
                 self._active = _Active()
                 self._active.open(path, limit, outlives)
 
+    def move(self, path: Path, to: Path) -> bool:
+        """Continue a file at another path, behind what is there; returns whether it is there now."""
+        with self._lock:
+            active = self._of_this_process()
+            return active is not None and str(path) in active.files and active.move(str(path), str(to))
+
     def note(self, path: Path, text: str) -> None:
         """Keep a text that was not printed, in every file that is kept."""
         with self._lock:
@@ -101,6 +107,7 @@ class _Active:
         self._wrapped: list[tuple[Any, Any]] = []
         self._opening = ""
         self._opened = threading.Event()
+        self._moved_to, self._moved = "", threading.Event()
         self._is_ending = False
         self.is_working = True
         self._is_recording = True
@@ -142,6 +149,17 @@ class _Active:
         """Wait until what was printed before is passed on, which does not belong to the file opened last."""
         self._opened.wait(_PATIENCE)
 
+    def move(self, path: str, to: str) -> bool:
+        """Continue a file at another path."""
+        self.files[to] = threading.Event()  # until it has moved: where the pump ends, both are over
+        self._moved_to, self._moved = path, threading.Event()
+        self._order({"move": path, "to": to})
+        if self.is_working:
+            self._moved.wait(_PATIENCE)
+        has_moved = self._moved_to == to
+        del self.files[path if has_moved else to]
+        return has_moved
+
     def close(self, path: Path) -> None:
         """End a file, and wait until all of it is written."""
         _flush()
@@ -169,6 +187,9 @@ class _Active:
                 elif "opened" in answer:
                     if answer["opened"] == self._opening:
                         self._opened.set()
+                elif "moved" in answer:
+                    self._moved_to = answer["moved"]
+                    self._moved.set()
                 elif (closed := self.files.get(answer["closed"])) is not None:
                     closed.set()
         if self._process is not None:
@@ -176,7 +197,7 @@ class _Active:
         if not self._is_ending:
             self.is_working = False
             self._restore()
-            for waited_for in (self._opened, *self.files.values()):
+            for waited_for in (self._opened, self._moved, *list(self.files.values())):
                 waited_for.set()
             log.error("the console is no longer kept: the process that passed it on has ended")
             self._pass_on_by_itself()

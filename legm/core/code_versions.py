@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from legm.core.run_environment import STRETCHES
 from legm.records import Plain
 
-__all__ = ["code_label", "count_code", "different_code_text"]
+__all__ = ["code_label", "count_code", "different_code_note", "different_code_text"]
 
 _THEN = " then "  # between the labels of a resumed run
 _SHORT = 7  # characters of a commit's hash
@@ -72,6 +72,19 @@ def different_code_text(code: Mapping[str, int]) -> str:
         runs = f"{code[label]}{'' if shown else ' run' if code[label] == 1 else ' runs'}"
         shown.append(f"{runs} of {_readable(label, with_changes)}")
     return ", ".join(shown)
+
+
+def different_code_note(codes: Iterable[Mapping[str, int]]) -> list[str]:
+    """The note that averaged runs come from different code; nothing where none do.
+
+    Args:
+        codes: of each configuration, the number of runs by the label of their code.
+    """
+    texts = list(filter(None, map(different_code_text, codes)))
+    if not texts:
+        return []
+    others = f"; so do those of {len(texts) - 1} other configuration{'s' * (len(texts) > 2)}"
+    return [f"averaged runs come from different code: {texts[0]}{others * (len(texts) > 1)}"]
 
 
 def _readable(label: str, with_changes: Mapping[str, int]) -> str:

@@ -114,7 +114,7 @@ class RunStarter:
             from legm.console.run_console import RunConsole
 
             limit = self.options.console_limit
-            session.companions.append(RunConsole(session.folder, session.run.run_id, limit, session))
+            session.companions.append(RunConsole.of_run(session.folder, session.run.run_id, limit, session))
         if self.options.has_system_metrics:
             sampler = SystemSampler(session.run, session.folder, session.recorder.add_record, session)
             session.companions.append(sampler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from legm.core.code_versions import different_code_note
 from legm.core.direction import merge_direction_rules
 from legm.core.display_names import display_names, truncate_distinct_names
 from legm.core.naming import readable_name
@@ -97,6 +98,9 @@ def plot_bars(
     style = Style.of(style)
     unnamed = _unnamed_bars([one for ranking in rankings.values() for one in ranking[:_MAX_BARS]])
     panels = [_make_bar_panel(key, ranking, unnamed) for key, ranking in rankings.items()]
+    every_shown = {one.configuration.fingerprint: one for panel in panels for one in panel.shown}
+    for note in different_code_note(one.code for one in every_shown.values()):
+        panels[0] = replace(panels[0], caption=f"{panels[0].caption}; {note}")
     plan = _plan_bar_layout(panels, style)
     line, base = style.size("ytick.labelsize"), style.size("font.size")
     pitch = (3.2 if plan.above else 2.2) * line

@@ -25,6 +25,7 @@ from legm.provenance.notebook import is_interactive, read_notebook
 from legm.provenance.scheduler import read_scheduler
 from legm.records import Artifact, EnvironmentUpdate, Plain, Record
 from legm.runlog.user_files import UserFiles
+from legm.util.real_libraries import real_module_names
 
 if TYPE_CHECKING:
     from legm.provenance.distributions import InstalledDistributions
@@ -201,7 +202,7 @@ class ProvenanceCollector:
         if self._thread.is_alive():
             log.info("the run ended before all was known of where it comes from")
         distributions = _facts.distributions
-        imported = {} if distributions is None else distributions.imported(list(sys.modules))
+        imported = {} if distributions is None else distributions.imported(real_module_names())
         with self._lock:
             if self._is_over:
                 return []

@@ -7,12 +7,21 @@ import sys
 
 from legm.errors import BackendError
 
-__all__ = ["is_library_redirected", "require_real_library"]
+__all__ = ["is_library_redirected", "real_module_names", "require_real_library"]
 
 
 def is_library_redirected() -> bool:
     """Whether ``import wandb`` and ``import mlflow`` are the stand-ins in this process."""
     return any(getattr(finder, "provides_stand_ins", False) for finder in sys.meta_path)
+
+
+def real_module_names() -> list[str]:
+    """The full names of all imported modules, without stand-ins."""
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if not getattr(getattr(module, "__loader__", None), "provides_stand_ins", False)
+    ]
 
 
 def require_real_library(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 import legm
 from legm import ExperimentHandler
 from legm.cli import main
-from tests.support.repositories import Repository
+from tests.support.repositories import Repository, run_git
 
 SCRIPT = """
 import sys
@@ -113,6 +114,51 @@ def test_the_commands_bring_the_code_back_and_run_it(repository, root, tmp_path,
         assert (tmp_path / str(seed) / f"code-{repository.head[:7]}" / "src" / "train.py").exists()
 
 
+@pytest.mark.skipif(shutil.which("sh") is None, reason="a shell")
+def test_without_the_repository_the_same_tree_comes_from_its_remote(tmp_path, monkeypatch):
+    """With a changed, a deleted, a renamed, an executable and two new files, of names that need quoting."""
+    files = {
+        "src/train.py": SCRIPT,
+        "src/library.py": "scale = 1\n",
+        "old name.txt": "kept\n",
+        "gone.txt": "1\n",
+    }
+    made = Repository(tmp_path / "first" / "code", **files)
+    run_git(tmp_path, "clone", "-q", "--bare", str(made.folder), "remote.git")
+    made.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+    made.write(
+        {"src/library.py": "scale = 4\n", "new ä.txt": "without an end", "src/more/new.py": "#!/bin/sh\n"}
+    )
+    (made.folder / "src" / "more" / "new.py").chmod(0o755)
+    made.git("mv", "old name.txt", "new name.txt")
+    (made.folder / "gone.txt").unlink()
+    root = tmp_path / "runs"
+    train(made, root, 1)
+    expected = tree(made.folder)
+    made.folder.parent.rename(tmp_path / "away")  # another machine
+    (tmp_path / "fresh").mkdir()
+    monkeypatch.chdir(tmp_path / "fresh")
+    commands = call("show", root / runs_of(root)[1], "--reproduce").replace(f"{root} ", f"{tmp_path}/again ")
+    variables = {**os.environ, "PYTHONPATH": str(Path(legm.__file__).parents[1])}
+    done = subprocess.run(
+        ["sh", "-e"], input=commands, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "loss 2.0" in done.stdout
+    assert "git clone" in commands
+    (code,) = (tmp_path / "fresh").iterdir()
+    assert tree(code) == expected
+
+
+def tree(folder: Path) -> dict[str, tuple[bytes, bool]]:
+    """The content of each file, and whether it is executable."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), os.access(path, os.X_OK))
+        for path in folder.rglob("*")
+        if path.is_file() and not {".git", "__pycache__"} & set(path.parts)
+    }
+
+
 def test_without_the_repository_its_remote_is_cloned():
     from legm.core.run_origin import reproduce_commands
 
@@ -170,6 +216,29 @@ def test_different_code_is_reported_once_wherever_it_is_averaged(repository, roo
     with caplog.at_level(logging.WARNING, "legm"):
         handler.aggregate_results()
     assert caplog.text.count(text) == 1
+
+
+def text_of_picture(path: Path) -> str:
+    """The words of an SVG, which names each line of them in a comment."""
+    return " ".join(re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8")))
+
+
+def test_different_code_is_reported_under_a_table_and_in_pictures(repository, root, tmp_path):
+    text = f"averaged runs come from different code: 2 runs of {repository.head[:7]}, 1 of"
+    assert call("table", root / "e", "loss").count(text) == 1
+    picture = tmp_path / "picture.svg"
+    for path, *options in ((root / "e", "--bars"), (root / "e",), (root / "e" / "_0",)):
+        found = json.loads(call("plot", path, "loss", *options, "-o", picture, "--json"))
+        assert [note for note in found["notes"] if note.startswith(text)], options
+        assert text_of_picture(picture).count(text) == 1, options
+
+
+def test_the_reports_page_has_it_beside_the_configuration(repository, root, tmp_path):
+    page = tmp_path / "report.html"
+    call("report", root, "-o", page)
+    found = re.search(r'id="content">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    ((row,),) = [one["rows"] for one in json.loads(found[1])["experiments"]]
+    assert row["code"].startswith(f"2 runs of {repository.head[:7]}, 1 of {repository.head[:7]} with changes")
 
 
 def test_equal_code_is_not_reported(tmp_path, monkeypatch):

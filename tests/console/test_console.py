@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler, LegmError
+from legm.console.console_file import ConsoleFile
+from legm.console.console_options import console_limit
 from legm.console.console_reader import read_console_line
 from legm.records import Artifact
 from legm.runlog.file_names import CONSOLE_FILE
@@ -376,6 +378,67 @@ def test_a_backend_that_keeps_files_gets_the_console(tmp_path):
     (artifact,) = [one for one in read_log(log).records if isinstance(one, Artifact)]
     assert artifact.name == CONSOLE_FILE
     assert "kept" in lines(Path(artifact.path))
+
+
+def test_nothing_is_lost_of_what_is_printed_fast_within_the_limits(tmp_path):
+    trained(tmp_path, "for number in range(150_000):\n    print(number, 'x' * 20)\nhandler.log()\n")
+    (path,) = consoles(tmp_path)
+    assert [int(line.split()[0]) for line in lines(path)] == list(range(150_000))
+
+
+def test_what_was_lost_is_said_between_what_came_before_and_after(tmp_path):
+    console = ConsoleFile(tmp_path / "console.txt", 10_000)
+    console.feed(1, b"before\nhalf", 1.0)
+    console.note_lost(1_000)
+    console.feed(1, b"after\n", 2.0)
+    console.close()
+    before, half, note, after = (tmp_path / "console.txt").read_text().splitlines()
+    assert (before.endswith("Z before"), half.endswith("Z half"), after.endswith("Z after")) == (True,) * 3
+    assert note.startswith("[...] 1,000 bytes left out")
+
+
+def test_a_file_that_moves_continues_behind_what_is_there(tmp_path):
+    console = ConsoleFile(tmp_path / "early.txt", 10_000)
+    console.feed(1, b"first\n 10 %", 1.0)
+    console.write()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "console.txt").write_text("earlier, without an end")
+    console.move(tmp_path / "run" / "console.txt")
+    console.feed(1, b"\r100 %\nlast\n", 2.0)
+    console.close()
+    read = (tmp_path / "run" / "console.txt").read_text().splitlines()
+    assert [line.partition("Z ")[2] or line for line in read] == [
+        "earlier, without an end",
+        "first",
+        "100 %",
+        "last",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "size"),
+    [
+        ("1", None, 10_000_000),
+        ("20000", None, 20_000),
+        ("0", True, 0),
+        ("1", False, 0),
+        ("1", 30_000, 30_000),
+    ],
+)
+def test_the_environment_decides_where_the_program_does_not(monkeypatch, given, asked, size):
+    assert (console_limit(None), console_limit(None, default=True)) == (0, 10_000_000)
+    monkeypatch.setenv("LEGM_CONSOLE", given)
+    assert console_limit(asked) == size
+
+
+def test_a_handler_that_does_not_say_keeps_what_the_environment_asks_for(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("LEGM_CONSOLE", "1")
+    handler = ExperimentHandler(tmp_path, "e")
+    handler.start()
+    os.write(1, b"of the run\n")
+    handler.log()
+    assert lines(*consoles(tmp_path)) == ["of the run"]
+    assert capfd.readouterr().out == "of the run\n"
 
 
 def test_nothing_is_kept_unless_asked(tmp_path):

@@ -39,6 +39,12 @@ if "--kill" in sys.argv:
     handler.flush()
     time.sleep(float(sys.argv[-1]))
     os.kill(os.getpid(), signal.SIGKILL)
+if "--late" in sys.argv:
+    import threading, time
+    while any(one.name == "legm-provenance" for one in threading.enumerate()):
+        time.sleep(0.01)  # until all that can be known before the end is recorded
+    assert "tqdm" not in sys.modules
+    import tqdm
 handler.set_metric("loss", 0.5)
 handler.log()
 """
@@ -92,6 +98,12 @@ def test_a_run_has_its_command_code_machine_and_versions(repository, tmp_path):
     assert found["distributions"]["PyYAML"]
     assert "pytest" not in found["distributions"]
     assert {"os", "cpu", "memory", "host", "python", "legm", "pid"} <= found.keys()
+
+
+def test_versions_are_of_what_is_imported_when_the_run_ends(repository, tmp_path):
+    train(repository, tmp_path / "runs", "--late")
+    (result,) = runs_in(tmp_path / "runs")
+    assert result.run.environment["distributions"]["tqdm"]
 
 
 def test_uncommitted_changes_are_kept_as_a_file_of_the_run(repository, tmp_path):

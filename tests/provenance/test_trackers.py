@@ -34,12 +34,13 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def train(prepared: Prepared, repository: Repository, root: Path, backend: str) -> None:
+def train(prepared: Prepared, repository: Repository, root: Path, backend: str, **environment: str) -> None:
     variables = {
         **os.environ,
         "LEGM_PROVENANCE": "1",
         "PYTHONPATH": str(Path(legm.__file__).parents[1]),
         "WANDB_MODE": "offline",
+        **environment,
     }
     prepare_store(root / "mlflow.db")
     prepared.run(["train.py", root, backend], cwd=repository.folder, env=variables, check=True)
@@ -67,6 +68,18 @@ def test_mlflow_has_its_own_tags_and_all_of_it_is_read_back(repository, prepared
     local = only_run(root, "local").run.environment
     assert local["git"]["patch"]["bytes"]
     assert only_run(root, "mlflow").run.environment == local
+
+
+def test_without_provenance_mlflow_has_no_tags_of_it(repository, prepared, tmp_path):
+    root = tmp_path / "runs"
+    train(prepared, repository, root, "mlflow", LEGM_PROVENANCE="0")
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("e")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.data.tags["legm.kind"] for run in runs} == {"run", "configuration"}
+    assert [name for run in runs for name in run.data.tags if name.startswith("mlflow.source")] == []
 
 
 def test_wandb_says_where_a_run_of_this_process_comes_from_and_it_is_read_back(

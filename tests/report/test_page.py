@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,8 @@ from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.testing.memory import MemoryBackend
+from tests.support.browsing import keep_picture
+from tests.support.different_code import make_runs_of_different_code
 from tests.support.waiting import until
 
 HOSTILE = "<script>document.title='taken'</script>"
@@ -140,8 +141,7 @@ class Page:
 
     def keep_picture(self, name: str) -> None:
         """For a user to look at, where one asks for it."""
-        if folder := os.environ.get("LEGM_PICTURES"):
-            self.browser.save_screenshot(f"{folder}/{name}.png")
+        keep_picture(self.browser, name)
 
 
 @pytest.fixture
@@ -711,4 +711,38 @@ def test_five_hundred_configurations_of_twenty_seeds_are_answered(page, tmp_path
     assert lines <= 40 + 20
     disabled = page.run("return document.querySelectorAll('#table tbody input:disabled').length")
     assert disabled > 0  # no more than forty curves at once
+    assert page.problems() == []
+
+
+# Where runs come from
+
+
+@pytest.fixture(scope="module")
+def different_code(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a page of runs whose code differs, of which one was resumed."""
+    root = tmp_path_factory.mktemp("code") / "results"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make_runs_of_different_code(root, monkeypatch)
+    place = root.parent / "report.html"
+    report.write(BackendClient(make_backend("local", root, {}), root), ["e"], place)
+    return place.as_uri()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_runs_of_different_code_are_said_and_system_metrics_are_none_of_the_metrics(
+    page, different_code, width, theme
+):
+    page.open(different_code, width=width, theme=theme)
+    page.keep_picture(f"code-{width}-{theme}")
+    body = page.run("return document.body.innerText")
+    said = "averaged runs come from different code: 1 run of aaaaaaa, 1 of aaaaaaa with changes, 1 of aaaaaaa"
+    assert f"{said} then bbbbbbb" in body
+    assert "system/" not in page.run("return document.body.textContent")
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    page.click("#table tbody tr[data-row] .open")
+    page.keep_picture(f"code-open-{width}-{theme}")
+    opened = page.run("return document.body.innerText")
+    assert "preempted" in opened
+    assert page.run("return document.documentElement.scrollWidth") <= width
     assert page.problems() == []

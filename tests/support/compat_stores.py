@@ -40,19 +40,20 @@ def scripts(library: str) -> list[Path]:
 
 
 def environment(**more: str) -> dict[str, str]:
+    """Of a process without the settings of whoever runs the tests, and without provenance."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("LEGM_", "WANDB_", "MLFLOW_"))
     }
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | more
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "LEGM_PROVENANCE": "0"} | more
 
 
 def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=environment(**variables),
+        env=environment(**{"LEGM_CONSOLE": "0", **variables}),
         capture_output=True,
         encoding="utf-8",
         check=False,

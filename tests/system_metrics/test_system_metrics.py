@@ -257,3 +257,26 @@ def test_system_metrics_that_mlflow_recorded_itself_are_imported_as_such(mlflow_
         ("system/cpu_utilization_percentage", 10.0 * step, step) for step in range(3)
     ]
     assert isinstance(run.run, Run)
+
+
+@pytest.mark.libraries
+@pytest.mark.usefixtures("wandb_home")
+def test_tensorboard_and_wandb_show_each_value_under_its_own_name(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from tests.support.wandb_log import RunLog
+
+    backends = {"backend": ["local", "wandb"], "backend_options": {"wandb": {"mode": "offline"}}}
+    with ExperimentHandler(tmp_path, "e", system_metrics=True, **backends) as handler:
+        handler.start()
+        handler.set_metric("loss", 1.0)
+    expected = {one.name: one.value for one in displays(tmp_path)}
+    assert len(expected) >= 6
+    (folder,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*")}
+    reader = EventAccumulator(str(folder))
+    reader.Reload()
+    drawn = {name: reader.Scalars(name)[-1].value for name in expected}  # with 32 bits
+    assert drawn == pytest.approx(expected, rel=1e-6)
+    (run,) = {path.parent for path in tmp_path.rglob("run-*.wandb")}
+    rows = RunLog(run).rows
+    assert {name: value for row in rows for name, value in row.items() if name in expected} == expected

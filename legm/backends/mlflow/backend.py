@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -260,8 +259,7 @@ class MlflowBackend:
 
     def _create(self, experiment: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         user = getpass.getuser()
-        source = {names.SOURCE_TYPE_TAG: "LOCAL", names.SOURCE_NAME_TAG: Path(sys.argv[0] or "python").name}
-        every = {**self._tags, **source, **tags, "mlflow.user": user}
+        every = {**self._tags, **tags, "mlflow.user": user}
         items = [RunTag(key, value) for key, value in every.items()]
         return self._store.create_run(experiment, user, display_milliseconds(started), items, name)
 

@@ -106,9 +106,10 @@ def source_tags(environment: Mapping[str, Plain]) -> dict[str, str]:
     """MLflow's own tags for where a run comes from, as far as its environment says."""
     git, script = environment.get("git"), environment.get("script")
     git = git if isinstance(git, dict) else {}
+    local = "LOCAL" if environment.get("command") else ""
     found = {
         names.SOURCE_NAME_TAG: script,
-        names.SOURCE_TYPE_TAG: "NOTEBOOK" if environment.get("notebook") else "",
+        names.SOURCE_TYPE_TAG: "NOTEBOOK" if environment.get("notebook") else local,
         names.GIT_COMMIT_TAG: git.get("commit"),
         names.GIT_BRANCH_TAG: git.get("branch"),
         names.GIT_REMOTE_TAG: git.get("remote"),

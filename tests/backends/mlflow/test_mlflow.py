@@ -23,6 +23,8 @@ from legm.backends.mlflow.names import mlflow_metric_key, mlflow_sqlite_uri
 from legm.delivery import circuit_breaker
 from legm.delivery.client import connect_client
 from legm.records import Query, Status
+from tests.support.browsing import keep_picture
+from tests.support.different_code import make_runs_of_different_code
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
 from tests.support.mlflow_store import client, has_ended, history, only_run, prepare_store, runs
 from tests.support.sample_runs import comparable, script
@@ -473,7 +475,9 @@ def test_the_ui_command_names_the_store(tmp_path, prepared):
 
 
 @pytest.mark.slow
-def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflow_store, tmp_path, browser):
+def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
+    mlflow_store, tmp_path, browser, monkeypatch
+):
     from selenium.webdriver.support.ui import WebDriverWait
 
     for seed in range(2):
@@ -486,8 +490,11 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflo
                 handler.set_metric("loss", 0.25 * seed, step=step)
     handler.aggregate_results()
     handler.plot()
+    resumed = make_runs_of_different_code(tmp_path, monkeypatch, backend="mlflow")
     experiment = client(tmp_path).get_experiment_by_name("e").experiment_id
-    (parent,) = runs(client(tmp_path), "e", "tags.`legm.kind` = 'configuration'")
+    parents = runs(client(tmp_path), "e", "tags.`legm.kind` = 'configuration'")
+    (parent,) = [one for one in parents if "lenet" in one.info.run_name]
+    (run,) = runs(client(tmp_path), "e", f"tags.`legm.run_id` = '{resumed}'")
     port = free_port()
     command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--port", str(port)]
     ui = subprocess.Popen(
@@ -509,7 +516,14 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflo
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
         WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
+        shows(f"/runs/{run.info.run_id}", "train.py", "bbbbbbb")
+        keep_picture(browser, "mlflow-run")
+        shows(f"/runs/{run.info.run_id}/system-metrics", "cpu_utilization_percentage")
+        keep_picture(browser, "mlflow-system")
+        shows(f"/runs/{run.info.run_id}/artifacts/files/legm-console.txt", "epoch of seed 3")
+        keep_picture(browser, "mlflow-console")
     finally:
+        keep_picture(browser, "mlflow-last")
         browser.get("about:blank")
         ui.terminate()  # so that it stops the server, which is in a group of its own
         ui.wait(60)
