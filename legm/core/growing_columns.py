@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
 
 __all__ = ["GrowingColumn"]
 
-_PIECE = 1 << 16  # numbers of a piece
+_LARGE = 1 << 13  # numbers of a piece that is kept outside of the heap
+_SMALL = 1 << 6  # numbers of the first piece
 _WIDTH = 8  # bytes of a number
 
 
 class GrowingColumn:
     """A column of 64-bit numbers.
 
-    A long one is collected in pieces outside of the heap, each of which is given back as soon as it is copied
-    to its place in the whole: the heap would keep the gaps that several columns leave as they grow together.
+    It is collected in pieces, each an eighth of what is there already, or more in a short column. Large ones
+    are outside of the heap, and given back as soon as they are copied to their position in the whole: in the
+    heap, several columns that grow together would leave gaps.
 
     Args:
         kind: the type of the numbers.
@@ -28,36 +31,36 @@ class GrowingColumn:
 
     def __init__(self, kind: type[np.int64 | np.float64]) -> None:
         self._kind = kind
-        self._full: list[mmap.mmap] = []
-        self._parts: list[NDArray[Any]] = []  # of the piece that is not full yet
-        self._count = 0  # of their numbers
+        self._pieces: deque[NDArray[Any]] = deque()
+        self._count = 0
+        self._free = 0  # numbers that the last piece still has space for
 
     def extend(self, numbers: NDArray[Any]) -> None:
         """Add numbers at the end."""
-        while self._count + len(numbers) >= _PIECE:
-            rest = _PIECE - self._count
-            self._parts.append(np.asarray(numbers[:rest], self._kind))
-            self._full.append(_memory(_PIECE))
-            np.concatenate(self._parts, out=np.frombuffer(self._full[-1], self._kind))
-            self._parts, self._count, numbers = [], 0, numbers[rest:]
-        if len(numbers):
-            self._parts.append(np.array(numbers, self._kind))
-            self._count += len(numbers)
+        while len(numbers):
+            if not self._free:
+                self._free = max(_SMALL, min(self._count, _LARGE), self._count // 8)
+                self._pieces.append(self._memory(self._free))
+            piece, more = self._pieces[-1], numbers[: self._free]
+            start = len(piece) - self._free
+            piece[start : start + len(more)] = more
+            self._free -= len(more)
+            self._count += len(more)
+            numbers = numbers[len(more) :]
 
     def whole(self) -> NDArray[Any]:
         """All numbers; the column is empty afterwards."""
-        parts, self._parts = self._parts, []
-        rest = np.concatenate(parts) if parts else np.zeros(0, self._kind)
-        if not self._full:
-            return rest
-        size = len(self._full) * _PIECE
-        whole: NDArray[Any] = np.frombuffer(_memory(size + len(rest)), self._kind)
-        for start in range(0, size, _PIECE):
-            whole[start : start + _PIECE] = np.frombuffer(self._full.pop(0), self._kind)
-        whole[size:] = rest
+        whole, start = self._memory(self._count), 0
+        while self._pieces:
+            piece = self._pieces.popleft()
+            end = min(start + len(piece), len(whole))
+            whole[start:end] = piece[: end - start]
+            start = end
+        self._count = self._free = 0
         return whole
 
-
-def _memory(count: int) -> mmap.mmap:
-    """Memory for so many numbers, which is given back when nothing uses it any more."""
-    return mmap.mmap(-1, count * _WIDTH)
+    def _memory(self, count: int) -> NDArray[Any]:
+        """Memory for so many numbers, which is given back when nothing uses it any more."""
+        if count < _LARGE:
+            return np.empty(count, self._kind)
+        return np.frombuffer(mmap.mmap(-1, count * _WIDTH), self._kind)

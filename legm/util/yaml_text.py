@@ -34,7 +34,7 @@ _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _MAX_KEY_LENGTH = (
     100  # YAML allows a longer one (1024 characters, each of which may be escaped) only after "? "
 )
-_ARRAY_PIECE = 1 << 14  # numbers
+_ARRAY_PIECE = 1 << 12  # numbers
 _EXPONENT_WITHOUT_POINT = re.compile(r"(?<![\d.])(\d+)e")
 
 

@@ -51,7 +51,7 @@ _INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 _UNKNOWN = -1
 _REWRITE_THRESHOLD = 1 << 20  # bytes of comments
-_WRITE_SIZE = 1 << 20  # bytes of a long entry that are written at once
+_WRITE_SIZE = 1 << 18  # bytes of a long entry that are written at once
 _READ_SIZE = 1 << 16  # bytes at the end of the file that are read at once
 
 

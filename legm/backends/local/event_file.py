@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from legm.records import FloatArray, IntArray
 
-_CHUNK = 1 << 13
+_CHUNK = 1 << 12
 """The number of values encoded at once, which limits the memory that a huge batch needs."""
 
 _SESSION_START = b"_hparams_/session_start_info"

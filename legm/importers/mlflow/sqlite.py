@@ -34,7 +34,7 @@ __all__ = ["MlflowSqliteSource"]
 
 _HEADER = b"SQLite format 3\x00"
 _BESIDE = ("-wal", "-journal")  # the ends of the names of files that may have changes of the database
-_BATCH = 1 << 13  # numbers that are read at once
+_BATCH = 1 << 12  # numbers that are read at once
 _REMEDY = "Restore it from a copy; it was not changed."
 _FROM_RUNS = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
 _IS_ACTIVE = (
