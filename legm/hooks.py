@@ -481,7 +481,7 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
+    def legm_read_runs(self, query: Query) -> Iterable[RunResult | StoredRun] | None:
         """Read the runs of an experiment, each once, including failed and interrupted ones.
 
         Only the series that the query names are required. Runs may be returned in any order, and as an
@@ -491,7 +491,8 @@ class Hooks:
             query: which runs, and which of their series.
 
         Returns:
-            the runs.
+            the runs; for one whose stored files are damaged, a :class:`~legm.records.StoredRun` without a
+            result, so that it hides no other one.
         """
 
     @hookspec(firstresult=True)

@@ -547,7 +547,7 @@ class ConfigurationStatus:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A completed run as a configuration's folder has it.
+    """A run as a store has it, which may be damaged.
 
     Args:
         run_id: "" where even that cannot be read.

@@ -11,14 +11,26 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from legm.core.naming import safe_name
-from legm.records import BestRule, Configuration, Curve, History, Run, RunResult, Series, Split, Status
+from legm.records import (
+    BestRule,
+    Configuration,
+    Curve,
+    History,
+    Run,
+    RunResult,
+    Series,
+    Split,
+    Status,
+    StoredRun,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +52,7 @@ __all__ = [
     "artifact_file",
     "checked_files",
     "curve_csv",
+    "read_or_damaged",
     "result_from",
     "result_json",
     "rewound_from",
@@ -65,6 +78,10 @@ TEXTS = "texts"
 DISPLAYS = "display"
 """The group of the numbers of a run that are only shown; ``dev`` and ``test`` are those of its metrics."""
 
+_DAMAGE = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error),
+    FileNotFoundError,
+)
 _AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
 
 
@@ -104,12 +121,29 @@ def checked_files(run_id: str) -> Iterator[None]:
         a context manager in which the files are parsed.
 
     Raises:
-        ValueError: a file does not hold what was written.
+        ValueError: a file is missing, or does not hold what was written.
     """
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as cause:
+    except _DAMAGE as cause:
         raise ValueError(f"the stored files of the run {run_id} are damaged: {cause!r}") from cause
+
+
+def read_or_damaged(run_id: str, read: Callable[[], RunResult]) -> RunResult | StoredRun:
+    """Read a stored run, so that damage of its files hides no other one.
+
+    Args:
+        run_id: the id of the run.
+        read: reads it; what it raises for damaged files is described.
+
+    Returns:
+        the run; where its files are damaged, what is wrong with them.
+    """
+    try:
+        with checked_files(run_id):
+            return read()
+    except ValueError as error:
+        return StoredRun(run_id, None, str(error))
 
 
 def run_json(run: Run) -> bytes:

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from legm.core.identity import fingerprint
 from legm.core.naming import safe_name, shorten_name
 from legm.core.rewinding import without_rewound
+from legm.core.texts import escape_unprintable
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of
 from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
@@ -39,6 +40,7 @@ from legm.records import (
     RunMarks,
     RunResult,
     StoredFile,
+    StoredRun,
     Summary,
 )
 from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
@@ -122,6 +124,7 @@ class BackendClient:
         self._may_be_away = is_mirror or Capability.REMOTE in backend.capabilities
         self._breaker = circuit_breaker_of(backend, root)
         self._process = os.getpid()
+        self._reported: set[str] = set()
         self._hooks = {} if isinstance(backend, DeferredBackend) else _client_hooks(backend)
 
     # What it is
@@ -249,15 +252,44 @@ class BackendClient:
 
         Runs whose process died may still have to be finalized: :func:`legm.delivery.reading.read_runs` does
         that first.
+
+        Raises:
+            BackendError: the stored files of a run are damaged.
         """
+        for one in self._read_runs(query):
+            if isinstance(one, StoredRun):
+                cause = ValueError(one.problem)
+                raise self._failed("legm_read_runs", f" {_client_query_text(query)}", cause) from cause
+            yield one
+
+    def intact_runs_as_stored(
+        self, query: Query, report: Callable[[StoredRun], None] | None = None
+    ) -> Iterator[RunResult]:
+        """The same without the runs whose stored files are damaged.
+
+        Args:
+            query: which runs.
+            report: takes each damaged one; by default it is logged, once.
+        """
+        for one in self._read_runs(query):
+            if not isinstance(one, StoredRun):
+                yield one
+            elif report is not None:
+                report(one)
+            elif one.problem not in self._reported:
+                self._reported.add(one.problem)
+                shown = escape_unprintable(one.problem)  # the store may be somebody else's
+                log.error("%s; it is left out, and the other runs count", shown)
+
+    def _read_runs(self, query: Query) -> Iterator[RunResult | StoredRun]:
         found = self._call("legm_read_runs", query=query)
-        wanted = f"for the experiment {query.experiment!r}"
-        if query.fingerprint is not None:
-            wanted += f", configuration {query.fingerprint}"
-        return self._iterate("legm_read_runs", wanted, found or ())
+        return self._iterate("legm_read_runs", _client_query_text(query), found or ())
 
     def counts_as_stored(self, experiment: str) -> list[RunCounts]:
-        """The runs of every configuration of an experiment, counted by description; not finalized either."""
+        """The runs of every configuration of an experiment, counted by description.
+
+        They are not finalized either; those whose stored files are damaged are left out, which is logged.
+        """
         found = self._call("legm_read_counts", experiment=experiment)
         if found is not None:
             counts = self._iterate("legm_read_counts", f"for the experiment {experiment!r}", found)
@@ -267,7 +299,7 @@ class BackendClient:
             ]
         configurations = {one.fingerprint: one for one in self.configurations(experiment)}
         runs: dict[str, list[RunResult]] = {}
-        for run in self.runs_as_stored(Query(experiment)):
+        for run in self.intact_runs_as_stored(Query(experiment)):
             configuration = run.run.configuration
             configurations.setdefault(configuration.fingerprint, configuration)
             runs.setdefault(configuration.fingerprint, []).append(run)
@@ -493,6 +525,12 @@ def _client_hooks(backend: Backend) -> dict[str, Any]:
     manager = backend_plugin_manager([backend])
     names = [name for name in dir(manager.hook) if name.startswith("legm_")]
     return {name: manager.subset_hook_caller(name, []) for name in names}
+
+
+def _client_query_text(query: Query) -> str:
+    """Which runs are read, in words."""
+    wanted = f"for the experiment {query.experiment!r}"
+    return wanted if query.fingerprint is None else f"{wanted}, configuration {query.fingerprint}"
 
 
 def _client_error_with_run(arguments: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +33,16 @@ def read_runs(
     configuration: Configuration,
     description: str | None = None,
     histories: frozenset[str] | None = frozenset(),
+    report: Callable[[StoredRun], None] | None = None,
 ) -> Iterator[RunResult]:
-    """The runs of a configuration.
+    """The runs of a configuration, without those of a store whose files are damaged.
 
     Args:
         client: of the backend.
         configuration: whose runs.
         description: only runs with this one; None for all.
         histories: the dev metrics whose series are wanted; None for all.
+        report: takes each damaged run; by default it is logged.
 
     Raises:
         LegmError: the backend could not read them.
@@ -51,7 +53,7 @@ def read_runs(
     elif client.supports(Capability.FOLDERS):
         return iter(())
     query = Query(configuration.experiment, configuration.fingerprint, description, histories)
-    found = client.runs_as_stored(query)
+    found = client.intact_runs_as_stored(query, report)
     return found if folder is None else runs_with_marks(found, LogFolder.of(folder))
 
 

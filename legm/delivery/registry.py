@@ -11,7 +11,7 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -61,6 +61,7 @@ _EXTRAS = {
     "mlflow": "mlflow",
     "wandb": "wandb",
 }  # by backend, the extra that installs what it needs
+_STILL_BEING_MADE = "the backend %r is still being imported or created after %g s, and is waited for"
 _REQUIRED = ("legm_open_run", "legm_write", "legm_close_run", "legm_read_runs", "legm_read_configurations")
 _REQUIRED_BY = {
     Capability.FOLDERS: "legm_folder",
@@ -187,7 +188,7 @@ def _make_mirror_backend(
     if not isinstance(backend, (str, type)):
         return make_backend(backend, root, options)
     name = backend if isinstance(backend, str) else str(getattr(backend, "name", backend.__qualname__))
-    deferred = DeferredBackend(name, options, lambda: make_backend(backend, root, options))
+    deferred = DeferredBackend(name, options, lambda: _make_backend_now(backend, root, options))
     try:
         if problem is not None:
             raise problem
@@ -302,6 +303,30 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     Raises:
         BackendError: the name is unknown, the options do not fit, or what was given is not a backend.
     """
+    with _waiting_reported(backend):
+        return _make_backend_now(backend, root, options)
+
+
+@contextlib.contextmanager
+def _waiting_reported(backend: object) -> Iterator[None]:
+    """Say in the log what is waited for, where a backend's import or constructor hangs.
+
+    Both stay on the caller's thread, where libraries may install signal handlers or open connections.
+    """
+    name = backend if isinstance(backend, str) else getattr(backend, "name", repr(backend))
+    if isinstance(backend, str) and backend in _BUILT_IN:
+        yield
+        return
+    timer = threading.Timer(PATIENCE, log.warning, [_STILL_BEING_MADE, name, PATIENCE])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _make_backend_now(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:
     if isinstance(backend, str):
         backend = _find_backend(backend)
     if isinstance(backend, type):

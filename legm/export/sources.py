@@ -315,8 +315,9 @@ class BackendSource:
                 yield ConfigurationRuns(where, self._runs(configuration, where), configuration)
 
     def _runs(self, configuration: Configuration, where: str) -> Iterator[LoadedRun | UnavailableRun]:
+        damaged: list[StoredRun] = []
         try:
-            for result in read_runs(self._client, configuration, histories=self._histories):
+            for result in read_runs(self._client, configuration, None, self._histories, damaged.append):
                 if result.status is Status.RUNNING:
                     yield UnavailableRun(
                         f"{where}, run {result.run.run_id}", "it is still running", is_running=True
@@ -325,3 +326,5 @@ class BackendSource:
                     yield LoadedRun(result, records_from_result(result))
         except LegmError as error:
             yield UnavailableRun(where, str(error))
+        for one in damaged:
+            yield UnavailableRun(f"{where}, run {one.run_id}" if one.run_id else where, one.problem)

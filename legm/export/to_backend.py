@@ -232,7 +232,7 @@ class _Export:
         """By run id, the digests of a configuration's runs in the target; empty if it cannot be read."""
         query = Query(experiment, fingerprint, histories=None)
         try:
-            found = self.client.runs_as_stored(query)
+            found = self.client.intact_runs_as_stored(query, lambda _: None)  # a damaged one is replaced
             return {result.run.run_id: result_digests(result) for result in found}
         except LegmError:
             return {}  # a run that is delivered again replaces the stored one
@@ -302,11 +302,13 @@ class _Export:
 
     def _read_back(self, experiment: str, fingerprint: str, delivered: dict[str, _DeliveredExport]) -> None:
         """Read a configuration's runs back, and compare those that were delivered."""
-        problem = "the target does not return it"
+        problem, damaged = "the target does not return it", dict[str, str]()
         query = Query(experiment, fingerprint, histories=None)
         rest = dict(delivered)
         try:
-            for result in self.client.runs_as_stored(query):
+            for result in self.client.intact_runs_as_stored(
+                query, lambda one: damaged.update({one.run_id: one.problem})
+            ):
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)
@@ -320,8 +322,8 @@ class _Export:
                     self._add(one.outcome)
         except LegmError as error:
             problem = f"it could not be read back: {error}"
-        for one in rest.values():
-            self._add(replace(one.outcome, state=State.MISSING, text=problem))
+        for run_id, one in rest.items():
+            self._add(replace(one.outcome, state=State.MISSING, text=damaged.get(run_id, problem)))
 
     def _note(self, one: LoadedRun) -> str:
         """What a user should know: how the target's run differs from the source's."""

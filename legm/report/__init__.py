@@ -193,7 +193,11 @@ def _collect_report_experiment(
     every = zip(configurations, names, strict=True)
     for configuration, name in show_progress(every, "reading runs", len(configurations)):
         try:
-            runs = list(read_runs(client, configuration, histories=None))
+            runs = list(
+                read_runs(
+                    *(client, configuration, None, None), lambda damaged: content.problem(damaged.problem)
+                )
+            )
         except CorruptFile as error:
             content.problem(str(error))
             runs = []

@@ -140,7 +140,8 @@ class ExperimentContent:
 
     def problem(self, text: str) -> None:
         """Add a message about something that could not be read."""
-        self._problems.append(text)
+        if text not in self._problems:
+            self._problems.append(text)
 
     def add(self, configuration: Configuration, name: str, runs: Iterable[RunResult], share: int) -> None:
         """Add a configuration with all its runs, without keeping their series.

@@ -1,4 +1,4 @@
-"""Stored files of a run that are damaged: an error that names backend, hook and run, and no traceback."""
+"""Stored files of a run that are damaged: the damage is reported, the other runs count, and no traceback."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from legm import BackendError, ExperimentHandler, LegmError
 from legm.backends.portable import RESULT_FILE, RUN_FILE, SERIES_FILE
 from legm.delivery.client import connect_client
+from legm.delivery.reading import read_runs
 from legm.export import export_runs
 from legm.records import Query
-from tests.support.calling import failed
+from tests.support.calling import call
 from tests.support.mlflow_store import prepare_store
 
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True}
@@ -42,7 +43,7 @@ def stored_file(root: Path, name: str, run_id: str) -> Path:
 @pytest.mark.parametrize("name", [RESULT_FILE, SERIES_FILE])
 @pytest.mark.parametrize("backend", ["mlflow", "wandb"])
 def test_a_stored_file_that_was_cut_is_an_error_that_names_backend_hook_and_run(
-    tmp_path, wandb_home, backend, name
+    tmp_path, wandb_home, backend, name, caplog
 ):
     handler, (_, damaged) = logged(tmp_path, backend)
     path = stored_file(tmp_path, Path(name).name, damaged)
@@ -53,8 +54,27 @@ def test_a_stored_file_that_was_cut_is_an_error_that_names_backend_hook_and_run(
     assert f"the stored files of the run {damaged} are damaged" in str(raised.value)
     assert raised.value.__cause__ is not None
     if name == RESULT_FILE:  # a ranking reads no series
-        with pytest.raises(BackendError, match=damaged):
-            handler.get_best("loss")
+        caplog.clear()
+        assert [one.completed for one in handler.get_best("loss")] == [1]
+        assert f"the stored files of the run {damaged} are damaged" in caplog.text
+
+
+@pytest.mark.parametrize("name", [RUN_FILE, RESULT_FILE, SERIES_FILE])
+@pytest.mark.parametrize("backend", OPTIONS)
+def test_a_damaged_run_hides_no_other_one(tmp_path, wandb_home, backend, name, caplog):
+    damaged = logged(tmp_path, backend, 3)[1][0]
+    path = stored_file(tmp_path, Path(name).name, damaged)
+    path.write_bytes(path.read_bytes()[:40])
+    client = connect_client(tmp_path, backend, OPTIONS[backend])
+    assert client.experiments() == ["e"]
+    (configuration,) = client.configurations("e")
+    is_lost = name != RUN_FILE or backend == "wandb"  # in MLflow the others say what it was begun with
+    for _ in range(2):
+        found = [one.run.run_id for one in read_runs(client, configuration, histories=None)]
+        assert len(found) == 3 - is_lost
+        assert (damaged in found) != is_lost
+    assert caplog.text.count("it is left out, and the other runs count") == is_lost
+    assert (path.parents[2].name in caplog.text or damaged in caplog.text) == is_lost
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +106,23 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("backend", OPTIONS)
-def test_a_command_says_it_in_a_sentence(stores, tmp_path, wandb_home, backend, command):
+def test_a_command_says_it_in_a_sentence_and_shows_the_other_runs(
+    stores, tmp_path, wandb_home, backend, command, caplog
+):
     base, damaged = stores
     given = COMMANDS[command](base / backend / "e", tmp_path)
     options = [f"{name}={json.dumps(value)}" for name, value in OPTIONS[backend].items()]
-    message = failed(*given, "--backend", backend, *(f"--backend-option={one}" for one in options))
-    assert f"the backend '{backend}' failed in legm_read_runs" in message
-    assert f"the stored files of the run {damaged[backend]} are damaged" in message
-    assert not list(tmp_path.glob("*.*"))
+    done = call(*given, "--backend", backend, *(f"--backend-option={one}" for one in options))
+    assert done.exit_code == 0, done.output
+    said = (tmp_path / "report.html").read_text() if command == "report" else caplog.text
+    assert f"the stored files of the run {damaged[backend]} are damaged" in said
+    if command in {"plot", "report"}:
+        assert [path.stem for path in tmp_path.glob("*.*")] == [command]
+    elif command == "show":
+        assert damaged[backend][-6:] not in done.stdout
+    else:
+        (row,) = [line for line in done.stdout.splitlines() if " 1 " in f"{line} "]
+        assert " 2 " not in row
 
 
 @pytest.mark.parametrize("backend", OPTIONS)
@@ -104,6 +133,22 @@ def test_an_export_says_which_run_it_could_not_read(stores, tmp_path, wandb_home
     )
     assert not report.is_complete
     assert any(damaged[backend] in one.text for one in report.runs)
+
+
+def test_an_export_replaces_a_damaged_run_of_its_target_and_that_one_alone(tmp_path):
+    for loss in (0.5, 0.25):
+        with ExperimentHandler(tmp_path / "root", "e").start() as handler:
+            handler.set_metric("loss", loss)
+    prepare_store(tmp_path / "to" / "mlflow.db")
+    first = export_runs(tmp_path / "root", "mlflow", into=tmp_path / "to")
+    assert first.is_complete, first
+    (kept, path) = sorted((tmp_path / "to").rglob(Path(RESULT_FILE).name))
+    path.write_bytes(path.read_bytes()[:40])
+    before = kept.stat().st_mtime_ns
+    assert export_runs(tmp_path / "root", "mlflow", into=tmp_path / "to").is_complete
+    assert kept.stat().st_mtime_ns == before
+    there = ExperimentHandler(tmp_path / "to", "e", backend="mlflow")
+    assert there.aggregate_results()["best_loss"]["mean"] == 0.375
 
 
 @pytest.mark.parametrize("backend", OPTIONS)

@@ -150,6 +150,18 @@ def test_a_mirror_whose_import_hangs_is_waited_for_once_and_gets_the_run_when_it
     until(lambda: len(sys.modules["legm_acme"].Backend.results) == 5)
 
 
+def test_a_primary_that_hangs_while_it_is_created_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("legm.delivery.registry.PATIENCE", 0.05)
+
+    class Slow(MemoryBackend):
+        def __init__(self, root: Path) -> None:
+            until(lambda: "is waited for" in caplog.text)
+            super().__init__(root)
+
+    assert ExperimentHandler(tmp_path, "e", backend=Slow).start().run_id
+    assert caplog.text.count("the backend 'memory' is still being imported or created after 0.05 s") == 1
+
+
 # legm sync
 
 

@@ -15,12 +15,13 @@ database and marked on a server (see :mod:`legm.backends.mlflow.rewinding`).
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ from legm.backends.mlflow.display import (
 from legm.backends.mlflow.rewinding import (
     can_delete_points,
     delete_points_after,
+    delete_points_at,
     delete_texts_after,
+    last_steps_in_database,
+    newest_points,
     reopen_mlflow_run,
     without_points_after,
 )
@@ -76,6 +80,7 @@ from legm.records import (
     RunResult,
     Status,
     StoredFile,
+    StoredRun,
     Summary,
 )
 from legm.stats.aggregate import aggregated_summary_as_dict
@@ -109,10 +114,12 @@ class _LiveMlflowRun:
     Args:
         mlflow_run: the MLflow run as it was when it was opened.
         rewound: what is void in it.
+        last_steps: by metric, the largest step that was sent.
     """
 
     mlflow_run: Any
     rewound: portable.Rewound = portable.NOTHING_REWOUND
+    last_steps: dict[str, int] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -370,6 +377,8 @@ class MlflowBackend:
                     live.rewound = portable.rewound_from(self._artifacts(found).read(portable.REWOUND_FILE))
             position = found.data.tags.get(names.POSITION_TAG)
             if position is not None:
+                if can_delete_points(self._store):
+                    live.last_steps = last_steps_in_database(self._store, live.run_id)
                 return int(position)
             self._artifacts(found).write(portable.RUN_FILE, portable.run_json(run))
             params = self._params(configuration, run.parameters)
@@ -410,7 +419,21 @@ class MlflowBackend:
                     tags |= self._rewind(live, record)
             if rewound_to is not None and can_delete_points(self._store):
                 delete_points_after(self._store, live.run_id, rewound_to)
+            metrics = newest_points(metrics)
+            self._delete_replaced(live, metrics)
             self._log(live.run_id, metrics, tags=tags)
+
+    def _delete_replaced(self, live: _LiveMlflowRun, metrics: Iterable[Metric]) -> None:
+        """Delete the points of steps that are set again; only a database can."""
+        replaced: dict[str, list[int]] = {}
+        for one in metrics:
+            last = live.last_steps.get(one.key)
+            if last is None or one.step > last:
+                live.last_steps[one.key] = one.step
+            else:
+                replaced.setdefault(one.key, []).append(one.step)
+        if replaced and can_delete_points(self._store):
+            delete_points_at(self._store, live.run_id, replaced)
 
     def _metrics(self, live: _LiveMlflowRun, points: Points) -> Iterator[Metric]:
         keys = {
@@ -510,7 +533,7 @@ class MlflowBackend:
     # Reading back
 
     @hookimpl
-    def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
+    def legm_read_runs(self, query: Query) -> Iterator[RunResult | StoredRun]:
         """The runs that the store finds by their tags, each read from its artifacts."""
         with self._translate_errors("read the runs"):
             experiment = self._find_experiment(query.experiment)
@@ -527,7 +550,7 @@ class MlflowBackend:
                 run.data.tags[names.RUN_ID_TAG]: run for run in runs if names.POSITION_TAG in run.data.tags
             }
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
-                yield from readers.map(lambda run: self._read_result(run, query.histories), found.values())
+                yield from readers.map(lambda run: self._read_stored(run, query.histories), found.values())
 
     @hookimpl
     def legm_read_files(self, configuration: Configuration) -> Iterator[StoredFile]:
@@ -539,24 +562,26 @@ class MlflowBackend:
                 for name, size in self._artifacts(run).files(portable.ARTIFACTS):
                     yield StoredFile(run.data.tags[names.RUN_ID_TAG], unescape_name(name), size)
 
+    def _read_stored(self, run: Any, metrics: frozenset[str] | None) -> RunResult | StoredRun:
+        with self._translate_errors(f"read the artifacts of the run {run.info.run_id}"):
+            run_id = run.data.tags[names.RUN_ID_TAG]
+            return portable.read_or_damaged(run_id, lambda: self._read_result(run, metrics))
+
     def _read_result(self, run: Any, metrics: frozenset[str] | None) -> RunResult:
         files, tags = self._artifacts(run), run.data.tags
-        reading = f"read the artifacts of the run {run.info.run_id}"
-        with self._translate_errors(reading), portable.checked_files(tags[names.RUN_ID_TAG]):
-            if tags.get(names.STATUS_TAG, Status.RUNNING.value) == Status.RUNNING.value:
-                running = portable.run_from(files.read(portable.RUN_FILE))
-                return RunResult(running, Status.RUNNING, marks=names.marks_from_tags(tags))
-            fingerprint = tags[names.FINGERPRINT_TAG]
-            if fingerprint not in self._configurations:
-                known = portable.run_from(files.read(portable.RUN_FILE))
-                self._configurations[fingerprint] = known.configuration
-            result, series = portable.result_from(
-                files.read(portable.RESULT_FILE), self._configurations[fingerprint]
-            )
-            if metrics is None or any(one.name in metrics for one in series):
-                histories = portable.series_from(files.read(portable.SERIES_FILE), series, metrics)
-                result = replace(result, histories=histories)
-            return replace(result, marks=names.marks_from_tags(tags))
+        if tags.get(names.STATUS_TAG, Status.RUNNING.value) == Status.RUNNING.value:
+            running = portable.run_from(files.read(portable.RUN_FILE))
+            return RunResult(running, Status.RUNNING, marks=names.marks_from_tags(tags))
+        fingerprint = tags[names.FINGERPRINT_TAG]
+        if fingerprint not in self._configurations:
+            self._configurations[fingerprint] = self._read_configuration(run)
+        result, series = portable.result_from(
+            files.read(portable.RESULT_FILE), self._configurations[fingerprint]
+        )
+        if metrics is None or any(one.name in metrics for one in series):
+            histories = portable.series_from(files.read(portable.SERIES_FILE), series, metrics)
+            result = replace(result, histories=histories)
+        return replace(result, marks=names.marks_from_tags(tags))
 
     @hookimpl
     def legm_read_experiments(self) -> Iterator[str]:
@@ -588,9 +613,21 @@ class MlflowBackend:
                 yield from readers.map(self._read_configuration, seen.values())
 
     def _read_configuration(self, run: Any) -> Configuration:
-        data = self._artifacts(run).read(portable.RUN_FILE)
+        """The configuration of an MLflow run; where its file is damaged, from another one of that."""
+        try:
+            return self._configuration_in(run)
+        except ValueError:
+            fingerprint = run.data.tags[names.FINGERPRINT_TAG]
+            for kind in (names.CONFIGURATION_KIND, names.RUN_KIND):
+                tags = {names.KIND_TAG: kind, names.FINGERPRINT_TAG: fingerprint}
+                for other in self._search(run.info.experiment_id, tags):
+                    with contextlib.suppress(ValueError):
+                        return self._configuration_in(other)
+            raise
+
+    def _configuration_in(self, run: Any) -> Configuration:
         with portable.checked_files(f"{run.info.run_id} of MLflow"):
-            return portable.run_from(data).configuration
+            return portable.run_from(self._artifacts(run).read(portable.RUN_FILE)).configuration
 
     # Results over runs
 

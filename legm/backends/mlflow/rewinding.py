@@ -1,4 +1,4 @@
-"""Takes back points and texts of an MLflow run whose training went back to a step, and reopens ended runs.
+"""Takes back points and texts of an MLflow run: later than a step, or replaced; and reopens ended runs.
 
 A database loses the rows. A tracking server cannot delete points: they stay, and are marked in a file of the
 run (see :class:`legm.backends.portable.Rewound`) by the time at which they were set.
@@ -6,7 +6,7 @@ run (see :class:`legm.backends.portable.Rewound`) by the time at which they were
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow.entities import Metric, RunStatus
@@ -18,12 +18,16 @@ from legm.backends.mlflow.stores import MlflowArtifactStore
 __all__ = [
     "can_delete_points",
     "delete_points_after",
+    "delete_points_at",
     "delete_texts_after",
     "is_rewindable_metric",
+    "last_steps_in_database",
+    "newest_points",
     "reopen_mlflow_run",
     "without_points_after",
 ]
 
+_STEPS_PER_STATEMENT = 500
 _COLUMNS = {"run_uuid", "key", "value", "timestamp", "step", "is_nan"}
 
 
@@ -74,6 +78,46 @@ def delete_points_after(store: Any, run_id: str, step: int) -> None:
             row = session.execute(newest).mappings().first()
             if row is not None:
                 session.execute(insert(latest), [{name: row[name] for name in _COLUMNS}])
+
+
+def newest_points(metrics: list[Metric]) -> list[Metric]:
+    """The points without those that a later one of the same metric and step replaces."""
+    newest = {(one.key, one.step): one for one in metrics}
+    if len(newest) == len(metrics):
+        return metrics
+    return [one for one in metrics if newest[one.key, one.step] is one]
+
+
+def last_steps_in_database(store: Any, run_id: str) -> dict[str, int]:
+    """By metric, the largest step of a run's points in a database."""
+    from sqlalchemy import select
+
+    _, latest = _metric_tables()
+    with store.ManagedSessionMaker(read_only=True) as session:
+        rows = session.execute(select(latest.c.key, latest.c.step).where(latest.c.run_uuid == run_id))
+        return {row.key: row.step for row in rows}
+
+
+def delete_points_at(store: Any, run_id: str, steps: Mapping[str, Sequence[int]]) -> None:
+    """Delete a run's points at some steps from a database, since others replace them.
+
+    Args:
+        store: the store.
+        run_id: MLflow's id of the run.
+        steps: of each metric.
+    """
+    from sqlalchemy import delete
+
+    with store.ManagedSessionMaker(read_only=False) as session:
+        for key, wanted in steps.items():
+            for at in range(0, len(wanted), _STEPS_PER_STATEMENT):
+                some = wanted[at : at + _STEPS_PER_STATEMENT]
+                for table in _metric_tables():
+                    session.execute(
+                        delete(table).where(
+                            table.c.run_uuid == run_id, table.c.key == key, table.c.step.in_(some)
+                        )
+                    )
 
 
 def _texts_after(files: MlflowArtifactStore, step: int) -> Iterator[str]:

@@ -294,6 +294,8 @@ class MlflowArtifactStore:
             **_store_request_limits(),
             **given,
         )
+        if response.status_code == 404:
+            raise FileNotFoundError(f"{self.uri} has no file {name}")
         response.raise_for_status()
         still_working()
         return response

@@ -23,7 +23,6 @@ import platform
 import shutil
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +44,12 @@ from legm.backends.wandb.display import (
     indexed_tables,
 )
 from legm.backends.wandb.history_upload import send_history_rows
-from legm.backends.wandb.run_finder import FoundRun, WandbFolderRuns, WandbServerRuns
+from legm.backends.wandb.run_finder import (
+    FoundRun,
+    WandbFolderRuns,
+    WandbServerRuns,
+    intact_found_runs,
+)
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import run_title, unescape_name
@@ -67,6 +71,7 @@ from legm.records import (
     RunResult,
     Status,
     StoredFile,
+    StoredRun,
     Summary,
 )
 from legm.runlog.file_names import CONSOLE_FILE
@@ -82,7 +87,6 @@ _MODES = ("online", "offline")
 _EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255, Status.PRUNED: 255}
 _READER_THREADS = 8
 _HEALTH_INTERVAL = 2.0  # seconds between two checks whether the server still responds
-_LONGEST_FINISH = 10.0  # seconds that a server which responds may take to receive the end of a run
 _PATIENCE_OFFLINE = 60.0  # seconds: a folder on this machine cannot be away
 _DEFAULT_SETTINGS: dict[str, Any] = {
     "silent": True,
@@ -156,13 +160,10 @@ class _LiveWandbRun:
         if self._finishing is None:
             self._finishing = threading.Thread(target=work, name="legm-wandb-finish", daemon=True)
             self._finishing.start()
-        until = time.monotonic() + _LONGEST_FINISH
         while self._finishing.is_alive():
             self._finishing.join(_HEALTH_INTERVAL)
             if self._finishing.is_alive():
-                check_health()
-                if time.monotonic() < until:
-                    still_working()
+                check_health()  # which is no sign that the server takes anything
         if self._errors:
             raise self._errors[0]
 
@@ -513,7 +514,7 @@ class WandbBackend:
 
     def _stored_runs(
         self, experiment: str, configuration: Configuration | None, fingerprint: str | None
-    ) -> Iterator[FoundRun]:
+    ) -> Iterator[FoundRun | StoredRun]:
         if not self._is_online:
             yield from self._folders.runs(experiment, fingerprint)
             return
@@ -530,48 +531,54 @@ class WandbBackend:
             return self._server
 
     @hookimpl
-    def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
+    def legm_read_runs(self, query: Query) -> Iterator[RunResult | StoredRun]:
         """The runs, each read from its files; a run without a result is still running."""
         with self._translate_errors("read the runs"):
             known = self._configurations.get(query.fingerprint or "")
             found = [
                 stored
                 for stored in self._stored_runs(query.experiment, known, query.fingerprint)
-                if query.description in {None, stored.run.description}
+                if isinstance(stored, StoredRun) or query.description in {None, stored.run.description}
             ]
             with ThreadPoolExecutor(_READER_THREADS if self._is_online else 1) as readers:
-                yield from readers.map(lambda stored: self._read_result(stored, query.histories), found)
+                yield from readers.map(lambda stored: self._read_stored(stored, query.histories), found)
 
     @hookimpl
     def legm_read_files(self, configuration: Configuration) -> Iterator[StoredFile]:
         """The files of the configuration's W&B runs that were logged as such."""
         with self._translate_errors("list the files"):
-            for stored in self._stored_runs(
-                configuration.experiment, configuration, configuration.fingerprint
-            ):
+            found = self._stored_runs(configuration.experiment, configuration, configuration.fingerprint)
+            for stored in intact_found_runs(found):
                 for path, size in stored.files():
                     folder, slash, name = path.partition("/")
                     if slash and folder == portable.ARTIFACTS:
                         yield StoredFile(stored.run.run_id, unescape_name(name), size)
 
-    def _read_result(self, stored: FoundRun, metrics: frozenset[str] | None) -> RunResult:
+    def _read_stored(
+        self, stored: FoundRun | StoredRun, metrics: frozenset[str] | None
+    ) -> RunResult | StoredRun:
+        if isinstance(stored, StoredRun):
+            return stored
         run_id = stored.run.run_id
-        with self._translate_errors(f"read the run {run_id}"), portable.checked_files(run_id):
-            configuration = self._configurations.setdefault(
-                stored.run.configuration.fingerprint, stored.run.configuration
-            )
-            data = stored.read(portable.RESULT_FILE)
-            if data is None:
-                return RunResult(stored.run, Status.RUNNING)
-            result, series = portable.result_from(data, configuration)
-            if result.status is Status.RUNNING:  # it was resumed
-                return RunResult(stored.run, Status.RUNNING)
-            if metrics is None or any(one.name in metrics for one in series):
-                numbers = stored.read(portable.SERIES_FILE)
-                if numbers is None:
-                    raise BackendError(f"the W&B run {stored.run.run_id} has no file {portable.SERIES_FILE}")
-                return replace(result, histories=portable.series_from(numbers, series, metrics))
-            return result
+        with self._translate_errors(f"read the run {run_id}"):
+            return portable.read_or_damaged(run_id, lambda: self._read_result(stored, metrics))
+
+    def _read_result(self, stored: FoundRun, metrics: frozenset[str] | None) -> RunResult:
+        configuration = self._configurations.setdefault(
+            stored.run.configuration.fingerprint, stored.run.configuration
+        )
+        data = stored.read(portable.RESULT_FILE)
+        if data is None:
+            return RunResult(stored.run, Status.RUNNING)
+        result, series = portable.result_from(data, configuration)
+        if result.status is Status.RUNNING:  # it was resumed
+            return RunResult(stored.run, Status.RUNNING)
+        if metrics is None or any(one.name in metrics for one in series):
+            numbers = stored.read(portable.SERIES_FILE)
+            if numbers is None:
+                raise FileNotFoundError(f"it has no file {portable.SERIES_FILE}")
+            return replace(result, histories=portable.series_from(numbers, series, metrics))
+        return result
 
     @hookimpl
     def legm_read_experiments(self) -> Iterable[str]:
@@ -585,7 +592,7 @@ class WandbBackend:
     def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:
         """The configurations of the runs."""
         with self._translate_errors("read the configurations"):
-            found = self._stored_runs(experiment, None, None)
+            found = intact_found_runs(self._stored_runs(experiment, None, None))
             seen = {stored.run.configuration.fingerprint: stored.run.configuration for stored in found}
             self._configurations.update(seen)
             yield from seen.values()

@@ -1,12 +1,12 @@
 """Finds the runs that legm wrote: in W&B's folders on this machine, or on a server.
 
-Both yield :class:`FoundRun`: the run as it began, and its files. A W&B run that legm did not write is
-skipped and counted.
+Both yield :class:`FoundRun`: the run as it began, and its files; for one whose beginning is damaged, so that
+nobody knows of which experiment it is, a :class:`~legm.records.StoredRun` that says so. A W&B run that legm
+did not write is skipped and counted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import re
@@ -19,9 +19,9 @@ from typing import Any
 from legm.backends import portable
 from legm.backends.wandb import names
 from legm.errors import CorruptFile
-from legm.records import Run
+from legm.records import Run, StoredRun
 
-__all__ = ["FoundRun", "WandbFolderRuns", "WandbServerRuns"]
+__all__ = ["FoundRun", "WandbFolderRuns", "WandbServerRuns", "intact_found_runs"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,23 @@ class FoundRun:
     files: Callable[[], Iterable[tuple[str, int]]]
 
 
+def intact_found_runs(found: Iterable[FoundRun | StoredRun]) -> Iterator[FoundRun]:
+    """The runs that can be read; whoever reads their results is told of the others.
+
+    Raises:
+        ValueError: none can, and some are damaged.
+    """
+    damaged, is_any_intact = StoredRun("", None), False
+    for one in found:
+        if isinstance(one, FoundRun):
+            is_any_intact = True
+            yield one
+        else:
+            damaged = one
+    if damaged.problem and not is_any_intact:
+        raise ValueError(damaged.problem)
+
+
 class WandbFolderRuns:
     """The runs in the folders below ``wandb/``, which W&B writes both offline and online.
 
@@ -56,40 +73,49 @@ class WandbFolderRuns:
         pattern = re.compile(rf".*-{re.escape(run_id)}(-\d+)?")  # numbered within one second
         return sorted(path for path in self._folder.glob(f"*run-*-{run_id}*") if pattern.fullmatch(path.name))
 
-    def runs(self, experiment: str, fingerprint: str | None) -> Iterator[FoundRun]:
-        """The runs of an experiment, or of one configuration of it, oldest first."""
+    def runs(self, experiment: str, fingerprint: str | None) -> Iterator[FoundRun | StoredRun]:
+        """The runs of an experiment, or of one configuration of it, oldest first, and damaged ones."""
         newest = {
-            stored.run.run_id: stored
+            stored.problem if isinstance(stored, StoredRun) else stored.run.run_id: stored
             for stored in self._every()
-            if stored.run.configuration.experiment == experiment
-            and fingerprint in {None, stored.run.configuration.fingerprint}
+            if _is_found_run_of(stored, experiment, fingerprint)
         }
         yield from newest.values()
 
     def experiments(self) -> set[str]:
         """The experiments of all runs."""
-        return {stored.run.configuration.experiment for stored in self._every()}
+        return {stored.run.configuration.experiment for stored in intact_found_runs(self._every())}
 
-    def _every(self) -> Iterator[FoundRun]:
+    def _every(self) -> Iterator[FoundRun | StoredRun]:
         skipped = 0
         for folder in sorted(self._folder.glob("*run-*-*")):
             files = folder / "files"
             if not (files / portable.FOLDER).is_dir():
                 skipped += folder.is_dir() and not folder.is_symlink()
                 continue
-            with contextlib.suppress(FileNotFoundError):  # results over runs; or deleted just now
-                yield FoundRun(
-                    _read_found_run(files / portable.RUN_FILE),
-                    _found_run_file_reader(files),
-                    functools.partial(_found_run_files, files),
-                )
+            try:
+                run = _read_found_run(files / portable.RUN_FILE)
+            except FileNotFoundError:  # results over runs; or deleted just now
+                continue
+            except CorruptFile as error:
+                yield StoredRun("", None, str(error))
+            else:
+                yield FoundRun(run, _found_run_file_reader(files), functools.partial(_found_run_files, files))
         _report_skipped_wandb_runs(skipped, str(self._folder))
+
+
+def _is_found_run_of(found: FoundRun | StoredRun, experiment: str, fingerprint: str | None) -> bool:
+    """Whether a run is of an experiment, and of a configuration; a damaged one may be."""
+    if isinstance(found, StoredRun):
+        return True
+    configuration = found.run.configuration
+    return configuration.experiment == experiment and fingerprint in {None, configuration.fingerprint}
 
 
 def _read_found_run(path: Path) -> Run:
     try:
         return portable.run_from(path.read_bytes())
-    except (ValueError, KeyError, TypeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
         raise CorruptFile(
             path, "the file", "it is not what legm wrote", "Delete the run's folder."
         ) from cause
@@ -125,21 +151,24 @@ class WandbServerRuns:
 
     def runs(
         self, project: str, experiment: str, group: str | None, fingerprint: str | None
-    ) -> Iterator[FoundRun]:
+    ) -> Iterator[FoundRun | StoredRun]:
         """The runs of an experiment, or of one configuration of it; the server filters by group."""
         for stored in self._every(project, [{"group": group}] if group is not None else []):
-            configuration = stored.run.configuration
-            if configuration.experiment == experiment and fingerprint in {None, configuration.fingerprint}:
+            if _is_found_run_of(stored, experiment, fingerprint):
                 yield stored
 
     def experiments(self, project: str | None) -> set[str]:
         """The experiments of a project, or of all projects; without a project each experiment has its own."""
         if project is not None:
-            return {stored.run.configuration.experiment for stored in self._every(project, [])}
-        firsts = (next(self._every(one.name, []), None) for one in self._api.projects(self._entity))
+            found = intact_found_runs(self._every(project, []))
+            return {stored.run.configuration.experiment for stored in found}
+        firsts = (
+            next(intact_found_runs(self._every(one.name, [])), None)
+            for one in self._api.projects(self._entity)
+        )
         return {stored.run.configuration.experiment for stored in firsts if stored is not None}
 
-    def _every(self, project: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[FoundRun]:
+    def _every(self, project: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[FoundRun | StoredRun]:
         self._api.flush()  # it caches earlier responses
         found = self._api.runs(
             f"{self._entity}/{project}",
@@ -154,13 +183,17 @@ class WandbServerRuns:
             if not isinstance(text, str):
                 skipped += 1
                 continue
-            with portable.checked_files(f"{wandb_run.id} of W&B"):
-                run = portable.run_from(text.encode())
-            yield FoundRun(
-                run,
-                _found_run_file_downloader(wandb_run),
-                functools.partial(_found_run_server_files, wandb_run),
-            )
+            try:
+                with portable.checked_files(f"{wandb_run.id} of W&B"):
+                    run = portable.run_from(text.encode())
+            except ValueError as error:
+                yield StoredRun("", None, str(error))
+            else:
+                yield FoundRun(
+                    run,
+                    _found_run_file_downloader(wandb_run),
+                    functools.partial(_found_run_server_files, wandb_run),
+                )
         _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
 
 

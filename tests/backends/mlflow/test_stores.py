@@ -27,6 +27,7 @@ from legm.backends.mlflow.names import experiment_name, mlflow_sqlite_uri
 from legm.backends.mlflow.stores import open_mlflow_store, sqlite_store_path
 from legm.backends.mlflow.table_creation import create_sqlite_store
 from legm.records import Configuration, Run
+from tests.support.mlflow_store import history, only_run
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
@@ -55,6 +56,31 @@ def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path
 
         for table in ("metrics", "latest_metrics"):
             assert rows(table, ours) == rows(table, theirs) != []
+
+
+def test_a_step_that_is_set_twice_is_once_in_the_database_during_the_run(mlflow_store, tmp_path):
+    with ExperimentHandler(mlflow_store, "e", backend="mlflow").start() as handler:
+
+        def points(key: str) -> list[tuple[int, float]]:
+            assert handler.flush(30)
+            reader = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
+            run = only_run(reader)
+            found = sorted(history(reader, run, key))
+            assert run.data.metrics[key] == found[-1][1]
+            return found
+
+        for step in range(4):
+            handler.set_metric("loss", float(step), step=step)
+        handler.set_metric("loss", -9.0, step=3)  # in one batch
+        assert points("dev/loss") == [(0, 0), (1, 1), (2, 2), (3, -9)]
+        handler.set_metric("loss", 8.0, step=2)  # in later ones
+        handler.flush(30)
+        handler.set_metric("loss", -8.0, step=3)
+        assert points("dev/loss") == [(0, 0), (1, 1), (2, 8), (3, -8)]
+        handler.end("failed", "to be resumed")
+    with ExperimentHandler(mlflow_store, "e", backend="mlflow").start(resume=True) as handler:
+        handler.set_metric("loss", 7.0, step=1)
+        assert points("dev/loss") == [(0, 0), (1, 7), (2, 8), (3, -8)]
 
 
 @pytest.mark.parametrize(
