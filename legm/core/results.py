@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from legm.core.growing_columns import GrowingColumn
 from legm.core.record_sequences import LazyRecords
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import run_in_environment
@@ -31,8 +32,6 @@ from legm.records import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from legm.core.point_columns import Columns
     from legm.records import FloatArray, IntArray
 
@@ -51,7 +50,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _COMPARED = 1 << 16  # steps that are compared at once
-_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def result_outcome(records: Iterable[Record]) -> Outcome | None:
@@ -89,36 +87,34 @@ _Rows: TypeAlias = "tuple[IntArray, FloatArray, FloatArray]"  # steps, times, va
 class _SeriesColumns:
     """One series in the order in which it was set: the step, the time (if it is wanted) and the value."""
 
-    steps: list[IntArray] = field(default_factory=list)
-    times: list[FloatArray] = field(default_factory=list)
-    values: list[FloatArray] = field(default_factory=list)
+    steps: list[IntArray] = field(default_factory=list)  # which the series of a layout share
+    times: GrowingColumn = field(default_factory=lambda: GrowingColumn(np.float64))
+    values: GrowingColumn = field(default_factory=lambda: GrowingColumn(np.float64))
     last: tuple[float, float] = (0.0, 0.0)  # the time and value that were set last, at any step
 
     def add(self, steps: IntArray, times: FloatArray | None, values: FloatArray) -> None:
-        """Add what was set next; what is given is kept."""
+        """Add what was set next; the steps are kept."""
         self.steps.append(steps)
-        self.values.append(values)
+        self.values.extend(values)
         if times is not None:
-            self.times.append(times)
+            self.times.extend(times)
 
     def pop_ordered(self) -> tuple[IntArray, FloatArray]:
         """Strictly increasing steps, with the last value of each; the columns are empty afterwards."""
-        values = _pop_whole(self.values)
-        steps, kept = _kept_steps(_pop_whole(self.steps))
+        steps, kept = _kept_steps(self._pop_steps())
+        values = self.values.whole()
         return steps, values if kept is None else values[kept]
 
     def pop_ordered_with_times(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """As :meth:`pop_ordered`, with the times between the steps and the values."""
-        times, values = _pop_whole(self.times), _pop_whole(self.values)
-        steps, kept = _kept_steps(_pop_whole(self.steps))
+        steps, kept = _kept_steps(self._pop_steps())
+        times, values = self.times.whole(), self.values.whole()
         return (steps, times, values) if kept is None else (steps, times[kept], values[kept])
 
-
-def _pop_whole(pieces: list[NDArray[_Scalar]]) -> NDArray[_Scalar]:
-    """The pieces as one array, without copying a single one; the list is empty afterwards."""
-    whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-    pieces.clear()
-    return whole
+    def _pop_steps(self) -> IntArray:
+        steps = self.steps[0] if len(self.steps) == 1 else np.concatenate(self.steps)
+        self.steps.clear()
+        return steps
 
 
 def _kept_steps(steps: IntArray) -> tuple[IntArray, IntArray | None]:
@@ -152,20 +148,37 @@ def _result_columns(
                 wanted = [(at, one) for at, one in enumerate(every) if split is None or one.split is split]
                 if not wanted:
                     continue
-                kept_steps, kept_times = steps.copy(), times.copy() if with_times else None
+                kept_steps, kept_times = steps.copy(), times if with_times else None
                 for column, series in wanted:
                     if series.split is Split.DEV:
-                        found[series].add(kept_steps, kept_times, values[:, column].copy())
+                        found[series].add(kept_steps, kept_times, values[:, column])
                     else:
                         found[series].last = float(times[-1]), float(values[-1, column])
     return found
 
 
-def _known_columns(columns: Columns) -> dict[Series, _SeriesColumns]:
-    return {
-        series: _SeriesColumns([steps], [], [values], (float(times[-1]), float(values[-1])))
-        for series, (steps, times, values) in columns.items()
-    }
+def _ordered_columns(
+    records: Iterable[Record], columns: Columns | None
+) -> Iterator[tuple[Series, IntArray, FloatArray]]:
+    """The strictly increasing steps and the values of each dev series; of a test series what was set last.
+
+    Args:
+        records: the records, of which nothing is rewound.
+        columns: their numbers by series, where they are known.
+    """
+    if columns is not None:
+        for series, (steps, _, values) in columns.items():
+            is_dev = series.split is Split.DEV
+            ordered, kept = _kept_steps(steps) if is_dev else (steps[-1:], np.array([len(steps) - 1]))
+            yield series, ordered, values if kept is None else values[kept]
+        return
+    by_series = _result_columns(records)
+    for series in list(by_series):
+        found = by_series.pop(series)
+        if series.split is Split.DEV:
+            yield (series, *found.pop_ordered())
+        else:
+            yield series, np.zeros(1, np.int64), np.array([found.last[1]])
 
 
 def _layouts_in_use(points: Points) -> list[tuple[Series, ...]]:
@@ -291,13 +304,11 @@ def run_result(
     shared = StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    by_series = _result_columns(records) if columns is None else _known_columns(columns)
-    for series in list(by_series):
+    for series, steps, values in _ordered_columns(records, columns):
         if series.split is Split.DEV:
-            steps, values = by_series.pop(series).pop_ordered()
             dev[series] = History(shared(steps), values)
         else:
-            _, test[series] = by_series.pop(series).last
+            test[series] = float(values[-1])
     known = RunResult(
         run=run,
         status=outcome.status if outcome else status or Status.INTERRUPTED,
