@@ -118,6 +118,15 @@ def test(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
 
 
+@nox.session(python=MAIN)
+def kills(session: nox.Session) -> None:
+    """A training that is killed 200 times over the local backend, MLflow and W&B; other numbers: -- 1000."""
+    session.install("-e", ".[test-trackers]")
+    number = session.posargs[0] if session.posargs else "200"
+    test = ("tests/delivery/test_resumed_delivery.py", "-k", "killed_until_it_is_done")
+    session.run("python", "-m", "pytest", "-n", "0", *test, env={"LEGM_TEST_RESUMED_KILLS": number})
+
+
 TRACKERS = [
     "tests/backends/mlflow",
     "tests/backends/wandb",

@@ -476,6 +476,9 @@ class Hooks:
     def legm_discard_run(self, run: Run) -> None:
         """Delete a run and everything stored of it (DISCARD); it was released before.
 
+        A run with its id that has another configuration by now stays. Deleting what is not there does
+        nothing: the hook is called again where another backend failed.
+
         Args:
             run: the run.
         """

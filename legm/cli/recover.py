@@ -37,7 +37,8 @@ __all__ = ["recover_command"]
     "discarded",
     metavar="RUN",
     multiple=True,
-    help="Delete this run, whatever its status, with its files, in every backend; there is no way back.",
+    help="Delete this run, whatever its status, with its files, in every backend; there is no way back. "
+    "An MLflow server keeps its numbers until mlflow gc.",
 )
 @json_option
 def recover_command(
@@ -59,10 +60,12 @@ def recover_command(
     from legm.cli.locations import require_location_folder
     from legm.compat.tracker_delivery import pending_exports
     from legm.delivery.run_endings import discard_stored_run, end_stored_run
-    from legm.runlog.log_folder import LogFolder
+    from legm.runlog.log_folder import LogFolder, find_run_log
 
     require_location_folder(root)
     rows, notes = [], []
+    for run in (*completed, *failed, *discarded):
+        find_run_log(root, run)  # nothing is changed where one is unknown
     chosen = [(run, Status.COMPLETED) for run in completed] + [(run, Status.FAILED) for run in failed]
     for run, status in chosen:
         for one in end_stored_run(root, run, status):

@@ -425,7 +425,7 @@ class ScriptRun:
         session, can_delete = self._session, can_delete_runs(self._client)
         if not can_delete and (session is None or session.is_logged):
             self._notices.report_unsupported(
-                "a change of a run after its end", "its backend cannot delete runs"
+                "a change of a run after its end", "no run is deleted from its tracker"
             )
             self._late_parameters = False
             if session is not None:

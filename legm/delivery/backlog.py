@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,6 @@ from legm.delivery.registry import backend_names, find_backend_by_stored_name, m
 from legm.delivery.trusted import is_trusted, trusted_target_text
 from legm.errors import (
     BackendError,
-    CorruptFile,
     LegmError,
     StorageError,
     closest,
@@ -58,8 +58,8 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
     """Finalize the runs of one configuration whose process died.
 
     A completed run is delivered completely; any other run gets the outcome "interrupted". A run that the
-    backend has, and for which only other backends still wait, is left alone. Damaged logs are reported and
-    left unchanged.
+    backend has, and for which only other backends still wait, is left alone, and so are logs that this user
+    may not write: they are somebody else's. Damaged logs are reported and left unchanged.
 
     Returns:
         the results of the runs that were finalized.
@@ -68,7 +68,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
     pending = logs.pending_logs()
     being_written = log_writer.logs_being_written(pending)
     for path in pending:
-        if path in being_written:
+        if path in being_written or not os.access(path, os.W_OK):
             continue
         try:
             result = deliver_log(client, logs, path) if _is_to_be_finalized(client, path) else None
@@ -102,7 +102,7 @@ def flush_backlog(client: BackendClient, except_for: Path) -> None:
         except_for: the log of the run that is being written.
     """
     for path in find_pending_logs(client.root):
-        if path.name == except_for.name:
+        if path.name == except_for.name or not os.access(path, os.W_OK):
             continue
         try:
             if _is_run_of_backend(client, path):
@@ -116,18 +116,21 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
     """Deliver the rest of a run whose process died, and finalize its log.
 
     Returns:
-        its result; None where another process is writing the log, or this one may not write it.
+        its result; None where another process is writing the log, or has just finalized it.
 
     Raises:
         CorruptFile: the log is damaged.
+        StorageError: the log cannot be written.
         LegmError: the backend could not accept it; the log is unchanged.
     """
     try:
         outcome = dead_run_outcome(path)  # before it is opened for writing, which is noted as a change
         writer = log_writer.LogWriter(path, create=False)
-    except CorruptFile:
-        raise
+    except log_writer.LogInUse:
+        return None
     except (StorageError, FileNotFoundError):
+        if path.exists():
+            raise
         return None
     try:
         return finalize_backlog_log(client, logs, writer, outcome)

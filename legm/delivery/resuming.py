@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,21 @@ class ResumedLog:
     content: log_reader.Log
 
 
+@dataclass(frozen=True, slots=True)
+class _OpenedLog:
+    """A log that this process has locked and may write.
+
+    Args:
+        writer: of the log.
+        content: what is in it.
+        ended: the outcome of its run, where it has none.
+    """
+
+    writer: log_writer.LogWriter
+    content: log_reader.Log
+    ended: Outcome
+
+
 class ResumableRun:
     """The run of a configuration to resume.
 
@@ -128,45 +143,48 @@ class ResumableRun:
             StateError: a process is writing that run.
             StorageError: its log is damaged, or cannot be written.
         """
-        if self._wanted.run_id is None:
-            for path in self._newest_first(logs):
-                try:
-                    found = self._try_to_take_over(logs, path, backends, _UNFINISHED)
-                except CorruptFile as error:
-                    log.warning("the run %s cannot be resumed: %s", path.stem, error)
-                else:
-                    if found is not None:
-                        return found
-            return None
         try:
-            path = self._find(logs, self._wanted.run_id)
-            found = self._try_to_take_over(logs, path, backends, frozenset(Status))
-            if found is None:
-                raise StateError(
-                    f"the run {path.stem} cannot be resumed while a process is writing it: end that process"
-                )
+            found = self._open_newest(logs) if self._wanted.run_id is None else self._open_wanted(logs)
         except LegmError as error:
             if self._wanted.is_required:
                 raise
             log.warning("%s. A new run begins instead.", error)
             return None
-        return found
+        if found is None:
+            return None
+        try:
+            self._begin_stretch(logs, found, backends)
+        except BaseException:
+            found.writer.close()
+            raise
+        return ResumedLog(found.writer, found.content)
 
-    def _newest_first(self, logs: LogFolder) -> Iterator[Path]:
-        """The logs of the runs with the same description and seeds, without those being written."""
-        paths = logs.logs_except(())[::-1]
-        for path in paths:
+    def _open_newest(self, logs: LogFolder) -> _OpenedLog | None:
+        """Open the newest unfinished run with the same description and seeds that no process writes."""
+        for path in logs.logs_except(())[::-1]:
             if log_writer.logs_being_written([path]):
                 continue
             try:
-                run = log_reader.read_log_head(path).run
-            except StorageError:  # damaged, or moved just now by the process that finalizes it
-                there = logs.find(path.stem)
-                if there is not None and there != path:
-                    yield there
-                continue
-            if not self._differences(run):
-                yield path
+                head = logs.follow(path, log_reader.read_log_head)
+                if head is None or self._differences(head[0].run):
+                    continue
+                found = self._try_to_open(logs, head[1], _UNFINISHED)
+            except StorageError as error:  # damaged, or not writable: an older one may do
+                log.warning("the run %s cannot be resumed: %s", path.stem, error)
+            else:
+                if found is not None:
+                    return found
+        return None
+
+    def _open_wanted(self, logs: LogFolder) -> _OpenedLog:
+        """Open the run with the id, whatever its status."""
+        path = self._find(logs, self._wanted.run_id or "")
+        found = self._try_to_open(logs, path, frozenset(Status))
+        if found is None:
+            raise StateError(
+                f"the run {path.stem} cannot be resumed while a process is writing it: end that process"
+            )
+        return found
 
     def _differences(self, run: Run) -> list[str]:
         """What keeps a run of the configuration from being the same as the new one, in words."""
@@ -187,7 +205,10 @@ class ResumableRun:
         found = [one for one in here if run_id and one.endswith(run_id)]
         if run_id in here or len(found) == 1:
             path = here.get(run_id) or here[found[0]]
-            problems = self._differences(log_reader.read_log_head(path).run)
+            head = logs.follow(path, log_reader.read_log_head)
+            if head is None:
+                raise ParameterError(f"the run {path.stem} was deleted just now")
+            problems = self._differences(head[0].run)
             if problems:
                 raise ParameterError(f"the run {path.stem} cannot be resumed: {'; '.join(problems)}")
             return path
@@ -207,14 +228,8 @@ class ResumableRun:
             )
         raise ParameterError(f"there is no run {run_id!r}; {closest(run_id, here or elsewhere)}")
 
-    def _try_to_take_over(
-        self,
-        logs: LogFolder,
-        path: Path,
-        backends: Mapping[str, Mapping[str, Plain]],
-        statuses: frozenset[Status],
-    ) -> ResumedLog | None:
-        """Take over a log; None where a process writes it, or its run has none of the statuses."""
+    def _try_to_open(self, logs: LogFolder, path: Path, statuses: frozenset[Status]) -> _OpenedLog | None:
+        """Open a log for writing; None where a process writes it, or its run has none of the statuses."""
         known = logs.follow(path)
         if known is None or _resumable_run_status(known[0]) not in statuses:
             return None
@@ -222,11 +237,14 @@ class ResumableRun:
         try:
             ended = dead_run_outcome(path)  # before it is opened for writing, which is noted as a change
             writer = log_writer.LogWriter(path, create=False)
-        except CorruptFile:
-            raise
-        except (StorageError, OSError):  # another process was first, or finalizes it
+        except log_writer.LogInUse:  # another process was first, or finalizes it
             there = logs.find(path.stem)
-            return None if there in {None, path} else self._try_to_take_over(logs, there, backends, statuses)
+            return None if there in {None, path} else self._try_to_open(logs, there, statuses)
+        except (StorageError, FileNotFoundError):
+            there = logs.find(path.stem)
+            if there == path:
+                raise
+            return None if there is None else self._try_to_open(logs, there, statuses)
         try:
             content = read_log_in_pieces(writer.path)
             if content.has_loss:
@@ -236,34 +254,31 @@ class ResumableRun:
                     "some of its records are missing, so that new ones could not be understood",
                     "Begin a new run.",
                 )
-            if _resumable_run_status(content) not in statuses:
-                writer.close()
-                return None
-            self._begin_stretch(logs, writer, content, ended, backends)
         except BaseException:
             writer.close()
             raise
-        return ResumedLog(writer, content)
+        if _resumable_run_status(content) not in statuses:
+            writer.close()
+            return None
+        return _OpenedLog(writer, content, ended)
 
     def _begin_stretch(
         self,
         logs: LogFolder,
-        writer: log_writer.LogWriter,
-        content: log_reader.Log,
-        ended: Outcome,
+        opened: _OpenedLog,
         backends: Mapping[str, Mapping[str, Plain]],
     ) -> None:
         """Write to the log, at once, that the run is resumed, and where."""
         from legm.core.results import result_outcome  # needs NumPy, as reading the log does
 
-        now = time.time()
+        writer, content, now = opened.writer, opened.content, time.time()
         changed = {
             name: value
             for name, value in self._new.parameters.items()
             if name not in content.run.parameters or content.run.parameters[name] != value
         }
         environment = {**self._new.environment, **({"parameters": changed} if changed else {})}
-        records: list[Record] = [] if result_outcome(content.records) is not None else [ended]
+        records: list[Record] = [] if result_outcome(content.records) is not None else [opened.ended]
         records.append(Resumption(now, environment))
         if self._rewind_to is not None:
             records.append(rewind_behind(content.records, self._rewind_to, now))

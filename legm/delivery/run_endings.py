@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from legm.delivery.backlog import (
@@ -13,7 +14,7 @@ from legm.delivery.backlog import (
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import find_backend_by_stored_name, make_backend
 from legm.delivery.trusted import is_trusted, trusted_target_text
-from legm.errors import BackendError, StateError
+from legm.errors import BackendError, LegmError, StateError
 from legm.hooks import Capability
 from legm.records import Outcome, Run, Status
 from legm.runlog import log_frames, log_reader, log_writer
@@ -74,6 +75,10 @@ def end_stored_run(root: Path, run: str, status: Status) -> list[DeliveredLog]:
 def discard_stored_run(root: Path, run: str) -> Run:
     """Delete a run from its backends, with its log and its files; there is no way back.
 
+    Each backend must be able to delete runs, and answer, before anything is deleted. The primary backend
+    comes first and the log last, so that a run that could not be deleted everywhere is deleted by a second
+    call.
+
     Args:
         root: the root directory.
         run: the run's id, or the end of it.
@@ -84,23 +89,46 @@ def discard_stored_run(root: Path, run: str) -> Run:
     Raises:
         ParameterError: no run has this id, or several do.
         NotSupported: one of its backends cannot delete runs; nothing was deleted.
-        BackendError: no user of this machine chose one of its backends; nothing was deleted.
+        BackendError: no user of this machine chose one of its backends, or one does not answer; nothing was
+            deleted. Or one refuses to delete it: the message says what was deleted before.
         StorageError: it is running, its log is damaged, or something cannot be deleted.
     """
     path = find_run_log(root, run)
     writer = log_writer.LogWriter(path, create=False)  # locked, so that no process resumes it meanwhile
     try:
-        known = log_reader.read_log_head(path)
-        clients = []
+        known = log_reader.read_log(path)  # all of it: a process that resumed it may have added a backend
+        clients = list[BackendClient]()
         for name, options in known.backends.items():
             if not is_trusted(name, options):
                 raise BackendError(unchosen_target_problem(trusted_target_text(name, options)))
             backend = make_backend(find_backend_by_stored_name(name), root, options)
             clients.append(BackendClient(backend, root))
             clients[-1].require(Capability.DISCARD, f"deleting the run {path.stem}")
-        for client in clients:
-            client.discard_run(known.run)
+        _require_answers(clients)
+        _discard_from_each(clients, known.run)
         LogFolder.containing(path).delete_run_files(known.run.run_id)
     finally:
         writer.close()
     return known.run
+
+
+def _require_answers(clients: Sequence[BackendClient]) -> None:
+    """Ask each backend something before one of them deletes anything."""
+    for client in clients:
+        if client.supports(Capability.EXPERIMENTS):
+            client.experiments()
+
+
+def _discard_from_each(clients: Sequence[BackendClient], run: Run) -> None:
+    deleted: list[str] = []
+    for client in clients:
+        try:
+            client.discard_run(run)
+        except LegmError as cause:
+            if not deleted:
+                raise
+            raise BackendError(
+                f"the run {run.run_id} was deleted from {', '.join(deleted)}, but not from {client.name}: "
+                f"{cause}. Repeat the command when that is repaired"
+            ) from cause
+        deleted.append(client.name)

@@ -448,8 +448,11 @@ def store_run(
 
 
 def can_delete_runs(client: BackendClient) -> bool:
-    """Whether the backend and its mirrors can delete a run."""
-    return all(one.supports(Capability.DISCARD) for one in client.with_mirrors)
+    """Whether the backend and its mirrors can delete a run at once: none waits for a tracker to do it."""
+    return all(
+        one.supports(Capability.DISCARD) and not one.supports(Capability.REMOTE)
+        for one in client.with_mirrors
+    )
 
 
 def delete_run(client: BackendClient, run: Run) -> None:

@@ -127,9 +127,7 @@ class Ingestion:
                 if can_delete_runs(self._client):
                     delete_run(self._client, one.run)
                 else:
-                    notes.add(
-                        "runs whose parameters changed: the backend cannot delete the old entry", run_id
-                    )
+                    notes.add("runs whose parameters changed: the old entry stays in the tracker", run_id)
 
     def _copy_files(self, external: ExternalRun, folder: Path, notes: ImportNotes) -> Iterator[Artifact]:
         for file in list(external.files()):  # list all of them before copies appear

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -257,11 +257,14 @@ class LogFolder:
         found = self.follow(self.pending_path(run_id))
         return None if found is None else found[0]
 
-    def follow(self, path: Path) -> tuple[log_reader.Log, Path] | None:
+    def follow(
+        self, path: Path, read: Callable[[Path], log_reader.Log] = read_log_in_pieces
+    ) -> tuple[log_reader.Log, Path] | None:
         """Read a log that may have been moved.
 
         Args:
             path: where it was.
+            read: what reads it: all of it, or its head.
 
         Returns:
             its content, and its path when it was read; None if it does not exist any more.
@@ -272,7 +275,7 @@ class LogFolder:
         """
         for candidate in (path, *self._paths(path.name)):
             try:
-                return read_log_in_pieces(candidate), candidate
+                return read(candidate), candidate
             except StorageError:  # includes damage
                 if candidate.exists():
                     raise

@@ -15,9 +15,20 @@ from legm.runlog.log_frames import HEADER, encode_frames, run_frame
 from legm.runlog.log_records import read_log_in_pieces
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 
-__all__ = ["LogWriter", "is_log_locked", "lock_log_descriptor", "logs_being_written", "write_run_log"]
+__all__ = [
+    "LogInUse",
+    "LogWriter",
+    "is_log_locked",
+    "lock_log_descriptor",
+    "logs_being_written",
+    "write_run_log",
+]
 
 _LOCK_RETRY_DELAYS = (0.002, 0.01, 0.05, 0.0)  # seconds between attempts to lock a log
+
+
+class LogInUse(StorageError):
+    """Another process is writing the run log."""
 
 
 class LogWriter:
@@ -28,7 +39,8 @@ class LogWriter:
         create: whether to create a new log; an existing one is truncated after its last complete frame.
 
     Raises:
-        StorageError: the file cannot be written, or another process is writing it.
+        LogInUse: another process is writing it.
+        StorageError: the file cannot be written.
     """
 
     def __init__(self, path: Path, *, create: bool) -> None:
@@ -43,7 +55,7 @@ class LogWriter:
             raise storage_error("write the run log", path, cause) from cause
         try:
             if not _try_to_lock_log(self._fd, lock_descriptor):
-                raise StorageError(f"the run log {path} is being written by another process")
+                raise LogInUse(f"the run log {path} is being written by another process")
             if create:
                 self.position = 0
                 self._write(HEADER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from legm.delivery.client import BackendClient
@@ -15,6 +16,8 @@ from legm.testing.kit import ConformanceKit, kit_expects, kit_expects_refusal, k
 from legm.testing.memory import MemoryBackend
 
 __all__ = ["CapabilityTests"]
+
+_DELETED = b"the content of a file that no other run of the kit has"
 
 
 class CapabilityTests(ConformanceKit):
@@ -121,19 +124,31 @@ class CapabilityTests(ConformanceKit):
         kit_expects(is_there, "the number 0.15625 that is shown is not in the store")
 
     def test_runs_are_deleted_or_refused(self, tmp_path: Path) -> None:
-        """DISCARD: a deleted run is gone, and no other run is."""
+        """DISCARD: a deleted run is gone with its files, and no other one; deleting it twice is harmless."""
         backend, handler = self._logged(tmp_path)
         client = BackendClient(backend, tmp_path)
         kept = sorted(one.run.run_id for one in self._read(tmp_path, backend))
+        (tmp_path / "given").mkdir()
+        file = tmp_path / "given" / "weights.bin"
+        file.write_bytes(_DELETED)
         handler.reset()
         with handler:
             handler.set_metric("loss", 0.25)
+            if client.supports(Capability.ARTIFACTS):
+                handler.log_artifact(file)
             deleted = handler.log().run
+        file.unlink()
         if not client.supports(Capability.DISCARD):
             with kit_expects_refusal(NotSupported, "discard_run()"):
                 client.discard_run(deleted)
             return
+        other = replace(deleted.configuration, fingerprint=f"{deleted.configuration.fingerprint}0")
+        client.discard_run(replace(deleted, configuration=other))
+        there = sorted(one.run.run_id for one in self._read(tmp_path, backend))
+        kit_expects_same(there, sorted([*kept, deleted.run_id]), "the runs after another one was deleted")
         client.discard_run(deleted)
+        client.discard_run(deleted)
+        kit_expects(not self.holds(tmp_path, _DELETED), "a file of the deleted run is still in the store")
         found = sorted(one.run.run_id for one in self._read(tmp_path, backend))
         kit_expects_same(found, kept, "the runs after one was deleted")
 

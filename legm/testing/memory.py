@@ -73,7 +73,10 @@ class MemoryBackend:
 
     @hookimpl
     def legm_discard_run(self, run: Run) -> None:
-        """Delete a run."""
+        """Delete a run of this configuration."""
+        known = self.results.get(run.run_id)
+        if known is not None and known.run.configuration.fingerprint != run.configuration.fingerprint:
+            return
         self.results.pop(run.run_id, None)
         self.records.pop(run.run_id, None)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler
+from legm import BackendError, ExperimentHandler, hookimpl
+from legm.hooks import Capability
 from legm.records import Status
 from legm.runlog.log_folder import find_logs
 from tests.support.calling import as_json, call, failed, shown
 from tests.support.reading import runs_of
+from tests.support.waiting import until
 
 SCRIPT = """
 import sys
@@ -30,15 +34,36 @@ def interrupted(tmp_path) -> str:
     return begin(tmp_path, "interrupted")
 
 
-def begin(root: Path, status: str) -> str:
-    handler = ExperimentHandler(root, "e")
-    handler.set_param("lr", 0.1)
-    handler.start()
+def begin(root: Path, status: str, backend: object = "local", file: Path | None = None) -> str:
+    handler = start(root, backend)
     handler.set_metric("loss", 1.0)
+    if file is not None:
+        handler.log_artifact(file)
     run_id = handler.run_id
     handler.end(status)
     assert run_id is not None
     return run_id
+
+
+def start(root: Path, backend: object = "local", resume: bool = False) -> ExperimentHandler:
+    handler = ExperimentHandler(root, "e", backend=backend)
+    handler.set_param("lr", 0.1)
+    return handler.start(resume=resume)
+
+
+TRACKERS = ["local", "mlflow", "wandb"]
+
+
+@pytest.fixture
+def tracked(mlflow_store, wandb_home, monkeypatch) -> Path:
+    """A root directory for runs that MLflow and W&B, offline, keep too."""
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    return mlflow_store
+
+
+def stored_ids(root: Path, backend: str) -> list[str]:
+    return [run.run.run_id for run in runs_of(root, backend=backend)]
 
 
 def resume(root: Path, run: str, *arguments: object) -> tuple[int, str]:
@@ -102,10 +127,110 @@ def test_a_run_is_deleted_with_its_files(tmp_path, status):
     assert not [path for path in tmp_path.rglob("*") if run_id in path.name]
 
 
-def test_a_run_that_is_being_written_is_not_deleted(tmp_path):
-    handler = ExperimentHandler(tmp_path, "e")
-    handler.set_param("lr", 0.1)
-    handler.start()
+@pytest.mark.libraries
+def test_a_run_is_deleted_from_every_backend_for_good(tracked):
+    file = tracked / "weights.bin"
+    file.write_bytes(b"what no other file has")
+    other = begin(tracked, "completed", TRACKERS)
+    run_id = begin(tracked, "failed", TRACKERS, file)
+    file.unlink()
+    for backend in TRACKERS:
+        until(lambda backend=backend: stored_ids(tracked, backend) == [other, run_id])
+
+    assert shown("recover", tracked, "--discard", run_id) == f"deleted: {run_id}\n"
+
+    for backend in TRACKERS:
+        assert stored_ids(tracked, backend) == [other], backend
+    files = [path for path in tracked.rglob("*") if path.is_file()]
+    assert not [path for path in files if run_id in str(path)]
+    assert not [path for path in files if b"what no other file has" in path.read_bytes()]
+    with closing(sqlite3.connect(tracked / "mlflow.db")) as store:
+        kept = "SELECT value FROM tags WHERE key = 'legm.run_id'"
+        assert store.execute(kept).fetchall() == [(other,)]
+        lost = "SELECT count(*) FROM metrics WHERE run_uuid NOT IN (SELECT run_uuid FROM runs)"
+        assert store.execute(lost).fetchall() == [(0,)]
+        assert store.execute("SELECT DISTINCT lifecycle_stage FROM runs").fetchall() == [("active",)]
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize("how", ["cannot delete", "does not answer"])
+def test_nothing_is_deleted_where_one_backend_cannot(mlflow_store, monkeypatch, how):
+    from legm.backends.mlflow import MlflowBackend
+
+    run_id = begin(mlflow_store, "completed", ["local", "mlflow"])
+    if how == "cannot delete":
+        lacking = MlflowBackend.capabilities - {Capability.DISCARD}
+        monkeypatch.setattr(MlflowBackend, "capabilities", lacking)
+    else:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    before = sorted(mlflow_store.rglob("*"))
+
+    said = failed("recover", mlflow_store, "--discard", run_id)
+
+    assert ("does not support" if how == "cannot delete" else "127.0.0.1") in said
+    assert sorted(mlflow_store.rglob("*")) == before
+    assert stored_ids(mlflow_store, "local") == [run_id]
+
+
+@pytest.mark.libraries
+def test_a_run_that_one_backend_refused_to_delete_is_deleted_by_a_second_call(mlflow_store, monkeypatch):
+    from legm.backends.mlflow import MlflowBackend
+
+    @hookimpl
+    def refuse(self, run):
+        raise BackendError("the store is locked")
+
+    run_id = begin(mlflow_store, "completed", ["local", "mlflow"])
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowBackend, "legm_discard_run", refuse)
+        said = failed("recover", mlflow_store, "--discard", run_id)
+
+    assert f"the run {run_id} was deleted from local, but not from mlflow" in said
+    assert "the store is locked" in said
+    assert shown("recover", mlflow_store, "--discard", run_id) == f"deleted: {run_id}\n"
+    assert stored_ids(mlflow_store, "local") == stored_ids(mlflow_store, "mlflow") == []
+
+
+@pytest.mark.libraries
+def test_a_backend_that_was_added_when_the_run_was_resumed_deletes_it_too(mlflow_store):
+    run_id = begin(mlflow_store, "interrupted")
+    start(mlflow_store, ["local", "mlflow"], resume=True).log()
+    until(lambda: stored_ids(mlflow_store, "mlflow") == [run_id])
+
+    shown("recover", mlflow_store, "--discard", run_id)
+
+    assert stored_ids(mlflow_store, "local") == stored_ids(mlflow_store, "mlflow") == []
+
+
+def test_an_unknown_run_among_several_changes_none(tmp_path, interrupted):
+    said = failed("recover", tmp_path, "--discard", interrupted, "--discard", "nothing")
+
+    assert "there is no run 'nothing'" in said
+    assert stored_ids(tmp_path, "local") == [interrupted]
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize(("option", "status"), [("--complete", "completed"), ("--fail", "failed")])
+def test_a_run_is_ended_in_every_backend(mlflow_store, option, status):
+    run_id = begin(mlflow_store, "interrupted", ["local", "mlflow"])
+
+    (row,) = as_json("recover", mlflow_store, option, run_id)["runs"][:1]
+
+    assert (row["run_id"], row["status"]) == (run_id, status)
+    for backend in ("local", "mlflow"):
+        (run,) = runs_of(mlflow_store, backend=backend)
+        assert (run.run.run_id, run.status.value) == (run_id, status)
+
+
+@pytest.mark.parametrize(
+    "backend", ["local", pytest.param(["local", "mlflow"], marks=pytest.mark.libraries)], ids=str
+)
+def test_a_run_that_is_being_written_is_not_deleted(tmp_path, backend):
+    if backend != "local":
+        from tests.support.mlflow_store import prepare_store
+
+        prepare_store(tmp_path / "mlflow.db")
+    handler = start(tmp_path, backend)
 
     assert "is being written by another process" in failed("recover", tmp_path, "--discard", handler.run_id)
     assert handler.log().status is Status.COMPLETED

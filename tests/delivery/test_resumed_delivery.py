@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from legm.backends import portable
 from legm.backends.mlflow import names as mlflow_names
 from legm.core.result_equality import RUN_FIELDS, differing_result_fields, result_digests
 from legm.core.run_environment import run_stretches
+from legm.delivery.backlog import sync_backlog
 from legm.delivery.client import connect_client
 from legm.export import export_runs
 from legm.importers import import_runs
@@ -25,7 +28,7 @@ from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
 from tests.support.memory_backend import Memory
 from tests.support.mlflow_store import prepare_store
-from tests.support.processes import ForkServer, wait_for_end
+from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until
 
 OPTIONS = {"local": None, "mlflow": None, "wandb": {"mode": "offline"}}
@@ -161,6 +164,108 @@ def test_what_legm_wrote_comes_back_by_an_import_without_what_was_rewound(root, 
     }
 
 
+AT_ONCE = """
+import os, sys
+from pathlib import Path
+
+def start(resume):
+    handler = ExperimentHandler(sys.argv[1], sys.argv[2], backend=sys.argv[3])
+    handler.set_dict_params({"lr": 0.1, "seed": 0})
+    handler.disable_param("seed")
+    return handler.start(resume=resume)
+
+def wait_for_both(what):
+    while len(names := {path.stem for path in said.glob(what)}) < 2:
+        os.sched_yield()
+    return names
+
+said = Path(sys.argv[4])
+handler = start(True)
+handler.set_metric("loss", 0.5)
+(said / f"{handler.run_id}.{handler.is_resumed}").touch()
+(other,) = wait_for_both("*e") - {handler.run_id}
+try:
+    start(other)
+except StateError:
+    (said / f"{handler.run_id}.refused").touch()
+wait_for_both("*.refused")
+handler.log()
+"""
+
+
+@pytest.mark.parametrize(
+    "store", ["mlflow", pytest.param("server", marks=pytest.mark.servers), "wandb"], ids=str
+)
+def test_two_processes_that_resume_at_once_get_two_runs_and_none_of_the_others(
+    root, tmp_path, monkeypatch, request, store
+):
+    if store == "server":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("mlflow_server").uri)
+    backend, experiment, said = "mlflow" if store == "server" else store, f"of {tmp_path}", tmp_path / "said"
+    said.mkdir()
+    first = ExperimentHandler(root, experiment, backend=backend)
+    first.set_dict_params({"lr": 0.1, "seed": 0})
+    first.disable_param("seed")
+    first.start()
+    train_only(first, 0, 3, 0.0)
+    run_id = first.run_id
+    first.end("interrupted")
+
+    imports = f"{IMPORTS}\nfrom legm import ExperimentHandler, StateError"
+    ended = run_at_once(AT_ONCE, [[root, experiment, backend, said]] * 2, imports, timeout=120)
+
+    assert ended == [0, 0]
+    resumed = {path.stem: path.suffix for path in said.glob("*e")}
+    assert sorted(resumed.values()) == [".False", ".True"]
+    assert resumed[run_id] == ".True"
+    query = Query(experiment, histories=None)
+    found = {
+        one.run.run_id: one for one in connect_client(root, backend, OPTIONS[backend]).runs_as_stored(query)
+    }
+    assert found.keys() == resumed.keys()
+    for one, result in found.items():
+        ((_, history),) = result.histories.items()
+        before = [1 / (step + 3) for step in range(3)] if one == run_id else []
+        assert history.values.tolist() == [*before, 0.5]
+        assert result.status is Status.COMPLETED
+
+
+def test_a_run_of_a_tracker_is_resumed_where_a_run_is_missing(root):
+    first = make(root, "mlflow").start()
+    train_only(first, 0, 3, 0.0)
+    first.end("interrupted")
+    second = make(root, "mlflow")
+
+    with second.claim(1) as ok:
+        assert ok
+        second.start(resume=True)
+        assert second.is_resumed
+        assert not make(root, "mlflow").should_run(1)
+        second.log()
+
+    assert not make(root, "mlflow").should_run(1)
+    assert stored(root, "mlflow").status is Status.COMPLETED
+
+
+def test_a_file_of_before_a_rewind_stays_in_every_backend(root, tmp_path):
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"of step 9")
+    first = make(root).start()
+    train_only(first, 0, 10, 0.0)
+    first.log_artifact(file)
+    first.flush(60)
+    first.end("interrupted")
+
+    with make(root).start(resume=True, rewind_to=4) as second:
+        train_only(second, 5, 7, 0.125)
+
+    configuration = stored(root, "local").run.configuration
+    for backend in ("mlflow", "wandb"):
+        files = connect_client(root, backend, OPTIONS[backend]).files(configuration)
+        assert ("weights.bin", 9) in [(one.name, one.size) for one in files], backend
+    assert [path.read_bytes() for path in root.glob("e/*/artifacts/*/weights.bin")] == [b"of step 9"]
+
+
 def displays(root: Path) -> dict[tuple[str, int], float | str]:
     (log,) = find_logs(root)
     found = [one for one in read_log(log).records if isinstance(one, Display)]
@@ -289,13 +394,59 @@ def test_marks_void_what_came_before_them_only():
         portable.rewound_from(b'{"marks": [[1.5, 2]], "texts": []}')
 
 
+PREEMPTED = """
+import os, signal, sys
+from legm import ExperimentHandler
+handler = ExperimentHandler(sys.argv[1], "e", backend=["local", "mlflow", "wandb"])
+handler.set_dict_params({"lr": 0.1, "seed": 0})
+handler.disable_param("seed")
+handler.start(resume=True)
+handler.on_preemption(lambda: print("saved", handler.last_step, flush=True))
+for step in range(100):
+    handler.set_metric("loss", 1 / (step + 3), step=step)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+GRACE = 30.0
+"""Seconds between the signal and the kill on most spot machines and schedulers; some have two minutes."""
+
+
+@pytest.mark.parametrize(
+    "answers", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["it answers", "it hangs"]
+)
+def test_a_preempted_run_is_marked_everywhere_within_its_grace(root, answers):
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()  # and never answers
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        environment = {**os.environ, **({} if answers else {"MLFLOW_TRACKING_URI": address})}
+        command = [sys.executable, "-c", PREEMPTED, str(root)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "saved 99\n"
+            began = time.monotonic()
+            assert process.wait(120) == -signal.SIGTERM
+            took = time.monotonic() - began
+    assert took < GRACE
+    for backend in OPTIONS if answers else ("local", "wandb"):
+        found = stored(root, backend)
+        assert (found.status, found.error, found.points) == (
+            Status.INTERRUPTED,
+            "preempted by SIGTERM",
+            100,
+        ), backend
+    if not answers:
+        assert [one for one in sync_backlog(root, "mlflow") if one.problem] == []
+        assert stored(root, "mlflow").error == "preempted by SIGTERM"
+
+
 # A limit on the size of files makes real writes fail in the middle, as a full disk does.
 FULL = """
 import os, resource, signal, sys
 from legm import ExperimentHandler, LegmError
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-handler = ExperimentHandler(sys.argv[1], "e")
+handler = ExperimentHandler(sys.argv[1], "e", backend=sys.argv[4:] or "local")
 handler.set_dict_params({"lr": 0.1, "seed": 0})
 handler.disable_param("seed")
 if sys.argv[2] != "0":
@@ -332,6 +483,23 @@ def test_a_full_disk_at_resume_is_a_clear_error_and_the_run_can_still_be_resumed
     ((_, history),) = found.histories.items()
     assert history.values.tolist() == [1 / (step + 3) for step in range(100)]
     assert found.status is Status.COMPLETED
+
+
+def test_a_full_disk_of_a_mirror_at_resume_loses_nothing(root):
+    def train_in_a_process(limit: int, last: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", FULL, str(root), str(limit), last, "local", "mlflow"]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+    assert train_in_a_process(0, "be killed").stdout == ""
+
+    done = train_in_a_process(100_000, "log")  # the run log may grow, but not MLflow's database
+
+    assert done.stdout == ""
+    assert "mlflow" in done.stderr
+    expected = stored(root, "local")
+    assert (expected.status, expected.points) == (Status.COMPLETED, 100)
+    assert [one for one in sync_backlog(root) if one.problem] == []
+    assert not differing_result_fields(stored(root, "mlflow"), result_digests(expected))
 
 
 # Trains from its checkpoint on, whatever happened before.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.core.run_environment import run_stretches
 from legm.records import RunResult, Status
-from legm.runlog.log_folder import find_logs
+from legm.runlog import log_writer
+from legm.runlog.log_folder import LogFolder, find_logs
+from legm.runlog.log_reader import read_log
 from tests.support.prepared import Prepared
 from tests.support.processes import run_at_once
 from tests.support.reading import runs_of
@@ -183,6 +187,19 @@ def test_a_claim_replaces_the_interrupted_run(tmp_path, prepared_core):
     assert [run.status for run in runs_of(tmp_path)] == [Status.COMPLETED]
 
 
+def test_a_run_that_should_run_is_the_interrupted_one_again(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
+    handler = make(tmp_path)
+
+    assert handler.should_run(1)
+    handler.start(resume=True)
+
+    assert handler.is_resumed
+    assert not make(tmp_path).should_run(1)
+    handler.log()
+    assert not make(tmp_path).should_run(1)
+
+
 def test_a_run_is_resumed_where_its_folder_was_moved(tmp_path, prepared_core):
     killed(prepared_core, tmp_path)
     (folder,) = (path for path in (tmp_path / "e").iterdir() if (path / "params.yml").exists())
@@ -230,6 +247,21 @@ def test_another_host_and_parameters_are_noted_for_the_stretch(tmp_path, monkeyp
 # By its id
 
 
+@pytest.mark.parametrize("status", ["failed", "pruned", "interrupted"])
+def test_an_unfinished_run_is_resumed_by_its_id_and_completed(tmp_path, status):
+    first = make(tmp_path).start()
+    first.set_metric("loss", 1.0)
+    run_id = first.run_id
+    first.end(status, "why")
+
+    with make(tmp_path).start(resume=run_id) as second:
+        assert (second.run_id, second.is_resumed, second.last_step) == (run_id, True, 0)
+        second.set_metric("loss", 0.5)
+
+    found = the_run(tmp_path)
+    assert (found.status, found.error, series(found)) == (Status.COMPLETED, None, {0: 1.0, 1: 0.5})
+
+
 def test_a_run_is_resumed_by_the_end_of_its_id_whatever_its_status(tmp_path):
     first = make(tmp_path).start()
     first.set_metric("loss", 1.0)
@@ -274,6 +306,115 @@ def test_a_repaired_log_is_not_resumed_since_new_values_could_be_lost_in_it(tmp_
     assert f"the run {log.stem} cannot be resumed" in caplog.text
 
 
+# Logs that cannot be resumed
+
+
+def test_a_log_that_is_moved_meanwhile_is_still_that_of_its_own_seed(tmp_path, monkeypatch):
+    make(tmp_path, seed=1).start().end("interrupted")
+    (log,) = find_logs(tmp_path)
+    ours = LogFolder.containing(log).pending_path(log.stem)
+    log.rename(ours)  # as a process leaves it that was killed
+    logs_being_written = log_writer.logs_being_written
+
+    def finalized_by_another_process(paths):
+        found = logs_being_written(paths)
+        if ours.exists():
+            ours.rename(log)
+        return found
+
+    monkeypatch.setattr(log_writer, "logs_being_written", finalized_by_another_process)
+
+    assert not make(tmp_path, seed=0).start(resume=True).is_resumed
+    log.rename(ours)
+    second = make(tmp_path, seed=1).start(resume=True)
+    assert (second.run_id, second.is_resumed) == (log.stem, True)
+
+
+def link_to_elsewhere(folder: Path, root: Path) -> None:
+    folder.rename(root / "elsewhere")
+    folder.symlink_to(root / "elsewhere", target_is_directory=True)
+
+
+@pytest.mark.parametrize("above", [1, 2], ids=["configuration", "experiment"])
+def test_a_run_is_resumed_where_a_folder_above_its_logs_is_a_link(tmp_path, above):
+    make(tmp_path).start().end("interrupted")
+    (log,) = find_logs(tmp_path)
+    folder = log.parents[above]
+    link_to_elsewhere(folder, tmp_path)
+
+    with make(tmp_path).start(resume=True) as handler:
+        assert (handler.run_id, handler.is_resumed) == (log.stem, True)
+        handler.set_metric("loss", 1.0)
+
+    assert the_run(tmp_path).status is Status.COMPLETED
+    assert folder.is_symlink()
+
+
+def test_a_folder_of_logs_that_is_a_link_is_not_written_through(tmp_path):
+    make(tmp_path).start().end("interrupted")
+    (log,) = find_logs(tmp_path)
+    before = log.read_bytes()
+    link_to_elsewhere(log.parent, tmp_path)
+
+    with pytest.raises(StorageError, match=f"{log.parent} is a link"):
+        make(tmp_path).start(resume=True)
+
+    assert log.read_bytes() == before
+    assert [path.name for path in (tmp_path / "elsewhere").glob("*.log")] == [log.name]
+
+
+def test_a_log_with_a_damaged_beginning_is_reported_and_an_older_run_is_resumed(tmp_path, caplog):
+    for _ in range(2):
+        make(tmp_path).start().end("interrupted")
+    older, newer = sorted(find_logs(tmp_path))
+    newer.write_bytes(b"something else")
+
+    handler = make(tmp_path).start(resume=True)
+
+    assert handler.run_id == older.stem
+    assert f"the run {newer.stem} cannot be resumed: {newer}, byte 0: it is not a run log" in caplog.text
+
+
+def test_a_log_that_may_not_be_written_is_no_running_one(tmp_path, caplog):
+    make(tmp_path).start().end("interrupted")
+    (log,) = find_logs(tmp_path)
+    log.rename(tmp_path / "kept.log")
+    log.symlink_to(tmp_path / "kept.log")  # a log that is a link is read, and never written
+
+    with pytest.raises(StorageError, match=f"cannot write the run log {log}"):
+        make(tmp_path).start(resume=log.stem)
+    assert not make(tmp_path).start(resume=True).is_resumed
+    assert f"the run {log.stem} cannot be resumed: cannot write the run log {log}" in caplog.text
+
+
+OF_ANOTHER_USER = """
+os.setuid(65534)
+handler = ExperimentHandler(sys.argv[1], "e")
+handler.set_dict_params({"lr": 0.1, "seed": 0})
+handler.disable_param("seed")
+try:
+    handler.start(resume=sys.argv[2])
+except LegmError as error:
+    open(sys.argv[3], "w").write(f"{type(error).__name__} {error}")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+def test_the_run_of_another_user_cannot_be_resumed_for_lack_of_permission():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        root = Path(folder) / "root"
+        make(root).start().end("interrupted")
+        (log,) = find_logs(root)
+        for path in (Path(folder), *root.rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o444)
+        imports = "import numpy, yaml, filelock, legm.backends.local.backend, legm.delivery.resuming"
+        imports += "\nfrom legm import ExperimentHandler, LegmError"
+        run_at_once(OF_ANOTHER_USER, [[root, log.stem, Path(folder) / "said"]], imports, timeout=60)
+
+        said = (Path(folder) / "said").read_text()
+    assert said.startswith(f"StorageError cannot write the run log {log}: permission is denied")
+
+
 # By the environment
 
 
@@ -310,6 +451,23 @@ def test_a_rewind_voids_later_values_at_once(tmp_path):
     assert series(result) == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0, 5: 50.0}
     assert (result.points, list(result.test.values())) == (7, [0.25])
     assert series(the_run(tmp_path)) == series(result)
+
+
+def test_the_log_of_a_run_that_is_resumed_and_rewound_is_only_appended_to(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
+    (log,) = find_logs(tmp_path)
+    whole = log.read_bytes()[: read_log(log).end]
+
+    for step in (7, 3):
+        handler = make(tmp_path).start(resume=True, rewind_to=step)
+        handler.set_metric("epoch_loss", -1.0, step=step + 1)
+        handler.rewind(step)
+        handler.flush()
+        handler.end("interrupted")
+        (log,) = find_logs(tmp_path)
+        before, whole = whole, log.read_bytes()
+        assert whole.startswith(before)
+        assert len(whole) > len(before)
 
 
 def test_a_completed_run_that_is_rewound_counts_when_it_is_logged_again(tmp_path):

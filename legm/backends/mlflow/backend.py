@@ -42,6 +42,7 @@ from legm.backends.mlflow.display import (
 )
 from legm.backends.mlflow.rewinding import (
     can_delete_points,
+    delete_for_good,
     delete_points_after,
     delete_points_at,
     delete_texts_after,
@@ -145,7 +146,7 @@ class MlflowBackend:
     """
 
     name = "mlflow"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS}
 
     def __init__(
         self,
@@ -246,7 +247,9 @@ class MlflowBackend:
             return found
         return self._experiments[name]
 
-    def _search(self, experiment: str, tags: Mapping[str, str]) -> Iterator[Any]:
+    def _search(
+        self, experiment: str, tags: Mapping[str, str], view: int = ViewType.ACTIVE_ONLY
+    ) -> Iterator[Any]:
         """The runs with these tags, oldest first; the store filters them."""
         condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         token = None
@@ -254,7 +257,7 @@ class MlflowBackend:
             page = self._store.search_runs(
                 [experiment],
                 condition,
-                ViewType.ACTIVE_ONLY,
+                view,
                 max_results=1000,
                 order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
                 page_token=token,
@@ -529,6 +532,26 @@ class MlflowBackend:
     def legm_release_run(self, run: Run) -> None:
         """Drop the handle."""
         self._runs.pop(run.run_id, None)
+
+    @hookimpl
+    def legm_discard_run(self, run: Run) -> None:
+        """Delete the MLflow run and its artifacts; a server keeps the rest in its trash.
+
+        It is marked as deleted first, so that nobody sees a half of it, and found again by a second call.
+        """
+        with self._translate_errors("delete the run"):
+            experiment = self._find_experiment(run.configuration.experiment)
+            tags = {
+                names.KIND_TAG: names.RUN_KIND,
+                names.RUN_ID_TAG: run.run_id,
+                names.FINGERPRINT_TAG: run.configuration.fingerprint,
+            }
+            found = [] if experiment is None else [*self._search(experiment, tags, ViewType.ALL)]
+            for one in found:
+                if one.info.lifecycle_stage == "active":
+                    self._store.delete_run(one.info.run_id)
+                self._artifacts(one).delete_all(one.info.run_id)
+                delete_for_good(self._store, one.info.run_id)
 
     # Reading back
 

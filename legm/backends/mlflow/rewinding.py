@@ -1,4 +1,4 @@
-"""Takes back points and texts of an MLflow run: later than a step, or replaced; and reopens ended runs.
+"""Takes back points and texts of an MLflow run: later than a step, or replaced; reopens and deletes runs.
 
 A database loses the rows. A tracking server cannot delete points: they stay, and are marked in a file of the
 run (see :class:`legm.backends.portable.Rewound`) by the time at which they were set.
@@ -17,6 +17,7 @@ from legm.backends.mlflow.stores import MlflowArtifactStore
 
 __all__ = [
     "can_delete_points",
+    "delete_for_good",
     "delete_points_after",
     "delete_points_at",
     "delete_texts_after",
@@ -54,6 +55,13 @@ def can_delete_points(store: Any) -> bool:
         and hasattr(store, "ManagedSessionMaker")
         and all({column.name for column in table.columns} == _COLUMNS for table in _metric_tables())
     )
+
+
+def delete_for_good(store: Any, run_id: str) -> None:
+    """Delete a run from a database that MLflow has marked as deleted; a server does that by ``mlflow gc``."""
+    delete = getattr(store, "_hard_delete_run", None)  # what MLflow's own gc calls
+    if delete is not None:
+        delete(run_id)
 
 
 def delete_points_after(store: Any, run_id: str, step: int) -> None:

@@ -10,12 +10,13 @@ a location.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
@@ -35,6 +36,7 @@ from legm.backends.mlflow.table_creation import create_database_tables, create_s
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 from legm.hooks import still_working
+from legm.util.atomic_files import delete_folder
 
 __all__ = [
     "MlflowArtifactStore",
@@ -43,6 +45,8 @@ __all__ = [
     "sqlite_store_path",
     "translate_store_errors",
 ]
+
+log = logging.getLogger(__name__)
 
 _TIMEOUT = 30  # seconds, for one request
 _DATABASES = {"postgresql", "mysql", "mssql"}
@@ -234,6 +238,37 @@ class MlflowArtifactStore:
             )
         self._require_own()
         (self.folder / name).unlink(missing_ok=True)
+
+    def delete_all(self, run_id: str) -> None:
+        """Delete every artifact of a run, where the store can; deleting them again does nothing.
+
+        Args:
+            run_id: MLflow's id of the run, which must be in the address.
+        """
+        self._require_own()
+        path = PurePosixPath(self._proxied if self._proxied is not None else urlsplit(self.uri).path)
+        if run_id not in path.parts:
+            raise BackendError(f"the artifacts of the MLflow run {run_id} are not its own: {self.uri}")
+        if self.folder is not None:
+            delete_folder(self.folder)
+            if self.folder.parent.name == run_id:
+                with contextlib.suppress(OSError):  # there is no such folder, or MLflow has more in it
+                    self.folder.parent.rmdir()
+            return
+        names = [name for name, _, _ in self._listed("")]
+        if self._proxied is not None:
+            for name in names:
+                self._request("DELETE", name)
+        elif names:
+            self._delete_in_repository()
+
+    def _delete_in_repository(self) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        try:
+            get_artifact_repository(self.uri).delete_artifacts()
+        except NotImplementedError:
+            log.warning("MLflow does not delete the files in %s: delete them there", self.uri)
 
     def read(self, name: str) -> bytes:
         """The content of a file."""

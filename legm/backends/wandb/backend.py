@@ -188,7 +188,7 @@ class WandbBackend:
     """
 
     name = "wandb"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD, Capability.MARKS}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.MARKS}
 
     def __init__(
         self,
@@ -486,6 +486,14 @@ class WandbBackend:
         with contextlib.suppress(Exception):
             self._end_handle(run.run_id)
         self._live.pop(run.run_id, None)
+
+    @hookimpl
+    def legm_discard_run(self, run: Run) -> None:
+        """Delete the W&B run on the server, and its folders on this machine."""
+        with self._translate_errors("delete the run"):
+            if self._is_online:
+                self._connect().delete(self._project_of(run.configuration.experiment), run)
+            self._folders.delete(run)
 
     def _end_handle(self, run_id: str) -> None:
         """End the W&B run that is open for a run: sent or not, the run log has all of it.

@@ -20,6 +20,7 @@ from legm.backends import portable
 from legm.backends.wandb import names
 from legm.errors import CorruptFile
 from legm.records import Run, StoredRun
+from legm.util.atomic_files import delete_folder
 
 __all__ = ["FoundRun", "WandbFolderRuns", "WandbServerRuns", "intact_found_runs"]
 
@@ -73,6 +74,19 @@ class WandbFolderRuns:
         pattern = re.compile(rf".*-{re.escape(run_id)}(-\d+)?")  # numbered within one second
         return sorted(path for path in self._folder.glob(f"*run-*-{run_id}*") if pattern.fullmatch(path.name))
 
+    def delete(self, run: Run) -> None:
+        """Delete the folders of one run; those of another configuration with its id stay."""
+        for folder in self.folders_of(run.run_id):
+            path = folder / "files" / portable.RUN_FILE
+            if path.is_file() and not _is_same_run(_read_found_run(path), run):
+                continue
+            if any(folder.glob("*.synced")):
+                log.warning("%s was sent to W&B by wandb sync: delete the run there too", folder)
+            delete_folder(folder)
+        for link in self._folder.glob("*"):  # W&B's links to the newest run
+            if link.is_symlink() and not link.exists():
+                link.unlink(missing_ok=True)
+
     def runs(self, experiment: str, fingerprint: str | None) -> Iterator[FoundRun | StoredRun]:
         """The runs of an experiment, or of one configuration of it, oldest first, and damaged ones."""
         newest = {
@@ -110,6 +124,10 @@ def _is_found_run_of(found: FoundRun | StoredRun, experiment: str, fingerprint: 
         return True
     configuration = found.run.configuration
     return configuration.experiment == experiment and fingerprint in {None, configuration.fingerprint}
+
+
+def _is_same_run(found: Run, run: Run) -> bool:
+    return (found.run_id, found.configuration.fingerprint) == (run.run_id, run.configuration.fingerprint)
 
 
 def _read_found_run(path: Path) -> Run:
@@ -156,6 +174,21 @@ class WandbServerRuns:
         for stored in self._every(project, [{"group": group}] if group is not None else []):
             if _is_found_run_of(stored, experiment, fingerprint):
                 yield stored
+
+    def delete(self, project: str, run: Run) -> None:
+        """Delete one run with its files; one of another configuration with its id stays."""
+        self._api.flush()  # it caches earlier responses
+        found = self._api.runs(
+            f"{self._entity}/{project}",
+            filters={"$and": [{"jobType": names.RUN_JOB}, {"name": run.run_id}]},
+            lazy=False,
+        )
+        for wandb_run in _wandb_runs_of_project(found):
+            text = wandb_run.config.get(names.RUN_KEY)
+            with portable.checked_files(f"{wandb_run.id} of W&B"):
+                is_other = isinstance(text, str) and not _is_same_run(portable.run_from(text.encode()), run)
+            if not is_other:
+                wandb_run.delete()
 
     def experiments(self, project: str | None) -> set[str]:
         """The experiments of a project, or of all projects; without a project each experiment has its own."""
