@@ -324,6 +324,18 @@ class KeepsOneFormat(Backend):
         return str(path)
 
 
+class LosesAbsentValues(Changed):
+    fails = "absent_values_are_read_back"
+
+    def change(self, result):
+        known = result.run.configuration
+        metadata = {
+            name: {field: value for field, value in rules.items() if field != "absent_value"}
+            for name, rules in known.metadata.items()
+        }
+        return replace(result, run=replace(result.run, configuration=replace(known, metadata=metadata)))
+
+
 class LosesMarks(Backend):
     fails = "marks_are_stored"
     capabilities = Backend.capabilities | {Capability.MARKS}
