@@ -388,6 +388,10 @@ def test_a_log_that_may_not_be_written_is_no_running_one(tmp_path, caplog):
 
 
 OF_ANOTHER_USER = """
+import tempfile
+with tempfile.TemporaryDirectory() as elsewhere:  # imports all that is imported on first use
+    for _ in range(2):
+        ExperimentHandler(elsewhere, "e").start(resume=True).end("interrupted")
 os.setuid(65534)
 handler = ExperimentHandler(sys.argv[1], "e")
 handler.set_dict_params({"lr": 0.1, "seed": 0})
@@ -407,8 +411,7 @@ def test_the_run_of_another_user_cannot_be_resumed_for_lack_of_permission():
         (log,) = find_logs(root)
         for path in (Path(folder), *root.rglob("*")):
             path.chmod(0o777 if path.is_dir() else 0o444)
-        imports = "import numpy, yaml, filelock, legm.backends.local.backend, legm.delivery.resuming"
-        imports += "\nfrom legm import ExperimentHandler, LegmError"
+        imports = "from legm import ExperimentHandler, LegmError"
         run_at_once(OF_ANOTHER_USER, [[root, log.stem, Path(folder) / "said"]], imports, timeout=60)
 
         said = (Path(folder) / "said").read_text()
@@ -510,6 +513,32 @@ def test_steps_in_tensorboard_only_increase(tmp_path, prepared_core):
 
     assert curve(tmp_path, "dev/epoch_loss") == [*range(4), *(-step for step in range(4, 12)), 0.5]
     assert curve(tmp_path, "note") == []
+
+
+def test_a_tensorboard_that_follows_the_run_shows_it_however_often_it_is_resumed_meanwhile(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def train(first: int, shift: float) -> ExperimentHandler:
+        handler = make(tmp_path).start(resume=True, rewind_to=first - 1)
+        for step in range(first, first + 10):
+            handler.set_metric("loss", step + shift, step=step)
+        handler.flush()
+        return handler
+
+    first = train(0, 0.5)
+    (folder,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*")}
+    reader = EventAccumulator(str(folder))
+    reader.Reload()
+    first.end("interrupted")
+    second = train(5, 0.25)
+    reader.Reload()
+    second.end("interrupted")
+    train(8, 0.0).log()
+    reader.Reload()
+    reader.Reload()
+
+    expected = [*(step + 0.5 for step in range(5)), *(step + 0.25 for step in (5, 6, 7)), *range(8, 18)]
+    assert [(one.step, one.value) for one in reader.Scalars("dev/loss")] == list(enumerate(expected))
 
 
 def curve(root: Path, tag: str) -> list[float]:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 12
 """The number of values encoded at once, which limits the memory that a huge batch needs."""
 
+_LEFT = 3600.0  # seconds after which no TensorBoard still has to leave a truncated file for a newer one
+
 _SESSION_START = b"_hparams_/session_start_info"
 
 _STATUS = {
@@ -143,10 +145,9 @@ def replace_event_file(folder: Path, *, started: float) -> Iterator[EventFile]:
     """Write an event file that replaces all files in the folder.
 
     When the block ends, the new file appears atomically, and then the old ones are truncated: a reader sees
-        the
-    old files, both, or the new one. A TensorBoard that has read the old ones discards their content and shows
-    the new one. (It would stop following the folder if the file it reads were deleted; files that an earlier
-    replacement truncated are deleted.) If the block raises an error, nothing is changed.
+    the old files, both, or the new one. A TensorBoard that has read the old ones discards their content and
+    shows the new one. (It would stop following the folder if the file it reads were deleted; files that were
+    truncated an hour ago are deleted.) If the block raises an error, nothing is changed.
 
     Args:
         folder: the folder of the files; its subfolders are not changed.
@@ -166,9 +167,10 @@ def replace_event_file(folder: Path, *, started: float) -> Iterator[EventFile]:
         file.path.unlink(missing_ok=True)
         raise
     for path in old:
-        if path.suffix == ".partial" or not path.stat().st_size:
+        known = path.stat()
+        if path.suffix == ".partial" or (not known.st_size and clock.time() - known.st_mtime > _LEFT):
             path.unlink()
-        else:
+        elif known.st_size:
             os.truncate(path, 0)
 
 
