@@ -26,6 +26,8 @@ ROWS = [
     "import",
     "import_heavy",
     "system_metrics",
+    "resume",
+    "start_in_repository",
     "start_absent_values",
     "start_existing",
     "start_existing_ratio",
