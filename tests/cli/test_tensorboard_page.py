@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -11,9 +13,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from legm import ExperimentHandler
 from tests.support.waiting import until
 
 RUNS = 6  # three configurations of two seeds
@@ -21,19 +25,17 @@ RUNS = 6  # three configurations of two seeds
 
 @pytest.fixture(scope="module")
 def tensorboard(digits_root: Path) -> Iterator[str]:
-    """A TensorBoard on a free port of this machine, until the tests are done."""
-    command = [
-        sys.executable,
-        "-m",
-        "tensorboard.main",
-        "--logdir",
-        str(digits_root),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
-    server = subprocess.Popen([*command, "--load_fast", "false"], stderr=subprocess.PIPE, text=True)
+    """The page of the example's output, until the tests are done."""
+    with serving(digits_root, RUNS) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def serving(folder: Path, runs: int) -> Iterator[str]:
+    """A TensorBoard on a free port of this machine, which has found as many runs."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", "127.0.0.1"]
+    command += ["--port", "0", "--load_fast", "false", "--reload_interval", "1"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None
         said = []
@@ -44,7 +46,7 @@ def tensorboard(digits_root: Path) -> Iterator[str]:
         else:
             pytest.fail("tensorboard did not start: " + "".join(said))
         place = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split("/")[0].split()[0]
-        until(lambda: len(fetch(place + "/data/runs")) == RUNS, pause=0.2)
+        until(lambda: len(fetch(place + "/data/runs")) == runs, pause=0.2)
         yield place
     finally:
         server.terminate()
@@ -117,3 +119,61 @@ def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(b
     finally:
         keep_picture(browser, "hparams")
     assert "seed" not in text_of(browser)
+
+
+SERVED = "const done = arguments[1]; fetch(arguments[0]).then(one => one.json()).then(done, () => done([]));"
+
+
+DRAWN = """
+const curves = [];
+const visit = root => root.querySelectorAll("*").forEach(one => {
+  if (one.localName === "path" && one.classList.contains("line")) curves.push(one.getAttribute("d") || "");
+  if (one.shadowRoot) visit(one.shadowRoot);
+});
+visit(document);
+return curves;
+"""
+
+
+def drawn_curves(browser: Any) -> list[list[float]]:
+    """By curve of the tab SCALARS, where its points are from left to right; single points left out."""
+    lines = [re.findall(r"[ML]([-\d.]+),", path) for path in browser.execute_script(DRAWN)]
+    return [[float(x) for x in line] for line in lines if len(line) > 1]
+
+
+def test_the_page_shows_a_resumed_and_rewound_run_without_zigzag(browser, tmp_path):
+    def train(first: int, last: int, shift: float) -> ExperimentHandler:
+        handler = ExperimentHandler(tmp_path, "e")
+        handler.start(resume=True, rewind_to=first - 1)
+        for step in range(first, last):
+            handler.set_metric("loss", 1 / (step + 1) + shift, step=step)
+        handler.flush()
+        return handler
+
+    def curve() -> list[list[float]]:
+        """What the page draws: steps and values, in the order in which it connects them."""
+        run = "".join(fetch(place + "/data/runs"))
+        address = f"/data/plugin/scalars/scalars?run={quote(run)}&tag=dev%2Floss"
+        return [point[1:] for point in browser.execute_async_script(SERVED, address)]
+
+    def expected(*stretches: tuple[int, int, float]) -> list[list[float]]:
+        shifts = {step: shift for first, last, shift in stretches for step in range(first, last)}
+        return [[step, pytest.approx(1 / (step + 1) + shift)] for step, shift in sorted(shifts.items())]
+
+    train(0, 30, 0.5).end("interrupted")
+    with serving(tmp_path, 1) as place:
+        browser.get(place + "/#timeseries")
+        until(lambda: curve() == expected((0, 30, 0.5)), pause=0.2)
+        second = train(15, 25, 0.25)  # while the page has read what is void now
+        until(lambda: curve() == expected((0, 15, 0.5), (15, 25, 0.25)), pause=0.2)
+        second.end("interrupted")
+        train(20, 50, 0.0).log()
+        until(lambda: curve() == expected((0, 15, 0.5), (15, 20, 0.25), (20, 50, 0.0)), pause=0.2)
+        browser.get("about:blank")  # so that the address is opened anew
+        browser.get(place + "/#scalars")
+        curves = until(
+            lambda: [one for one in drawn_curves(browser) if len(one) > 40], pause=0.2
+        )  # plain and smoothed, without the outliers of the first steps
+        keep_picture(browser, "resumed")
+        browser.get("about:blank")
+    assert all(curve == sorted(set(curve)) for curve in curves)
