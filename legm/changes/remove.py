@@ -17,7 +17,7 @@ from legm.errors import ParameterError, StateError
 from legm.hooks import FolderChanger
 from legm.records import Status
 from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
-from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_folder import LogFolder, find_logs
 
 __all__ = ["Deletion", "Removed", "delete", "restore"]
 
@@ -131,7 +131,9 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
         notes = finish_pending(root)
         runs: list[str] = []
         changed: list[str] = []
-        steps = _restoring_steps(root, reversed(list(item.journal.steps())), run, changer, runs, changed)
+        there = {path.stem for path in find_logs(root)}
+        found = reversed(list(item.journal.steps()))
+        steps = _restoring_steps(root, found, run, changer, there, runs, changed)
         whole = {} if run is not None else {"restores": item.name}
         name = Journal.new_id()
         title = f"restore {item.name}: {item.title}"
@@ -151,6 +153,7 @@ def _restoring_steps(
     steps: Iterable[Step],
     run: str | None,
     changer: FolderChanger,
+    there: set[str],
     restored: list[str],
     changed: list[str],
 ) -> Iterator[Step]:
@@ -162,6 +165,8 @@ def _restoring_steps(
             continue
         here = {path.stem for path in LogFolder.of(now).logs_except(())}.union(changer.stored_run_ids(now))
         wanted = [one for one in step.runs if run is None or one == run]
+        if is_deletion:  # one may have come back by another way, such as a merge
+            wanted = [one for one in wanted if one not in there]
         runs = {one: step.runs[one] for one in wanted if one in here}
         changed += [] if is_deletion else [one for one in wanted if one not in here]
         if not runs and (run is not None or step.runs):

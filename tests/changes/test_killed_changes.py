@@ -10,6 +10,7 @@ from pathlib import Path
 
 from legm.changes.amend import continue_changes
 from legm.changes.journal import pending_journals
+from legm.changes.merge import merge_roots
 from legm.changes.remove import restore
 from legm.changes.trash import trash_items
 from legm.records import Status
@@ -23,7 +24,7 @@ from tests.support.waiting import until
 KILLS = int(os.environ.get("LEGM_TEST_AMEND_KILLS", "10"))
 
 IMPORTS = """
-import legm, legm.changes.move, legm.changes.remove, legm.backends.local.folder_changes
+import legm, legm.changes.merge, legm.changes.move, legm.changes.remove, legm.backends.local.folder_changes
 import legm.backends.local.event_file, tests.support.local_runs
 import numpy, tensorboard.plugins.hparams.plugin_data_pb2
 """
@@ -32,6 +33,7 @@ CODE = """
 import random, time
 from pathlib import Path
 from legm import LegmError, amend
+from legm.changes.merge import merge_roots
 from legm.changes.move import rename_experiment
 from legm.changes.remove import Deletion, delete, restore
 from legm.changes.trash import trash_items
@@ -66,6 +68,8 @@ try:
     elif what == "rm":
         folder = experiment / chosen.choice(list(configuration_paths(experiment)))
         delete(Deletion(root, folders=[folder]), title="rm")
+    elif what == "merge":
+        merge_roots(root, root.parent / "other")
     elif what == "restore" and trash_items(root):
         restore(root, trash_items(root)[-1])
 except LegmError as error:
@@ -84,6 +88,10 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
         for seed in (0, 1):
             train(root, rate=rate, seed=seed)
     before = numbers(local_runs(root))
+    other = tmp_path / "other"
+    for rate in (0.25, 0.5):
+        train(other, rate=rate, seed=5)
+    theirs = numbers(local_runs(other))
     logged = tmp_path / "logged"
     killed = 0
     with ForkServer(CODE, IMPORTS) as server:
@@ -91,7 +99,7 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
         until(lambda: logged.exists() and logged.read_text().count("\n") > 1)
         while killed < KILLS:
             what = chosen.choice(
-                ["rename", "back", "ignore", "compare", "seed", "noseed", "mv", "rm", "restore"]
+                ["rename", "back", "ignore", "compare", "seed", "noseed", "mv", "rm", "restore", "merge"]
             )
             output = tmp_path / f"output-{killed}"
             process = server.begin(output, root, what, killed)
@@ -101,22 +109,27 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
             wait_for_end(process)
             killed += 1
             continue_changes(root)
-            check(root, before)
+            check(root, before, theirs)
         server.kill(writer)
         wait_for_end(writer)
     for item in reversed(trash_items(root)):
         if item.title == "rm":
             restore(root, item)
+    merge_roots(root, other)
     after = numbers([one for one in local_runs(root) if one.status is Status.COMPLETED])
-    assert {run_id: after[run_id] for run_id in before} == before
+    assert {run_id: after[run_id] for run_id in (*before, *theirs)} == {**before, **theirs}
     assert {*logged.read_text().split()} <= {*after}
     check_consistency(root)
 
 
-def check(root: Path, before: dict[str, tuple]) -> None:
-    """Every run that was there before is there once, or in the trash."""
+def check(root: Path, before: dict[str, tuple], theirs: dict[str, tuple]) -> None:
+    """Every run that was there before is there once, or in the trash; what was merged is as it was."""
     assert pending_journals(root) == []
-    found = {run_id: content for run_id, content in completed(root).items() if run_id in before}
+    every = completed(root)
+    assert {run_id: theirs[run_id] for run_id in theirs if run_id in every} == {
+        run_id: every[run_id] for run_id in theirs if run_id in every
+    }
+    found = {run_id: content for run_id, content in every.items() if run_id in before}
     assert found == {run_id: before[run_id] for run_id in found}
     assert {*before} - {*found} <= ids_in_trash(root) - {*found}
 

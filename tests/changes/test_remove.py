@@ -93,6 +93,18 @@ def test_what_comes_back_joins_what_was_begun_meanwhile(root):
     assert len(list(configuration_folders(root))) == 2
 
 
+def test_a_run_that_came_back_by_a_merge_is_not_there_twice(root, tmp_path_factory):
+    copy = tmp_path_factory.mktemp("copy") / "root"
+    shown("merge", copy, root)
+    before = numbers(local_runs(root))
+    shown("rm", root / "e" / "0.125_0", "--yes")
+    shown("merge", root, copy)
+    shown("amend", root / "e", "--rename", "rate=lr", "--yes")
+    (deleted, _) = as_json("trash", root)["trash"]
+    shown("restore", root, deleted["id"])
+    assert numbers(local_runs(root)) == before
+
+
 def test_one_run_of_several_comes_back(root):
     before = known(local_runs(root))
     shown("rm", root / "e" / "0.125_0", "--yes")
