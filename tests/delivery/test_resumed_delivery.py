@@ -26,9 +26,11 @@ from legm.importers import import_runs
 from legm.records import Display, Query, Rewind, RunResult, Status
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
+from legm.testing import MemoryBackend
 from tests.support.memory_backend import Memory
 from tests.support.mlflow_store import prepare_store
 from tests.support.processes import ForkServer, run_at_once, wait_for_end
+from tests.support.reading import runs_of
 from tests.support.waiting import until
 
 OPTIONS = {"local": None, "mlflow": None, "wandb": {"mode": "offline"}}
@@ -375,6 +377,29 @@ def test_a_backend_that_does_not_know_rewinds_has_the_right_result_at_the_end(ro
     assert (found.status, len(run_stretches(found.run))) == (Status.COMPLETED, 2)
     given = [record for batch in backend.batches.values() for records in batch.values() for record in records]
     assert not [record for record in given if isinstance(record, Rewind)]
+
+
+def test_the_reference_backend_has_a_resumed_run_as_it_counts(root):
+    backend = MemoryBackend(root)
+    first = make(root, backend).start()
+    train_only(first, 0, 10, 0.0)
+    run_id = first.run_id
+    first.end("failed", "on purpose")
+    assert [one.status for one in runs_of(root, backend=backend)] == [Status.FAILED]
+
+    second = make(root, backend).start(resume=True, rewind_to=4)
+    train_only(second, 5, 7, 0.125)
+    second.flush()
+    assert runs_of(root, backend=backend) == []  # it is running again
+    expected = second.log()
+
+    (found,) = runs_of(root, backend=backend)
+    assert found.run.run_id == run_id
+    assert not differing_result_fields(found, result_digests(expected))
+    ((_, history),) = found.histories.items()
+    assert history.values.tolist() == [EXPECTED[step] for step in range(7)]
+    records = [one for batch in backend.records[run_id].values() for one in batch]
+    assert [one.step for one in records if isinstance(one, Rewind)] == [4]
 
 
 def train_only(handler: ExperimentHandler, first: int, last: int, shift: float) -> None:

@@ -435,6 +435,13 @@ class DeletesNothing(Backend):
         pass
 
 
+class DeletesWhatMovedElsewhere(DeletesNothing):
+    @hookimpl
+    def legm_discard_run(self, run):
+        with self._store() as store:
+            store.execute("DELETE FROM runs WHERE id = ?", [run.run_id])
+
+
 class MakesFoldersUnasked(Backend):
     fails = "folders_are_created_on_request"
     capabilities = Backend.capabilities | {Capability.FOLDERS}
