@@ -100,7 +100,8 @@ def core_ends(session: nox.Session) -> None:
 def base(session: nox.Session) -> None:
     """Every test that needs no extra, on every Python that is promised."""
     session.install("-e", ".[test-core]")
-    session.run("python", "-m", "pytest", "-m", "not libraries and not servers and not browser", "-n", "2")
+    chosen = ("-m", "not libraries and not servers and not browser")
+    session.run("python", "-m", "pytest", *chosen, "-n", "2", *session.posargs)
 
 
 @nox.session(name="core-oldest-dependencies", python=VERSIONS[0], venv_backend="uv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
 from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.summaries import require_summarized_runs
+from legm.core.code_versions import count_code, different_code_text
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.core.naming import check_name, safe_name
 from legm.core.plain_form import canonical_text
@@ -58,6 +59,7 @@ class _ComparedSide:
         left_out: how many of them are not compared, by the reason.
         rules: how the completed runs chose their best step, each rule with its number of runs.
         repeated: how many of the runs have the seed of another one.
+        environments: of each of the runs, where it comes from.
     """
 
     configuration: Configuration
@@ -69,6 +71,7 @@ class _ComparedSide:
     left_out: Counter[str]
     rules: Counter[BestRule]
     repeated: int
+    environments: list[Mapping[str, Plain]]
 
 
 def compare_runs(
@@ -185,6 +188,7 @@ def _compared_side(
     parameters: set[str] = set()
     rules: Counter[BestRule] = Counter()
     runs = []
+    environments: list[Mapping[str, Plain]] = []
     found: Iterable[RunResult] = selected.read(configuration, description, histories)
     if one_per_seed:
         found = newest_counted_of_each_seed(found)
@@ -204,6 +208,7 @@ def _compared_side(
             left_out["NaN"] += 1
         else:
             runs.append((run.run.parameters, value))
+            environments.append(run.run.environment)
     require_summarized_runs(
         Summary(
             *({}, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED]),
@@ -214,8 +219,10 @@ def _compared_side(
     )
     _require_compared_metric(wanted, known, configuration)
     repeated = count_repeated(parameters for parameters, _ in runs)
-    named = frozenset(parameters)
-    return _ComparedSide(configuration, label, key, runs, named, status.total(), left_out, rules, repeated)
+    return _ComparedSide(
+        *(configuration, label, key, runs, frozenset(parameters), status.total(), left_out, rules, repeated),
+        environments=environments,
+    )
 
 
 def _compared_value(run: RunResult, wanted: Series, over_all_values: bool) -> float | None:
@@ -285,6 +292,9 @@ def _compare_sides(
             are = "is" if out.total() == 1 else "are"
             runs = f"{out.total()} of {counted(side.total, 'run')}"
             notes.append(f"{runs} of {side.label} {are} left out: {kinds}")
+    notes += [
+        note for side in (a, b) for note in _compared_code_note(side, names, common if paired else None)
+    ]
     notes += _comparison_limits(x, y, outcome, paired, level)
     return Comparison(
         a=a.configuration,
@@ -328,10 +338,29 @@ def _compared_values_by_seed(
     """The values of the runs by the canonical text of their seed, of those that have one."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for parameters, value in runs:
-        seed = [parameters.get(name) for name in names]
-        if seed and None not in seed:
-            found[canonical_text(seed)].append(value)
+        seed = _compared_seed(parameters, names)
+        if seed is not None:
+            found[seed].append(value)
     return found
+
+
+def _compared_seed(parameters: Mapping[str, Plain], names: Sequence[str]) -> str | None:
+    """The canonical text of a run's seed; None where it has none."""
+    seed = [parameters.get(name) for name in names]
+    return canonical_text(seed) if seed and None not in seed else None
+
+
+def _compared_code_note(
+    side: _ComparedSide, names: Sequence[str], common: Collection[str] | None
+) -> list[str]:
+    """The note that the runs behind a mean come from different code; only paired ones, if there are pairs."""
+    environments = [
+        environment
+        for (parameters, _), environment in zip(side.runs, side.environments, strict=True)
+        if common is None or _compared_seed(parameters, names) in common
+    ]
+    text = different_code_text(count_code(environments))
+    return [f"the runs of {side.label} come from different code: {text}"] if text else []
 
 
 def _comparison_limits(

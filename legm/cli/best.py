@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from legm.cli.locations import Location
     from legm.cli.selection import SelectedMetric, Selection
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, Direction, Ranked, RunMarks, RunResult
+    from legm.records import Configuration, Direction, Ranked, RankedGroup, RunMarks, RunResult
 
 __all__ = ["best_command"]
 
@@ -160,6 +161,7 @@ def _print_groups(
                     "value": json_aggregate(one.value),
                     "configurations": [labels[each.configuration.fingerprint] for each in one.members],
                     "runs": one.runs,
+                    "code": _code_of_group(one),
                     "choice": choice_as_dict(metric.key, one.rules, one.direction),
                 }
                 for rank, one in enumerate(shown, 1)
@@ -191,6 +193,14 @@ def _print_groups(
     if len(shown) < len(groups):
         say(f"{len(groups) - len(shown):,} more: --top 0 shows all")
     print_notes([*ranking_notes(metric.key, ranked), *group_notes(names, groups), *choice.notes])
+
+
+def _code_of_group(group: RankedGroup) -> dict[str, int]:
+    """The number of runs by the label of their code."""
+    runs: Counter[str] = Counter()
+    for one in group.members:
+        runs.update(one.code)
+    return dict(sorted(runs.items()))
 
 
 def _list_best_metrics(choice: Selection, *, as_json: bool) -> None:

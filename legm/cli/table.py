@@ -274,6 +274,7 @@ def _table_as_csv(
     names: Sequence[str],
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
 ) -> tuple[list[str], list[list[object]]]:
+    from legm.core.code_versions import different_code_text
     from legm.stats.value_choice import value_title
 
     labels = choice.experiment.labels()
@@ -288,15 +289,22 @@ def _table_as_csv(
             "n",
             *sorted({field for one in entries.values() for field in one.value.fields}),
         ]
-        headers += [f"{metric.key}_{field}" for field in (*fields, "repeated", "chosen", "better")]
+        headers += [
+            f"{metric.key}_{field}" for field in (*fields, "repeated", "different_code", "chosen", "better")
+        ]
         for row, one in zip(rows, found, strict=True):
             entry = entries.get(one.fingerprint)
             dictionary = json_aggregate(entry.value) if entry is not None else {}
             row.extend(dictionary.get(field) for field in fields)
             row.extend(
-                [None] * 3
+                [None] * 4
                 if entry is None
-                else [entry.repeated, value_title(metric.key, entry.rules), _table_better(entry)]
+                else [
+                    entry.repeated,
+                    different_code_text(entry.code),
+                    value_title(metric.key, entry.rules),
+                    _table_better(entry),
+                ]
             )
     return headers, rows
 

@@ -42,6 +42,7 @@ class MachineReader:
         with contextlib.suppress(OSError):
             disk = self._psutil.disk_usage(str(self._folder))
             found["disk_usage_percentage"] = disk.percent
+            found["disk_usage_megabytes"] = disk.used / _MEGABYTE
             found["disk_available_megabytes"] = disk.free / _MEGABYTE
         received, sent = self._network()
         found["network_receive_megabytes"] = (received - self._received) / _MEGABYTE

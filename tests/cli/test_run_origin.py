@@ -63,6 +63,8 @@ def repository(tmp_path_factory) -> Repository:
     root = made.folder.parent / "runs"
     for seed, scale in ((1, 1), (2, 1), (3, 2), (4, 3)):
         made.write({"src/library.py": f"scale = {scale}\n"})
+        if scale > 1:
+            made.write({"picture.bin": b"\0\1"})
         train(made, root, seed)
     return made
 
@@ -85,6 +87,7 @@ def test_a_run_is_shown_with_its_code_and_command(repository, root):
         assert repository.head in shown
         assert "src/train.py" in shown
         assert "uncommitted-changes.patch" in shown
+        assert "picture.bin is not in the patch: it is binary" in shown
     found = json.loads(call("show", root / "e" / run, "--json"))
     assert found["environment"]["git"]["dirty"] is True
     assert found["environment"]["python"]
@@ -213,9 +216,44 @@ def test_different_code_is_reported_once_wherever_it_is_averaged(repository, roo
     handler = ExperimentHandler(root, "e")
     handler.set_dict_params({"x": 1, "seed": 1})
     handler.disable_param("seed")
-    with caplog.at_level(logging.WARNING, "legm"):
-        handler.aggregate_results()
-    assert caplog.text.count(text) == 1
+    for call_of_handler in (
+        handler.aggregate_results,
+        handler.plot,
+        lambda: handler.get_best("loss"),
+        lambda: handler.plot_comparison_bars("loss"),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "legm"):
+            call_of_handler()
+        assert caplog.text.count(text) == 1
+    (group,) = json.loads(call("best", root / "e", "loss", "--group-by", "x", "--json"))
+    assert group["code"] == code
+    assert call("best", root / "e", "loss", "--group-by", "x").count(text) == 1
+
+
+def test_a_comparison_says_which_of_its_means_are_over_different_code(repository, root, tmp_path):
+    both = tmp_path / "both"
+    shutil.copytree(root, both)
+    for x, seeds in ((2, (1, 3)), (3, (1, 2))):
+        for seed in seeds:
+            other = ExperimentHandler(both, "e")
+            other.set_dict_params({"x": x, "seed": seed})
+            other.disable_param("seed")
+            other.name_param("x")
+            with other.start():
+                other.set_metric("loss", float(seed))
+    commit, (first,) = repository.head[:7], both.glob("e/_0")
+    text = f"come from different code: 1 run of {commit}, 1 of {commit} with changes"
+
+    def about_code(a: object, b: object, **options: object) -> list[str]:
+        return [note for note in other.compare(a, b, "loss", **options).notes if "different code" in note]
+
+    assert about_code(first, "2_0") == [f"the runs of a {text}"]
+    assert about_code("2_0", first) == [f"the runs of b {text}"]
+    assert about_code(first, "3_0") == []  # both runs whose seeds are compared are of the same code
+    (note,) = about_code(first, "3_0", seed=())
+    assert note.startswith(f"the runs of a come from different code: 2 runs of {commit}, 1 of {commit} with")
+    assert call("compare", first, both / "e" / "2_0", "loss").count(f"the runs of a {text}") == 1
 
 
 def text_of_picture(path: Path) -> str:
@@ -225,6 +263,8 @@ def text_of_picture(path: Path) -> str:
 
 def test_different_code_is_reported_under_a_table_and_in_pictures(repository, root, tmp_path):
     text = f"averaged runs come from different code: 2 runs of {repository.head[:7]}, 1 of"
+    for form in ("markdown", "latex", "csv"):
+        assert call("table", root / "e", "loss", "--format", form).count(text.partition(": ")[2]) == 1, form
     assert call("table", root / "e", "loss").count(text) == 1
     picture = tmp_path / "picture.svg"
     for path, *options in ((root / "e", "--bars"), (root / "e",), (root / "e" / "_0",)):

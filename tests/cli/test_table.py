@@ -111,9 +111,10 @@ def test_csv_has_every_number_in_full(path):
     assert list(first) == [
         *("configuration", "layers", "momentum", "rate", "solver"),
         *("best_loss_mean", "best_loss_std", "best_loss_n", "best_loss_repeated"),
-        *("best_loss_chosen", "best_loss_better"),
+        *("best_loss_different_code", "best_loss_chosen", "best_loss_better"),
         *("test_accuracy_mean", "test_accuracy_std", "test_accuracy_n"),
-        *("test_accuracy_repeated", "test_accuracy_chosen", "test_accuracy_better"),
+        *("test_accuracy_repeated", "test_accuracy_different_code"),
+        *("test_accuracy_chosen", "test_accuracy_better"),
     ]
     assert (first["best_loss_chosen"], first["best_loss_better"]) == ("last loss", "lower")
     assert (first["test_accuracy_chosen"], first["test_accuracy_better"]) == ("test accuracy", "higher")

@@ -104,7 +104,10 @@ def test_fenced_blocks_have_a_known_language(page: Path) -> None:
     assert {block.language for block in blocks(page)} <= {"python", "text", "console", "pycon"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+BESIDE = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/legm-trackio/README.md")]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *BESIDE], ids=named)
 def test_relative_links_and_pictures_exist(page: Path) -> None:
     prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
     targets = re.findall(r"\]\(([^)\s]+)\)", prose)

@@ -15,7 +15,9 @@ from legm.capture.staging import StagingFolder
 from legm.cli import main
 from legm.core.code_versions import code_label
 from legm.delivery.client import connect_client
-from legm.records import Query, RunResult
+from legm.records import Display, Query, RunResult
+from legm.runlog.log_folder import find_logs
+from legm.runlog.log_reader import read_log
 from tests.support.captured import prepare_kept_store
 from tests.support.repositories import Repository
 
@@ -91,12 +93,17 @@ import pathlib, subprocess, mlflow, wandb
 mlflow.set_experiment("e")
 with mlflow.start_run():
     mlflow.log_metric("loss", 0.5)
+    mlflow.log_metric("system/cpu_utilization_percentage", 12.5)
 with wandb.init(project="e", config={"x": 1}, settings={"silent": True}) as run:
     diff = subprocess.run(["git", "diff", "HEAD"], capture_output=True, check=True).stdout
     pathlib.Path(run.dir, "diff.patch").write_bytes(diff)  # as W&B does when it is online
     run.log({"loss": 0.5})
 """
 FIELDS = ("command", "script", "git", "distributions", "host", "os", "python", "cpu", "notebook")
+
+
+def displays_in(log: Path) -> list[Display]:
+    return [one for one in read_log(log).records if isinstance(one, Display)]
 
 
 def origins(root: Path) -> dict[str, dict]:
@@ -134,6 +141,8 @@ def test_a_capture_knows_what_an_import_of_the_same_stores_knows(tmp_path, monke
         "dirty": True,
     }
     assert found["wandb"]["distributions"]["mlflow"]
+    shown = [(one.name, one.value) for log in find_logs(tmp_path / "root") for one in displays_in(log)]
+    assert shown == [("system/cpu_utilization_percentage", 12.5)]
     (patch,) = (tmp_path / "root").rglob(found["wandb"]["git"]["patch"]["file"])
     assert "+changed = True" in patch.read_text()
     for store in ("mlflow.db", "wandb"):

@@ -15,6 +15,7 @@ from legm.provenance.distributions import InstalledDistributions
 from legm.provenance.machine import parse_nvidia_gpus, read_machine
 from legm.provenance.notebook import read_notebook
 from legm.provenance.scheduler import read_scheduler
+from tests.support.reading import runs_of
 
 
 def test_the_machine_has_a_system_processors_and_memory():
@@ -109,17 +110,23 @@ def test_outside_of_a_notebook_there_is_no_cell():
     assert read_notebook() == {}
 
 
-def test_in_a_notebook_the_cell_that_runs_is_known():
+def test_in_a_notebook_a_run_has_the_cell_that_began_it(tmp_path):
     pytest.importorskip("IPython")
     script = (
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "shell = InteractiveShell.instance()\n"
         "shell.run_cell('x = 1', store_history=True)\n"
-        "shell.run_cell('''from legm.provenance.notebook import read_notebook\n"
-        "print(read_notebook())''', store_history=True)\n"
+        "shell.run_cell('''from legm import ExperimentHandler\n"
+        "handler = ExperimentHandler('runs', 'e').start()''', store_history=True)\n"
+        "shell.run_cell('handler.set_metric(\"loss\", x)', store_history=True)\n"
+        "shell.run_cell('handler.log()', store_history=True)\n"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
-    ).stdout
-    assert "'execution_count': 2" in printed
-    assert "'cell': 'from legm.provenance.notebook import read_notebook" in printed
+    environment = {**os.environ, "LEGM_PROVENANCE": "1", "JPY_SESSION_NAME": str(tmp_path / "net.ipynb")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environment)
+    (run,) = runs_of(tmp_path / "runs")
+    assert run.run.environment["notebook"] == {
+        "path": str(tmp_path / "net.ipynb"),
+        "cell": "from legm import ExperimentHandler\nhandler = ExperimentHandler('runs', 'e').start()",
+        "execution_count": 2,
+    }

@@ -34,7 +34,9 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def train(prepared: Prepared, repository: Repository, root: Path, backend: str, **environment: str) -> None:
+def train(
+    prepared: Prepared, repository: Repository, root: Path, backend: str, *more: str, **environment: str
+) -> None:
     variables = {
         **os.environ,
         "LEGM_PROVENANCE": "1",
@@ -43,7 +45,7 @@ def train(prepared: Prepared, repository: Repository, root: Path, backend: str, 
         **environment,
     }
     prepare_store(root / "mlflow.db")
-    prepared.run(["train.py", root, backend], cwd=repository.folder, env=variables, check=True)
+    prepared.run(["train.py", root, backend, *more], cwd=repository.folder, env=variables, check=True)
 
 
 def only_run(root: Path, backend: str) -> RunResult:
@@ -90,6 +92,20 @@ def test_wandb_says_where_a_run_of_this_process_comes_from_and_it_is_read_back(
     local = only_run(root, "local").run.environment
     assert local["git"]["commit"] == repository.head
     assert only_run(root, "wandb").run.environment == local
+
+
+def test_wandb_keeps_no_credential_of_a_command_line(repository, prepared, tmp_path):
+    """W&B stores the arguments of its process as they are, also those that the user names as credentials."""
+    root = tmp_path / "runs"
+    own = SCRIPT.replace("backend=", 'credentials=["own"], backend=').replace('"x", 1', '"own", sys.argv[4]')
+    repository.write({"train.py": own})
+    given = ["--own", "visible-1"]
+    train(prepared, repository, root, "wandb", *given)
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert [path for path in files if b"visible" in path.read_bytes()] == []
+    (metadata,) = (root / "wandb").rglob("wandb-metadata.json")
+    assert json.loads(metadata.read_text())["args"] == [str(root), "wandb", "--own", "<redacted>"]
+    assert only_run(root, "wandb").run.environment["command"][-2:] == ["--own", "<redacted>"]
 
 
 def test_a_run_that_another_process_sends_to_wandb_keeps_its_own_origin(repository, prepared, tmp_path):

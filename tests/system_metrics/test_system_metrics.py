@@ -212,6 +212,28 @@ def test_without_a_driver_or_bindings_there_are_no_gpus(monkeypatch):
     assert GpuReader().read() == {}
 
 
+@pytest.mark.libraries
+def test_the_names_are_all_those_that_mlflow_gives_its_own(tmp_path, monkeypatch):
+    from mlflow.system_metrics.metrics import cpu_monitor, disk_monitor, gpu_monitor, network_monitor
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setitem(sys.modules, "pynvml", library())
+    monkeypatch.setattr(gpu_monitor, "pynvml", library(), raising=False)
+    monitors = [
+        cpu_monitor.CPUMonitor(),
+        disk_monitor.DiskMonitor(),
+        network_monitor.NetworkMonitor(),
+        gpu_monitor.GPUMonitor(),
+    ]
+    for one in monitors:
+        one.collect_metrics()
+    own = {name: value for one in monitors for name, value in one.aggregate_metrics().items()}
+    found = {**MachineReader(tmp_path).read(), **GpuReader().read()}
+    assert own.keys() - found.keys() == set()
+    gpus = {name: value for name, value in own.items() if name.startswith("gpu")}
+    assert {name: found[name] for name in gpus} == gpus
+
+
 def test_mlflow_shows_them_under_its_own_names_and_gives_them_back(mlflow_store, tmp_path):
     from mlflow import MlflowClient
 

@@ -108,10 +108,13 @@ _WITHOUT_ORIGIN = {"x_disable_meta": True, "disable_git": True, "disable_code": 
 
 
 def _is_of_this_process(run: Run) -> bool:
-    """Whether a run was begun by this process, with provenance, so that W&B may say the same of it."""
+    """Whether a run was begun by this process, with provenance, so that W&B may say the same of it.
+
+    W&B stores the command line as it is, so it may not where the user's own names of credentials redact it.
+    """
     known = run.environment
-    here = (platform.node(), os.getpid())
-    return bool(known.get("command")) and (known.get("host"), known.get("pid")) == here
+    here = (platform.node(), os.getpid(), list(sys.orig_argv))
+    return (known.get("host"), known.get("pid"), known.get("command")) == here
 
 
 @dataclass(slots=True)
