@@ -127,7 +127,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 @pytest.mark.parametrize("page", PAGES[:1] + PAGES[2:], ids=named)
 def test_calls_and_commands_that_a_page_mentions_exist(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
-    shown = "\n".join(CODE.findall(text)) + "".join(block.text for block in blocks(page, "console"))
+    shown = "\n".join([*CODE.findall(text), *(block.text for block in blocks(page, "console"))])
     calls = set(re.findall(r"\bhandler\.(\w+)\(", shown))
     assert {call for call in calls if not hasattr(ExperimentHandler, call)} == set()
     for name, rest in re.findall(r"^legm ([a-z][\w-]*)(.*)", shown, re.MULTILINE):

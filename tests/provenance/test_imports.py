@@ -142,7 +142,8 @@ def test_a_capture_knows_what_an_import_of_the_same_stores_knows(tmp_path, monke
     }
     assert found["wandb"]["distributions"]["mlflow"]
     shown = [(one.name, one.value) for log in find_logs(tmp_path / "root") for one in displays_in(log)]
-    assert shown == [("system/cpu_utilization_percentage", 12.5)]
+    assert ("system/cpu_utilization_percentage", 12.5) in shown
+    assert all(name.startswith("system/") for name, _ in shown)  # those of W&B are there too
     (patch,) = (tmp_path / "root").rglob(found["wandb"]["git"]["patch"]["file"])
     assert "+changed = True" in patch.read_text()
     for store in ("mlflow.db", "wandb"):
