@@ -2,13 +2,15 @@
 
     LegmError
     ├── ParameterError       a parameter, parent or metadata field that cannot be used
+    │   ├── SelectionError   a text that is not a selection of runs
     │   └── UnstableValue    a value without a stable form, which cannot identify a configuration
     ├── MetricError          a metric's name, value or step that cannot be used
     ├── StateError           a call at the wrong time: a metric before start(), a parameter after it
     ├── InvalidName          a name that cannot be used for a file, run or experiment
     ├── StorageError         a disk or store that cannot be used: full, read-only, missing
-    │   └── CorruptFile      a damaged file, with the line or byte of the damage
-    │       └── NewerFile    a file that a newer legm wrote
+    │   ├── CorruptFile      a damaged file, with the line or byte of the damage
+    │   │   └── NewerFile    a file that a newer legm wrote
+    │   └── LogInUse         a run log that another process is writing
     ├── BackendError         a backend that is unknown, not installed, or failed
     │   └── NotSupported     the backend lacks the capability that the call needs
     └── CommandError         a command to be captured that cannot be run
@@ -29,16 +31,21 @@ __all__ = [
     "CorruptFile",
     "InvalidName",
     "LegmError",
+    "LogInUse",
     "MetricError",
     "NewerFile",
     "NotSupported",
     "ParameterError",
+    "SelectionError",
     "StateError",
     "StorageError",
     "UnstableValue",
     "closest",
     "storage_error",
 ]
+
+
+_SHOWN = 60  # characters of a long text around an error
 
 
 class LegmError(Exception):
@@ -51,6 +58,25 @@ class ParameterError(LegmError):
 
 class UnstableValue(ParameterError):
     """A value has no form that is the same on every machine and in every process."""
+
+
+class SelectionError(ParameterError):
+    """A text is not a selection; the message has the text, and a caret below where it is wrong.
+
+    Args:
+        problem: what is wrong.
+        text: the whole text.
+        position: where, in characters.
+    """
+
+    def __init__(self, problem: str, text: str, position: int) -> None:
+        start = max(0, position - _SHOWN // 2) if len(text) > _SHOWN else 0
+        part = text[start : start + _SHOWN]
+        shown = "".join(sign if sign.isprintable() else " " for sign in part)
+        lead, tail = "…" if start else "", "…" if start + _SHOWN < len(text) else ""
+        super().__init__(f"{problem}\n  {lead}{shown}{tail}\n  {' ' * (position - start + len(lead))}^")
+        self.problem = problem
+        self.position = position
 
 
 class MetricError(LegmError):
@@ -67,6 +93,10 @@ class InvalidName(LegmError):
 
 class StorageError(LegmError):
     """A disk or store cannot be read or written."""
+
+
+class LogInUse(StorageError):
+    """Another process is writing the run log."""
 
 
 class CorruptFile(StorageError):

@@ -656,7 +656,9 @@ class Parameters:
         Which of these parameters are credentials is what was decided then.
         """
         self._rule = self._rule.as_decided(configuration)
-        self.set({name: from_plain(value) for name, value in configuration.parameters.items()})
+        for name, value in configuration.parameters.items():
+            check_name("parameter", name, ParameterError)  # reserved ones may be from an earlier version
+            self._values[name] = from_plain(value)
         for name, stored in configuration.metadata.items():
             for parent, edge in stored.get("parents", {}).items():
                 condition: Condition = TruthyCondition()

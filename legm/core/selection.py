@@ -24,7 +24,6 @@ from legm.core.selection_grammar import (
     Condition,
     Expression,
     Negation,
-    SelectionError,
     ValueText,
     conditions_of,
     parse_expression,
@@ -32,7 +31,7 @@ from legm.core.selection_grammar import (
     readings_of,
 )
 from legm.core.value_texts import parse_value_text
-from legm.errors import ParameterError, closest
+from legm.errors import ParameterError, SelectionError, closest
 from legm.records import Configuration, Plain, RunCounts, RunResult, Status
 
 __all__ = ["BoundSelection", "Candidate", "RunSelection"]

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from legm.errors import ParameterError, closest
+from legm.errors import SelectionError, closest
 
 __all__ = [
     "ABSENT",
@@ -30,7 +30,6 @@ __all__ = [
     "Either",
     "Expression",
     "Negation",
-    "SelectionError",
     "ValueText",
     "conditions_of",
     "parse_expression",
@@ -57,26 +56,6 @@ _FIELD = re.compile(rf"({'|'.join(FIELDS)}):")
 _QUOTED = re.compile(r"(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")\s*", re.DOTALL)
 _WHOLE_IN_PATTERN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)  # an escape, a class
 _OPENING, _CLOSING = "([{", ")]}"
-_SHOWN = 60  # characters of a long text around an error
-
-
-class SelectionError(ParameterError):
-    """A text is not a selection; the message has the text, and a caret below where it is wrong.
-
-    Args:
-        problem: what is wrong.
-        text: the whole text.
-        position: where, in characters.
-    """
-
-    def __init__(self, problem: str, text: str, position: int) -> None:
-        start = max(0, position - _SHOWN // 2) if len(text) > _SHOWN else 0
-        part = text[start : start + _SHOWN]
-        shown = "".join(sign if sign.isprintable() else " " for sign in part)
-        lead, tail = "…" if start else "", "…" if start + _SHOWN < len(text) else ""
-        super().__init__(f"{problem}\n  {lead}{shown}{tail}\n  {' ' * (position - start + len(lead))}^")
-        self.problem = problem
-        self.position = position
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from legm.delivery.trusted import is_trusted, trusted_target_text
 from legm.errors import (
     BackendError,
     LegmError,
+    LogInUse,
     StorageError,
     closest,
 )
@@ -126,7 +127,7 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
     try:
         outcome = dead_run_outcome(path)  # before it is opened for writing, which is noted as a change
         writer = log_writer.LogWriter(path, create=False)
-    except log_writer.LogInUse:
+    except LogInUse:
         return None
     except (StorageError, FileNotFoundError):
         if path.exists():

@@ -15,7 +15,7 @@ from legm.core.record_sequences import LazyRecords
 from legm.core.rewinding import rewind_behind
 from legm.core.seeds import looks_like_seed, seed_key
 from legm.delivery.backlog import dead_run_outcome
-from legm.errors import CorruptFile, LegmError, ParameterError, StateError, StorageError, closest
+from legm.errors import CorruptFile, LegmError, LogInUse, ParameterError, StateError, StorageError, closest
 from legm.records import Outcome, Plain, Record, Resumption, Run, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_logs
@@ -237,7 +237,7 @@ class ResumableRun:
         try:
             ended = dead_run_outcome(path)  # before it is opened for writing, which is noted as a change
             writer = log_writer.LogWriter(path, create=False)
-        except log_writer.LogInUse:  # another process was first, or finalizes it
+        except LogInUse:  # another process was first, or finalizes it
             there = logs.find(path.stem)
             return None if there in {None, path} else self._try_to_open(logs, there, statuses)
         except (StorageError, FileNotFoundError):

@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from legm.errors import StorageError, storage_error
+from legm.errors import LogInUse, storage_error
 from legm.records import Record, Run
 from legm.runlog.log_frames import HEADER, encode_frames, run_frame
 from legm.runlog.log_records import read_log_in_pieces
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 
 __all__ = [
-    "LogInUse",
     "LogWriter",
     "is_log_locked",
     "lock_log_descriptor",
@@ -25,10 +24,6 @@ __all__ = [
 ]
 
 _LOCK_RETRY_DELAYS = (0.002, 0.01, 0.05, 0.0)  # seconds between attempts to lock a log
-
-
-class LogInUse(StorageError):
-    """Another process is writing the run log."""
 
 
 class LogWriter:

@@ -15,6 +15,7 @@ import legm
 from legm.backends import portable
 from legm.backends.mlflow import names as mlflow_names
 from legm.backends.wandb import names as wandb_names
+from legm.hooks import Hooks
 
 PACKAGE = Path(legm.__file__).parent
 HOMES = (mlflow_names, wandb_names, portable)
@@ -53,7 +54,7 @@ def test_legms_own_keys_are_spelled_in_one_module_a_tracker():
         f"{path.relative_to(PACKAGE)}, line {line}: {text!r}"
         for path in others()
         for line, text in texts(path)
-        if any(key in text for key in keys)
+        if any(key in text for key in keys) and text not in dir(Hooks)
     ]
     assert not wrong
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -229,16 +230,11 @@ def test_a_seed_that_is_compared_is_hinted_at(compared, root, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "legm"):
         ExperimentHandler(compared, "e").get_best("loss")
     assert said in caplog.text
-    (command,) = re.findall(r"legm (export .*?--to table)", shown("ls", compared).replace("\n", " "))
-    table = tmp_path / "runs.csv"
-    arguments = command.replace("ROOT", str(compared)).replace("runs.csv", str(table)).split()
-    shown(*arguments)
-    with table.open() as file:
-        rows = list(csv.DictReader(file))
-    by_rate = {}
-    for row in rows:
-        by_rate.setdefault(row["param.rate"], []).append((row["param.seed"], row["best_loss"]))
-    assert {rate: len(values) for rate, values in by_rate.items()} == {"0.1": 2, "0.2": 2}
+    (command,) = re.findall(r"legm (amend .*?--ignore seed)", shown("ls", compared).replace("\n", " "))
+    united = shutil.copytree(compared, tmp_path / "united")
+    shown(*command.replace("EXPERIMENT", str(united / "e")).split(), "--yes")
+    rows = as_json("best", united, "loss")
+    assert {row["parameters"]["rate"]: row["completed"] for row in rows} == {0.1: 2, 0.2: 2}
     caplog.clear()
     handler(tmp_path, 0.1, 0).start().log()
     assert caplog.text == ""

@@ -7,8 +7,7 @@ import csv
 import pytest
 
 from legm import ExperimentHandler
-from legm.core.selection_grammar import SelectionError
-from legm.errors import ParameterError
+from legm.errors import ParameterError, SelectionError
 from tests.support.calling import as_json, call, failed, shown
 
 

@@ -74,6 +74,17 @@ def test_a_restored_configuration_is_the_same(params):
     assert again.name == configuration.name
 
 
+def test_a_stored_parameter_may_have_a_name_that_is_reserved_since():
+    earlier = Parameters()
+    earlier.set({"tag": "x", "lr": 0.1})
+    configuration = earlier.configuration("e")
+    later = Parameters({"tag"}.__contains__)
+    later.restore(configuration)
+    assert later.configuration("e").fingerprint == configuration.fingerprint
+    with pytest.raises(ParameterError, match="'tag_'"):
+        later.set({"tag": "y"})
+
+
 @pytest.mark.parametrize(
     ("value", "active"), [(None, 0), (False, 0), (np.bool_(False), 0), (0, 1), (0.0, 1), ("", 1), ([], 1)]
 )

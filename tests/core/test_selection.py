@@ -15,13 +15,12 @@ from legm.core.selection import Candidate, RunSelection
 from legm.core.selection_completion import selection_completions
 from legm.core.selection_grammar import (
     Condition,
-    SelectionError,
     ValueText,
     parse_expression,
     quoted_name,
     quoted_value,
 )
-from legm.errors import ParameterError
+from legm.errors import ParameterError, SelectionError
 from legm.records import Configuration, Run, RunMarks, RunResult, Status
 
 

@@ -346,15 +346,15 @@ def test_without_its_pickle_an_experiment_is_inferred_but_for_its_names(tmp_path
 
 
 def test_what_configurations_disagree_on_stays_as_it_was_for_each(tmp_path):
-    write(tmp_path / "logs/e/a_0", {"lr": 0.1, "tag": "x"}, [{"loss": [1.0]}], disabled=["tag"])
-    write(tmp_path / "logs/e/a_1", {"lr": 0.2, "tag": "y"}, [{"loss": [1.0]}], disabled=[])
-    write(tmp_path / "logs/e/a_2", {"lr": 0.2, "tag": "z"}, [{"loss": [1.0]}], disabled=[])
+    write(tmp_path / "logs/e/a_0", {"lr": 0.1, "kind": "x"}, [{"loss": [1.0]}], disabled=["kind"])
+    write(tmp_path / "logs/e/a_1", {"lr": 0.2, "kind": "y"}, [{"loss": [1.0]}], disabled=[])
+    write(tmp_path / "logs/e/a_2", {"lr": 0.2, "kind": "z"}, [{"loss": [1.0]}], disabled=[])
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert report.configurations == 3
-    assert "tag" not in {*report.identities["e"].ignored, *report.identities["e"].compared}
+    assert "kind" not in {*report.identities["e"].ignored, *report.identities["e"].compared}
     active = {key: one.run.configuration.active for key, one in results(tmp_path / "root", "e").items()}
     assert active["e/a_0/experiment_0"] == ("lr",)
-    assert active["e/a_1/experiment_0"] == ("lr", "tag")
+    assert active["e/a_1/experiment_0"] == ("kind", "lr")
     assert import_runs(tmp_path / "logs", tmp_path / "root").created == 0
 
 

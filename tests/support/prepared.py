@@ -235,10 +235,19 @@ def _fork_for(connection: socket.socket) -> dict[str, Any]:
     os._exit(0)
 
 
+def _give_temporary_folders() -> None:
+    """Let a forked process choose its temporary folders, and that of W&B's media, which it deletes."""
+    tempfile.tempdir = None
+    media = sys.modules.get("wandb.sdk.data_types._private")
+    if media is not None:
+        media.MEDIA_TMP.name = tempfile.mkdtemp("wandb-media")
+
+
 def _do(wish: dict[str, Any]) -> None:
     """Do what an interpreter does that was started with the arguments, in the folder and environment."""
     os.environ.clear()
     os.environ.update(wish["environment"])
+    _give_temporary_folders()
     os.chdir(wish["folder"])
     kind, *arguments = wish["arguments"]
     sys.orig_argv = [sys.executable, *wish["arguments"]]
