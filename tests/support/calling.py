@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -9,9 +10,13 @@ from click.testing import CliRunner, Result
 
 from legm.cli import main
 
+# Before click 8.2 a result has what was printed to stderr by itself only if it is asked for.
+_SEPARATE: dict[str, Any] = {"mix_stderr": False}
+_OPTIONS = _SEPARATE if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return CliRunner(**_OPTIONS).invoke(main, [str(argument) for argument in arguments])
 
 
 def shown(*arguments: object) -> str:

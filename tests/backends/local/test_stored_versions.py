@@ -173,7 +173,8 @@ def test_a_newer_format_is_an_error_with_its_file_and_version_and_is_never_repai
     path.write_bytes(newer)
     for command in ("ls", "recover", *(["upgrade"] if name == "params.yml" else [])):
         caplog.clear()
-        said = call(command, root).output + caplog.text
+        done = call(command, root)
+        said = done.stdout + done.stderr + caplog.text
         assert f"{path}, " in said
         assert "its format has version 7, of a newer legm: this one reads up to 1. Update legm" in said
         assert path.read_bytes() == newer
