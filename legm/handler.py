@@ -123,6 +123,7 @@ class ExperimentHandler:
         "_experiment",
         "_files",
         "_is_main_process",
+        "_note",
         "_parameters",
         "_session",
         "_slot",
@@ -168,6 +169,7 @@ class ExperimentHandler:
         self._configuration: Configuration | None = None
         self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
+        self._note = ""
         self._tags: tuple[str, ...] = ()
         self._slot = ClaimSlot()
         self._starter = RunStarter(self._client, self._parameters, self._description, self._slot, recorded)
@@ -569,8 +571,8 @@ class ExperimentHandler:
         self._session = session = self._starter.begin(configuration, wanted, rewind_to)
         if isinstance(session, RunSession):
             self._files = session.files
-            if self._tags:
-                session.mark(lambda marks: changed_marks(marks, self._tags))
+            if self._tags or self._note:
+                session.mark(lambda marks: changed_marks(marks, self._tags, note=self._note or None))
 
     def _begin_copy(self, configuration: Configuration, values: dict[str, Any], run: Run | None) -> None:
         """Take over the parameters of the handler that this one is a copy of."""
@@ -800,6 +802,32 @@ class ExperimentHandler:
         if not isinstance(session, RunSession):  # of another process, or a copy
             return changed_marks(RunMarks(self._tags), tags, removed).tags
         return session.mark(lambda marks: changed_marks(marks, tags, removed)).tags
+
+    def note(self, text: str | None = None) -> str:
+        """Note a text about the run, such as why it was begun; :meth:`tag` is for what is selected by.
+
+        Before :meth:`start` the note is for every run that this handler begins. It is in the file with the
+        run's tags.
+
+        Args:
+            text: replaces the note; "" deletes it, and None changes nothing.
+
+        Returns:
+            the note that the run has now.
+
+        Raises:
+            InvalidName: it is not a text, or too long.
+            StateError: the run was closed.
+        """
+        if self._configuration is None:
+            self._note = changed_marks(RunMarks((), self._note), note=text).note
+            return self._note
+        session = self._session
+        if session is None:
+            raise StateError("note() was called after the run was closed: legm note notes about a closed run")
+        if not isinstance(session, RunSession):  # of another process, or a copy
+            return changed_marks(RunMarks((), self._note), note=text).note
+        return session.mark(lambda marks: changed_marks(marks, note=text)).note
 
     def rewind(self, step: int) -> None:
         """Go back to a step, as training does that continues from its checkpoint.
@@ -1038,7 +1066,11 @@ class ExperimentHandler:
     # Over runs
 
     def aggregate_results(
-        self, aggregation: Aggregation = "mean", *, one_per_seed: bool = False
+        self,
+        aggregation: Aggregation = "mean",
+        *,
+        one_per_seed: bool = False,
+        where: str | Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """Aggregate every completed run of this configuration and description, and store the result.
 
@@ -1049,6 +1081,8 @@ class ExperimentHandler:
                 ``"other"`` for the rest.
             one_per_seed: whether of several completed runs with equal seed parameters only the newest counts;
                 by default all do, and a warning is logged.
+            where: selects runs as ``--where`` does, such as ``"seed<3 and not tag:bad"``; several have all to
+                hold. The result of a part of the runs is returned, and not stored.
 
         Returns:
             by ``best_<metric>``, ``test_<metric>``, ``time`` and ``time_per_sample``: mean, std, n, nan,
@@ -1056,13 +1090,20 @@ class ExperimentHandler:
 
         Raises:
             StateError: there is no completed run.
+            SelectionError: ``where`` is not a selection; the message shows where it is wrong.
+            ParameterError: the configuration does not have a parameter or value of the selection.
             MetricError: there is no such method or metric.
             NotSupported: the backend stores no aggregates.
         """
         from legm.analysis import summaries as analysis
 
         return analysis.summarize_results(
-            self._client, self._current(), self._description, aggregation, one_per_seed=one_per_seed
+            self._client,
+            self._current(),
+            self._description,
+            aggregation,
+            one_per_seed=one_per_seed,
+            where=where,
         )
 
     def plot(
@@ -1077,6 +1118,7 @@ class ExperimentHandler:
         *,
         one_per_seed: bool = False,
         statuses: str | Sequence[str] = (),
+        where: str | Sequence[str] | None = None,
     ) -> list[str]:
         """Draw the aggregated curves of this configuration's dev metrics, with their spread.
 
@@ -1093,6 +1135,7 @@ class ExperimentHandler:
             one_per_seed: as for :meth:`aggregate_results`.
             statuses: of runs that are drawn too, each as a line of its own that is never averaged: "failed",
                 "interrupted", "pruned", "running".
+            where: as for :meth:`aggregate_results`; the pictures' names and captions say it.
 
         Returns:
             where each picture is, in order; of several formats, the first picture in each of them, then
@@ -1101,6 +1144,8 @@ class ExperimentHandler:
         Raises:
             LegmError: there is no such format or style.
             StateError: there is no completed run.
+            SelectionError: ``where`` is not a selection; the message shows where it is wrong.
+            ParameterError: the configuration does not have a parameter or value of the selection.
             MetricError: a metric of a group does not exist.
             NotSupported: the backend stores no pictures.
         """
@@ -1119,6 +1164,7 @@ class ExperimentHandler:
             title,
             one_per_seed=one_per_seed,
             statuses=statuses,
+            where=where,
         )
 
     @overload

@@ -442,6 +442,7 @@ class RunResult:
         ended: seconds since 1970; None while unknown.
         error: the error of a failed run.
         marks: what a user noted about it.
+        sent_marks: what legm last wrote of that to a backend where users may change it; None where unknown.
     """
 
     run: Run
@@ -457,6 +458,7 @@ class RunResult:
     ended: float | None = None
     error: str | None = None
     marks: RunMarks = field(default=RunMarks(), compare=False)
+    sent_marks: RunMarks | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,6 +479,7 @@ class RunCounts:
         repeated: how many completed runs have the same seed parameters as another one before them.
         code: the code of the completed runs, each label with its number of runs; without those of which it is
             unknown.
+        marks: by run id, what users noted about runs; empty for a backend with folders, which have it.
     """
 
     configuration: Configuration
@@ -493,6 +496,7 @@ class RunCounts:
     repeated: int = 0
     pruned: int = 0
     code: Mapping[str, int] = field(default_factory=dict)
+    marks: Mapping[str, RunMarks] = field(default_factory=dict, compare=False)
 
     @property
     def left_out(self) -> dict[str, int]:

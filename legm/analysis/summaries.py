@@ -57,15 +57,38 @@ def summarize_results(
     aggregation: aggregate.Aggregation,
     *,
     one_per_seed: bool,
+    where: str | Sequence[str] | None,
 ) -> dict[str, Any]:
-    """Aggregate the completed runs of a configuration and store the result in the backend."""
-    client.require(Capability.SUMMARIES, "aggregate_results()")
+    """Aggregate the completed runs of a configuration and store the result in the backend.
+
+    With a selection the result is of a part of the runs, and it is only returned.
+    """
+    selection = RunSelection.parse(where)
+    if not selection:
+        client.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
+    selected = _selected_runs_of(client, configuration, selection)
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
     total = functools.partial(number_of_runs_to_read, client, configuration, description)
-    counted = _SummarizedRuns(show_progress(runs, "aggregating runs", total), one_per_seed=one_per_seed)
+    found = filter(selected.has_run, show_progress(runs, "aggregating runs", total))
+    counted = _SummarizedRuns(found, one_per_seed=one_per_seed)
     summary = aggregate.aggregate_runs(counted, aggregation)
-    require_summarized_runs(summary, configuration, description)
+    require_summarized_runs(summary, configuration, description, str(selection))
+    if not selection:
+        _store_summary(client, configuration, description, summary)
+    counted.warn()
+    return aggregate.aggregated_summary_as_dict(summary)
+
+
+def _selected_runs_of(
+    client: BackendClient, configuration: Configuration, selection: RunSelection
+) -> SelectedRuns:
+    return SelectedRuns.of(selection, [configuration], functools.partial(read_runs, client))
+
+
+def _store_summary(
+    client: BackendClient, configuration: Configuration, description: str, summary: Summary
+) -> None:
     try:
         client.write_summary(configuration, description, summary)
     except CorruptFile:
@@ -74,8 +97,6 @@ def summarize_results(
         if client.strict:
             raise
         log.warning("%s. The result is returned, but it is not stored.", error)
-    counted.warn()
-    return aggregate.aggregated_summary_as_dict(summary)
 
 
 class _SummarizedRuns:
@@ -127,8 +148,16 @@ class _SummarizedRuns:
             log.warning("%s", note)
 
 
-def require_summarized_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+def require_summarized_runs(
+    summary: Summary, configuration: Configuration, description: str, selection: str = ""
+) -> None:
     """Refuse a configuration without a completed run.
+
+    Args:
+        summary: of its runs.
+        configuration: the configuration.
+        description: the runs'.
+        selection: which runs count; "" for all.
 
     Raises:
         StateError: there is none.
@@ -138,7 +167,8 @@ def require_summarized_runs(summary: Summary, configuration: Configuration, desc
         name = configuration.name or configuration.fingerprint
         raise StateError(
             f"the configuration {name!r} of {configuration.experiment!r} has no completed run with the "
-            f"description {description!r} ({others}): a run counts after log()"
+            f"description {description!r}{f' and {selection}' if selection else ''} ({others}): a run counts "
+            "after log()"
         )
 
 
@@ -156,24 +186,31 @@ def write_summary_curves(
     *,
     one_per_seed: bool,
     statuses: str | Sequence[str],
+    where: str | Sequence[str] | None,
 ) -> list[str]:
-    """Draw the aggregated curves of a configuration's dev metrics, and store the pictures."""
+    """Draw the aggregated curves of a configuration's dev metrics, and store the pictures.
+
+    With a selection the pictures show a part of the runs: their names and captions say so, and the curves
+    are not stored as the configuration's.
+    """
     from legm import plotting
 
     client.require(Capability.FIGURES, "plot()")
+    selection = RunSelection.parse(where)
+    selected = _selected_runs_of(client, configuration, selection)
     kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
     wanted = _grouped_metrics(groups)
     unfinished = unfinished_statuses(statuses)
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     total = functools.partial(number_of_runs_to_read, client, configuration, description)
     found = show_progress(read_runs(client, configuration, description, names), "reading runs", total)
-    runs = _SummarizedRuns(found, one_per_seed=one_per_seed)
+    runs = _SummarizedRuns(filter(selected.has_run, found), one_per_seed=one_per_seed)
     others: list[RunResult] = []
     drawn = _setting_aside_unsummarized(runs, unfinished, others)
     curves = {curve.metric: curve for curve in aggregate.aggregate_curves(drawn, None, aggregation)}
     completed = runs.completed
     if completed == 0 and not others:
-        require_summarized_runs(Summary({}, 0, 0, 0), configuration, description)
+        require_summarized_runs(Summary({}, 0, 0, 0), configuration, description, str(selection))
     runs.warn()
     known = {*curves, *(series.name for run in others for series in run.histories if series.index is None)}
     for metric in names or ():
@@ -185,12 +222,15 @@ def write_summary_curves(
             )
     if names is None and (indexed := sorted(runs.indexed - known)):
         log.warning("plot() leaves out metrics with one value per index: %s", ", ".join(indexed))
-    client.write_curves(configuration, description, list(curves.values()))
+    if not selection:
+        client.write_curves(configuration, description, list(curves.values()))
     pictures = _summary_curves_by_figure(sorted(known), wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(
         filter(None, (configuration.experiment, readable_name(configuration.name), description))
     )
-    note = brief_notes([*runs.left_out(), *runs.notes()])
+    only = [f"only runs with {selection}"] if selection else []
+    note = brief_notes([*only, *runs.left_out(), *runs.notes()])
+    ending = f" where {selection}" if selection else ""
     paths = []
     for name, members in show_progress(pictures.items(), "drawing plots"):
         shown = [curves[metric] for metric in members if metric in curves]
@@ -198,7 +238,7 @@ def write_summary_curves(
         above = heading if title is None else title
         figure = plotting.plot_curves(shown, above, completed, look, single, note)
         paths += _write_summary_figure(
-            client, configuration.experiment, configuration, description, name, figure, look, kinds
+            client, configuration.experiment, configuration, description, name + ending, figure, look, kinds
         )
     return paths
 

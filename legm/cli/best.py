@@ -15,6 +15,7 @@ from legm.cli.options import (
     backend_options,
     description_option,
     direction_option,
+    group_by_option,
     json_option,
     metric_argument,
     one_per_seed_option,
@@ -58,13 +59,7 @@ _SHOWN = 20  # configurations, unless a user says how many
 @test_option
 @selection_options
 @top_option
-@click.option(
-    "--group-by",
-    metavar="NAME,...",
-    callback=lambda _ctx, _param, text: [one.strip() for one in (text or "").split(",") if one.strip()],
-    help="Rank groups of configurations that have equal values of these parameters, by the mean over the "
-    "configurations.",
-)
+@group_by_option
 @aggregation_option
 @one_per_seed_option
 @status_option
@@ -117,12 +112,16 @@ def best_command(
     unfinished = choice.unfinished(statuses, wanted)
     direction = ranked[0].direction if ranked else choice.direction(wanted, higher, unfinished)
     if as_json:
-        ranking = [_best_dict(i, one, labels, wanted.key) for i, one in enumerate(shown, 1)]
+        noted = _best_marks(choice, shown)
+        ranking = [
+            _best_dict(i, one, labels, wanted.key, noted[one.configuration.fingerprint])
+            for i, one in enumerate(shown, 1)
+        ]
         others = [_unfinished_best_dict(run, labels, wanted, direction) for run in unfinished]
         print_json({"ranking": ranking, "unfinished": others} if statuses else ranking)
     else:
         if ranked:
-            _print_best(shown, [one.configuration for one in ranked], labels, wanted.key)
+            _print_best(choice, shown, [one.configuration for one in ranked], labels, wanted.key)
             say()
         if len(shown) < len(ranked):
             say(f"{len(ranked) - len(shown):,} more: --top 0 shows all")
@@ -242,7 +241,11 @@ def _other_best_metrics_note(choice: Selection, wanted: SelectedMetric) -> list[
 
 
 def _print_best(
-    shown: Sequence[Ranked], every: Sequence[Configuration], labels: Mapping[str, str], key: str
+    choice: Selection,
+    shown: Sequence[Ranked],
+    every: Sequence[Configuration],
+    labels: Mapping[str, str],
+    key: str,
 ) -> None:
     from legm.core.direction import merge_direction_rules
     from legm.core.display_names import differing_parameters, display_names
@@ -252,6 +255,7 @@ def _print_best(
 
     digits = decimals_for([one.value for one in shown])
     found = [one.configuration for one in shown]
+    marks = _best_marks(choice, shown)
     titles, names = display_names(every, labels), differing_parameters(every)
     columns = [
         Column("#", right=True),
@@ -270,7 +274,7 @@ def _print_best(
             printable_text(value_text(one.value, digits)),
             printed_number(one.value.n),
             _best_aggregates_text(one),
-            printable_text(shown_tags(_best_marks(one).values())),
+            printable_text(shown_tags(marks[one.configuration.fingerprint].values())),
             *(column[rank - 1] for column in cells),
         )
         for rank, one in enumerate(shown, 1)
@@ -278,11 +282,17 @@ def _print_best(
     print_table(columns, rows)
 
 
-def _best_marks(one: Ranked) -> dict[str, RunMarks]:
-    """By run id, what is noted about the runs in a configuration's folder; nothing where it has none."""
-    from legm.runlog.marks_files import marks_in_folder
+def _best_marks(choice: Selection, shown: Sequence[Ranked]) -> dict[str, dict[str, RunMarks]]:
+    """By fingerprint and run id, what is noted about the runs of ranked configurations."""
+    from legm.cli.noted_runs import marks_of_runs
 
-    return {} if one.folder is None else marks_in_folder(one.folder)
+    counts = {one.configuration.fingerprint: one for one in choice.counts}
+    has_folders = choice.experiment.store.folders is not None
+    return {
+        key: marks_of_runs(one.folder if has_folders else None, [counts[key]] if key in counts else ())
+        for one in shown
+        for key in [one.configuration.fingerprint]
+    }
 
 
 def _best_aggregates_text(one: Ranked) -> str:
@@ -348,7 +358,9 @@ def _unfinished_best_dict(
     return {"configuration": label, **json_run(run), "last_value": last, "best_so_far": best}
 
 
-def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> dict[str, Any]:
+def _best_dict(
+    rank: int, one: Ranked, labels: Mapping[str, str], key: str, marks: Mapping[str, RunMarks]
+) -> dict[str, Any]:
     from legm.stats.value_choice import choice_as_dict
 
     found = one.configuration
@@ -362,6 +374,6 @@ def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> d
         **one.left_out,
         "repeated": one.repeated,
         "code": dict(one.code),
-        "tags": {run_id: list(marks.tags) for run_id, marks in sorted(_best_marks(one).items())},
+        "tags": {run_id: list(noted.tags) for run_id, noted in sorted(marks.items())},
         "choice": choice_as_dict(key, one.rules, one.direction),
     }

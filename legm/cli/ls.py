@@ -27,7 +27,7 @@ from legm.cli.terminal_tables import Column
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, ConfigurationStatus, RunCounts
+    from legm.records import Configuration, ConfigurationStatus, RunCounts, RunMarks
 
 __all__ = ["ls_command"]
 
@@ -52,7 +52,7 @@ def ls_command(path: Path, *, selection: RunSelection, at: At, as_json: bool) ->
     location = at(path)
     found = select_members(list(experiments_at(location)), selection)
     if as_json:
-        print_json([_listed_dict(one) for of in found for one in of.members])
+        print_json([_listed_dict(one, of) for of in found for one in of.members])
         return
     if not found:
         nothing = f"no configurations below {path}"
@@ -62,7 +62,7 @@ def ls_command(path: Path, *, selection: RunSelection, at: At, as_json: bool) ->
         if number_of:
             say()
         say(one.title, bold=True)
-        _print_listed(one.members, one.path)
+        _print_listed(one.members, one)
         print_notes(_listed_metrics_note(one))
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
@@ -82,7 +82,7 @@ def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
     return ["; ".join(texts)] if texts else []
 
 
-def _print_listed(members: Sequence[ConfigurationStatus], experiment: str) -> None:
+def _print_listed(members: Sequence[ConfigurationStatus], experiment: LocatedExperiment) -> None:
     empty = [one for one in members if one.configuration and not any(_listed_counts(one.counts).values())]
     shown = [one for one in members if one not in empty]
     if shown:
@@ -93,11 +93,11 @@ def _print_listed(members: Sequence[ConfigurationStatus], experiment: str) -> No
         say(f"{counted(len(empty), 'configuration')} without runs")
 
 
-def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: str) -> None:
+def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: LocatedExperiment) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
     from legm.core.run_marks import shown_tags
-    from legm.runlog.marks_files import marks_in_folder, may_have_marks
+    from legm.runlog.marks_files import may_have_marks
 
     found = [one.configuration for one in members if one.configuration]
     titles = display_names(
@@ -105,8 +105,8 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: str
     )
     varying = differing_parameters(found)
     parameters = _listed_parameters(found, varying)
-    are_asked = may_have_marks(experiment, len(members))
-    marks_of_members = {one.folder: marks_in_folder(one.folder) if are_asked else {} for one in members}
+    are_asked = experiment.store.folders is None or may_have_marks(experiment.path, len(members))
+    marks_of_members = {one.folder: _listed_marks(one, experiment) if are_asked else {} for one in members}
     rows = []
     for one in members:
         counts = _listed_counts(one.counts)
@@ -160,9 +160,14 @@ def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
     }
 
 
-def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
-    from legm.runlog.marks_files import marks_in_folder
+def _listed_marks(one: ConfigurationStatus, experiment: LocatedExperiment) -> dict[str, RunMarks]:
+    """By run id, what is noted about a configuration's runs."""
+    from legm.cli.noted_runs import marks_of_runs
 
+    return marks_of_runs(one.folder if experiment.store.folders is not None else None, one.counts)
+
+
+def _listed_dict(one: ConfigurationStatus, experiment: LocatedExperiment) -> dict[str, Any]:
     return {
         "folder": one.folder,
         **json_configuration(one.configuration),
@@ -180,7 +185,7 @@ def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
         ],
         "marks": [
             {"run_id": run_id, "tags": list(marks.tags), "note": marks.note}
-            for run_id, marks in sorted(marks_in_folder(one.folder).items())
+            for run_id, marks in sorted(_listed_marks(one, experiment).items())
         ],
         "problem": str(one.problem) if one.problem else None,
     }

@@ -1,35 +1,62 @@
-"""``legm note``: notes a text about a run."""
+"""``legm note``: notes a text about runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from legm.cli.json_output import print_json
-from legm.cli.options import json_option
-from legm.cli.printing import say
+from legm.cli.options import (
+    backend_options,
+    dry_run_option,
+    json_option,
+    path_argument,
+    selection_options,
+    sure_option,
+)
+
+if TYPE_CHECKING:
+    from legm.cli.locations import Location
+    from legm.core.selection import RunSelection
 
 __all__ = ["note_command"]
 
 
 @click.command("note")
-@click.argument("run")
+@path_argument("path", metavar="RUN|PATH")
 @click.argument("text", required=False)
+@selection_options
+@sure_option
+@dry_run_option
+@backend_options
 @json_option
-def note_command(*, run: str, text: str | None, as_json: bool) -> None:
+def note_command(
+    *,
+    path: Path,
+    text: str | None,
+    selection: RunSelection,
+    is_sure: bool,
+    dry_run: bool,
+    at: Callable[[Path], Location],
+    as_json: bool,
+) -> None:
     """Note a text about a run: legm note ROOT/RUN "diverges without warmup".
 
-    RUN is as for legm tag. TEXT replaces the run's note, and "" deletes it. Without it the note is printed.
+    RUN and PATH are as for legm tag. TEXT replaces the note of each run, and "" deletes it. Without it the
+    notes are printed.
     """
-    from pathlib import Path
-
+    from legm.cli.marking import change_or_print_marks, runs_to_mark
     from legm.core.run_marks import changed_marks
-    from legm.delivery.marking import mark_stored_run, stored_marks
+    from legm.records import RunMarks
 
-    if text is None:
-        run_id, marks = stored_marks(Path(), run)
-    else:
-        run_id, marks = mark_stored_run(Path(), run, lambda one: changed_marks(one, note=text))
-    if as_json:
-        print_json({"run_id": run_id, "tags": list(marks.tags), "note": marks.note})
-    else:
-        say(f"{run_id}: {marks.note or 'no note'}")
+    changed_marks(RunMarks(), note=text)
+    change_or_print_marks(
+        runs_to_mark(at(path), selection),
+        (lambda marks: changed_marks(marks, note=text)) if text is not None else None,
+        lambda marks: marks.note or "no note",
+        is_sure=is_sure,
+        dry_run=dry_run,
+        as_json=as_json,
+    )

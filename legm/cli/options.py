@@ -32,12 +32,15 @@ __all__ = [
     "backend_options",
     "description_option",
     "direction_option",
+    "dry_run_option",
+    "group_by_option",
     "json_option",
     "metric_argument",
     "one_per_seed_option",
     "path_argument",
     "selection_options",
     "status_option",
+    "sure_option",
     "test_option",
     "top_option",
 ]
@@ -90,6 +93,22 @@ description_option = click.option(
 
 top_option = click.option(
     "--top", type=click.IntRange(min=0), metavar="N", help="The best N configurations; 0 for all."
+)
+
+group_by_option = click.option(
+    "--group-by",
+    metavar="NAME,...",
+    callback=lambda _ctx, _param, text: [one.strip() for one in (text or "").split(",") if one.strip()],
+    help="Show groups of configurations that have equal values of these parameters, by the mean over the "
+    "configurations.",
+)
+
+sure_option = click.option(
+    "--yes", "is_sure", is_flag=True, help="Do not ask before more than one run is changed."
+)
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print what the runs would have, and change nothing."
 )
 
 aggregation_option = click.option(

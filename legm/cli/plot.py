@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from legm.cli.options import (
     backend_options,
     description_option,
     direction_option,
+    group_by_option,
     json_option,
     metric_argument,
     one_per_seed_option,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from legm.cli.selection import SelectedMetric, Selection
     from legm.core.selection import RunSelection
     from legm.plotting import Style
-    from legm.records import Configuration, ConfigurationStatus, Curve, RunResult
+    from legm.records import Configuration, ConfigurationStatus, Curve, Ranked, RankedGroup, RunResult
 
 __all__ = ["plot_command"]
 
@@ -55,6 +56,7 @@ _UNFINISHED = 20  # runs that are not completed
 @test_option
 @selection_options
 @top_option
+@group_by_option
 @aggregation_option
 @one_per_seed_option
 @status_option
@@ -79,6 +81,7 @@ def plot_command(
     test: bool,
     selection: RunSelection,
     top: int | None,
+    group_by: list[str],
     aggregation: str,
     one_per_seed: bool,
     statuses: Sequence[str],
@@ -93,7 +96,8 @@ def plot_command(
     If PATH is a configuration, each METRIC's curve is drawn with its spread over the runs. If it is
     ROOT/EXPERIMENT, the curves of the best configurations by METRIC are drawn into one figure, or with
     --bars the ranking by each METRIC. With --status the curve of each run with that status is drawn too,
-    dotted, in the colour of its metric or configuration.
+    dotted, in the colour of its metric or configuration. With --group-by there is a curve or bar for each
+    group of configurations: the mean over them, and their standard deviation.
     """
     from legm import plotting
     from legm.cli.locations import resolve_location
@@ -103,6 +107,8 @@ def plot_command(
     look = plotting.Style.of(styles)
     if bars and statuses:
         raise click.UsageError("--status draws curves, which --bars does not have")
+    if group_by and statuses:
+        raise click.UsageError("--status draws single runs, which --group-by does not have")
     asked = _PlotRequest(
         *(
             metric,
@@ -111,6 +117,7 @@ def plot_command(
             bars,
             selection,
             top,
+            group_by,
             aggregation,
             one_per_seed,
             statuses,
@@ -143,6 +150,7 @@ class _PlotRequest:
     bars: bool
     selection: RunSelection
     top: int | None
+    group_by: list[str]
     aggregation: str
     one_per_seed: bool
     statuses: Sequence[str]
@@ -184,8 +192,10 @@ def _plot_configuration(
     from legm.core.code_versions import different_code_note
     from legm.core.naming import readable_name
 
-    if asked.bars or asked.top is not None:
-        raise click.UsageError(f"--bars and --top are for an experiment; {member.folder} is a configuration")
+    if asked.bars or asked.top is not None or asked.group_by:
+        raise click.UsageError(
+            f"--bars, --top and --group-by are for an experiment; {member.folder} is a configuration"
+        )
     configuration = located_configuration(member)
     choice = Selection.among(replace(experiment, members=[member]), asked.description, asked.selection)
     asked = replace(asked, description=choice.description)
@@ -234,6 +244,8 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         for one in metrics
     }
     top = asked.top if asked.top is not None or asked.bars else _CURVES
+    if asked.group_by:
+        return _plot_groups(asked, choice, experiment, every, top)
     rankings = {key: ranking[: top or None] for key, ranking in every.items()}
     labels, heading = experiment.labels(), asked.heading(experiment.title)
     first = [one.configuration for one in rankings[metrics[0].key]]
@@ -266,6 +278,65 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     caption = brief_notes([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
     figure = plotting.plot_configurations(curves, heading, asked.style, unfinished, caption)
     return figure, _Drawn(shown, choices, [run.run.run_id for run in runs], [*notes, *selected, *note])
+
+
+def _plot_groups(
+    asked: _PlotRequest,
+    choice: Selection,
+    experiment: LocatedExperiment,
+    ranked: Mapping[str, Sequence[Ranked]],
+    top: int | None,
+) -> tuple[Figure, _Drawn]:
+    """Bars, or the curves of the best groups of configurations; and what is shown."""
+    from legm import plotting
+    from legm.analysis.grouping import group_notes, group_ranked
+    from legm.analysis.notes import brief_notes, ranking_notes
+    from legm.core.display_names import group_names
+    from legm.stats.value_choice import choice_as_dict
+    from legm.util.progress import show_progress
+
+    every = {key: group_ranked(them, asked.group_by) for key, them in ranked.items() if them}
+    groups = {key: them[: top or None] for key, them in every.items()}
+    first = next(iter(groups.values()), [])
+    about = [note for key, them in ranked.items() for note in ranking_notes(key, them)]
+    about += [note for them in groups.values() for note in group_notes(asked.group_by, them)]
+    notes = list(dict.fromkeys([*about, *choice.notes]))
+    shown = group_names(first)
+    choices = {key: choice_as_dict(key, them[0].rules, them[0].direction) for key, them in groups.items()}
+    heading = asked.heading(experiment.title)
+    if asked.bars:
+        what = [note for them in groups.values() for note in group_notes(asked.group_by, them)]
+        caption = brief_notes(dict.fromkeys([*what, *choice.notes]))
+        return plotting.plot_bars(groups, heading, asked.style, caption), _Drawn(shown, choices, [], notes)
+    name = next(iter(ranked)).removeprefix("best_")
+    curves = [
+        (f"{title} ({_group_counts_text(group)})", curve)
+        for title, group in show_progress(list(zip(shown, first, strict=True)), "reading runs")
+        for curve in _group_curves(asked, choice, group, name)
+    ]
+    key = next(iter(every), "")
+    selected = [f"the best {len(first)} of {len(every[key])} groups"] if key and first != every[key] else []
+    caption = brief_notes([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:]])
+    figure = plotting.plot_configurations(
+        curves, heading, asked.style, note=caption, averaged="configuration"
+    )
+    return figure, _Drawn(shown, choices, [], [*notes, *selected])
+
+
+def _group_counts_text(group: RankedGroup) -> str:
+    from legm.core.texts import counted
+
+    return f"{counted(len(group.members), 'configuration')}, {counted(group.runs, 'run')}"
+
+
+def _group_curves(asked: _PlotRequest, choice: Selection, group: RankedGroup, name: str) -> list[Curve]:
+    """The mean curve of a group; none where no configuration has one."""
+    from legm.stats.aggregate import average_curves
+
+    members = [
+        curve for one in group.members for curve in _plotted_curves(asked, choice, one.configuration, [name])
+    ]
+    return [average_curves(members)] if members else []
 
 
 def _newest_plotted(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:

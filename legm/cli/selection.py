@@ -10,7 +10,7 @@ from legm.analysis.selected_runs import SelectedRuns, nothing_selected
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
 from legm.core.selection import RunSelection
 from legm.errors import MetricError, StateError, closest
-from legm.records import Direction, Ranked, RunCounts, RunResult, Series, Split
+from legm.records import Direction, Ranked, RunCounts, RunMarks, RunResult, Series, Split
 from legm.stats.run_counts import ALL_VALUES_METRICS
 
 __all__ = ["SelectedMetric", "Selection", "select_members", "select_metric", "selectable_metrics"]
@@ -108,6 +108,19 @@ class Selection:
     def notes(self) -> list[str]:
         """The note that only selected runs count; nothing where all do."""
         return [f"only runs and configurations with {self.text}"] if self.text else []
+
+    def marks(self) -> dict[str, list[RunMarks]]:
+        """By fingerprint, what is noted about the selected runs.
+
+        Raises:
+            LegmError: runs cannot be read.
+        """
+        return {
+            one.configuration.fingerprint: [
+                run.marks for run in self.runs.read(one.configuration, one.description, frozenset())
+            ]
+            for one in self.counts
+        }
 
     def metric(self, name: str, *, test: bool, statuses: Sequence[str] = ()) -> SelectedMetric:
         """The metric that a user means; its key is accepted beside its name: ``test_accuracy``.

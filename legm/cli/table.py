@@ -13,6 +13,7 @@ from legm.cli.options import (
     aggregation_option,
     backend_options,
     description_option,
+    group_by_option,
     json_option,
     metric_argument,
     one_per_seed_option,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from legm.cli.locations import Location
     from legm.cli.selection import SelectedMetric, Selection
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, Ranked
+    from legm.records import Configuration, Ranked, RunMarks
 
 __all__ = ["table_command"]
 
@@ -66,7 +67,9 @@ _FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
 @click.option("--higher", multiple=True, metavar="METRIC", help="Higher is better for this metric.")
 @selection_options
 @top_option
+@group_by_option
 @click.option("--params", metavar="NAME,...", help="The parameters to show; by default those that differ.")
+@click.option("--tags", is_flag=True, help="Add a column with the tags of each configuration's runs.")
 @aggregation_option
 @one_per_seed_option
 @description_option
@@ -83,7 +86,9 @@ def table_command(
     higher: tuple[str, ...],
     selection: RunSelection,
     top: int | None,
+    group_by: list[str],
     params: str | None,
+    tags: bool,
     aggregation: str,
     one_per_seed: bool,
     description: str | None,
@@ -96,9 +101,13 @@ def table_command(
     the first METRIC. Columns are the parameters that differ, and each METRIC as mean and standard deviation,
     the best in bold, with the number of runs if it differs between rows. How values were chosen, and the
     direction, is printed below a Markdown table, in comments of LaTeX, and in columns of a CSV file.
-    A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
+    A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds. With --group-by, rows
+    are groups of configurations, with how many configurations and runs each has.
     """
     from legm.cli.selection import Selection
+
+    if group_by and (params is not None or tags):
+        raise click.UsageError("--params and --tags are for configurations, which --group-by does not list")
 
     choice = Selection.of(at(path), description, selection)
     metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
@@ -116,6 +125,16 @@ def table_command(
         )
         for one in metrics
     }
+    if group_by:
+        from legm.cli.grouped_table import grouped_table, grouped_table_as_dicts
+
+        if as_json:
+            print_json(grouped_table_as_dicts(choice, ranked, group_by, top))
+            return
+        text = grouped_table(form or _table_format_of(output), choice, ranked, group_by, top)
+        _write_or_print(text, output)
+        print_problems(choice.experiment.problems)
+        return
     found = [one.configuration for one in ranked[metrics[0]]]
     others = {one.configuration.fingerprint: one.configuration for them in ranked.values() for one in them}
     known = {one.fingerprint for one in found}
@@ -124,8 +143,9 @@ def table_command(
         one: {entry.configuration.fingerprint: entry for entry in entries} for one, entries in ranked.items()
     }
     shown_names = _table_parameters(found, params)
+    marks = choice.marks() if tags else None
     if as_json:
-        print_json(_table_as_dicts(choice, found, values))
+        print_json(_table_as_dicts(choice, found, values, marks))
         return
     kind = form or _table_format_of(output)
     rows = {one.fingerprint for one in found}
@@ -136,7 +156,12 @@ def table_command(
         }
     )
     notes += choice.notes
-    text = _write_table(kind, choice, found, shown_names, values, notes)
+    text = _write_table(kind, choice, found, shown_names, values, notes, marks)
+    _write_or_print(text, output)
+    print_problems(choice.experiment.problems)
+
+
+def _write_or_print(text: str, output: Path | None) -> None:
     if output is None:
         say(text.rstrip("\n"))
     else:
@@ -144,7 +169,6 @@ def table_command(
 
         write_atomically(output, text.encode(errors="backslashreplace"))  # a lone surrogate
         say(str(output))
-    print_problems(choice.experiment.problems)
 
 
 def _table_notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
@@ -207,12 +231,14 @@ def _write_table(
     names: Sequence[str],
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
     notes: Sequence[str],
+    marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> str:
     from legm.cli import table_markup
     from legm.core.display_names import display_names
+    from legm.core.run_marks import shown_tags
 
     if kind == "csv":
-        return table_markup.csv_table(*_table_as_csv(choice, found, names, values))
+        return table_markup.csv_table(*_table_as_csv(choice, found, names, values, marks))
     titles = display_names(found, choice.experiment.labels())
     columns = [
         [table_markup.MarkupCell(text) for text in printed_parameter_values(found, name)] for name in names
@@ -238,6 +264,11 @@ def _write_table(
             columns.append([table_markup.MarkupCell(count) for count in counts])
             headers.append("n")
             numbers.append(True)
+    if marks is not None:
+        shown = [printable_text(shown_tags(marks.get(one.fingerprint, ()))) for one in found]
+        columns.append([table_markup.MarkupCell(text) for text in shown])
+        headers.append("tags")
+        numbers.append(False)
     write = table_markup.latex_table if kind == "latex" else table_markup.markdown_table
     return write(headers, list(zip(*columns, strict=True)), numbers, notes)
 
@@ -273,6 +304,7 @@ def _table_as_csv(
     found: Sequence[Configuration],
     names: Sequence[str],
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
+    marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> tuple[list[str], list[list[object]]]:
     from legm.core.code_versions import different_code_text
     from legm.stats.value_choice import value_title
@@ -306,7 +338,16 @@ def _table_as_csv(
                     _table_better(entry),
                 ]
             )
+    if marks is not None:
+        headers.append("tags")
+        for row, one in zip(rows, found, strict=True):
+            row.append(",".join(_tags_of(marks, one)))
     return headers, rows
+
+
+def _tags_of(marks: Mapping[str, Sequence[RunMarks]], configuration: Configuration) -> list[str]:
+    """The tags that some of a configuration's runs have."""
+    return sorted({tag for one in marks.get(configuration.fingerprint, ()) for tag in one.tags})
 
 
 def _exact_table_parameter(configuration: Configuration, name: str) -> str:
@@ -322,7 +363,10 @@ def _table_better(entry: Ranked) -> str:
 
 
 def _table_as_dicts(
-    choice: Selection, found: Sequence[Configuration], values: Mapping[SelectedMetric, Mapping[str, Ranked]]
+    choice: Selection,
+    found: Sequence[Configuration],
+    values: Mapping[SelectedMetric, Mapping[str, Ranked]],
+    marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> list[dict[str, Any]]:
     from legm.stats.value_choice import choice_as_dict
 
@@ -341,6 +385,7 @@ def _table_as_dicts(
                 for metric, entries in values.items()
                 if one.fingerprint in entries
             },
+            **({} if marks is None else {"tags": _tags_of(marks, one)}),
         }
         for one in found
     ]

@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from legm.core.naming import readable_name
 from legm.core.texts import ENOUGH_DIGITS, rounded_text, value_texts
-from legm.records import Configuration
+from legm.records import Configuration, RankedGroup
 
 __all__ = [
     "MOST_IN_NAME",
     "NO_PARAMETERS",
     "differing_parameters",
     "display_names",
+    "group_names",
     "matches_display_name",
     "truncate_distinct_names",
     "truncate_name",
@@ -129,6 +131,21 @@ def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
         if any(one.parameters[name] != value for one in configurations):
             found.add(name)
     return sorted(found)
+
+
+def group_names(groups: Sequence[RankedGroup]) -> list[str]:
+    """What groups of configurations are called where they are shown together, by their parameters."""
+    stand_ins = [
+        replace(
+            one.members[0].configuration,
+            name="",
+            parameters=one.parameters,
+            active=tuple(sorted(one.parameters)),
+        )
+        for one in groups
+    ]
+    found = display_names(stand_ins, {one.fingerprint: "" for one in stand_ins})
+    return [found[one.fingerprint] for one in stand_ins]
 
 
 def display_names(configurations: Sequence[Configuration], labels: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -15,7 +16,10 @@ __all__ = [
     "joined_marks",
     "marks_as_dict",
     "marks_from_dict",
+    "marks_from_json",
     "marks_from_texts",
+    "marks_json",
+    "merged_marks",
     "shown_tags",
     "tag_from_text",
 ]
@@ -76,6 +80,24 @@ def joined_marks(own: RunMarks, others: RunMarks) -> RunMarks:
     return RunMarks(tuple(sorted({*own.tags, *others.tags})), own.note or others.note)
 
 
+def merged_marks(own: RunMarks, stored: RunMarks, sent: RunMarks | None) -> RunMarks:
+    """Marks of a file and of a backend, in both of which a user may have changed them.
+
+    A tag that was removed on one side is gone, and one that was added on one side is there. Of two notes the
+    one that was changed counts; the own one if both were.
+
+    Args:
+        own: those of the file.
+        stored: those of the backend.
+        sent: those that legm last wrote to the backend; None where unknown, and nothing counts as removed.
+    """
+    if sent is None:
+        return joined_marks(own, stored)
+    mine, theirs, before = set(own.tags), set(stored.tags), set(sent.tags)
+    tags = (mine & theirs) | (mine - before) | (theirs - before)
+    return RunMarks(tuple(sorted(tags)), stored.note if own.note == sent.note else own.note)
+
+
 def marks_from_texts(tags: Iterable[str], note: str = "") -> RunMarks:
     """Marks from what another program calls tags and a note, as far as they can be that here."""
     found = {tag for text in tags if (tag := tag_from_text(text)) is not None}
@@ -85,6 +107,19 @@ def marks_from_texts(tags: Iterable[str], note: str = "") -> RunMarks:
 def marks_as_dict(marks: RunMarks) -> dict[str, Plain]:
     """Marks as a user reads and edits them."""
     return {"tags": list(marks.tags), **({"note": marks.note} if marks.note else {})}
+
+
+def marks_json(marks: RunMarks) -> str:
+    """Marks as a text, for a backend that keeps what was last written to it."""
+    return json.dumps(marks_as_dict(marks), ensure_ascii=False)
+
+
+def marks_from_json(text: object) -> RunMarks | None:
+    """Marks from such a text; None where it is none, such as one that the backend cut off."""
+    try:
+        return marks_from_dict(json.loads(text)) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def marks_from_dict(stored: object) -> RunMarks:

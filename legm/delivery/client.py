@@ -45,6 +45,8 @@ from legm.records import (
 )
 from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
 from legm.runlog.file_names import OWN_FOLDER
+from legm.runlog.log_folder import LogFolder
+from legm.runlog.marks_files import runs_with_marks
 from legm.stats.run_counts import count_by_description
 
 __all__ = ["BackendClient", "connect_client"]
@@ -306,8 +308,14 @@ class BackendClient:
         return [
             one
             for fingerprint, c in configurations.items()
-            for one in count_by_description(c, runs.get(fingerprint, ()), self._folder_text(c))
+            for one in count_by_description(
+                c, self._with_marks(c, runs.get(fingerprint, ())), self._folder_text(c)
+            )
         ]
+
+    def _with_marks(self, configuration: Configuration, runs: Sequence[RunResult]) -> Iterable[RunResult]:
+        folder = self.folder(configuration) if runs else None
+        return runs if folder is None else runs_with_marks(runs, LogFolder.of(folder))
 
     def files(self, configuration: Configuration) -> list[StoredFile]:
         """The files that runs of a configuration logged, by run and name; none if the backend lists none."""

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from legm.core.code_versions import different_code_note
 from legm.core.direction import merge_direction_rules
-from legm.core.display_names import display_names, truncate_distinct_names
+from legm.core.display_names import display_names, group_names, truncate_distinct_names
 from legm.core.naming import readable_name
 from legm.core.texts import counted
 from legm.plotting.axes import (
@@ -33,7 +33,7 @@ from legm.plotting.readable_names import axis_name_with_unit
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text_rendering import render_annotation, text_measurer
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, tick_labels, tick_limits
-from legm.records import Ranked
+from legm.records import Ranked, RankedGroup
 from legm.stats.aggregate import aggregate_interval
 from legm.stats.number_formatting import decimals_for, spread_description, value_text
 from legm.stats.run_counts import split_summary_key
@@ -56,7 +56,7 @@ class _BarPanel:
     """What is written around the bars of one metric."""
 
     title: str
-    shown: Sequence[Ranked]
+    shown: Sequence[Ranked] | Sequence[RankedGroup]
     names: list[str]
     numbers: list[str]
     caption: str
@@ -83,24 +83,30 @@ class _BarLayout:
 
 
 def plot_bars(
-    rankings: Mapping[str, Sequence[Ranked]], title: str, style: Style | StyleSheets = None
+    rankings: Mapping[str, Sequence[Ranked] | Sequence[RankedGroup]],
+    title: str,
+    style: Style | StyleSheets = None,
+    note: str = "",
 ) -> Figure:
     """Draw rankings as horizontal bars, with a panel for each metric.
 
     Args:
-        rankings: by summary key (``best_loss``), the configurations, best first; at most 50 are drawn.
+        rankings: by summary key (``best_loss``), the configurations or groups of them, best first; at most 50
+            are drawn.
         title: the title above the figure; "" for none.
         style: see :meth:`legm.plotting.Style.of`.
+        note: the end of the first panel's caption, such as what is averaged; "" for none.
 
     Returns:
         the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
-    unnamed = _unnamed_bars([one for ranking in rankings.values() for one in ranking[:_MAX_BARS]])
+    unnamed = _unnamed_bars([one for ranking in rankings.values() for one in _members(ranking[:_MAX_BARS])])
     panels = [_make_bar_panel(key, ranking, unnamed) for key, ranking in rankings.items()]
-    every_shown = {one.configuration.fingerprint: one for panel in panels for one in panel.shown}
-    for note in different_code_note(one.code for one in every_shown.values()):
-        panels[0] = replace(panels[0], caption=f"{panels[0].caption}; {note}")
+    every_shown = {one.configuration.fingerprint: one for panel in panels for one in _members(panel.shown)}
+    for text in (note, *different_code_note(one.code for one in every_shown.values())):
+        if text and panels:
+            panels[0] = replace(panels[0], caption=f"{panels[0].caption}; {text}")
     plan = _plan_bar_layout(panels, style)
     line, base = style.size("ytick.labelsize"), style.size("font.size")
     pitch = (3.2 if plan.above else 2.2) * line
@@ -125,8 +131,16 @@ def plot_bars(
     return lock_axes_layout(figure)
 
 
-def _make_bar_panel(key: str, ranking: Sequence[Ranked], unnamed: Mapping[str, str]) -> _BarPanel:
+def _members(shown: Sequence[Ranked] | Sequence[RankedGroup]) -> list[Ranked]:
+    """The configurations, and those in groups."""
+    return [each for one in shown for each in (one.members if isinstance(one, RankedGroup) else (one,))]
+
+
+def _make_bar_panel(
+    key: str, ranking: Sequence[Ranked] | Sequence[RankedGroup], unnamed: Mapping[str, str]
+) -> _BarPanel:
     shown = ranking[:_MAX_BARS]
+    kind = "groups" if any(isinstance(one, RankedGroup) for one in shown) else "configurations"
     digits = decimals_for([one.value for one in shown])
     runs = [_bar_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
@@ -140,12 +154,12 @@ def _make_bar_panel(key: str, ranking: Sequence[Ranked], unnamed: Mapping[str, s
     if not same:
         numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
     if len(ranking) > len(shown):
-        caption += f"; the best {len(shown)} of {len(ranking)} configurations"
+        caption += f"; the best {len(shown)} of {len(ranking)} {kind}"
     rules = merge_direction_rules(one.rules for one in shown)
     pieces = [caption] if caption else []
     if known:
         pieces += filter(None, [str(shown[0].direction), choice_note(key, rules)])
-    names = [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in shown]
+    names = _bar_names(shown, unnamed)
     title = axis_name_with_unit(value_title(key, rules), split_summary_key(key)[0])
     return _BarPanel(title, shown, names, numbers, "; ".join(pieces) or "no completed run has a value")
 
@@ -238,7 +252,7 @@ def _set_bar_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> No
         )
 
 
-def _bar_intervals(shown: Sequence[Ranked]) -> FloatArray:
+def _bar_intervals(shown: Sequence[Ranked] | Sequence[RankedGroup]) -> FloatArray:
     """The centers and the ends of the spreads, shape (3, n)."""
     return clip_downsampled(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
@@ -255,14 +269,23 @@ def _unnamed_bars(shown: Sequence[Ranked]) -> dict[str, str]:
     }
 
 
+def _bar_names(shown: Sequence[Ranked] | Sequence[RankedGroup], unnamed: Mapping[str, str]) -> list[str]:
+    groups = [one for one in shown if isinstance(one, RankedGroup)]
+    if groups:
+        return group_names(groups)
+    return [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in _members(shown)]
+
+
 def _bar_name(ranked: Ranked) -> str:
     """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
     name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
     return readable_name(name) or ranked.configuration.fingerprint[:12]
 
 
-def _bar_runs_text(one: Ranked) -> str:
+def _bar_runs_text(one: Ranked | RankedGroup) -> str:
     """The number of runs of a bar, and of those that did not complete, are NaN, or repeat a seed."""
+    if isinstance(one, RankedGroup):
+        return f"{counted(len(one.members), 'configuration')}, {counted(one.runs, 'run')}"
     counts = {
         **one.left_out,
         "NaN": one.value.nan,

@@ -112,6 +112,7 @@ def plot_configurations(
     style: Style | StyleSheets = None,
     unfinished: Sequence[UnfinishedCurve] = (),
     note: str = "",
+    averaged: str = "run",
 ) -> Figure:
     """Draw the curves of one metric of several configurations.
 
@@ -122,6 +123,7 @@ def plot_configurations(
         style: see :meth:`legm.plotting.Style.of`.
         unfinished: curves of runs that are not completed, each like one of the configurations.
         note: the end of the caption: how the configurations were selected; "" for none.
+        averaged: what each curve is over, in the singular: "configuration" for curves of groups.
 
     Returns:
         the figure, by default about 6 by 4 inches plus its legend.
@@ -132,7 +134,9 @@ def plot_configurations(
     metrics = {entry.curve.metric for entry in entries}
     (label,) = [axis_name_with_unit(one, one) for one in metrics] if len(metrics) == 1 else ["value"]
     runs = max((entry.runs for entry in entries), default=0)
-    return _draw_curves(entries, title, label, runs, Style.of(style), legend=True, note=note)
+    return _draw_curves(
+        entries, title, label, runs, Style.of(style), legend=True, note=note, averaged=averaged
+    )
 
 
 def _draw_curves(
@@ -144,6 +148,7 @@ def _draw_curves(
     *,
     legend: bool,
     note: str = "",
+    averaged: str = "run",
 ) -> Figure:
     """Draw curves; texts are truncated to the size of the axes."""
     width, height = style.rc["figure.figsize"]
@@ -178,7 +183,7 @@ def _draw_curves(
         axes_size(axes)
     wide, high = finalize_axes_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
-    write_axes_heading(axes, title, _curves_caption(entries, lines, runs, note), style, wide)
+    write_axes_heading(axes, title, _curves_caption(entries, lines, runs, note, averaged), style, wide)
     return lock_axes_layout(figure)
 
 
@@ -270,13 +275,15 @@ def _draw_curve(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, 
             )
 
 
-def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int, note: str) -> str:
+def _curves_caption(
+    entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int, note: str, averaged: str
+) -> str:
     """What the band is, over how many runs, and what is not where one would look for it."""
     unfinished = sum(entry.is_unfinished for entry in entries)
     entries = [entry for entry in entries if not entry.is_unfinished]
     counts = {entry.runs for entry in entries} or {runs}
     least = min(counts)
-    count = counted(runs, "run") if runs else "no completed run"
+    count = counted(runs, averaged) if runs else "no completed run"
     if least < runs:
         count = f"{least} to {count}"
     spreads = "; ".join(dict.fromkeys(spread_description(entry.curve.method) for entry in entries))

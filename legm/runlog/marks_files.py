@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from legm.core.run_marks import joined_marks, marks_as_dict, marks_from_dict
+from legm.core.run_marks import joined_marks, marks_as_dict, marks_from_dict, merged_marks
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import RunMarks, RunResult, is_record_file_name
 from legm.runlog.file_names import MARKED, MARKS_LOCK, MARKS_SUFFIX, OWN_FOLDER, RUNS
@@ -22,6 +22,7 @@ __all__ = [
     "change_marks",
     "marks_in_folder",
     "may_have_marks",
+    "note_marks_of_found_folders",
     "read_all_marks",
     "read_marks",
     "result_with_marks",
@@ -87,12 +88,15 @@ def marks_in_folder(folder: str) -> dict[str, RunMarks]:
     Args:
         folder: the configuration's; nothing is noted in a folder that does not exist.
     """
+    return read_all_marks(LogFolder.of(Path(folder))) if _has_marks(folder) else {}
+
+
+def _has_marks(folder: str) -> bool:
     try:
         names = os.listdir(f"{folder}/{RUNS}")  # noqa: PTH208 - faster than Path's, for ten thousand folders
     except OSError:
-        return {}
-    has_some = any([name.endswith(MARKS_SUFFIX) for name in names])  # noqa: C419 - a list is quicker
-    return read_all_marks(LogFolder.of(Path(folder))) if has_some else {}
+        return False
+    return any([name.endswith(MARKS_SUFFIX) for name in names])  # noqa: C419 - a list is quicker
 
 
 def may_have_marks(experiment: str, configurations: int) -> bool:
@@ -108,12 +112,26 @@ def may_have_marks(experiment: str, configurations: int) -> bool:
     return configurations <= _FEW or Path(experiment, OWN_FOLDER, MARKED).exists()
 
 
+def note_marks_of_found_folders(experiment: Path, names: Iterable[str]) -> None:
+    """Note in an experiment that something is noted about runs in folders that a user moved into it.
+
+    Args:
+        experiment: its folder.
+        names: those of the folders that are new or changed.
+    """
+    own = experiment / OWN_FOLDER
+    if (own / MARKED).exists():
+        return
+    if any(_has_marks(f"{experiment}/{name}") for name in names):
+        _note_in_own_folder(own)
+
+
 def runs_with_marks(runs: Iterable[RunResult], logs: LogFolder) -> Iterator[RunResult]:
     """Runs of a configuration, each with what is noted about it."""
     marks = read_all_marks(logs)
     for run in runs:
         own = marks.get(run.run.run_id)
-        yield run if own is None else replace(run, marks=joined_marks(own, run.marks))
+        yield run if own is None else replace(run, marks=merged_marks(own, run.marks, run.sent_marks))
 
 
 def result_with_marks(result: RunResult, logs: LogFolder) -> RunResult:
@@ -157,7 +175,10 @@ def change_marks(logs: LogFolder, run_id: str, change: Callable[[RunMarks], RunM
 
 
 def _note_in_experiment(logs: LogFolder) -> None:
-    own = logs.folder.parent.parent / OWN_FOLDER
+    _note_in_own_folder(logs.folder.parent.parent / OWN_FOLDER)
+
+
+def _note_in_own_folder(own: Path) -> None:
     if own.is_dir() and not own.is_symlink():  # not where the backend has no folders
         with contextlib.suppress(OSError):
             (own / MARKED).touch()

@@ -393,6 +393,19 @@ def aggregate_curves(
     ]
 
 
+def average_curves(curves: Sequence[Curve]) -> Curve:
+    """The mean of curves of several configurations, each of which counts once, with the spread between them.
+
+    Args:
+        curves: of one metric, at least one; their centers are averaged.
+
+    Returns:
+        the mean at every step that any curve has; its ``runs`` are the number of curves there.
+    """
+    parts = [(one.steps, one.center) for one in curves]
+    return _aggregate_curve(curves[0].metric, parts, AggregationMethod.parse("mean"))
+
+
 def sort_by_aggregate(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
     """Sort ranked configurations, best first, by the center: the median for that method, else the mean.
 

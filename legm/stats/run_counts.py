@@ -7,7 +7,17 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from legm.core.code_versions import count_code
 from legm.core.seeds import seed_key
-from legm.records import BestRule, Configuration, Plain, RunCounts, RunResult, Series, Split, Status
+from legm.records import (
+    BestRule,
+    Configuration,
+    Plain,
+    RunCounts,
+    RunMarks,
+    RunResult,
+    Series,
+    Split,
+    Status,
+)
 
 __all__ = [
     "ALL_VALUES_METRICS",
@@ -84,7 +94,10 @@ def count_runs(
     parameters: list[Mapping[str, Plain]] = []
     environments: list[Mapping[str, Plain]] = []
     last: float | None = None
+    marks: dict[str, RunMarks] = {}
     for run in runs:
+        if run.marks.tags or run.marks.note:
+            marks[run.run.run_id] = run.marks
         status[run.status] += 1
         last = max(last or 0.0, run.ended or run.run.started)
         if run.status is Status.COMPLETED:
@@ -112,6 +125,7 @@ def count_runs(
         repeated=count_repeated(parameters),
         pruned=status[Status.PRUNED],
         code=count_code(environments),
+        marks=marks,
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from legm import ExperimentHandler
-from legm.errors import ParameterError, SelectionError
-from tests.support.calling import as_json, call, failed, shown
+from legm.errors import ParameterError, SelectionError, StateError
+from legm.records import Curve
+from legm.stats.aggregate import average_curves
+from tests.support.calling import as_json, call, failed, misused, shown
 
 
 def train(root, experiment="net", fail=False, description="", **values):
@@ -118,6 +122,76 @@ def test_python_selects_alike(root):
         handler.get_best("loss", where="seed<")
     with pytest.raises(ParameterError, match="no run has seed=9"):
         handler.get_best("loss", where="seed=9")
+
+
+def test_results_and_plots_of_selected_runs_are_not_stored_as_the_configurations(tmp_path):
+    handlers = [train(tmp_path, opt="adam", seed=seed) for seed in range(3)]
+    handler = handlers[0]
+    whole = handler.aggregate_results()
+    assert whole["best_loss"]["n"] == 3
+    part = handler.aggregate_results(where="seed<2")
+    assert (part["best_loss"]["n"], part["best_loss"]["mean"]) == (2, pytest.approx(0.7))
+    stored = as_json("show", tmp_path / "net" / "adam_0")["aggregates"][""]
+    assert stored["best_loss"]["n"] == 3
+    (all_runs,) = handler.plot(groups=[["loss"]])
+    (some,) = handler.plot(groups=[["loss"]], formats="svg", where=["seed<2", "seed>0"])
+    assert (Path(all_runs).name, Path(some).name != Path(all_runs).with_suffix(".svg").name) == (
+        "loss.png",
+        True,
+    )
+    with pytest.raises(StateError, match="and seed=0 and status:failed"):
+        handler.aggregate_results(where="seed=0 and status:failed")
+    with pytest.raises(SelectionError):
+        handler.plot(where="seed<")
+
+
+def test_tables_and_plots_of_groups_average_over_configurations(tmp_path):
+    for opt, depth, seeds in (("adam", 1, (0,)), ("adam", 2, (2, 4, 6)), ("sgd", 1, (5,))):
+        for seed in seeds:
+            train(tmp_path, opt=opt, depth=depth, seed=seed)
+    adam, sgd = as_json("table", tmp_path, "loss", "--lower", "loss", "--group-by", "opt")
+    value = adam["values"]["best_loss"]
+    assert (adam["group"], value["mean"], value["std"]) == (
+        {"opt": "adam"},
+        pytest.approx(2.2),
+        pytest.approx(2.0),
+    )
+    assert (value["configurations"], value["runs"]) == (["1,adam_0", "2,adam_0"], 4)
+    assert sgd["values"]["best_loss"]["mean"] == pytest.approx(5.2)
+    text = shown("table", tmp_path, "loss", "time", "--lower", "loss", "--group-by", "opt")
+    lines = text.splitlines()
+    assert [one.strip() for one in lines[0].strip("|").split("|")][:4] == [
+        "opt",
+        "mean last loss ↓",
+        "configurations",
+        "runs",
+    ]
+    assert "**2.2 ± 2.0**" in lines[2]
+    assert "the mean over the configurations of a group, which differ in depth" in text
+    csv_lines = shown("table", tmp_path, "loss", "--group-by", "opt,depth", "--format", "csv").splitlines()
+    assert csv_lines[0].startswith("opt,depth,best_loss_mean,best_loss_std,best_loss_configurations,")
+    assert len(csv_lines) == 4
+    assert "--params and --tags are for configurations" in misused(
+        "table", tmp_path, "loss", "--group-by", "opt", "--tags"
+    )
+    for more in ((), ("--bars",)):
+        output = tmp_path / "x.svg"
+        drawn = as_json("plot", tmp_path, "loss", "--lower", "--group-by", "opt", *more, "-o", output)
+        assert drawn["configurations"] == ["opt=adam", "opt=sgd"]
+        assert any("differ in depth" in note for note in drawn["notes"])
+        assert output.stat().st_size > 1000
+
+
+def test_the_curve_of_a_group_is_the_mean_of_its_configurations_curves():
+    def curve(steps, center):
+        n = len(steps)
+        return Curve(
+            "loss", "mean", np.array(steps), np.array(center), *np.full((2, n), np.nan), np.full(n, 7)
+        )
+
+    found = average_curves([curve([0, 1], [1.0, 2.0]), curve([1, 2], [4.0, 5.0])])
+    assert (found.steps.tolist(), found.center.tolist()) == ([0, 1, 2], [1.0, 3.0, 5.0])
+    assert (found.runs.tolist(), found.upper[1]) == ([1, 2, 1], 4.0)
 
 
 def test_what_is_no_selection_is_shown_with_a_caret_before_anything_is_read(root):

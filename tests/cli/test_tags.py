@@ -11,7 +11,7 @@ from legm.errors import InvalidName, StateError
 from legm.importers import import_runs
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.marks_files import marks_in_folder, may_have_marks, read_marks
-from tests.support.calling import as_json, failed, shown
+from tests.support.calling import as_json, call, failed, shown
 from tests.support.local_runs import local_runs
 from tests.support.processes import run_at_once
 
@@ -88,6 +88,59 @@ def test_commands_tag_and_note_whatever_its_state(root):
     assert "the tag 'a,b' has to begin" in failed("tag", root / second, "+a,b")
 
 
+def test_a_handler_notes_about_its_runs_before_and_after_they_start(tmp_path):
+    handler = ExperimentHandler(tmp_path, "net")
+    handler.set_dict_params({"rate": 0.5, "seed": 1})
+    handler.disable_param("seed")
+    assert handler.note("for all") == "for all"
+    handler.start()
+    assert handler.note() == "for all"
+    assert handler.note("diverges") == "diverges"
+    handler.log()
+    handler.reset(seed=2)
+    assert handler.note() == "for all"
+    handler.log()
+    handler.end()
+    with pytest.raises(StateError, match="legm note notes about a closed run"):
+        handler.note("late")
+    assert [one["note"] for one in as_json("show", tmp_path / "net" / "_0")["runs"]] == [
+        "diverges",
+        "for all",
+    ]
+    with pytest.raises(InvalidName, match="a note is a text"):
+        ExperimentHandler(tmp_path, "net").note(3)
+
+
+def test_all_runs_that_a_selection_names_are_marked_after_a_question(root):
+    first, second = ids(root)
+    select = (root / "net", "--where", "seed>=1", "--tag", "broken,baseline")
+    shown("tag", *select, "--dry-run", "+seen")
+    assert [one["tags"] for one in as_json("tag", root)] == [["baseline", "favourite"], ["broken"]]
+    result = call("tag", *select, "+seen", answer="n\n")
+    assert (result.exit_code, "Change 2 runs?" in result.stdout) == (1, True)
+    assert [one["tags"] for one in as_json("tag", root)] == [["baseline", "favourite"], ["broken"]]
+    text = shown("tag", *select, "--yes", "+seen", "-broken")
+    assert (first[-6:] in text, second[-6:] in text, "2 runs changed" in text) == (True, True, True)
+    assert [one["tags"] for one in as_json("tag", root)] == [["baseline", "favourite", "seen"], ["seen"]]
+    assert as_json("note", root / "net" / "_0", "--tag", "favourite", "look")["note"] == "look"
+    assert [one["note"] for one in as_json("note", root / "net" / "_0")] == ["look", ""]
+    assert "no run has tag:nothing" in failed("tag", root, "--tag", "nothing", "+x")
+    assert "the tag 'a,b' has to begin" in failed("tag", root, "--yes", "+a,b")
+    assert "there is no experiment at" in failed("tag", root.parent / "root" / "net" / "_0" / "runs", "+a")
+
+
+def test_a_table_has_tags_where_asked(root):
+    assert "tags" not in shown("table", root, "loss")
+    assert "| ★, baseline, broken |" in shown("table", root, "loss", "--tags")
+    (one,) = as_json("table", root, "loss", "--tags", "--tag", "broken")
+    assert one["tags"] == ["broken"]
+    assert (
+        shown("table", root, "loss", "--tags", "--format", "csv")
+        .splitlines()[1]
+        .endswith(',"baseline,broken,favourite"')
+    )
+
+
 def test_outputs_show_tags_and_notes(root, tmp_path):
     first, second = ids(root)
     shown("note", root / second, "too high")
@@ -116,6 +169,16 @@ def test_folders_of_a_large_experiment_are_asked_where_something_was_noted(root,
     assert [may_have_marks(marked, 10_000), may_have_marks(plain, 10_000)] == [True, False]
     assert may_have_marks(plain, 1000)
     assert [len(marks_in_folder(f"{one}/_0")) for one in (marked, plain, "nowhere")] == [2, 0, 0]
+
+
+def test_tags_of_folders_that_were_moved_into_a_large_experiment_are_found(root, tmp_path):
+    begun(tmp_path / "large", 1).log()
+    large = tmp_path / "large" / "net"
+    shown("ls", large)
+    assert not may_have_marks(str(large), 10_000)
+    (root / "net" / "_0").rename(large / "moved_0")
+    assert "★, baseline, broken" in shown("ls", large)
+    assert may_have_marks(str(large), 10_000)
 
 
 def test_marks_are_a_file_that_a_user_may_edit_and_damage(root, caplog):
@@ -201,3 +264,57 @@ def test_a_resumed_run_keeps_its_tags(tmp_path):
     again.start(resume=True)
     assert (again.is_resumed, again.tag()) == (True, ("one", "two"))
     again.log()
+
+
+@pytest.fixture
+def marked(root):
+    """The ids of two runs that have tags and a note each, and what these are."""
+    first, second = ids(root)
+    shown("note", root / first, "first")
+    shown("note", root / second, "second")
+    return root, {first: (["baseline", "favourite"], "first"), second: (["broken"], "second")}
+
+
+def noted(root):
+    return {one["run_id"]: (one["tags"], one["note"]) for one in as_json("tag", root)}
+
+
+def test_marks_survive_amend_its_inverse_and_a_parting(marked):
+    root, marks = marked
+    net = root / "net"
+    for change in (
+        ("--rename", "rate=lr"),
+        ("--compare", "seed"),
+        ("--ignore", "seed"),
+        ("--set", "depth=3", "--where", "tag:broken"),
+        ("--drop", "depth"),
+    ):
+        shown("amend", net, *change)
+        assert noted(root) == marks, change
+    shown("restore", root)
+    assert noted(root) == marks
+
+
+def test_marks_survive_rm_restore_mv_and_merge(marked, tmp_path):
+    root, marks = marked
+    first, second = marks
+    shown("rm", root / second)
+    assert as_json("tag", root / "net")["run_id"] == first
+    shown("restore", root)
+    assert noted(root) == marks
+    shown("mv", root / "net", "renamed")
+    assert noted(root / "renamed") == marks
+    other = tmp_path / "other"
+    begun(other, 3, "elsewhere").log()
+    shown("merge", other, root)
+    assert {key: value for key, value in noted(other).items() if key in marks} == marks
+
+
+def test_diff_and_show_have_tags_and_notes(marked):
+    root, marks = marked
+    first, second = marks
+    text = shown("diff", root / first, root / second)
+    assert all(one in text for one in ("baseline", "broken", "first", "second"))
+    assert as_json("show", root / first)["tags"] == ["baseline", "favourite"]
+    shown("recover", root)
+    assert noted(root) == marks

@@ -15,8 +15,8 @@ _SEPARATE: dict[str, Any] = {"mix_stderr": False}
 _OPTIONS = _SEPARATE if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner(**_OPTIONS).invoke(main, [str(argument) for argument in arguments])
+def call(*arguments: object, answer: str | None = None) -> Result:
+    return CliRunner(**_OPTIONS).invoke(main, [str(argument) for argument in arguments], answer)
 
 
 def shown(*arguments: object) -> str:

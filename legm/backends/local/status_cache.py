@@ -30,6 +30,7 @@ from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, Ru
 from legm.runlog.configuration_folders import configurations_with, refuse_links
 from legm.runlog.file_names import CATALOGUE, METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.marks_files import note_marks_of_found_folders
 
 __all__ = ["counted_once", "read_statuses"]
 
@@ -65,6 +66,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
             damaged[name] = scan_folder_contents(f"{parent}/{name}")
         else:
             rows[name] = row
+    note_marks_of_found_folders(folder, changed)
     pending = {name for name in changed if LogFolder.of(folder / name).pending_logs()}
     if changed or len(rows) < len(old):
         too_new = (began - _TIMESTAMP_RESOLUTION) * 1e9

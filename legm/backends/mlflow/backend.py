@@ -133,6 +133,11 @@ class _LiveMlflowRun:
         return max(display_milliseconds(moment), *limits) if limits else display_milliseconds(moment)
 
 
+def _noted(tags: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a result for what a user noted about a run."""
+    return {"marks": names.marks_from_tags(tags), "sent_marks": names.sent_marks_from_tags(tags)}
+
+
 class MlflowBackend:
     """Keeps runs in MLflow.
 
@@ -509,7 +514,12 @@ class MlflowBackend:
             if result.best_step is not None:
                 numbers[names.BEST_STEP_METRIC] = float(result.best_step)
             tags = {names.STATUS_TAG: result.status.value, **source_tags(run.environment)}
-            tags |= names.tags_from_marks(result.marks)
+            known = live.mlflow_run.data.tags
+            if result.marks != RunMarks() or names.SENT_MARKS_TAG in known:
+                noted = names.tags_from_marks(result.marks)
+                gone = names.tags_deleted_by_user(known)
+                tags |= {name: value for name, value in noted.items() if name not in gone}
+                tags |= names.sent_marks_tag(result.marks)
             if result.error or names.ERROR_TAG in live.mlflow_run.data.tags:
                 tags[names.ERROR_TAG] = display_value(result.error or "")
             self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
@@ -522,9 +532,10 @@ class MlflowBackend:
             experiment = self._find_experiment(run.configuration.experiment)
             tags = {names.KIND_TAG: names.RUN_KIND, names.RUN_ID_TAG: run.run_id}
             for found in [] if experiment is None else self._search(experiment, tags):
-                for name, value in names.tags_from_marks(marks).items():
+                noted = names.tags_from_marks(marks) | names.sent_marks_tag(marks)
+                for name, value in noted.items():
                     self._store.set_tag(found.info.run_id, RunTag(name, value))
-                for name in names.tags_from_marks(before).keys() - names.tags_from_marks(marks).keys():
+                for name in names.tags_from_marks(before).keys() - noted.keys():
                     if name in found.data.tags:
                         self._store.delete_tag(found.info.run_id, name)
 
@@ -594,7 +605,7 @@ class MlflowBackend:
         files, tags = self._artifacts(run), run.data.tags
         if tags.get(names.STATUS_TAG, Status.RUNNING.value) == Status.RUNNING.value:
             running = portable.run_from(files.read(portable.RUN_FILE))
-            return RunResult(running, Status.RUNNING, marks=names.marks_from_tags(tags))
+            return replace(RunResult(running, Status.RUNNING), **_noted(tags))
         fingerprint = tags[names.FINGERPRINT_TAG]
         if fingerprint not in self._configurations:
             self._configurations[fingerprint] = self._read_configuration(run)
@@ -604,7 +615,7 @@ class MlflowBackend:
         if metrics is None or any(one.name in metrics for one in series):
             histories = portable.series_from(files.read(portable.SERIES_FILE), series, metrics)
             result = replace(result, histories=histories)
-        return replace(result, marks=names.marks_from_tags(tags))
+        return replace(result, **_noted(tags))
 
     @hookimpl
     def legm_read_experiments(self) -> Iterator[str]:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
-from legm.core.run_marks import marks_from_texts
+from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json
 from legm.core.system_names import is_system_name
 from legm.records import RunMarks, Series, Split
 
@@ -42,6 +42,7 @@ __all__ = [
     "REWOUND_TAG",
     "RUN_ID_TAG",
     "RUN_KIND",
+    "SENT_MARKS_TAG",
     "SOURCE_NAME_TAG",
     "SOURCE_TYPE_TAG",
     "SQLITE_FILE",
@@ -57,6 +58,9 @@ __all__ = [
     "mlflow_indexed_file",
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
+    "sent_marks_from_tags",
+    "sent_marks_tag",
+    "tags_deleted_by_user",
     "tags_from_marks",
 ]
 
@@ -96,6 +100,8 @@ SOURCE_TYPE_TAG = "mlflow.source.type"
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
 NOTE_TAG = "mlflow.note.content"
 """MLflow's own, for what its page shows as the description."""
+SENT_MARKS_TAG = "legm.marks"
+"""The tag with the marks that legm last wrote, so that what a user deletes in MLflow stays deleted."""
 GIT_BRANCH_TAG = "mlflow.source.git.branch"
 GIT_REMOTE_TAG = "mlflow.source.git.repoURL"
 """MLflow's own tags for where a run comes from."""
@@ -186,9 +192,26 @@ def marks_from_tags(tags: Mapping[str, str]) -> RunMarks:
     """What a user noted about a run in MLflow: tags of one's own, ``key:value`` where one has a value."""
     own = {key: value for key, value in tags.items() if not key.startswith(_NOT_OF_USERS)}
     texts = [key if value in {"", _MARKED} else f"{key}:{value}" for key, value in own.items()]
-    return marks_from_texts(texts, tags.get(NOTE_TAG, ""))
+    note = tags.get(NOTE_TAG, "")
+    return marks_from_texts(texts, "" if note == tags.get(DESCRIPTION_TAG) else note)
 
 
 def tags_from_marks(marks: RunMarks) -> dict[str, str]:
     """The tags of a run in MLflow for what a user noted about it."""
     return {**dict.fromkeys(marks.tags, _MARKED), **({NOTE_TAG: marks.note} if marks.note else {})}
+
+
+def sent_marks_from_tags(tags: Mapping[str, str]) -> RunMarks | None:
+    """What legm last wrote of marks, before a user changed them in MLflow; None where it wrote none."""
+    return marks_from_json(tags.get(SENT_MARKS_TAG))
+
+
+def sent_marks_tag(marks: RunMarks) -> dict[str, str]:
+    """The tag that says what legm wrote of marks."""
+    return {SENT_MARKS_TAG: marks_json(marks)}
+
+
+def tags_deleted_by_user(tags: Mapping[str, str]) -> set[str]:
+    """The tags that legm wrote and that a user deleted in MLflow since."""
+    sent = sent_marks_from_tags(tags)
+    return set() if sent is None else tags_from_marks(sent).keys() - tags.keys()

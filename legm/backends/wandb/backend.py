@@ -55,6 +55,7 @@ from legm.core.credentials import redact, redact_text
 from legm.core.naming import run_title, unescape_name
 from legm.core.origins import CHANGES_FILE
 from legm.core.run_environment import run_in_environment
+from legm.core.run_marks import marks_from_json, marks_json
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -68,6 +69,7 @@ from legm.records import (
     Resumption,
     Rewind,
     Run,
+    RunMarks,
     RunResult,
     Status,
     StoredFile,
@@ -191,7 +193,8 @@ class WandbBackend:
     """
 
     name = "wandb"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.MARKS}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS}
+    """Offline also without MARKS: nothing reads what is added to the folder of a run that ended."""
 
     def __init__(
         self,
@@ -223,6 +226,8 @@ class WandbBackend:
         self._session = WandbSession(self._settings)
         self._url = self._session.url
         self._mode = self._choose_mode(mode or user_variable("WANDB_MODE") or None)
+        if not self._is_online:
+            self.capabilities = self.capabilities - {Capability.MARKS}
         self._folders = WandbFolderRuns(self._dir)
         known: dict[str, Any] = {
             "project": self._project,
@@ -474,14 +479,31 @@ class WandbBackend:
             handle.summary.update(values)
             handle.summary[names.BEST_STEP_KEY] = result.best_step
             handle.summary[names.STATUS_KEY] = result.status.value
-            if result.marks.tags:
-                handle.tags = tuple(sorted({*(handle.tags or ()), *result.marks.tags}))
-            if result.marks.note:
-                handle.notes = result.marks.note
+            self._note_marks(handle, result.marks)
             if result.error:
                 handle.summary[names.ERROR_KEY] = result.error[:1000]
             live.finish(_EXIT_CODES[result.status], self._check_health)
             del self._live[run.run_id]
+
+    @staticmethod
+    def _note_marks(handle: Any, marks: RunMarks) -> None:
+        """Add tags and a note to a run, without those that a user deleted in W&B since they were written."""
+        sent = marks_from_json(handle.config.get(names.SENT_MARKS_KEY))
+        if marks == RunMarks() and sent is None:
+            return
+        there = set(handle.tags or ())
+        gone = set() if sent is None else set(sent.tags) - there
+        handle.tags = tuple(sorted(there | (set(marks.tags) - gone)))
+        if marks.note:
+            handle.notes = marks.note
+        handle.config.update({names.SENT_MARKS_KEY: marks_json(marks)}, allow_val_change=True)
+
+    @hookimpl
+    def legm_write_marks(self, run: Run, before: RunMarks, marks: RunMarks) -> None:
+        """Set the tags and the note of a run that the server has; tags that only W&B knows stay."""
+        with self._translate_errors("set the tags"):
+            project = self._project_of(run.configuration.experiment)
+            self._connect().write_marks(project, run, before, marks)
 
     @hookimpl
     def legm_release_run(self, run: Run) -> None:
@@ -578,12 +600,14 @@ class WandbBackend:
         configuration = self._configurations.setdefault(
             stored.run.configuration.fingerprint, stored.run.configuration
         )
+        noted = {"marks": stored.marks, "sent_marks": stored.sent_marks}
         data = stored.read(portable.RESULT_FILE)
         if data is None:
-            return RunResult(stored.run, Status.RUNNING)
+            return replace(RunResult(stored.run, Status.RUNNING), **noted)
         result, series = portable.result_from(data, configuration)
+        result = replace(result, **noted)
         if result.status is Status.RUNNING:  # it was resumed
-            return RunResult(stored.run, Status.RUNNING)
+            return replace(RunResult(stored.run, Status.RUNNING), **noted)
         if metrics is None or any(one.name in metrics for one in series):
             numbers = stored.read(portable.SERIES_FILE)
             if numbers is None:

@@ -33,6 +33,7 @@ __all__ = [
     "REWOUND_KEY",
     "RUN_JOB",
     "RUN_KEY",
+    "SENT_MARKS_KEY",
     "STATUS_KEY",
     "STEP_KEY",
     "STRETCHES_KEY",
@@ -68,6 +69,8 @@ DESCRIPTION_KEY = "legm_description"
 RUN_KEY = "legm_run"
 """The config key of the whole run as JSON."""
 STATUS_KEY = "legm_status"
+SENT_MARKS_KEY = "legm_marks"
+"""The config key of a run with the tags and the note that legm last wrote."""
 ERROR_KEY = "legm_error"
 REWOUND_KEY = "legm_rewound"
 """The summary key of a run that was rewound: the step, and the number of rows before, of each rewind."""

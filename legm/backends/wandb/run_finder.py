@@ -12,14 +12,15 @@ import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from legm.backends import portable
 from legm.backends.wandb import names
+from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json, tag_from_text
 from legm.errors import CorruptFile
-from legm.records import Run, StoredRun
+from legm.records import Run, RunMarks, StoredRun
 from legm.util.atomic_files import delete_folder
 
 __all__ = ["FoundRun", "WandbFolderRuns", "WandbServerRuns", "intact_found_runs"]
@@ -35,11 +36,15 @@ class FoundRun:
         run: the run as it began.
         read: returns the content of one of the run's files; None if there is no such file.
         files: returns the run's files, each its path and its size in bytes.
+        marks: its tags and its note in W&B; none offline, where nobody can change them.
+        sent_marks: what legm last wrote of them; None where unknown.
     """
 
     run: Run
     read: Callable[[str], bytes | None]
     files: Callable[[], Iterable[tuple[str, int]]]
+    marks: RunMarks = field(default=RunMarks())
+    sent_marks: RunMarks | None = None
 
 
 def intact_found_runs(found: Iterable[FoundRun | StoredRun]) -> Iterator[FoundRun]:
@@ -177,6 +182,27 @@ class WandbServerRuns:
 
     def delete(self, project: str, run: Run) -> None:
         """Delete one run with its files; one of another configuration with its id stays."""
+        for wandb_run in self._wandb_runs_with_id(project, run):
+            wandb_run.delete()
+
+    def write_marks(self, project: str, run: Run, before: RunMarks, marks: RunMarks) -> None:
+        """Set the tags and the note of one run.
+
+        Args:
+            project: the run's.
+            run: the run.
+            before: as the tags and the note were.
+            marks: as they shall be.
+        """
+        for wandb_run in self._wandb_runs_with_id(project, run):
+            kept = {one for one in wandb_run.tags or () if tag_from_text(one) not in before.tags}
+            wandb_run.tags = sorted(kept | set(marks.tags))
+            if marks.note != before.note:
+                wandb_run.notes = marks.note
+            wandb_run.config[names.SENT_MARKS_KEY] = marks_json(marks)
+            wandb_run.update()
+
+    def _wandb_runs_with_id(self, project: str, run: Run) -> Iterator[Any]:
         self._api.flush()  # it caches earlier responses
         found = self._api.runs(
             f"{self._entity}/{project}",
@@ -188,7 +214,7 @@ class WandbServerRuns:
             with portable.checked_files(f"{wandb_run.id} of W&B"):
                 is_other = isinstance(text, str) and not _is_same_run(portable.run_from(text.encode()), run)
             if not is_other:
-                wandb_run.delete()
+                yield wandb_run
 
     def experiments(self, project: str | None) -> set[str]:
         """The experiments of a project, or of all projects; without a project each experiment has its own."""
@@ -226,6 +252,8 @@ class WandbServerRuns:
                     run,
                     _found_run_file_downloader(wandb_run),
                     functools.partial(_found_run_server_files, wandb_run),
+                    _wandb_marks(wandb_run, run.description),
+                    marks_from_json(wandb_run.config.get(names.SENT_MARKS_KEY)),
                 )
         _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
 
@@ -237,6 +265,12 @@ def _wandb_runs_of_project(found: Iterable[Any]) -> Iterator[Any]:
     except ValueError as cause:  # W&B raises it for such a project
         if "project" not in str(cause).lower():
             raise
+
+
+def _wandb_marks(wandb_run: Any, description: str) -> RunMarks:
+    """What users noted about a run in W&B; its notes begin as the run's description."""
+    note = wandb_run.notes or ""
+    return marks_from_texts(wandb_run.tags or (), "" if note == description else note)
 
 
 def _found_run_server_files(wandb_run: Any) -> list[tuple[str, int]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowRun
 
 from legm import ExperimentHandler
-from legm.backends.mlflow.names import NOTE_TAG, RUN_ID_TAG, mlflow_sqlite_uri
+from legm.backends.mlflow.names import KIND_TAG, NOTE_TAG, RUN_ID_TAG, RUN_KIND, mlflow_sqlite_uri
 from legm.importers import import_runs
 from tests.support.calling import as_json, shown
 
@@ -53,3 +54,73 @@ def test_tags_and_notes_are_written_to_mlflow_and_read_from_it(mlflow_store, tmp
         (["all", "team:nlp-x", "two"], ""),
         (["good", "one"], "look here"),
     ]
+
+
+def noted_run(root, *tags, **options):
+    with ExperimentHandler(root, "net", backend="mlflow", backend_options=options or None) as handler:
+        handler.set_dict_params({"seed": len(tags), "rate": 0.25})
+        handler.disable_param("seed")
+        handler.start()
+        handler.tag(*tags)
+        handler.set_metric("loss", float(len(tags)))
+    return handler.run_id
+
+
+def in_mlflow(client, run_id) -> MlflowRun:
+    query = f"tags.`{RUN_ID_TAG}` = '{run_id}' and tags.`{KIND_TAG}` = '{RUN_KIND}'"
+    (found,) = client.search_runs([one.experiment_id for one in client.search_experiments()], query)
+    return found
+
+
+def check_that_both_sides_change_tags(root, client, *options):
+    """What is deleted or added in MLflow is so in legm, and what legm notes later counts again."""
+    backend = ("--backend", "mlflow", *options)
+    first, second = (
+        noted_run(root, *tags, **dict(o.split("=", 1) for o in options[1::2]))
+        for tags in (("kept", "wrong"), ("kept", "wrong", "more"))
+    )
+    row = in_mlflow(client, first)
+    client.delete_tag(row.info.run_id, "wrong")
+    client.set_tag(row.info.run_id, "team", "nlp")
+    assert as_json("tag", root / first)["tags"] == ["kept", "team:nlp"]
+    (one,) = as_json("best", root / "net", "loss", "--tag", "wrong", *backend)
+    assert (one["value"]["mean"], one["value"]["n"]) == (3.0, 1)
+    listed = {
+        one["run_id"]: one["tags"] for of in as_json("ls", root / "net", *backend) for one in of["marks"]
+    }
+    assert listed == {first: ["kept", "team:nlp"], second: ["kept", "more", "wrong"]}
+    assert "kept (2), more, team:nlp, wrong" in shown("ls", root / "net", *backend)
+    shown("tag", root / first, "+good")  # does not bring back what was deleted
+    assert "wrong" not in in_mlflow(client, first).data.tags
+    assert as_json("tag", root / first)["tags"] == ["good", "kept", "team:nlp"]
+    shown("tag", root / first, "+wrong", "-kept")  # which side changed last wins
+    assert as_json("tag", root / first)["tags"] == ["good", "team:nlp", "wrong"]
+    tags = in_mlflow(client, first).data.tags
+    assert (tags.get("wrong"), tags.get("kept"), tags["team"]) == ("true", None, "nlp")
+    client.set_tag(row.info.run_id, NOTE_TAG, "by hand")
+    assert as_json("note", root / first)["note"] == "by hand"
+    shown("tag", root / "net", "--where", "rate=0.25", "--tag", "wrong", *backend, "--yes", "+all")
+    assert {in_mlflow(client, one).data.tags.get("all") for one in (first, second)} == {"true"}
+
+
+def test_a_tag_that_is_deleted_in_mlflow_is_gone_in_legm(mlflow_store):
+    client = MlflowClient(mlflow_sqlite_uri(mlflow_store / "mlflow.db"))
+    check_that_both_sides_change_tags(mlflow_store, client)
+
+
+@pytest.mark.servers
+def test_a_tag_that_is_deleted_on_a_server_is_gone_in_legm(mlflow_server, tmp_path):
+    uri = mlflow_server.url if hasattr(mlflow_server, "url") else mlflow_server
+    client = MlflowClient(uri)
+    check_that_both_sides_change_tags(tmp_path, client, "--backend-option", f"tracking_uri={uri}")
+
+
+def test_a_run_whose_log_is_elsewhere_is_marked_in_mlflow_alone(mlflow_store):
+    run_id = noted_run(mlflow_store, "a")
+    for path in mlflow_store.rglob(f"{run_id}*"):
+        if path.suffix in {".log", ".yml"}:
+            path.unlink()
+    select = (mlflow_store / "net", "--backend", "mlflow", "--where", f"run:{run_id}")
+    assert as_json("tag", *select, "+b", "-a")["tags"] == ["b"]
+    assert as_json("tag", *select)["tags"] == ["b"]
+    assert not list(mlflow_store.rglob(f"{run_id}*.yml"))
