@@ -516,10 +516,9 @@ class MlflowBackend:
             tags = {names.STATUS_TAG: result.status.value, **source_tags(run.environment)}
             known = live.mlflow_run.data.tags
             if result.marks != RunMarks() or names.SENT_MARKS_TAG in known:
-                noted = names.tags_from_marks(result.marks)
-                gone = names.tags_deleted_by_user(known)
-                tags |= {name: value for name, value in noted.items() if name not in gone}
-                tags |= names.sent_marks_tag(result.marks)
+                there = names.sent_marks_without_those_there(known)
+                changed = names.changed_tags(known, there, result.marks)
+                tags |= {name: value for name, value in changed.items() if value is not None}
             if result.error or names.ERROR_TAG in live.mlflow_run.data.tags:
                 tags[names.ERROR_TAG] = display_value(result.error or "")
             self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
@@ -532,12 +531,11 @@ class MlflowBackend:
             experiment = self._find_experiment(run.configuration.experiment)
             tags = {names.KIND_TAG: names.RUN_KIND, names.RUN_ID_TAG: run.run_id}
             for found in [] if experiment is None else self._search(experiment, tags):
-                noted = names.tags_from_marks(marks) | names.sent_marks_tag(marks)
-                for name, value in noted.items():
-                    self._store.set_tag(found.info.run_id, RunTag(name, value))
-                for name in names.tags_from_marks(before).keys() - noted.keys():
-                    if name in found.data.tags:
+                for name, value in names.changed_tags(found.data.tags, before, marks).items():
+                    if value is None:
                         self._store.delete_tag(found.info.run_id, name)
+                    else:
+                        self._store.set_tag(found.info.run_id, RunTag(name, value))
 
     @hookimpl
     def legm_release_run(self, run: Run) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
-from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json
+from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json, tag_from_text
 from legm.core.system_names import is_system_name
 from legm.records import RunMarks, Series, Split
 
@@ -48,6 +48,7 @@ __all__ = [
     "SQLITE_FILE",
     "STATUS_TAG",
     "STRETCHES_TAG",
+    "changed_tags",
     "curve_file",
     "experiment_name",
     "figure_file",
@@ -59,9 +60,7 @@ __all__ = [
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
     "sent_marks_from_tags",
-    "sent_marks_tag",
-    "tags_deleted_by_user",
-    "tags_from_marks",
+    "sent_marks_without_those_there",
 ]
 
 SQLITE_FILE = "mlflow.db"
@@ -190,15 +189,15 @@ _NOT_OF_USERS = ("mlflow.", "legm.")
 
 def marks_from_tags(tags: Mapping[str, str]) -> RunMarks:
     """What a user noted about a run in MLflow: tags of one's own, ``key:value`` where one has a value."""
-    own = {key: value for key, value in tags.items() if not key.startswith(_NOT_OF_USERS)}
-    texts = [key if value in {"", _MARKED} else f"{key}:{value}" for key, value in own.items()]
     note = tags.get(NOTE_TAG, "")
-    return marks_from_texts(texts, "" if note == tags.get(DESCRIPTION_TAG) else note)
+    return marks_from_texts(_keys_by_tag(tags), "" if note == tags.get(DESCRIPTION_TAG) else note)
 
 
-def tags_from_marks(marks: RunMarks) -> dict[str, str]:
-    """The tags of a run in MLflow for what a user noted about it."""
-    return {**dict.fromkeys(marks.tags, _MARKED), **({NOTE_TAG: marks.note} if marks.note else {})}
+def _keys_by_tag(tags: Mapping[str, str]) -> dict[str, str]:
+    """By legm's tag, the key of the tag in MLflow that is read as it."""
+    own = {key: value for key, value in tags.items() if not key.startswith(_NOT_OF_USERS)}
+    texts = {key: key if value in {"", _MARKED} else f"{key}:{value}" for key, value in own.items()}
+    return {tag: key for key, text in texts.items() if (tag := tag_from_text(text)) is not None}
 
 
 def sent_marks_from_tags(tags: Mapping[str, str]) -> RunMarks | None:
@@ -206,12 +205,27 @@ def sent_marks_from_tags(tags: Mapping[str, str]) -> RunMarks | None:
     return marks_from_json(tags.get(SENT_MARKS_TAG))
 
 
-def sent_marks_tag(marks: RunMarks) -> dict[str, str]:
-    """The tag that says what legm wrote of marks."""
-    return {SENT_MARKS_TAG: marks_json(marks)}
+def sent_marks_without_those_there(tags: Mapping[str, str]) -> RunMarks:
+    """What legm last wrote of marks, but only those tags that a user deleted in MLflow since."""
+    sent = sent_marks_from_tags(tags) or RunMarks()
+    return RunMarks(tuple(sorted(set(sent.tags) - _keys_by_tag(tags).keys())), sent.note)
 
 
-def tags_deleted_by_user(tags: Mapping[str, str]) -> set[str]:
-    """The tags that legm wrote and that a user deleted in MLflow since."""
-    sent = sent_marks_from_tags(tags)
-    return set() if sent is None else tags_from_marks(sent).keys() - tags.keys()
+def changed_tags(tags: Mapping[str, str], before: RunMarks, marks: RunMarks) -> dict[str, str | None]:
+    """The tags of a run in MLflow that have to change for what a user noted about it; None deletes one.
+
+    A tag of which the name is MLflow's or legm's own is not written.
+
+    Args:
+        tags: those that the run has in MLflow.
+        before: what was noted there before; what did not change since is left as it is.
+        marks: what is noted now.
+    """
+    keys = _keys_by_tag(tags)
+    written = tuple(one for one in marks.tags if not one.startswith(_NOT_OF_USERS))
+    changed: dict[str, str | None] = {SENT_MARKS_TAG: marks_json(RunMarks(written, marks.note))}
+    changed |= {keys[one]: None for one in before.tags if one not in marks.tags and one in keys}
+    changed |= {one: _MARKED for one in written if one not in before.tags and one not in keys}
+    if marks.note != before.note and (marks.note or NOTE_TAG in tags):
+        changed[NOTE_TAG] = marks.note or None
+    return changed

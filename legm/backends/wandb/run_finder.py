@@ -195,8 +195,13 @@ class WandbServerRuns:
             marks: as they shall be.
         """
         for wandb_run in self._wandb_runs_with_id(project, run):
-            kept = {one for one in wandb_run.tags or () if tag_from_text(one) not in before.tags}
-            wandb_run.tags = sorted(kept | set(marks.tags))
+            found = {tag_from_text(one): one for one in wandb_run.tags or ()}
+            gone = set(before.tags) - set(marks.tags)
+            kept = [text for tag, text in found.items() if tag not in gone]
+            wandb_run.tags = [
+                *kept,
+                *(one for one in marks.tags if one not in found and one not in before.tags),
+            ]
             if marks.note != before.note:
                 wandb_run.notes = marks.note
             wandb_run.config[names.SENT_MARKS_KEY] = marks_json(marks)

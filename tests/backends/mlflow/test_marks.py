@@ -56,8 +56,8 @@ def test_tags_and_notes_are_written_to_mlflow_and_read_from_it(mlflow_store, tmp
     ]
 
 
-def noted_run(root, *tags, **options):
-    with ExperimentHandler(root, "net", backend="mlflow", backend_options=options or None) as handler:
+def noted_run(root, experiment, *tags, **options):
+    with ExperimentHandler(root, experiment, backend="mlflow", backend_options=options or None) as handler:
         handler.set_dict_params({"seed": len(tags), "rate": 0.25})
         handler.disable_param("seed")
         handler.start()
@@ -72,51 +72,58 @@ def in_mlflow(client, run_id) -> MlflowRun:
     return found
 
 
-def check_that_both_sides_change_tags(root, client, *options):
+def check_that_both_sides_change_tags(root, experiment, client, *options):
     """What is deleted or added in MLflow is so in legm, and what legm notes later counts again."""
     backend = ("--backend", "mlflow", *options)
     first, second = (
-        noted_run(root, *tags, **dict(o.split("=", 1) for o in options[1::2]))
+        noted_run(root, experiment, *tags, **dict(o.split("=", 1) for o in options[1::2]))
         for tags in (("kept", "wrong"), ("kept", "wrong", "more"))
     )
     row = in_mlflow(client, first)
     client.delete_tag(row.info.run_id, "wrong")
     client.set_tag(row.info.run_id, "team", "nlp")
     assert as_json("tag", root / first)["tags"] == ["kept", "team:nlp"]
-    (one,) = as_json("best", root / "net", "loss", "--tag", "wrong", *backend)
+    (one,) = as_json("best", root / experiment, "loss", "--tag", "wrong", *backend)
     assert (one["value"]["mean"], one["value"]["n"]) == (3.0, 1)
     listed = {
-        one["run_id"]: one["tags"] for of in as_json("ls", root / "net", *backend) for one in of["marks"]
+        one["run_id"]: one["tags"] for of in as_json("ls", root / experiment, *backend) for one in of["marks"]
     }
     assert listed == {first: ["kept", "team:nlp"], second: ["kept", "more", "wrong"]}
-    assert "kept (2), more, team:nlp, wrong" in shown("ls", root / "net", *backend)
+    assert "kept (2), more, team:nlp, wrong" in shown("ls", root / experiment, *backend)
     shown("tag", root / first, "+good")  # does not bring back what was deleted
     assert "wrong" not in in_mlflow(client, first).data.tags
     assert as_json("tag", root / first)["tags"] == ["good", "kept", "team:nlp"]
     shown("tag", root / first, "+wrong", "-kept")  # which side changed last wins
     assert as_json("tag", root / first)["tags"] == ["good", "team:nlp", "wrong"]
     tags = in_mlflow(client, first).data.tags
-    assert (tags.get("wrong"), tags.get("kept"), tags["team"]) == ("true", None, "nlp")
+    assert (tags.get("wrong"), tags.get("kept"), tags["team"], tags.get("team:nlp")) == (
+        *("true", None, "nlp"),
+        None,
+    )
+    shown("tag", root / first, "-team:nlp", "+legm.kind")  # which is no tag of a user in MLflow
+    tags = in_mlflow(client, first).data.tags
+    assert ("team" in tags, tags[KIND_TAG]) == (False, RUN_KIND)
+    assert as_json("tag", root / first)["tags"] == ["good", "legm.kind", "wrong"]
     client.set_tag(row.info.run_id, NOTE_TAG, "by hand")
     assert as_json("note", root / first)["note"] == "by hand"
-    shown("tag", root / "net", "--where", "rate=0.25", "--tag", "wrong", *backend, "--yes", "+all")
+    shown("tag", root / experiment, "--where", "rate=0.25", "--tag", "wrong", *backend, "--yes", "+all")
     assert {in_mlflow(client, one).data.tags.get("all") for one in (first, second)} == {"true"}
 
 
 def test_a_tag_that_is_deleted_in_mlflow_is_gone_in_legm(mlflow_store):
     client = MlflowClient(mlflow_sqlite_uri(mlflow_store / "mlflow.db"))
-    check_that_both_sides_change_tags(mlflow_store, client)
+    check_that_both_sides_change_tags(mlflow_store, "net", client)
 
 
 @pytest.mark.servers
 def test_a_tag_that_is_deleted_on_a_server_is_gone_in_legm(mlflow_server, tmp_path):
-    uri = mlflow_server.url if hasattr(mlflow_server, "url") else mlflow_server
+    uri = mlflow_server.uri
     client = MlflowClient(uri)
-    check_that_both_sides_change_tags(tmp_path, client, "--backend-option", f"tracking_uri={uri}")
+    check_that_both_sides_change_tags(tmp_path, "noted", client, "--backend-option", f"tracking_uri={uri}")
 
 
 def test_a_run_whose_log_is_elsewhere_is_marked_in_mlflow_alone(mlflow_store):
-    run_id = noted_run(mlflow_store, "a")
+    run_id = noted_run(mlflow_store, "net", "a")
     for path in mlflow_store.rglob(f"{run_id}*"):
         if path.suffix in {".log", ".yml"}:
             path.unlink()

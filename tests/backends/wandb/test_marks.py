@@ -71,7 +71,7 @@ def test_tags_and_notes_of_an_ended_run_go_to_the_server_and_come_from_it(
     stored.tags = ["late", "of W&B"]  # a user deletes one there and adds another one
     assert as_json("tag", tmp_path / handler.run_id)["tags"] == ["late", "of-W-B"]
     shown("tag", tmp_path / handler.run_id, "+more")
-    assert sorted(stored.tags) == ["late", "more", "of-W-B"]
+    assert sorted(stored.tags) == ["late", "more", "of W&B"]
     for where in ("tag:of-W-B", "not tag:kept"):
         (one,) = handler.get_best("loss", where=where)
         assert one.value.mean == 0.25
