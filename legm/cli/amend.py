@@ -148,10 +148,10 @@ def print_plan(plan: AmendmentPlan) -> None:
     ]
     if rows:
         columns = [
-            Column("configuration"),
+            Column("configuration", fit="fold", is_name=True),
             Column("is"),
             Column("runs", right=True),
-            Column("becomes"),
+            Column("becomes", fit="fold", is_name=True),
             Column("before | after", fit="fold"),
         ]
         print_table(columns, rows)

@@ -1,7 +1,8 @@
-"""Writes a small root directory, the same with every version of legm: python schema_samples.py ROOT.
+"""Writes a small root directory, the same with every version: python schema_samples.py ROOT [changed].
 
 Run it with the source of a version on the path and LEGM_PROVENANCE=0, then delete plots, TensorBoard's files,
-locks and the catalogue. The samples in ``tests/samples/schema`` are named for the number and the hash of the
+locks, the trash and the catalogue. With ``changed`` it is an experiment that was amended, with absent values,
+tags and notes. The samples in ``tests/samples/schema`` are named for the number and the hash of the
 commit that wrote them.
 """
 
@@ -60,6 +61,38 @@ def write() -> None:
     os.wait()
 
 
+def run_changing(loss: float, seed: int, depth: int | None = None, **values: object) -> ExperimentHandler:
+    """A run of the experiment that changes; a depth is given once the parameter exists."""
+    handler = ExperimentHandler(sys.argv[1], "Changing")
+    handler.set_dict_params({**values, "seed": seed})
+    if depth is not None:
+        handler.set_param("depth", depth, absent_value=2)
+    handler.disable_param("seed")
+    handler.name_param(next(iter(values)))
+    with handler:
+        handler.start()
+        handler.set_metric("loss", loss)
+        handler.tag("all", f"seed:{seed}")
+    return handler
+
+
+def write_changed() -> None:
+    """Runs before and after a parameter existed, one of them marked, and two that were united."""
+    import legm
+
+    run_changing(0.5, 0, lr=0.1)
+    run_changing(0.25, 1, lr=0.1)
+    run_changing(0.75, 2, lr=0.1, depth=2)
+    run_changing(0.125, 0, lr=0.1, depth=3)
+    experiment = f"{sys.argv[1]}/Changing"
+    legm.amend(experiment, rename={"lr": "rate"})
+    for workers in (2, 4):
+        run_changing(1.0, workers, rate=0.2, workers=workers)
+    legm.amend(experiment, ignore=["workers"])
+    (best, *_) = ExperimentHandler(sys.argv[1], "Changing").get_best("loss", higher_better=False)
+    assert best.configuration.parameters["depth"] == 3
+
+
 if __name__ == "__main__":
     platform.node = lambda: "node-1"
-    write()
+    write_changed() if sys.argv[2:] == ["changed"] else write()

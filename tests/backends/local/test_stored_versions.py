@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from legm import NewerFile
+from legm import ExperimentHandler, NewerFile, ParameterError
 from legm.backends.local.entry_file import EntryFile
 from legm.export import export_runs
 from legm.records import RunResult, Series, Split, Status
@@ -22,6 +22,8 @@ from tests.support.reading import runs_of
 from tests.support.schema_samples import begin
 
 SAMPLES = sorted(path for path in (ROOT / "tests" / "samples" / "schema").glob("0*"))
+CHANGED = sorted((ROOT / "tests" / "samples" / "schema").glob("changed-*"))
+"""Experiments that were amended, with absent values, tags and notes."""
 FIRST = [path for path in SAMPLES if path.name in {"0002-78621c9", "0010-851f767"}]
 """Those whose entries have trailers of the first version."""
 WITHOUT_CHECKSUMS = [path for path in SAMPLES if path.name < "0451"]
@@ -198,3 +200,38 @@ def failed_log(root: Path) -> Path:
     (failed,) = (run for run in runs_of(root, "Le Net") if run.status is Status.FAILED)
     (path,) = root.rglob(f"{failed.run.run_id}.log")
     return path
+
+
+@pytest.mark.parametrize("sample", CHANGED, ids=lambda path: path.name)
+def test_every_stored_version_of_a_changed_experiment_opens_with_the_same_answers(sample, tmp_path):
+    root = copied(sample, tmp_path)
+    before, net = contents(root), root / "Changing"
+    ranked = as_json("best", net, "loss", "--lower")
+    found = [(one["parameters"], one["value"]["mean"], one["value"]["n"]) for one in ranked]
+    assert [(values.get("rate"), values.get("depth"), *rest) for values, *rest in found] == [
+        (0.1, 3, 0.125, 1),
+        (0.1, None, 0.5, 3),
+        (0.2, None, 1.0, 2),
+    ]
+    (both,) = as_json("best", net, "loss", "--where", "tag:seed:1")
+    assert both["value"]["mean"] == 0.25
+    assert sorted(tuple(one["tags"]) for one in as_json("tag", net)) == sorted(
+        ("all", f"seed:{seed}") for seed in (0, 0, 1, 2, 2, 4)
+    )
+    assert contents(root) == before
+    again = ExperimentHandler(root, "Changing")
+    again.set_dict_params({"rate": 0.1, "depth": 2})
+    again.set_param("depth", 2, absent_value=2)
+    assert again.aggregate_results()["best_loss"]["n"] == 3
+    again = ExperimentHandler(root, "Changing")
+    again.set_param("rate", 0.1)
+    again.set_param("depth", 3, absent_value=4)
+    with pytest.raises(ParameterError, match="the absent_value of 'depth' is 2"):
+        again.start()
+    shown("amend", net, "--compare", "workers")
+    assert [one["value"]["n"] for one in as_json("best", net, "loss", "--where", "rate=0.2")] == [1, 1]
+    shown("amend", net, "--rename", "rate=lr")
+    assert [one["value"]["n"] for one in as_json("best", net, "loss", "--where", "lr=0.1")] in (
+        [1, 3],
+        [3, 1],
+    )
