@@ -15,6 +15,7 @@ from legm.core.run_origin import (
     origin_notes,
     reproduce_commands,
 )
+from legm.records import RunMarks
 
 if TYPE_CHECKING:
     from legm.cli.run_locations import LocatedRun
@@ -105,9 +106,10 @@ def print_reproduction(run: LocatedRun, *, as_json: bool) -> None:
 
 
 def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> None:
-    """Print what differs in two runs: their parameters, code, command, machine and versions."""
+    """Print what differs in two runs: parameters, tags, notes, code, command, machine and versions."""
     from legm.core.identity import configuration_differences
 
+    marks = [one.result.marks for one in (a, b)]
     runs = [one.result.run for one in (a, b)]
     compared = configuration_differences(runs[0].configuration, runs[1].configuration)
     own = environment_differences(runs[0].parameters, runs[1].parameters)
@@ -119,6 +121,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
                     *({"name": one.name, "a": one.ours, "b": one.theirs} for one in compared),
                     *({"name": name, "a": ours, "b": theirs} for name, ours, theirs in own),
                 ],
+                "marks": [{"name": name, "a": x, "b": y} for name, x, y in _noted_differences(*marks)],
                 "environment": [{"name": name, "a": ours, "b": theirs} for name, ours, theirs in found],
             }
         )
@@ -134,8 +137,22 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
     else:
         say("the same parameters")
     say()
+    noted = _noted_differences(*marks)
+    if noted:
+        rows = [(name, _shown_noted(ours), _shown_noted(theirs)) for name, ours, theirs in noted]
+        print_table([Column("what is noted"), *titles], rows)
+        say()
     if found:
         rows = [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in found]
         print_table([Column("code and environment", fit="fold"), *titles], rows)
     else:
         say("the same code and environment, as far as they were recorded")
+
+
+def _noted_differences(a: RunMarks, b: RunMarks) -> list[tuple[str, Any, Any]]:
+    pairs = [("tags", list(a.tags), list(b.tags)), ("note", a.note, b.note)]
+    return [(name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
+
+
+def _shown_noted(value: str | list[str]) -> str:
+    return printable_text(value if isinstance(value, str) else shown_tags([RunMarks(tuple(value))]))
