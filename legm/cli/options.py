@@ -136,7 +136,7 @@ def selection_options(function: F) -> F:
     )
     @click.option(
         "--tag",
-        "tags",
+        "selected_tags",
         multiple=True,
         metavar="TAG",
         shell_complete=complete_tag,
@@ -144,8 +144,10 @@ def selection_options(function: F) -> F:
         "times.",
     )
     @functools.wraps(function)
-    def with_selection(*args: Any, conditions: RunSelection, tags: tuple[str, ...], **kwargs: Any) -> Any:
-        return function(*args, selection=conditions.with_tags(tags), **kwargs)
+    def with_selection(
+        *args: Any, conditions: RunSelection, selected_tags: tuple[str, ...], **kwargs: Any
+    ) -> Any:
+        return function(*args, selection=conditions.with_tags(selected_tags), **kwargs)
 
     return with_selection  # type: ignore[return-value]
 

@@ -289,7 +289,7 @@ def test_marks_survive_amend_its_inverse_and_a_parting(marked):
         ("--set", "depth=3", "--where", "tag:broken"),
         ("--drop", "depth"),
     ):
-        shown("amend", net, *change)
+        shown("amend", net, *change, "--yes")
         assert noted(root) == marks, change
     shown("restore", root)
     assert noted(root) == marks
@@ -302,7 +302,7 @@ def test_marks_survive_rm_restore_mv_and_merge(marked, tmp_path):
     assert as_json("tag", root / "net")["run_id"] == first
     shown("restore", root)
     assert noted(root) == marks
-    shown("mv", root / "net", "renamed")
+    shown("mv", root / "net", "renamed", "--yes")
     assert noted(root / "renamed") == marks
     other = tmp_path / "other"
     begun(other, 3, "elsewhere").log()

@@ -63,7 +63,7 @@ def noted_run(root, experiment, *tags, **options):
         handler.start()
         handler.tag(*tags)
         handler.set_metric("loss", float(len(tags)))
-    return handler.run_id
+        return handler.run_id
 
 
 def in_mlflow(client, run_id) -> MlflowRun:

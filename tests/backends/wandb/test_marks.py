@@ -10,7 +10,7 @@ from legm.records import RunMarks
 from legm.runlog.log_folder import LogFolder, find_run_log
 from legm.runlog.marks_files import change_marks
 from tests.support.calling import as_json, shown
-from tests.support.wandb_server import ENTITY, KEY
+from tests.support.wandb_server import ENTITY, KEY, serving
 
 pytestmark = pytest.mark.usefixtures("wandb_home")
 
@@ -43,18 +43,17 @@ def test_offline_runs_keep_what_is_noted_later_beside_their_log(tmp_path, caplog
         handler.start()
         handler.tag("early")
         handler.set_metric("loss", 0.25)
+        run_id = handler.run_id
     backend = ("--backend", "wandb", "--backend-option", "mode=offline")
-    assert as_json("tag", tmp_path / handler.run_id, "+late")["tags"] == ["early", "late"]
+    assert as_json("tag", tmp_path / run_id, "+late")["tags"] == ["early", "late"]
     assert "cannot change what it has of a run that ended" in caplog.text
     assert "early, late" in shown("ls", tmp_path / "net", *backend)
     (one,) = handler.get_best("loss", where="tag:late")
     assert one.value.mean == 0.25
 
 
-def test_tags_and_notes_of_an_ended_run_go_to_the_server_and_come_from_it(
-    wandb_server, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
+def check_marks_on_a_server(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     options = {"mode": "online", "entity": ENTITY, "settings": QUIET}
     with ExperimentHandler(tmp_path, "net", backend="wandb", backend_options=options) as handler:
@@ -63,15 +62,22 @@ def test_tags_and_notes_of_an_ended_run_go_to_the_server_and_come_from_it(
         handler.tag("kept", "wrong")
         handler.note("early")
         handler.set_metric("loss", 0.25)
-    stored = wandb_server.run(handler.run_id)
+        run_id = handler.run_id
+    stored = server.run(run_id)
     assert (sorted(stored.tags), stored.notes) == (["kept", "wrong"], "early")
-    shown("tag", tmp_path / handler.run_id, "+late", "-wrong")
-    shown("note", tmp_path / handler.run_id, "after all")
+    shown("tag", tmp_path / run_id, "+late", "-wrong")
+    shown("note", tmp_path / run_id, "after all")
     assert (sorted(stored.tags), stored.notes) == (["kept", "late"], "after all")
     stored.tags = ["late", "of W&B"]  # a user deletes one there and adds another one
-    assert as_json("tag", tmp_path / handler.run_id)["tags"] == ["late", "of-W-B"]
-    shown("tag", tmp_path / handler.run_id, "+more")
+    assert as_json("tag", tmp_path / run_id)["tags"] == ["late", "of-W-B"]
+    shown("tag", tmp_path / run_id, "+more")
     assert sorted(stored.tags) == ["late", "more", "of W&B"]
     for where in ("tag:of-W-B", "not tag:kept"):
         (one,) = handler.get_best("loss", where=where)
         assert one.value.mean == 0.25
+
+
+def test_tags_and_notes_of_an_ended_run_go_to_the_server_and_come_from_it(tmp_path, monkeypatch):
+    with serving() as server:
+        check_marks_on_a_server(server, tmp_path, monkeypatch)
+        assert not server.unknown
