@@ -181,6 +181,7 @@ _BEHIND_THE_DOOR = {
     "legm.delivery.reading",  # the door
     "legm.delivery.client",
     "legm.delivery.registry",
+    "legm.delivery.marking",  # what a backend has of a run that ended, before that is changed
     "legm.importers.ingest",  # what the target of an import has
     "legm.importers.pipeline",
     "legm.importers.legm_root",  # a source is only read

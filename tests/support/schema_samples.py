@@ -1,4 +1,4 @@
-"""Writes a small root directory, the same with every version: python schema_samples.py ROOT [changed].
+"""Writes a small root directory, the same with every version: python -P schema_samples.py ROOT [changed].
 
 Run it with the source of a version on the path and LEGM_PROVENANCE=0, then delete plots, TensorBoard's files,
 locks, the trash and the catalogue. With ``changed`` it is an experiment that was amended, with absent values,

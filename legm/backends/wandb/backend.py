@@ -492,9 +492,9 @@ class WandbBackend:
         if marks == RunMarks() and sent is None:
             return
         there = set(handle.tags or ())
-        gone = set() if sent is None else set(sent.tags) - there
-        handle.tags = tuple(sorted(there | (set(marks.tags) - gone)))
-        if marks.note:
+        deleted = set() if sent is None else set(sent.tags) - there
+        handle.tags = tuple(sorted(there | (set(marks.tags) - deleted)))
+        if marks.note and (sent is None or marks.note != sent.note):
             handle.notes = marks.note
         handle.config.update({names.SENT_MARKS_KEY: marks_json(marks)}, allow_val_change=True)
 

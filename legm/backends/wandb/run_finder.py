@@ -195,13 +195,11 @@ class WandbServerRuns:
             marks: as they shall be.
         """
         for wandb_run in self._wandb_runs_with_id(project, run):
-            found = {tag_from_text(one): one for one in wandb_run.tags or ()}
-            gone = set(before.tags) - set(marks.tags)
-            kept = [text for tag, text in found.items() if tag not in gone]
-            wandb_run.tags = [
-                *kept,
-                *(one for one in marks.tags if one not in found and one not in before.tags),
-            ]
+            texts = list(wandb_run.tags or ())
+            known = {*before.tags, *map(tag_from_text, texts)}
+            deleted = set(before.tags) - set(marks.tags)
+            kept = [text for text in texts if tag_from_text(text) not in deleted]
+            wandb_run.tags = [*kept, *(one for one in marks.tags if one not in known)]
             if marks.note != before.note:
                 wandb_run.notes = marks.note
             wandb_run.config[names.SENT_MARKS_KEY] = marks_json(marks)

@@ -110,13 +110,13 @@ def check_that_both_sides_change_tags(root, experiment, client, *options):
     assert {in_mlflow(client, one).data.tags.get("all") for one in (first, second)} == {"true"}
 
 
-def test_a_tag_that_is_deleted_in_mlflow_is_gone_in_legm(mlflow_store):
+def test_a_tag_that_is_deleted_in_mlflow_is_deleted_in_legm(mlflow_store):
     client = MlflowClient(mlflow_sqlite_uri(mlflow_store / "mlflow.db"))
     check_that_both_sides_change_tags(mlflow_store, "net", client)
 
 
 @pytest.mark.servers
-def test_a_tag_that_is_deleted_on_a_server_is_gone_in_legm(mlflow_server, tmp_path):
+def test_a_tag_that_is_deleted_on_a_server_is_deleted_in_legm(mlflow_server, tmp_path):
     uri = mlflow_server.uri
     client = MlflowClient(uri)
     check_that_both_sides_change_tags(tmp_path, "noted", client, "--backend-option", f"tracking_uri={uri}")
@@ -131,3 +131,26 @@ def test_a_run_whose_log_is_elsewhere_is_marked_in_mlflow_alone(mlflow_store):
     assert as_json("tag", *select, "+b", "-a")["tags"] == ["b"]
     assert as_json("tag", *select)["tags"] == ["b"]
     assert not list(mlflow_store.rglob(f"{run_id}*.yml"))
+
+
+def test_a_resumed_run_does_not_bring_back_what_was_deleted_in_mlflow(mlflow_store):
+    def begun():
+        handler = ExperimentHandler(mlflow_store, "net", backend="mlflow")
+        handler.set_param("rate", 0.5)
+        return handler
+
+    with begun() as first:
+        first.start()
+        first.tag("kept", "wrong")
+        first.set_metric("loss", 1.0, step=0)
+        run_id = first.run_id
+        first.end("interrupted", "no reason")
+    client = MlflowClient(mlflow_sqlite_uri(mlflow_store / "mlflow.db"))
+    client.delete_tag(in_mlflow(client, run_id).info.run_id, "wrong")
+    with begun() as again:
+        again.start(resume=True)
+        again.tag("again")
+        again.set_metric("loss", 2.0, step=1)
+    tags = in_mlflow(client, run_id).data.tags
+    assert ("wrong" in tags, tags["kept"], tags["again"]) == (False, "true", "true")
+    assert as_json("tag", mlflow_store / run_id)["tags"] == ["again", "kept"]

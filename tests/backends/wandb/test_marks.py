@@ -72,12 +72,34 @@ def check_marks_on_a_server(server, tmp_path, monkeypatch):
     assert as_json("tag", tmp_path / run_id)["tags"] == ["late", "of-W-B"]
     shown("tag", tmp_path / run_id, "+more")
     assert sorted(stored.tags) == ["late", "more", "of W&B"]
+    check_marks_of_a_resumed_run(server, tmp_path, options)
     for where in ("tag:of-W-B", "not tag:kept"):
         (one,) = handler.get_best("loss", where=where)
         assert one.value.mean == 0.25
 
 
-def test_tags_and_notes_of_an_ended_run_go_to_the_server_and_come_from_it(tmp_path, monkeypatch):
+def check_marks_of_a_resumed_run(server, root, options):
+    def begun():
+        handler = ExperimentHandler(root, "resumed", backend="wandb", backend_options=options)
+        handler.set_param("rate", 0.5)
+        return handler
+
+    with begun() as first:
+        first.start()
+        first.tag("kept", "wrong")
+        first.note("early")
+        first.set_metric("loss", 1.0, step=0)
+        first.end("interrupted", "no reason")
+    (stored,) = (run for run in server.runs.values() if run.project == "resumed")
+    stored.tags, stored.notes = ["kept", "of W&B"], "by hand"
+    with begun() as again:
+        again.start(resume=True)
+        again.tag("again")
+        again.set_metric("loss", 2.0, step=1)
+    assert (sorted(stored.tags), stored.notes) == (["again", "kept", "of W&B"], "by hand")
+
+
+def test_tags_and_notes_of_an_ended_run_are_changed_on_the_server_and_read_from_it(tmp_path, monkeypatch):
     with serving() as server:
         check_marks_on_a_server(server, tmp_path, monkeypatch)
         assert not server.unknown
