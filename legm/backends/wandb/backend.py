@@ -600,7 +600,7 @@ class WandbBackend:
         configuration = self._configurations.setdefault(
             stored.run.configuration.fingerprint, stored.run.configuration
         )
-        noted = {"marks": stored.marks, "sent_marks": stored.sent_marks}
+        noted: dict[str, Any] = {"marks": stored.marks, "sent_marks": stored.sent_marks}
         data = stored.read(portable.RESULT_FILE)
         if data is None:
             return replace(RunResult(stored.run, Status.RUNNING), **noted)

@@ -228,9 +228,9 @@ def test_every_stored_version_of_a_changed_experiment_opens_with_the_same_answer
     again.set_param("depth", 3, absent_value=4)
     with pytest.raises(ParameterError, match="the absent_value of 'depth' is 2"):
         again.start()
-    shown("amend", net, "--compare", "workers")
+    shown("amend", net, "--compare", "workers", "--yes")
     assert [one["value"]["n"] for one in as_json("best", net, "loss", "--where", "rate=0.2")] == [1, 1]
-    shown("amend", net, "--rename", "rate=lr")
+    shown("amend", net, "--rename", "rate=lr", "--yes")
     assert [one["value"]["n"] for one in as_json("best", net, "loss", "--where", "lr=0.1")] in (
         [1, 3],
         [3, 1],
