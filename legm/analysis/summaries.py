@@ -83,7 +83,12 @@ def summarize_results(
 def _selected_runs_of(
     client: BackendClient, configuration: Configuration, selection: RunSelection
 ) -> SelectedRuns:
-    return SelectedRuns.of(selection, [configuration], functools.partial(read_runs, client))
+    every = read_counts(client, configuration.experiment) if selection else ()
+    stored = [
+        one.configuration for one in every if one.configuration.fingerprint == configuration.fingerprint
+    ]
+    known = [configuration, *stored]  # which may have parameters that are not compared
+    return SelectedRuns.of(selection, known, functools.partial(read_runs, client))
 
 
 def _store_summary(

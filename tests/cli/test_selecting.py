@@ -133,6 +133,10 @@ def test_results_and_plots_of_selected_runs_are_not_stored_as_the_configurations
     assert (part["best_loss"]["n"], part["best_loss"]["mean"]) == (2, pytest.approx(0.7))
     stored = as_json("show", tmp_path / "net" / "adam_0")["aggregates"][""]
     assert stored["best_loss"]["n"] == 3
+    other = ExperimentHandler(tmp_path, "net")
+    other.set_param("opt", "adam")  # which does not know the seed
+    other.name_param("opt")
+    assert other.aggregate_results(where="seed=2")["best_loss"]["n"] == 1
     (all_runs,) = handler.plot(groups=[["loss"]])
     (some,) = handler.plot(groups=[["loss"]], formats="svg", where=["seed<2", "seed>0"])
     assert (Path(all_runs).name, Path(some).name != Path(all_runs).with_suffix(".svg").name) == (
