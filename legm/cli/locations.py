@@ -66,11 +66,14 @@ class Location:
         path: as it was given.
         backend: the backend's name.
         options: the backend's own.
+        stores: by root directory, those in which something was looked up; all locations of a command share
+            them, so that a store is connected once, and reports its damage once.
     """
 
     path: Path
     backend: str = "local"
     options: Mapping[str, Any] = field(default_factory=dict)
+    stores: dict[Path, LocatedStore] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def folders(self) -> FolderAccess | None:
@@ -80,11 +83,13 @@ class Location:
     @property
     def parent(self) -> Location:
         """The location that contains this one."""
-        return Location(_parent_of_location(self.path), self.backend, self.options)
+        return replace(self, path=_parent_of_location(self.path))
 
     def store(self) -> LocatedStore:
         """The backend, with the path as its root directory."""
-        return LocatedStore(self.path, self.backend, self.options)
+        if self.path not in self.stores:
+            self.stores[self.path] = LocatedStore(self.path, self.backend, self.options)
+        return self.stores[self.path]
 
 
 class LocatedStore:

@@ -23,7 +23,7 @@ from legm.cli.option_values import backend_option_values
 from legm.records import Status
 
 if TYPE_CHECKING:
-    from legm.cli.locations import Location
+    from legm.cli.locations import LocatedStore, Location
     from legm.core.selection import RunSelection
 
 __all__ = [
@@ -187,10 +187,12 @@ def backend_options(function: F) -> F:
     )
     @functools.wraps(function)
     def with_location_options(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
+        stores: dict[Path, LocatedStore] = {}
+
         def at(path: Path) -> Location:
             from legm.cli.locations import Location, existing_folder
 
-            location = Location(path, backend, options)
+            location = Location(path, backend, options, stores)
             return location if location.folders is None else replace(location, path=existing_folder(path))
 
         return function(*args, at=at, **kwargs)

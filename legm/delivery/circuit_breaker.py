@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import os
 import queue
 import threading
@@ -24,7 +25,9 @@ from typing import Any, TypeVar
 from legm.errors import BackendError, CorruptFile
 from legm.hooks import progress_reported_to
 
-__all__ = ["PATIENCE", "CircuitBreaker", "circuit_breaker_of"]
+__all__ = ["PATIENCE", "CircuitBreaker", "circuit_breaker_of", "waiting_reported"]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -234,6 +237,24 @@ class _BreakerReader:
             with contextlib.suppress(queue.Full):
                 self.items.put(item, timeout=_CHECK_INTERVAL)
                 return
+
+
+@contextlib.contextmanager
+def waiting_reported(seconds: float, message: str, *values: object) -> Iterator[None]:
+    """Say in the log what is waited for, where what is done inside takes long.
+
+    Args:
+        seconds: after which it has taken long.
+        message: what is logged as a warning, with places for the values.
+        values: in the message.
+    """
+    timer = threading.Timer(seconds, log.warning, [message, *values])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def circuit_breaker_of(backend: Any, root: Path) -> CircuitBreaker:

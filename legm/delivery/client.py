@@ -6,11 +6,13 @@ mirrors, whose errors are logged and never fail a call.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +21,8 @@ from legm.core.identity import fingerprint
 from legm.core.naming import safe_name, shorten_name
 from legm.core.rewinding import without_rewound
 from legm.core.texts import escape_unprintable
-from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of
+from legm.delivery import circuit_breaker
+from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of, waiting_reported
 from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
@@ -55,6 +58,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_STILL_ANSWERING = (
+    "the backend %r is still at work in %s after %g s, and is waited for: only a mirror, or a backend that "
+    "declares Capability.REMOTE, is given up"
+)
 _PATIENCE = 30.0  # seconds that storing what was computed over runs may take in the mirrors
 _NEEDS = {
     Artifact: Capability.ARTIFACTS,
@@ -195,11 +202,22 @@ class BackendClient:
         try:
             if self._may_be_away and not self.breaker.is_watching:
                 return self.breaker.call(call_hook)
-            return call_hook()
+            with self._waiting_reported(hook):
+                return call_hook()
         except (LegmError, KeyboardInterrupt):
             raise
         except BaseException as cause:  # a plugin's own, such as asyncio's CancelledError
             raise self._failed(hook, _client_error_with_run(arguments), cause) from cause
+
+    def _waiting_reported(self, hook: str) -> AbstractContextManager[None]:
+        """Say in the log which call hangs of a backend that is never given up.
+
+        One that may be away is watched; and where a backend's folders hang, so does the run log.
+        """
+        if self._may_be_away or self.supports(Capability.FOLDERS):
+            return contextlib.nullcontext()
+        seconds = circuit_breaker.PATIENCE
+        return waiting_reported(seconds, _STILL_ANSWERING, self.name, hook, seconds)
 
     def _make_deferred(self) -> None:
         """Make the backend now, where it could not be made before."""

@@ -11,7 +11,8 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any, cast
 import pluggy
 
 from legm.core.credentials import is_credential, redact, redact_url_password
-from legm.delivery.circuit_breaker import PATIENCE
+from legm.delivery.circuit_breaker import PATIENCE, waiting_reported
 from legm.errors import BackendError, LegmError, NotSupported, closest
 from legm.hooks import Backend, Capability, FolderChanger, FolderReader, Hooks
 from legm.records import Plain
@@ -303,27 +304,19 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     Raises:
         BackendError: the name is unknown, the options do not fit, or what was given is not a backend.
     """
-    with _waiting_reported(backend):
+    with _making_reported(backend):
         return _make_backend_now(backend, root, options)
 
 
-@contextlib.contextmanager
-def _waiting_reported(backend: object) -> Iterator[None]:
+def _making_reported(backend: object) -> AbstractContextManager[None]:
     """Say in the log what is waited for, where a backend's import or constructor hangs.
 
     Both stay on the caller's thread, where libraries may install signal handlers or open connections.
     """
     name = backend if isinstance(backend, str) else getattr(backend, "name", repr(backend))
     if isinstance(backend, str) and backend in _BUILT_IN:
-        yield
-        return
-    timer = threading.Timer(PATIENCE, log.warning, [_STILL_BEING_MADE, name, PATIENCE])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+        return contextlib.nullcontext()
+    return waiting_reported(PATIENCE, _STILL_BEING_MADE, name, PATIENCE)
 
 
 def _make_backend_now(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:

@@ -136,6 +136,42 @@ def test_a_backend_that_hangs_while_it_is_read_is_an_error_in_time_until_it_answ
     assert handler.aggregate_results()["best_loss"]["n"] == 1
 
 
+class Stuck(Memory):
+    """On this machine, as it says, and hangs in one hook until the log names it."""
+
+    name = "stuck"
+    hook = ""
+    caplog = None
+
+    def _reached(self, hook):
+        if hook == self.hook:
+            until(lambda: f"the backend 'stuck' is still at work in {hook} after" in self.caplog.text)
+
+    @hookimpl
+    def legm_open_run(self, run):
+        self._reached("legm_open_run")
+        return super().legm_open_run(run)
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        self._reached("legm_write")
+        return super().legm_write(run, records, position)
+
+    @hookimpl
+    def legm_close_run(self, run, result, records):
+        self._reached("legm_close_run")
+        return super().legm_close_run(run, result, records)
+
+
+@pytest.mark.parametrize("hook", ["legm_open_run", "legm_write", "legm_close_run"])
+def test_a_primary_on_this_machine_that_hangs_is_named_while_it_is_waited_for(tmp_path, caplog, hook):
+    stuck = Stuck(tmp_path)
+    stuck.hook, stuck.caplog = hook, caplog
+    run(tmp_path, stuck)
+    assert len(stuck.results) == 1
+    assert f"in {hook} after {PATIENCE:g} s, and is waited for" in caplog.text
+
+
 def test_a_backend_that_hangs_forever_is_tried_again_now_and_then(tmp_path, away, monkeypatch):
     monkeypatch.setattr(circuit_breaker, "TRIALS", (0.1, 0.2))
     run(tmp_path, ["local", away])

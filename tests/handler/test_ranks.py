@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler, StateError
+from legm.records import Status
 from legm.util.process_rank import process_rank
 from tests.support.reading import runs_of
 
@@ -166,3 +167,35 @@ def test_a_spawned_process_gets_the_handler(tmp_path):
         process.join()
     (result,) = runs_of(tmp_path)
     assert (process.exitcode, result.points) == (0, 1)
+
+
+class _Data:
+    """A data set that holds a handler, and a module that holds it too."""
+
+    def __init__(self, handler: ExperimentHandler, module) -> None:
+        self.handler, self.module = handler, module
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> float:
+        self.handler.set_metric("loss", 7)
+        self.module.handler.set_metric("loss", 8)
+        return index * self.handler.lr + self.module.handler.seed
+
+
+@pytest.mark.libraries
+def test_the_spawned_workers_of_a_data_loader_get_the_handler(tmp_path):
+    torch = pytest.importorskip("torch")
+    with begin(tmp_path) as handler:
+        handler.set_metric("loss", 0.5)
+        module = torch.nn.Linear(1, 1)
+        module.handler = handler
+        loader = torch.utils.data.DataLoader(
+            _Data(handler, module), batch_size=2, num_workers=2, multiprocessing_context="spawn"
+        )
+        read = [value for batch in loader for value in batch.tolist()]
+        handler.set_metric("loss", 0.25)
+    assert read == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    (result,) = runs_of(tmp_path)
+    assert (result.status, result.points) == (Status.COMPLETED, 2)

@@ -77,6 +77,23 @@ def python(script: str, *arguments: object) -> str:
 # Completing a run
 
 
+def test_a_seed_that_is_compared_is_reported_once_in_the_log(tmp_path, caplog):
+    handler = ExperimentHandler(tmp_path, "e")
+    handler.set_dict_params({"lr": 0.1, "data.seed": 3})
+    handler.start()
+    for _ in range(2):
+        handler.set_metric("loss", 0.5)
+        handler.log()
+        handler.reset()
+    (said,) = [one for one in caplog.records if "is compared" in one.message]
+    assert said.levelname == "WARNING"
+    assert "'data.seed' is compared, so each of its values makes a configuration" in said.message
+    assert "call disable_param('data.seed') before start()" in said.message
+    caplog.clear()
+    begin(tmp_path).log()
+    assert "is compared" not in caplog.text
+
+
 def test_log_makes_the_run_count(tmp_path):
     handler = begin(tmp_path)
     handler.set_metric("loss", 0.5)

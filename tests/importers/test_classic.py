@@ -275,6 +275,17 @@ def test_runs_begin_when_their_configuration_did(manager):
 # Again
 
 
+@pytest.mark.parametrize("chunk", [7, 50, 1 << 20])
+def test_the_number_of_runs_is_known_before_they_are_read(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr("legm.importers.classic.entry_locations._CHUNK", chunk)
+    copied(tmp_path, "manager")
+    write(tmp_path / "more/a_0", {"lr": 1}, [{"loss": [0.5], "note": "experiment_99: no"}] * 12)
+    folder = write(tmp_path / "more/b_0", {"lr": 2}, [{"loss": [0.5]}] * 2)
+    (folder / "indexed_metrics.yml").write_text(yaml.dump({"experiment_1": {"x": {"test_ok": 1}}}))
+    source = ClassicSource(tmp_path)
+    assert source.number_of_runs() == len(list(source.runs())) == 19
+
+
 @pytest.mark.parametrize("era", ["manager", "handler"])
 def test_a_second_import_adds_nothing_wherever_it_begins(tmp_path, era):
     source, root = copied(tmp_path, era), tmp_path / "root"

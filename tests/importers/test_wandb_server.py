@@ -61,17 +61,20 @@ def _home(tmp_path_factory, monkeypatch, filled):
     wandb.teardown()
 
 
+def run_online(prepared, server, folder, script):
+    """Run a script in a folder, whose runs go to a server."""
+    variables = environment(server, folder / "home")
+    wanted = {name: value for name, value in variables.items() if name.startswith(("WANDB_", "NO_", "no_"))}
+    done = run_script(prepared, folder, script.replace("begin(", 'begin(mode="online", '), **wanted)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory, prepared):
     """A server with runs."""
     folder = tmp_path_factory.mktemp("server")
     with serving() as server:
-        variables = environment(server, folder / "home")
-        wanted = {
-            name: value for name, value in variables.items() if name.startswith(("WANDB_", "NO_", "no_"))
-        }
-        done = run_script(prepared, folder, SCRIPT.replace("begin(", 'begin(mode="online", '), **wanted)
-        assert done.returncode == 0, done.stderr
+        run_online(prepared, server, folder, SCRIPT)
         assert len(server.runs) == 4
         server.words = True
         yield server
@@ -168,6 +171,31 @@ import_runs("wandb:a/b", "root")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "install W&B: pip install 'legm[wandb]'" in done.stderr
+
+
+LABELLED = """
+for name in ("svm", "forest"):
+    begin(project="named", name=name, id=name).finish()
+for group in ("g", "h"):
+    for seed in range(2):
+        begin(project="groups", group=group, config={"seed": seed}, id=f"{group}{seed}").finish()
+"""
+
+
+def test_runs_that_only_names_or_groups_distinguish_are_not_averaged(filled, prepared, tmp_path):
+    run_online(prepared, filled, tmp_path, LABELLED)
+    found = {}
+    try:
+        for project in ("named", "groups"):
+            assert import_runs(f"wandb:{ENTITY}/{project}", tmp_path / "root").is_complete
+            by_configuration = {}
+            for key, run in imported(tmp_path / "root", project).items():
+                by_configuration.setdefault(run.run.configuration.fingerprint, []).append(key)
+            found[project] = sorted(map(sorted, by_configuration.values()))
+    finally:
+        for key in [key for key in filled.runs if key[1] in {"named", "groups"}]:
+            del filled.runs[key]
+    assert found == {"named": [["forest"], ["svm"]], "groups": [["g0", "g1"], ["h0", "h1"]]}
 
 
 @pytest.mark.parametrize("state", ["crashed", "killed", "running"])

@@ -598,6 +598,21 @@ return [...document.querySelectorAll(arguments[0])].map((one) => {
 """
 
 
+BROKEN = """
+return [...document.querySelectorAll(arguments[0])].flatMap((one) => {
+  const walker = document.createTreeWalker(one, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+    if (lines.size > 1) found.push(walker.currentNode.textContent);
+  }
+  return found;
+});
+"""
+"""The words, which are texts of their own, that are on several lines."""
+
+
 @pytest.mark.parametrize("width", [1400, 836, 820, 390])
 def test_long_names_stay_distinct_and_inside_the_figure(page, long_names, width):
     page.open(long_names, width=width)
@@ -610,6 +625,7 @@ def test_long_names_stay_distinct_and_inside_the_figure(page, long_names, width)
     for selector in ("#axes .chip", "#curve-metrics .chip", "#compare-a option", "#table thead th"):
         shown = [text for text in page.texts(selector) if text]
         assert len(set(shown)) == len(shown)
+    assert page.run(BROKEN, "#table .open .name, #table thead th, #compare-tables th") == []
     frame = page.run(BOXES, "#compare-tables")[0]
     for box in page.run(BOXES, "#compare-tables th, #compare-tables td"):
         assert frame["left"] - 1 <= box["left"] <= box["right"] <= frame["right"] + 1

@@ -84,6 +84,12 @@ class Server:
             self._process.kill()
             self._process = None
 
+    def release(self) -> None:
+        """Let it go on, if it was started here: somebody else stops it."""
+        if self._process is not None:
+            self._process.release()
+            self._process = None
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -123,6 +129,7 @@ def shared_server(prepared: Prepared) -> Iterator[Server]:
             file.write_text(json.dumps({**known, "users": known["users"] - 1}))
             if known["users"] == 1:
                 os.kill(known["process"], signal.SIGKILL)
+        server.release()
 
 
 def experiment_of(folder: Path) -> str:

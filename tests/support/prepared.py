@@ -54,7 +54,11 @@ class Forked:
 
     def __init__(self, connection: socket.socket) -> None:
         self._answers = connection.makefile("rb", buffering=0)
-        self.pid = int(self._answers.readline())
+        try:
+            self.pid = int(self._answers.readline())
+        except BaseException:
+            self._answers.close()
+            raise
         self._status: int | None = None
 
     def wait(self) -> int:
@@ -74,6 +78,10 @@ class Forked:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         self.wait()
+
+    def release(self) -> None:
+        """Let it go on without being waited for; a socket that only garbage collection closes is an error."""
+        self._answers.close()
 
 
 class Prepared:
@@ -107,9 +115,12 @@ class Prepared:
 
     def _use(self) -> None:
         self._user = self._connected(_USER)
-        if not self._user.recv(1):
+        try:
+            if not self._user.recv(1):
+                raise ConnectionResetError
+        except OSError:
             self._user.close()
-            raise ConnectionResetError
+            raise
 
     def _connected(self, kind: bytes) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)

@@ -17,6 +17,7 @@ from legm.importers.size_limits import read_within_size_limit
 
 __all__ = [
     "EntryLocation",
+    "classic_entry_names",
     "locate_classic_entries",
     "read_classic_entry",
     "read_classic_entry_description",
@@ -27,7 +28,9 @@ _MAX_ENTRY_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26
 _MAX_LINE_BYTES = 1 << 20
 _REMEDY = "Repair it, or leave the folder out."
 _KEY = re.compile(rb"(experiment_(?:0|[1-9]\d{0,8})):\s")
+_KEY_LINE = re.compile(rb"\n(experiment_(?:0|[1-9]\d{0,8})):\s")
 _DESCRIPTION = b"  description:"
+_CHUNK, _LONGEST_KEY_LINE = 1 << 20, 32  # bytes
 
 
 @dataclass(slots=True)
@@ -90,6 +93,21 @@ def _locate_classic_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocati
             shown = line[:60].decode(errors="replace")
             problem = f"expected the start of a run such as experiment_0:, found {shown!r}"
             raise CorruptFile(path, f"line {number}", problem, _REMEDY)
+    return found
+
+
+def classic_entry_names(path: Path) -> set[bytes]:
+    """The names of a file's entries, found without parsing anything; those before what cannot be read."""
+    found: set[bytes] = set()
+    rest = b"\n"
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                content = rest + chunk
+                found.update(_KEY_LINE.findall(content))
+                rest = content[-_LONGEST_KEY_LINE:]  # a name may be in two chunks
+    except OSError:  # who reads the entries reports it
+        pass
     return found
 
 

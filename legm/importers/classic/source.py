@@ -13,6 +13,7 @@ from typing import Any
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.classic.entry_locations import (
     EntryLocation,
+    classic_entry_names,
     locate_classic_entries,
     read_classic_entry,
     read_classic_entry_description,
@@ -134,6 +135,13 @@ class ClassicSource:
         """Every completed run, configuration by configuration."""
         for group in self.groups():
             yield from group.runs()
+
+    def number_of_runs(self) -> int:
+        """How many runs are completed, without parsing them."""
+        return sum(
+            len(classic_entry_names(folder / METRICS) | classic_entry_names(folder / INDEXED_METRICS))
+            for folder in classic_configuration_folders(self._root, ImportNotes())
+        )
 
     def groups(self) -> Iterator[RunGroup]:
         """The runs of each configuration's folder."""
