@@ -625,7 +625,8 @@ def test_long_names_stay_distinct_and_inside_the_figure(page, long_names, width)
     for selector in ("#axes .chip", "#curve-metrics .chip", "#compare-a option", "#table thead th"):
         shown = [text for text in page.texts(selector) if text]
         assert len(set(shown)) == len(shown)
-    assert page.run(BROKEN, "#table .open .name, #table thead th, #compare-tables th") == []
+    broken = page.run(BROKEN, "#table .open .name, #table thead th, #compare-tables th")
+    assert [text for text in broken if "…" not in text] == []  # behind that sign a line may end
     frame = page.run(BOXES, "#compare-tables")[0]
     for box in page.run(BOXES, "#compare-tables th, #compare-tables td"):
         assert frame["left"] - 1 <= box["left"] <= box["right"] <= frame["right"] + 1
