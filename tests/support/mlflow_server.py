@@ -85,7 +85,7 @@ class Server:
             self._process = None
 
     def release(self) -> None:
-        """Let it go on, if it was started here: somebody else stops it."""
+        """Let it continue, if it was started here: somebody else stops it."""
         if self._process is not None:
             self._process.release()
             self._process = None

@@ -80,7 +80,7 @@ class Forked:
         self.wait()
 
     def release(self) -> None:
-        """Let it go on without being waited for; a socket that only garbage collection closes is an error."""
+        """Let it continue without being waited for; a socket that only garbage collection closes is an error."""
         self._answers.close()
 
 
