@@ -80,7 +80,7 @@ class Forked:
         self.wait()
 
     def release(self) -> None:
-        """Let it continue without being waited for; a socket that only garbage collection closes is an error."""
+        """Let it continue without being waited for: what only garbage collection closes is a warning."""
         self._answers.close()
 
 
