@@ -220,13 +220,13 @@ class TestPlotCurves:
     @given(
         st.lists(st.lists(numbers, max_size=8), max_size=3), st.integers(0, 9), st.integers(-(2**62), 2**62)
     )
-    @settings(max_examples=30)
+    @settings(max_examples=15)
     def test_any_numbers_can_be_drawn_without_a_warning(self, centers, runs, start):
         curves = [curve(c, f"m{i}", steps=start + np.arange(len(c)) * 3) for i, c in enumerate(centers)]
         draw(plot_curves(curves, "title", runs))
 
     @given(st.text(), st.text())
-    @settings(max_examples=30)
+    @settings(max_examples=15)
     def test_any_text_can_be_drawn_without_a_warning(self, title, name):
         draw(plot_curves([curve([1, 2], name), curve([2, 3], name + "_")], title, 5))
         draw(plot_bars({name: [ranked(name if is_record_file_name(name) else "n", 1.0)]}, title))
@@ -346,7 +346,7 @@ class TestPlotBars:
         assert "no completed run has a value" in texts(draw(plot_bars({"best_loss": []}, "title")))
 
     @given(st.lists(st.tuples(numbers, numbers.map(abs)), max_size=5))
-    @settings(max_examples=30)
+    @settings(max_examples=15)
     def test_any_numbers_can_be_drawn_without_a_warning(self, values):
         draw(plot_bars({"best_loss": [ranked(f"c{i}", *value) for i, value in enumerate(values)]}, "title"))
 

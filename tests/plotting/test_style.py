@@ -42,15 +42,18 @@ class TestStyle:
         seen = [one != other for one, other in zip(plain[:: len(FORMATS)], styled, strict=True)]
         assert any(seen)
 
-    @pytest.mark.parametrize("name", TRIED)
-    def test_matplotlibs_global_settings_do_not_matter_and_are_left_alone(self, name, plain):
+    @pytest.mark.parametrize(
+        "names", [TRIED, TRIED[::-1], ["dark_background"]], ids=["all", "reversed", "dark"]
+    )
+    def test_matplotlibs_global_settings_do_not_matter_and_are_left_alone(self, names, plain):
         extra = {
             "font.weight": "bold",
             "xtick.minor.visible": True,
             "legend.loc": "center",
             "pdf.fonttype": 3,
         }
-        with mpl.rc_context({**styles.library[name], **extra}):
+        given = {key: value for name in names for key, value in styles.library[name].items()}
+        with mpl.rc_context({**given, **extra}):
             before = dict(mpl.rcParams)
             styled = [render(picture, form, Style.of(None)) for picture in pictures() for form in FORMATS]
             assert dict(mpl.rcParams) == before
