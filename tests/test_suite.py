@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +114,15 @@ def test_every_worker_begins_with_slow_tests_and_ends_with_quick_ones(workers):
         assert kinds[-1] == "q"
     few = spread_slow_first(slow, [], [], workers, lambda one: one[0])
     assert sorted(few) == sorted(slow)
+
+
+def test_a_forked_process_that_is_released_leaves_no_open_socket(prepared_core, tmp_path):
+    with (tmp_path / "said.txt").open("w") as said:
+        process = prepared_core.begin(["-c", "pass"], stdout=said, stderr=said)
+    process.release()
+    process.itself = process  # so that only the search for garbage finds it
+    del process
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(one.message) for one in warned if "family=1," in str(one.message)] == []
