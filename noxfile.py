@@ -139,7 +139,7 @@ TRACKERS = [
 def tracker_tests(session: nox.Session) -> None:
     """Run the tests of the backends and importers of MLflow and W&B, and print the versions of both."""
     session.run("python", "-c", "import mlflow, wandb; print(mlflow.__version__, wandb.__version__)")
-    session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or TRACKERS))
+    session.run("python", "-m", "pytest", "-m", "not browser", "-n", "2", *(session.posargs or TRACKERS))
 
 
 @nox.session(name="trackers-oldest", python=MAIN)

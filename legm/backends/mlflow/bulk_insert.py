@@ -16,6 +16,8 @@ from typing import Any
 
 from mlflow.entities import Metric
 
+from legm.backends.mlflow.database_session import open_database_session
+
 __all__ = ["bulk_insert_points", "can_bulk_insert"]
 
 _KEY, _NEWNESS = ("run_uuid", "key"), ("step", "timestamp", "value")
@@ -47,7 +49,7 @@ def bulk_insert_points(store: Any, run_id: str, metrics: Iterable[Metric]) -> No
         known = latest.setdefault(row["key"], row)
         if _insert_order(row) > _insert_order(known):
             latest[row["key"]] = row
-    with store.ManagedSessionMaker(read_only=False) as session:
+    with open_database_session(store, read_only=False) as session:
         _insert_rows(session, store.engine.name, rows, [latest[key] for key in sorted(latest)])
 
 

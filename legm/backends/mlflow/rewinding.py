@@ -13,6 +13,7 @@ from mlflow.entities import Metric, RunStatus
 
 from legm.backends import portable
 from legm.backends.mlflow import names
+from legm.backends.mlflow.database_session import open_database_session
 from legm.backends.mlflow.stores import MlflowArtifactStore
 
 __all__ = [
@@ -74,7 +75,7 @@ def delete_points_after(store: Any, run_id: str, step: int) -> None:
         kinds = or_(*(table.c.key.startswith(prefix, autoescape=True) for prefix in names.REWINDABLE_METRICS))
         return (table.c.run_uuid == run_id) & (table.c.step > step) & kinds
 
-    with store.ManagedSessionMaker(read_only=False) as session:
+    with open_database_session(store, read_only=False) as session:
         keys = [key for (key,) in session.execute(select(latest.c.key).where(later(latest)))]
         session.execute(delete(points).where(later(points)))
         session.execute(delete(latest).where(later(latest)))
@@ -101,7 +102,7 @@ def last_steps_in_database(store: Any, run_id: str) -> dict[str, int]:
     from sqlalchemy import select
 
     _, latest = _metric_tables()
-    with store.ManagedSessionMaker(read_only=True) as session:
+    with open_database_session(store, read_only=True) as session:
         rows = session.execute(select(latest.c.key, latest.c.step).where(latest.c.run_uuid == run_id))
         return {row.key: row.step for row in rows}
 
@@ -116,7 +117,7 @@ def delete_points_at(store: Any, run_id: str, steps: Mapping[str, Sequence[int]]
     """
     from sqlalchemy import delete
 
-    with store.ManagedSessionMaker(read_only=False) as session:
+    with open_database_session(store, read_only=False) as session:
         for key, wanted in steps.items():
             for at in range(0, len(wanted), _STEPS_PER_STATEMENT):
                 some = wanted[at : at + _STEPS_PER_STATEMENT]
@@ -161,5 +162,5 @@ def reopen_mlflow_run(store: Any, run_id: str) -> None:
     from mlflow.store.tracking.dbmodels.models import SqlRun
     from sqlalchemy import update
 
-    with store.ManagedSessionMaker(read_only=False) as session:
+    with open_database_session(store, read_only=False) as session:
         session.execute(update(SqlRun).where(SqlRun.run_uuid == run_id).values(end_time=None))
