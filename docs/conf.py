@@ -42,6 +42,7 @@ nitpick_ignore_regex = [
         r"(argparse|collections\.abc|contextlib|matplotlib|numpy|os|pathlib|types|typing)\..+",
         r"np\.\w+|NDArray|FloatArray|IntArray|Aggregation|StyleSheets",
         r"legm\.(\w+\.)+([A-Z]|Parser)",  # type variables, and a protocol of parsers
+        r"legm\.changes\.amend\.Amended",
         r"legm\.core\.identity\.ParameterDifference",
         r"legm\.delivery\.client\.BackendClient",
         r"legm\.importers\.external_run\.ImportSource",

@@ -104,7 +104,7 @@ class Capability(enum.Enum):
     """The backend also receives :class:`~legm.records.Resumption` and :class:`~legm.records.Rewind` records.
     One without this still has the right result when the run ends; until then it may show rewound values."""
     MARKS = "marks"
-    """Tags and notes are stored with a run: those of its result when it is closed, and later ones."""
+    """Tags and notes are stored with a run, those of its result when it is closed, and later ones."""
     PROVENANCE = "provenance"
     """The backend also receives :class:`~legm.records.EnvironmentUpdate` records, as they become known."""
 
