@@ -803,7 +803,7 @@ class ExperimentHandler:
             return changed_marks(RunMarks(self._tags), tags, removed).tags
         return session.mark(lambda marks: changed_marks(marks, tags, removed)).tags
 
-    def note(self, text: str | None = None) -> str:
+    def set_note(self, text: str | None = None) -> str:
         """Note a text about the run, such as why it was begun; :meth:`tag` is for what is selected by.
 
         Before :meth:`start` the note is for every run that this handler begins. It is in the file with the
@@ -824,7 +824,7 @@ class ExperimentHandler:
             return self._note
         session = self._session
         if session is None:
-            raise StateError("note() was called after the run was closed: legm note notes about a closed run")
+            raise StateError("set_note() was called after the run was closed: use legm note for a closed run")
         if not isinstance(session, RunSession):  # of another process, or a copy
             return changed_marks(RunMarks((), self._note), note=text).note
         return session.mark(lambda marks: changed_marks(marks, note=text)).note

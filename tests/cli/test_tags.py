@@ -92,23 +92,23 @@ def test_a_handler_notes_about_its_runs_before_and_after_they_start(tmp_path):
     handler = ExperimentHandler(tmp_path, "net")
     handler.set_dict_params({"rate": 0.5, "seed": 1})
     handler.disable_param("seed")
-    assert handler.note("for all") == "for all"
+    assert handler.set_note("for all") == "for all"
     handler.start()
-    assert handler.note() == "for all"
-    assert handler.note("diverges") == "diverges"
+    assert handler.set_note() == "for all"
+    assert handler.set_note("diverges") == "diverges"
     handler.log()
     handler.reset(seed=2)
-    assert handler.note() == "for all"
+    assert handler.set_note() == "for all"
     handler.log()
     handler.end()
-    with pytest.raises(StateError, match="legm note notes about a closed run"):
-        handler.note("late")
+    with pytest.raises(StateError, match="use legm note for a closed run"):
+        handler.set_note("late")
     assert [one["note"] for one in as_json("show", tmp_path / "net" / "_0")["runs"]] == [
         "diverges",
         "for all",
     ]
     with pytest.raises(InvalidName, match="a note is a text"):
-        ExperimentHandler(tmp_path, "net").note(3)
+        ExperimentHandler(tmp_path, "net").set_note(3)
 
 
 def test_all_runs_that_a_selection_names_are_marked_after_a_question(root):

@@ -60,7 +60,7 @@ def check_marks_on_a_server(server, tmp_path, monkeypatch):
         handler.set_param("rate", 0.5)
         handler.start()
         handler.tag("kept", "wrong")
-        handler.note("early")
+        handler.set_note("early")
         handler.set_metric("loss", 0.25)
         run_id = handler.run_id
     stored = server.run(run_id)
@@ -87,7 +87,7 @@ def check_marks_of_a_resumed_run(server, root, options):
     with begun() as first:
         first.start()
         first.tag("kept", "wrong")
-        first.note("early")
+        first.set_note("early")
         first.set_metric("loss", 1.0, step=0)
         first.end("interrupted", "no reason")
     (stored,) = (run for run in server.runs.values() if run.project == "resumed")
