@@ -7,14 +7,14 @@ from pathlib import Path
 
 from legm.changes.amend import Amended, amend_experiment, finish_pending
 from legm.changes.execution import execute
-from legm.changes.journal import ADOPT, Journal, Step, StepRun, locked_root
-from legm.changes.plan import AmendmentPlan, require_changeable
+from legm.changes.journal import ADOPT, Journal, Step, locked_root
+from legm.changes.plan import AmendmentPlan, moved_runs
 from legm.core.amending import Changes
 from legm.core.selection import BoundSelection
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import InvalidName, StateError, StorageError
-from legm.records import Status, is_record_file_name
+from legm.errors import InvalidName, StorageError
+from legm.records import is_record_file_name
 
 __all__ = ["move_configuration", "rename_configuration", "rename_experiment"]
 
@@ -95,17 +95,8 @@ def rename_configuration(folder: Path, name: str) -> Path:
         finish_pending(root)
         if now.exists():
             raise StorageError(f"{now} exists already")
-        configuration, results = folders.read_configuration(folder), list(folders.read_runs(folder))
-        for one in results:
-            if one.status is Status.RUNNING:
-                raise StateError(f"the run {one.run.run_id} is running: end its process first")
-        runs = {
-            one.run.run_id: StepRun(
-                one.run.description, one.run.started, one.run.parameters, one.run.parameters
-            )
-            for one in results
-        }
-        require_changeable(folder, runs)
+        configuration = folders.read_configuration(folder)
+        runs = moved_runs(folder, folders.read_runs(folder))
         source, target = (path.relative_to(root).as_posix() for path in (folder, now))
         step = Step(ADOPT, source, target, configuration, configuration, runs)
         with Journal.drafted(root, Journal.new_id(), f"mv {source} {name}", [step]) as draft:

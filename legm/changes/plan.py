@@ -15,14 +15,14 @@ from legm.core.naming import numbered_name
 from legm.core.selection import BoundSelection, Candidate
 from legm.delivery.reading import FolderAccess
 from legm.delivery.registry import DEFAULT_BACKEND
-from legm.errors import NotSupported
+from legm.errors import NotSupported, StateError
 from legm.hooks import FolderChanger
-from legm.records import Configuration, Status
+from legm.records import Configuration, RunResult, Status
 from legm.runlog.configuration_folders import configuration_paths
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_backends
 
-__all__ = ["AmendmentPlan", "PlannedChange", "plan_amendment", "require_changeable"]
+__all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment", "require_changeable"]
 
 UNITED, PARTED, CHANGED = "united", "parted", "changed"
 
@@ -246,6 +246,30 @@ class _Planner:
         self._next[after.name] = k + 1
         self._used.add(numbered_name(after.name, k))
         return (folder.parent if is_here else self._target) / numbered_name(after.name, k)
+
+
+def moved_runs(folder: Path, results: Iterable[RunResult]) -> dict[str, StepRun]:
+    """The runs of a step that moves them as they are.
+
+    Args:
+        folder: their configuration's folder.
+        results: the runs.
+
+    Returns:
+        the runs by id.
+
+    Raises:
+        StateError: one of them is running.
+        NotSupported: one of them is stored in another backend too.
+    """
+    runs = {}
+    for one in results:
+        if one.status is Status.RUNNING:
+            raise StateError(f"the run {one.run.run_id} is running: end its process first")
+        own = one.run.parameters
+        runs[one.run.run_id] = StepRun(one.run.description, one.run.started, own, own)
+    require_changeable(folder, runs)
+    return runs
 
 
 def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from legm.changes.amend import finish_pending
 from legm.changes.execution import execute
-from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step, StepRun, locked_root
-from legm.changes.plan import require_changeable
+from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step, locked_root
+from legm.changes.plan import moved_runs
 from legm.changes.trash import TrashItem, trashed_path
 from legm.delivery.reading import FolderAccess, default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import ParameterError, StateError
+from legm.errors import ParameterError
 from legm.hooks import FolderChanger
-from legm.records import Status
 from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
 from legm.runlog.log_folder import LogFolder, find_logs
 
@@ -97,17 +96,8 @@ def _deleting_steps(
     }
     for folder, ids in wanted.items():
         configuration = folders.read_configuration(folder)
-        results = [one for one in folders.read_runs(folder) if ids is None or one.run.run_id in ids]
-        for one in results:
-            if one.status is Status.RUNNING:
-                raise StateError(f"the run {one.run.run_id} is running: end its process first")
-        runs = {
-            one.run.run_id: StepRun(
-                one.run.description, one.run.started, one.run.parameters, one.run.parameters
-            )
-            for one in results
-        }
-        require_changeable(folder, runs)
+        results = (one for one in folders.read_runs(folder) if ids is None or one.run.run_id in ids)
+        runs = moved_runs(folder, results)
         deleted += runs
         source = folder.relative_to(deletion.root).as_posix()
         kind = FOLDER if ids is None else MOVE
