@@ -246,7 +246,7 @@ class JournalDraft:
     path: Path
 
     def begin(self) -> Journal:
-        """Let it count: from now on the command is finished by whoever finds the journal.
+        """Make the journal count: from now on the next command that finds it finishes the work.
 
         Raises:
             StorageError: it cannot be renamed.

@@ -1,8 +1,8 @@
 """The absent values that are kept with an experiment, in a small file that a user can read.
 
 It is ``absent_values.yml`` in ``.legm`` in the experiment's folder, or in ``.legm/<experiment>`` in the root
-directory for a backend without folders. A parameter keeps its absent value there for good: a process that
-gives another one is told the old one. Who begins first decides, under a lock.
+directory for a backend without folders. A parameter keeps its first absent value there for good: a process
+that gives a different one gets an error with the first one. A lock decides which process is first.
 """
 
 from __future__ import annotations

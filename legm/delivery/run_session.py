@@ -90,7 +90,7 @@ def new_run(
 
 
 def wanted_outcome(status: str, reason: str | None) -> Outcome:
-    """How a run ends now, as ``end()`` is told.
+    """How a run ends now, from the arguments of ``end()``.
 
     Raises:
         ParameterError: there is no such status, or a completed run has a reason.

@@ -192,8 +192,8 @@ class ConformanceKit:
 
         Args:
             arguments: what the interpreter is given.
-            output: the file for all that the process writes. It is no pipe, which what a killed process
-                leaves could hold open.
+            output: the file for all that the process writes. A pipe could be kept open by the children
+                of a killed process.
 
         Returns:
             the exit status, as ``subprocess`` gives it.

@@ -14,6 +14,18 @@ from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.backends.mlflow.table_creation import create_sqlite_store
 from tests.support.shared import once
 
+STARTING = """
+import sys
+from legm import ExperimentHandler
+with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
+    handler.set_dict_params({"lr": 0.1, "seed": int(sys.argv[2])})
+    handler.disable_param("seed")
+    handler.start()
+    for step in range(20):
+        handler.set_metric("loss", step + int(sys.argv[2]), step=step)
+"""
+"""A process that logs a run: its arguments are the root directory and the seed."""
+
 
 def prepare_store(path: Path) -> Path:
     """Put a store without a run there, as MLflow makes it; its tables are made once for all workers."""

@@ -48,7 +48,7 @@ class FoundRun:
 
 
 def intact_found_runs(found: Iterable[FoundRun | StoredRun]) -> Iterator[FoundRun]:
-    """The runs that can be read; whoever reads their results is told of the others.
+    """The runs that can be read; the others are reported where results are read.
 
     Raises:
         ValueError: none can, and some are damaged.

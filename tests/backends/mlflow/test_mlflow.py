@@ -26,7 +26,7 @@ from legm.records import Query, Status
 from tests.support.browsing import keep_picture
 from tests.support.different_code import make_runs_of_different_code
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
-from tests.support.mlflow_store import client, has_ended, history, only_run, prepare_store, runs
+from tests.support.mlflow_store import STARTING, client, has_ended, history, only_run, prepare_store, runs
 from tests.support.sample_runs import comparable, script
 from tests.support.shared import once
 from tests.support.waiting import until
@@ -143,18 +143,6 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     for store in others:
         assert only_run(MlflowClient(mlflow_sqlite_uri(store))).data.metrics["dev/loss"] == 1
-
-
-STARTING = """
-import sys
-from legm import ExperimentHandler
-with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
-    handler.set_dict_params({"lr": 0.1, "seed": int(sys.argv[2])})
-    handler.disable_param("seed")
-    handler.start()
-    for step in range(20):
-        handler.set_metric("loss", step + int(sys.argv[2]), step=step)
-"""
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from legm import BackendError, ExperimentHandler
 from legm.delivery import circuit_breaker
 from tests.support.mlflow_server import free_port
-from tests.support.mlflow_store import history, runs
+from tests.support.mlflow_store import STARTING, history, runs
 from tests.support.processes import run_at_once
 from tests.support.waiting import until
 
@@ -31,16 +31,6 @@ IMPORTS = """
 import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow.backend, legm.handler, pymysql
 import sqlalchemy.orm
 sqlalchemy.orm.configure_mappers()
-"""
-STARTING = """
-import sys
-from legm import ExperimentHandler
-with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
-    handler.set_dict_params({"lr": 0.1, "seed": int(sys.argv[2])})
-    handler.disable_param("seed")
-    handler.start()
-    for step in range(20):
-        handler.set_metric("loss", step + int(sys.argv[2]), step=step)
 """
 
 
