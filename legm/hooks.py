@@ -39,6 +39,7 @@ from legm.records import (
     RunCounts,
     RunMarks,
     RunResult,
+    StoredChange,
     StoredFile,
     StoredRun,
     Summary,
@@ -100,6 +101,9 @@ class Capability(enum.Enum):
     """The names of all experiments can be listed."""
     DISCARD = "discard"
     """A run can be deleted, with everything stored of it."""
+    AMEND = "amend"
+    """The configuration of a run that is stored can be changed. Without this, a backend with DISCARD deletes
+    a run that a user amends, and receives it anew from the run log."""
     RESUME = "resume"
     """The backend also receives :class:`~legm.records.Resumption` and :class:`~legm.records.Rewind` records.
     One without this still has the right result when the run ends; until then it may show rewound values."""
@@ -481,6 +485,34 @@ class Hooks:
 
         Args:
             run: the run.
+        """
+
+    @hookspec(firstresult=True)
+    def legm_plan_change(self, run: Run, after: Run | None) -> StoredChange | None:
+        """Say what becomes of a run that a user amends or deletes, without changing anything (optional).
+
+        Without this hook, or with the answer None, a backend with DISCARD deletes the run, and receives what
+        was amended anew.
+
+        Args:
+            run: the run as it is stored.
+            after: as it is to be; None if it is deleted.
+
+        Returns:
+            what the backend will do, and why it cannot.
+        """
+
+    @hookspec
+    def legm_amend_run(self, run: Run, after: Run) -> None:
+        """Change the configuration and the parameters of a stored run (AMEND).
+
+        It is called where :meth:`legm_plan_change` answered that the run is changed in place. Then the run is
+        opened as it is now, and receives what it lacks and its result again. The hook may be called again
+        for a run that was changed already, or partly.
+
+        Args:
+            run: the run as it was.
+            after: as it is now.
         """
 
     @hookspec(firstresult=True)

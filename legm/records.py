@@ -24,6 +24,7 @@ __all__ = [
     "Amendment",
     "Artifact",
     "BestRule",
+    "ChangeKind",
     "Comparison",
     "Configuration",
     "ConfigurationStatus",
@@ -48,6 +49,7 @@ __all__ = [
     "Series",
     "Split",
     "Status",
+    "StoredChange",
     "StoredFile",
     "StoredRun",
     "Summary",
@@ -388,11 +390,45 @@ class Amendment:
         configuration: the configuration that the run is of now.
         parameters: the parameters that are not compared now, with the run's values.
         time: when, in seconds since 1970.
+        undelivered_to: the backends that still have to change what they have of the run.
     """
 
     configuration: Configuration
     parameters: Mapping[str, Plain]
     time: float
+    undelivered_to: Sequence[str] = ()
+
+
+class ChangeKind(enum.Enum):
+    """What a backend does with a stored run that a user amends or deletes."""
+
+    AMENDED = "amended"
+    """It is changed as it is stored there, and keeps the store's own id."""
+    REPLACED = "replaced"
+    """It is deleted, and written anew from its run log."""
+    DELETED = "deleted"
+    ABSENT = "absent"
+    """The backend does not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChange:
+    """What becomes of a run in a backend, where a user amends or deletes it.
+
+    Args:
+        kind: what the backend does.
+        problem: why it cannot, and what would be right; "" where it can. For an absent run: why it cannot be
+            written anew.
+        note: what a user should know before, in a sentence; "" for nothing.
+        marks: what users noted about the run there; None where that is not known.
+        sent_marks: what legm last wrote of that; None where unknown.
+    """
+
+    kind: ChangeKind
+    problem: str = ""
+    note: str = ""
+    marks: RunMarks | None = None
+    sent_marks: RunMarks | None = None
 
 
 Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome | Resumption | Rewind | EnvironmentUpdate

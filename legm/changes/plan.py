@@ -285,7 +285,7 @@ def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:
     wanted = {*run_ids}
     for path in LogFolder.of(folder).logs_except(()):
         run_id = path.stem
-        others = sorted(read_log_backends(path) - {DEFAULT_BACKEND}) if run_id in wanted else []
+        others = sorted(read_log_backends(path).keys() - {DEFAULT_BACKEND}) if run_id in wanted else []
         if others:
             raise NotSupported(
                 f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with; "

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.core.record_sequences import LazyRecords
+from legm.delivery.amended_runs import open_amended_run
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import backend_names, find_backend_by_stored_name, make_backend
 from legm.delivery.trusted import is_trusted, trusted_target_text
@@ -23,6 +24,7 @@ from legm.errors import (
     StorageError,
     closest,
 )
+from legm.hooks import Capability
 from legm.records import Artifact, Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import artifacts_folder
@@ -205,7 +207,9 @@ def replay_backlog(
     Raises:
         LegmError: the backend could not accept it.
     """
-    position = client.open_run(known.run, make_folder=True)
+    logs = LogFolder.containing(known.path)
+    earlier = () if client.supports(Capability.FOLDERS) else known.earlier.get(client.name, ())
+    position = open_amended_run(client, known.run, earlier, logs, make_folder=True)
     try:
         tail = log_reader.LogTail(
             known.path, known.cursors.get(client.name, 0) if position is None else position
@@ -217,7 +221,7 @@ def replay_backlog(
                 client.write(known.run, amended(tail.read(BATCH)), tail.position)
         finally:
             tail.close()
-        client.close_run(result_with_marks(result, LogFolder.containing(known.path)), amended(known.records))
+        client.close_run(result_with_marks(result, logs), amended(known.records))
     finally:
         client.release_run(known.run)
 

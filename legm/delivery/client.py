@@ -28,6 +28,7 @@ from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
 from legm.records import (
     Artifact,
+    ChangeKind,
     Configuration,
     Curve,
     Display,
@@ -42,6 +43,7 @@ from legm.records import (
     RunCounts,
     RunMarks,
     RunResult,
+    StoredChange,
     StoredFile,
     StoredRun,
     Summary,
@@ -457,6 +459,32 @@ class BackendClient:
         """
         self.require(Capability.DISCARD, "deleting a run")
         self._call("legm_discard_run", run=run)
+
+    def plan_change(self, run: Run, after: Run | None) -> StoredChange:
+        """What becomes of a stored run that a user amends or deletes; nothing is changed.
+
+        Args:
+            run: the run as it is stored.
+            after: as it is to be; None if it is deleted.
+
+        Raises:
+            NotSupported: the backend cannot delete runs.
+        """
+        self._make_deferred()
+        planned: StoredChange | None = self._call("legm_plan_change", run=run, after=after)
+        if planned is not None:
+            return planned
+        self.require(Capability.DISCARD, "changing a stored run")
+        return StoredChange(ChangeKind.DELETED if after is None else ChangeKind.REPLACED)
+
+    def amend_run(self, run: Run, after: Run) -> None:
+        """Change the configuration and the parameters of a stored run in place.
+
+        Raises:
+            NotSupported: the backend cannot change runs.
+        """
+        self.require(Capability.AMEND, "changing a run in place")
+        self._call("legm_amend_run", run=run, after=after)
 
     # What was computed over runs, in every backend that has the capability
 

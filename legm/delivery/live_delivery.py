@@ -17,10 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from legm.core.texts import counted
+from legm.delivery.amended_runs import open_amended_run
 from legm.delivery.backlog import BATCH, flush_backlog
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import is_registered_backend
 from legm.errors import BackendError, LegmError
+from legm.hooks import Capability
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
@@ -43,7 +45,7 @@ def begin_delivery(
     client: BackendClient,
     run: Run,
     writer: log_writer.LogWriter,
-    cursors: Mapping[str, int] | None = None,
+    resumed: log_reader.Log | None = None,
 ) -> DeliverySet:
     """Begin to deliver a run to the primary backend and its mirrors.
 
@@ -51,19 +53,24 @@ def begin_delivery(
         client: of the primary backend.
         run: the run.
         writer: of the run's log.
-        cursors: for a resumed run, the byte of the log up to which each backend has it; None for a new run.
+        resumed: for a resumed run, what is in its log; None for a new run.
 
     Raises:
         LegmError: a primary backend on this machine could not begin the run.
     """
-    known = cursors or {}
+    known = resumed.cursors if resumed else {}
+    earlier = resumed.earlier if resumed else {}
     targets: list[InlineWriter | BackgroundUploader] = []
     if not client.is_remote:
-        position = client.open_run(run)
-        resumed_at = None if cursors is None else known.get(client.name, 0) if position is None else position
+        its = () if client.supports(Capability.FOLDERS) else earlier.get(client.name, ())
+        position = open_amended_run(client, run, its, LogFolder.containing(writer.path))
+        resumed_at = None if resumed is None else known.get(client.name, 0) if position is None else position
         targets.append(InlineWriter(client, run, writer, resumed_at))
     remote = client.with_mirrors if client.is_remote else client.mirrors
-    targets += [BackgroundUploader(one, run, writer, known.get(one.name, 0)) for one in remote]
+    targets += [
+        BackgroundUploader(one, run, writer, known.get(one.name, 0), earlier.get(one.name, ()))
+        for one in remote
+    ]
     return DeliverySet(client, run, writer, targets)
 
 
@@ -259,15 +266,22 @@ class BackgroundUploader:
         run: the run.
         writer: of the run's log; others write to it.
         delivered: the byte up to which the backend has the run, unless it says otherwise.
+        earlier: the run as the backend may have it from before it was amended.
     """
 
     def __init__(
-        self, client: BackendClient, run: Run, writer: log_writer.LogWriter, delivered: int = 0
+        self,
+        client: BackendClient,
+        run: Run,
+        writer: log_writer.LogWriter,
+        delivered: int = 0,
+        earlier: Sequence[Run] = (),
     ) -> None:
         self.name = client.name
         self.delivered = delivered  # the byte up to which the backend has the run
         self._client = client
         self._run = run
+        self._earlier = earlier
         self._writer = writer
         self._changed = threading.Condition()
         self._logged_up_to = 0
@@ -394,7 +408,10 @@ class BackgroundUploader:
 
     def _open(self) -> int | None:
         self._was_opened = True
-        return self._client.open_run(self._run, make_folder=True)
+        logs = LogFolder.containing(self._writer.path)
+        position = open_amended_run(self._client, self._run, self._earlier, logs, make_folder=True)
+        self._earlier = ()
+        return position
 
     def _watched(self, act: Callable[[], T]) -> T:
         """Call the backend, once it may be called.

@@ -72,6 +72,7 @@ _REQUIRED_BY = {
     Capability.EXPERIMENTS: "legm_read_experiments",
     Capability.DISCARD: "legm_discard_run",
     Capability.MARKS: "legm_write_marks",
+    Capability.AMEND: "legm_amend_run",
 }
 
 

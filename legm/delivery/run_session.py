@@ -170,7 +170,7 @@ class RunSession:
         self.was_claimed = was_claimed
         """Whether the run has the slot that was claimed for it."""
         try:
-            self.delivery = begin_delivery(client, run, writer, earlier.cursors if earlier else None)
+            self.delivery = begin_delivery(client, run, writer, earlier)
         except BaseException:
             writer.close()
             if not earlier:

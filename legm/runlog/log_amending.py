@@ -46,6 +46,8 @@ def locked_log(path: Path) -> Iterator[BinaryIO]:
 def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
     """Append an amendment, unless the last one says the same; the file keeps its time of change.
 
+    One that backends have to follow is the same only if it was made at the same time.
+
     Args:
         path: the log, for messages.
         file: the log, locked.
@@ -56,7 +58,7 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
         StorageError: it cannot be written.
     """
     end, last = _log_end(path, file)
-    if last is not None and _is_same(last, amendment_content(amendment)):
+    if last is not None and _is_same(last, amendment):
         return
     try:
         status = os.fstat(file.fileno())
@@ -69,13 +71,16 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
         raise storage_error("write the run log", path, cause) from cause
 
 
-def _is_same(payload: bytes, content: dict[str, object]) -> bool:
+def _is_same(payload: bytes, amendment: Amendment) -> bool:
     try:
         last = json.loads(payload)
     except ValueError:
         return False
-    wanted = json.loads(json.dumps({**content, "time": 0}))
-    return isinstance(last, dict) and json.dumps({**last, "time": 0}) == json.dumps(wanted)
+    if not isinstance(last, dict):
+        return False
+    ignored = {} if amendment.undelivered_to else {"time": 0, "undelivered_to": []}
+    wanted = json.loads(json.dumps({**amendment_content(amendment), **ignored}))
+    return json.dumps({**last, **ignored}, sort_keys=True) == json.dumps(wanted, sort_keys=True)
 
 
 def _log_end(path: Path, file: BinaryIO) -> tuple[int, bytes | None]:

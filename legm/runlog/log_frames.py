@@ -137,6 +137,7 @@ _FIELD_TYPES: dict[str, tuple[type[Any], ...]] = {
     "status": (str,),
     "step": (int, float, _NONE),
     "time": _NUMBER,
+    "undelivered_to": (list, tuple),
     "value": (str, int, float),
 }
 """What the fields of records are in JSON."""
@@ -201,6 +202,7 @@ def amendment_content(amendment: Amendment) -> dict[str, Plain]:
         "configuration": configuration_content(amendment.configuration),
         "parameters": dict(amendment.parameters),
         "time": amendment.time,
+        **({"undelivered_to": list(amendment.undelivered_to)} if amendment.undelivered_to else {}),
     }
 
 

@@ -55,6 +55,7 @@ class Log:
         records: its records, in order, from the requested range of bytes.
         cursors: by backend, the byte up to which records were delivered.
         backends: by name, the options of each backend that the run is delivered to.
+        earlier: by backend, the run as the backend may have it from before it was amended, oldest first.
         content_end: the byte after the last complete frame that belongs to the run itself.
         end: the byte after the last complete frame.
         incomplete_bytes: the number of bytes of an incomplete frame after it.
@@ -67,6 +68,7 @@ class Log:
     records: Sequence[Record] = ()
     cursors: dict[str, int] = field(default_factory=dict)
     backends: dict[str, dict[str, Plain]] = field(default_factory=dict)
+    earlier: dict[str, tuple[Run, ...]] = field(default_factory=dict)
     content_end: int = 0
     end: int = 0
     incomplete_bytes: int = 0
@@ -204,11 +206,14 @@ class LogParser:
             self._log = Log(self._path, _decode_run(self._path, start, payload))
             self._decoder.add_run(self._log.run.run_id)
         elif kind == CURSORS and self._log is not None:
-            self._log.cursors.update(_decode_log_by_backend(self._path, start, payload, int))
+            cursors = _decode_log_by_backend(self._path, start, payload, int)
+            self._log.cursors.update(cursors)
+            for name in [name for name, position in cursors.items() if position > 0]:
+                self._log.earlier.pop(name, None)
         elif kind == BACKENDS and self._log is not None:
             self._log.backends.update(_decode_log_by_backend(self._path, start, payload, dict))
         elif kind == AMENDMENT and self._log is not None:
-            self._log.run = _amended_run(self._path, start, payload, self._log.run)
+            _amend(self._log, _decode_amendment(self._path, start, payload))
         elif kind != RUN:
             wanted = start >= self._since and (self._until is None or start < self._until)
             self._decoder.add_frame(start, kind, payload, wanted=wanted)
@@ -283,18 +288,32 @@ def decode_configuration(content: Mapping[str, Any]) -> Configuration:
     return replace(found, active=tuple(found.active))
 
 
-def _amended_run(path: Path, start: int, payload: memoryview, run: Run) -> Run:
-    """The run as an amendment has it; as it was where the frame cannot be understood, which is reported."""
+def _decode_amendment(path: Path, start: int, payload: memoryview) -> Amendment | None:
+    """An amendment; None where the frame cannot be understood, which is reported."""
     try:
         content = json.loads(bytes(payload))
         configuration = decode_configuration(content["configuration"])
         found = decode_frame_fields(Amendment, {**content, "configuration": configuration})
         if not configuration.fingerprint:
             raise ValueError("the configuration has no fingerprint")
+        if not all(isinstance(name, str) for name in found.undelivered_to):
+            raise TypeError("the name of a backend is no text")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         report_skipped_frame(path, start, cause)
-        return run
-    return redact_run(replace(run, configuration=found.configuration, parameters=found.parameters))
+        return None
+    return found
+
+
+def _amend(log: Log, amendment: Amendment | None) -> None:
+    """Change the run of a log; the backends that have not changed it yet have nothing of what it is now."""
+    if amendment is None:
+        return
+    for name in amendment.undelivered_to:
+        log.earlier[name] = (*log.earlier.get(name, ()), log.run)
+        log.cursors[name] = 0
+    log.run = redact_run(
+        replace(log.run, configuration=amendment.configuration, parameters=amendment.parameters)
+    )
 
 
 def _decode_log_by_backend(path: Path, start: int, payload: memoryview, kind: type[T]) -> dict[str, T]:
@@ -334,8 +353,8 @@ def read_log_head(path: Path) -> Log:
     return parse_log(path, data, 0, None)
 
 
-def read_log_backends(path: Path) -> set[str]:
-    """The names of the backends that a run is or was delivered to, without reading its records.
+def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:
+    """The backends that a run is or was delivered to, with their options, without reading its records.
 
     Args:
         path: the file.
@@ -343,13 +362,13 @@ def read_log_backends(path: Path) -> set[str]:
     Raises:
         StorageError: it cannot be read.
     """
-    found: set[str] = set()
+    found: dict[str, dict[str, Plain]] = {}
     try:
         with path.open("rb") as file:
             file.seek(len(HEADER))
             for frame in _frames_of_kind(file, BACKENDS):
                 payload = memoryview(frame)[FRAME_HEAD.size :]
-                found |= _decode_log_by_backend(path, 0, payload, dict).keys()
+                found |= _decode_log_by_backend(path, 0, payload, dict)
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return found

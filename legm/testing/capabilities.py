@@ -7,10 +7,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from legm.core.result_equality import differing_result_fields, result_digests
+from legm.core.results import run_result
+from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient
 from legm.errors import NotSupported
 from legm.hooks import Capability
 from legm.records import RunMarks, StoredFile
+from legm.runlog.log_folder import find_logs
+from legm.runlog.log_records import read_log_in_pieces
 from legm.stats import aggregate
 from legm.testing.kit import ConformanceKit, kit_expects, kit_expects_refusal, kit_expects_same, kit_png
 from legm.testing.memory import MemoryBackend
@@ -151,6 +156,37 @@ class CapabilityTests(ConformanceKit):
         kit_expects(not self.holds(tmp_path, _DELETED), "a file of the deleted run is still in the store")
         found = sorted(one.run.run_id for one in self._read(tmp_path, backend))
         kit_expects_same(found, kept, "the runs after one was deleted")
+
+    def test_amended_runs_are_stored_once_or_refused(self, tmp_path: Path) -> None:
+        """AMEND or DISCARD: an amended run is there once, of the other configuration, with its numbers."""
+        backend, _ = self._logged(tmp_path)
+        client = BackendClient(backend, tmp_path)
+        if client.supports(Capability.FOLDERS):
+            return  # a folder changer changes them
+        every = {one.run.run_id: one for one in self._read(tmp_path, backend)}
+        before = next(iter(every.values()))
+        with self._handler(tmp_path, backend).start_with({"rate": 0.25, "decay": 0.125}) as handler:
+            handler.set_metric("loss", 0.25)
+            other = handler.log().run
+        after = replace(before.run, configuration=other.configuration)
+        if not {Capability.AMEND, Capability.DISCARD} & backend.capabilities:
+            with kit_expects_refusal(NotSupported, "plan_change()"):
+                client.plan_change(before.run, after)
+            return
+        (path,) = [one for one in find_logs(tmp_path) if one.stem == before.run.run_id]
+        for _ in range(2):  # a process may be killed when all is done, and before it noted it
+            log = read_log_in_pieces(path)
+            log.run, log.earlier, log.cursors = after, {client.name: (before.run,)}, {}
+            replay_backlog(client, log, run_result(after, log.records))
+            found = self._read(tmp_path, backend)
+            ids = sorted(one.run.run_id for one in found)
+            kit_expects_same(ids, sorted([*every, other.run_id]), "the runs after one was amended")
+            (amended,) = [one for one in found if one.run.run_id == before.run.run_id]
+            kit_expects_same(
+                differing_result_fields(amended, result_digests(replace(before, run=after))),
+                [],
+                "what differs in an amended run",
+            )
 
     def test_folders_are_created_on_request(self, tmp_path: Path) -> None:
         """FOLDERS: one for each configuration, the same for every instance, created only on request."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from legm.hooks import Capability, hookimpl
 from legm.records import (
+    ChangeKind,
     Configuration,
     Curve,
     Query,
@@ -17,6 +18,7 @@ from legm.records import (
     RunMarks,
     RunResult,
     Status,
+    StoredChange,
     Summary,
 )
 
@@ -71,11 +73,30 @@ class MemoryBackend:
         if run.run_id in self.results:
             self.results[run.run_id] = replace(self.results[run.run_id], marks=marks)
 
+    def _has(self, run: Run) -> bool:
+        """Whether a finished run is here with this configuration."""
+        known = self.results.get(run.run_id)
+        return known is not None and known.run.configuration.fingerprint == run.configuration.fingerprint
+
+    @hookimpl
+    def legm_plan_change(self, run: Run, after: Run | None) -> StoredChange:
+        """A run is amended as it is stored."""
+        if not self._has(run):
+            return StoredChange(ChangeKind.ABSENT)
+        return StoredChange(ChangeKind.DELETED if after is None else ChangeKind.AMENDED)
+
+    @hookimpl
+    def legm_amend_run(self, run: Run, after: Run) -> None:
+        """Change the configuration and the parameters of a run."""
+        if self._has(run):
+            known = self.results[run.run_id]
+            now = replace(known.run, configuration=after.configuration, parameters=after.parameters)
+            self.results[run.run_id] = replace(known, run=now)
+
     @hookimpl
     def legm_discard_run(self, run: Run) -> None:
         """Delete a run of this configuration."""
-        known = self.results.get(run.run_id)
-        if known is not None and known.run.configuration.fingerprint != run.configuration.fingerprint:
+        if run.run_id in self.results and not self._has(run):
             return
         self.results.pop(run.run_id, None)
         self.records.pop(run.run_id, None)

@@ -92,3 +92,26 @@ def test_a_log_that_is_being_written_is_refused(tmp_path):
             pass
     finally:
         writer.close()
+
+
+def test_backends_that_follow_an_amendment_have_nothing_until_they_do(log):
+    whole = log.stat().st_size
+    with log.open("ab") as file:
+        file.write(log_frames.cursors_frame({"local": whole, "mlflow": whole}))
+    amend(log, Amendment(NEW, {"seed": 3}, 8.0, ("mlflow",)))
+    found = log_reader.read_log(log)
+    assert found.earlier == {"mlflow": (RUN,)}
+    assert found.is_delivered_to("local")
+    assert not found.is_delivered_to("mlflow")
+
+    content = log.read_bytes()
+    amend(log, Amendment(NEW, {"seed": 3}, 8.0, ("mlflow",)))  # by a command that was interrupted
+    assert log.read_bytes() == content
+    amend(log, Amendment(NEW, {"seed": 3}, 9.0, ("mlflow",)))  # by another one
+    amended = log_reader.read_log(log).run
+    assert log_reader.read_log(log).earlier == {"mlflow": (RUN, amended)}
+
+    with log.open("ab") as file:
+        file.write(log_frames.cursors_frame({"mlflow": whole}))
+    assert log_reader.read_log(log).earlier == {}
+    assert log_reader.read_log(log).is_delivered_to("mlflow")

@@ -17,7 +17,18 @@ from legm import LegmError, hookimpl
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import STRETCHES
 from legm.hooks import Capability
-from legm.records import Display, History, Points, Query, Resumption, Rewind, Series, Status
+from legm.records import (
+    ChangeKind,
+    Display,
+    History,
+    Points,
+    Query,
+    Resumption,
+    Rewind,
+    Series,
+    Status,
+    StoredChange,
+)
 from legm.stats.run_counts import count_by_description
 from legm.testing import BackendTests
 
@@ -440,6 +451,19 @@ class DeletesWhatMovedElsewhere(DeletesNothing):
     def legm_discard_run(self, run):
         with self._store() as store:
             store.execute("DELETE FROM runs WHERE id = ?", [run.run_id])
+
+
+class AmendsNothing(Backend):
+    fails = "amended_runs_are_stored_once_or_refused"
+    capabilities = Backend.capabilities | {Capability.AMEND}
+
+    @hookimpl
+    def legm_plan_change(self, run, after):
+        return StoredChange(ChangeKind.AMENDED)
+
+    @hookimpl
+    def legm_amend_run(self, run, after):
+        pass
 
 
 class MakesFoldersUnasked(Backend):

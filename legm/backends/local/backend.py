@@ -89,7 +89,12 @@ class LocalBackend:
     """
 
     name = "local"
-    capabilities = frozenset(Capability) - {Capability.REMOTE, Capability.CURVES, Capability.MARKS}
+    capabilities = frozenset(Capability) - {
+        Capability.REMOTE,
+        Capability.CURVES,
+        Capability.MARKS,
+        Capability.AMEND,  # folders are changed by legm.backends.local.folder_changes
+    }
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -10,7 +10,8 @@ A batch stores its position in the run log as a tag of the run. MLflow stores po
 time, step and value once, so a batch that is delivered twice adds nothing.
 
 A resumed run continues in its MLflow run, which is running again. What a rewind takes back is deleted from a
-database and marked on a server (see :mod:`legm.backends.mlflow.rewinding`).
+database and marked on a server (see :mod:`legm.backends.mlflow.rewinding`). A run that a user amends stays in
+its MLflow run where MLflow can change that (see :mod:`legm.backends.mlflow.amending`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ from mlflow.exceptions import MlflowException
 
 from legm.backends import portable
 from legm.backends.mlflow import names
+from legm.backends.mlflow.amending import (
+    delete_params,
+    params_to_delete,
+    rename_mlflow_run,
+    rewrite_run_file,
+)
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.display import (
     display_configuration_note,
@@ -67,6 +74,7 @@ from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
     Aggregate,
     Artifact,
+    ChangeKind,
     Configuration,
     Curve,
     Display,
@@ -80,6 +88,7 @@ from legm.records import (
     RunMarks,
     RunResult,
     Status,
+    StoredChange,
     StoredFile,
     StoredRun,
     Summary,
@@ -99,6 +108,7 @@ _STATUSES = {
 # MLflow accepts 100 params in a request, and 1,000 metrics, params and tags together.
 _METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100
 _READER_THREADS = 8
+_NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _CONFLICT = "BAD_REQUEST"  # the code of the error where another process inserts the same rows at that moment
 _PATIENCE_WITH_A_FILE = 60.0  # seconds: other processes may hold its lock, but it cannot be away
 
@@ -136,6 +146,12 @@ class _LiveMlflowRun:
 def _noted(tags: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a result for what a user noted about a run."""
     return {"marks": names.marks_from_tags(tags), "sent_marks": names.sent_marks_from_tags(tags)}
+
+
+def _title(run: Run) -> str:
+    """The name of the MLflow run."""
+    own = [f"{name}={display_value(value)}" for name, value in run.parameters.items()]
+    return run_title(run.configuration, own)[:120]
 
 
 class MlflowBackend:
@@ -253,7 +269,11 @@ class MlflowBackend:
         return self._experiments[name]
 
     def _search(
-        self, experiment: str, tags: Mapping[str, str], view: int = ViewType.ACTIVE_ONLY
+        self,
+        experiment: str,
+        tags: Mapping[str, str],
+        view: int = ViewType.ACTIVE_ONLY,
+        page_size: int = 1000,
     ) -> Iterator[Any]:
         """The runs with these tags, oldest first; the store filters them."""
         condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
@@ -263,7 +283,7 @@ class MlflowBackend:
                 [experiment],
                 condition,
                 view,
-                max_results=1000,
+                max_results=page_size,
                 order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
                 page_token=token,
             )
@@ -285,6 +305,8 @@ class MlflowBackend:
         its own.
         """
         key = (experiment, json.dumps(tags, sort_keys=True))
+        if key in self._parents and not self._is_active(self._parents[key]):  # its last run was deleted
+            del self._parents[key]
         if key not in self._parents:
             found = next(self._search(experiment, tags), None)
             if found is None or _is_incomplete_mlflow_run(found):
@@ -297,6 +319,24 @@ class MlflowBackend:
                     self._store.delete_run(made.info.run_id)
             self._parents[key] = found
         return self._parents[key]
+
+    def _is_active(self, mlflow_run: Any) -> bool:
+        try:
+            return bool(self._store.get_run(mlflow_run.info.run_id).info.lifecycle_stage == "active")
+        except MlflowException as error:
+            if error.error_code != _NOT_FOUND:
+                raise
+            return False
+
+    def _delete_unused_parent(self, configuration: Configuration) -> None:
+        """Delete the MLflow run of a configuration that has no run any more."""
+        experiment = self._find_experiment(configuration.experiment)
+        tags = {names.FINGERPRINT_TAG: configuration.fingerprint}
+        of_run = {names.KIND_TAG: names.RUN_KIND, **tags}
+        if experiment is None or any(self._search(experiment, of_run, page_size=1)):
+            return
+        for parent in self._search(experiment, {names.KIND_TAG: names.CONFIGURATION_KIND, **tags}):
+            self._store.delete_run(parent.info.run_id)
 
     def _end(self, run_id: str, status: Status, ended: float) -> None:
         self._store.update_run_info(run_id, _STATUSES[status], display_milliseconds(ended), None)
@@ -363,8 +403,6 @@ class MlflowBackend:
             for duplicate in others:  # from a request that timed out and still succeeded
                 self._store.delete_run(duplicate.info.run_id)
             if found is None:
-                own = [f"{name}={display_value(value)}" for name, value in run.parameters.items()]
-                title = run_title(configuration, own)
                 tags = {
                     names.KIND_TAG: names.RUN_KIND,
                     names.RUN_ID_TAG: run.run_id,
@@ -378,7 +416,7 @@ class MlflowBackend:
                     tags[names.DESCRIPTION_TAG] = display_value(run.description)
                 if len(run_stretches(run)) > 1:
                     tags[names.STRETCHES_TAG] = display_stretches(run)
-                found = self._create(experiment, title[:120], run.started, tags)
+                found = self._create(experiment, _title(run), run.started, tags)
             live = self._runs[run.run_id] = _LiveMlflowRun(found)
             if names.REWOUND_TAG in found.data.tags:
                 with portable.checked_files(run.run_id):
@@ -549,18 +587,63 @@ class MlflowBackend:
         It is marked as deleted first, so that nobody sees a half of it, and found again by a second call.
         """
         with self._translate_errors("delete the run"):
-            experiment = self._find_experiment(run.configuration.experiment)
-            tags = {
-                names.KIND_TAG: names.RUN_KIND,
-                names.RUN_ID_TAG: run.run_id,
-                names.FINGERPRINT_TAG: run.configuration.fingerprint,
-            }
-            found = [] if experiment is None else [*self._search(experiment, tags, ViewType.ALL)]
-            for one in found:
+            for one in self._stored_as(run, ViewType.ALL):
                 if one.info.lifecycle_stage == "active":
                     self._store.delete_run(one.info.run_id)
                 self._artifacts(one).delete_all(one.info.run_id)
                 delete_for_good(self._store, one.info.run_id)
+            self._delete_unused_parent(run.configuration)
+
+    def _stored_as(self, run: Run, view: int = ViewType.ACTIVE_ONLY) -> list[Any]:
+        """The MLflow runs of a run with this configuration: several after a request that timed out."""
+        experiment = self._find_experiment(run.configuration.experiment)
+        tags = {
+            names.KIND_TAG: names.RUN_KIND,
+            names.RUN_ID_TAG: run.run_id,
+            names.FINGERPRINT_TAG: run.configuration.fingerprint,
+        }
+        return [] if experiment is None else [*self._search(experiment, tags, view)]
+
+    @hookimpl
+    def legm_plan_change(self, run: Run, after: Run | None) -> StoredChange:
+        """A run stays in its MLflow run if it stays in its experiment and MLflow can change its params."""
+        with self._translate_errors("find the run"):
+            found = next(iter(self._stored_as(run)), None)
+            if found is None:
+                return StoredChange(ChangeKind.ABSENT)
+            noted = _noted(found.data.tags)
+            if after is None:
+                return StoredChange(ChangeKind.DELETED, **noted)
+            is_here = run.configuration.experiment == after.configuration.experiment
+            stale = self._params_to_delete(found, run, after)
+            is_changeable = is_here and (not stale or can_delete_points(self._store))
+            return StoredChange(ChangeKind.AMENDED if is_changeable else ChangeKind.REPLACED, **noted)
+
+    def _params_to_delete(self, mlflow_run: Any, run: Run, after: Run) -> list[str]:
+        before, now = (self._params(one.configuration, one.parameters) for one in (run, after))
+        return params_to_delete(mlflow_run.data.params, before, now)
+
+    @hookimpl
+    def legm_amend_run(self, run: Run, after: Run) -> None:
+        """Change the params, files and tags of the MLflow run, the fingerprint last."""
+        with self._translate_errors("change the run"):
+            for found in self._stored_as(run):
+                run_id = found.info.run_id
+                rewrite_run_file(self._artifacts(found), after)
+                stale = self._params_to_delete(found, run, after)
+                if stale:
+                    delete_params(self._store, run_id, stale)
+                rename_mlflow_run(self._store, found, _title(run), _title(after))
+                tags = {
+                    _PARENT_TAG: self._parent(after.configuration).info.run_id,
+                    names.FINGERPRINT_TAG: after.configuration.fingerprint,
+                }
+                self._log(run_id, params=self._params(after.configuration, after.parameters), tags=tags)
+            if run.configuration.fingerprint != after.configuration.fingerprint:
+                self._delete_unused_parent(run.configuration)
+            elif run.configuration != after.configuration:  # its metadata, which the fingerprint leaves out
+                parent = self._parent(after.configuration)
+                rewrite_run_file(self._artifacts(parent), replace(after, parameters={}))
 
     # Reading back
 

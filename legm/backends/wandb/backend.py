@@ -60,6 +60,7 @@ from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
     Artifact,
+    ChangeKind,
     Configuration,
     Curve,
     Display,
@@ -72,6 +73,7 @@ from legm.records import (
     RunMarks,
     RunResult,
     Status,
+    StoredChange,
     StoredFile,
     StoredRun,
     Summary,
@@ -117,6 +119,12 @@ def _is_of_this_process(run: Run) -> bool:
     known = run.environment
     here = (platform.node(), os.getpid(), list(sys.orig_argv))
     return (known.get("host"), known.get("pid"), known.get("command")) == here
+
+
+def _title(run: Run) -> str:
+    """The name of the W&B run."""
+    own = [f"{name}={value}" for name, value in run.parameters.items()]
+    return run_title(run.configuration, own)[:120]
 
 
 @dataclass(slots=True)
@@ -194,7 +202,7 @@ class WandbBackend:
 
     name = "wandb"
     capabilities = frozenset(Capability) - {Capability.FOLDERS}
-    """Offline also without MARKS: nothing reads what is added to the folder of a run that ended."""
+    """Offline also without MARKS and AMEND: nothing is added to the folder of a run that ended."""
 
     def __init__(
         self,
@@ -227,7 +235,7 @@ class WandbBackend:
         self._url = self._session.url
         self._mode = self._choose_mode(mode or user_variable("WANDB_MODE") or None)
         if not self._is_online:
-            self.capabilities = self.capabilities - {Capability.MARKS}
+            self.capabilities = self.capabilities - {Capability.MARKS, Capability.AMEND}
         self._folders = WandbFolderRuns(self._dir)
         known: dict[str, Any] = {
             "project": self._project,
@@ -361,12 +369,11 @@ class WandbBackend:
         with self._translate_errors("begin the run"):
             self._end_handle(run.run_id)
             old = [] if self._is_online else self._folders.folders_of(run.run_id)
-            own = [f"{name}={value}" for name, value in run.parameters.items()]
             handle = self._begin(
                 run.run_id,
                 project=self._project_of(configuration.experiment),
                 settings={} if _is_of_this_process(run) else _WITHOUT_ORIGIN,
-                name=run_title(configuration, own)[:120],
+                name=_title(run),
                 group=names.group_name(configuration),
                 job_type=names.RUN_JOB,
                 notes=run.description or None,
@@ -519,6 +526,55 @@ class WandbBackend:
             if self._is_online:
                 self._connect().delete(self._project_of(run.configuration.experiment), run)
             self._folders.delete(run)
+
+    @hookimpl
+    def legm_plan_change(self, run: Run, after: Run | None) -> StoredChange:
+        """A run on a server is changed where it is; a folder on this machine is written anew."""
+        with self._translate_errors("find the run"):
+            return self._plan_on_server(run, after) if self._is_online else self._plan_in_folders(run, after)
+
+    def _plan_on_server(self, run: Run, after: Run | None) -> StoredChange:
+        project = self._project_of(run.configuration.experiment)
+        found = self._connect().stored_as(project, run)
+        if found is None:
+            return StoredChange(
+                ChangeKind.ABSENT,
+                f"W&B has no run {run.run_id} in the project {project}, and never takes the id of a deleted "
+                "run again: restore it on the project's page first",
+            )
+        noted: dict[str, Any] = {"marks": found.marks, "sent_marks": found.sent_marks}
+        if after is None:
+            note = (
+                "W&B never takes the id of a deleted run again: only the project's page there brings it back"
+            )
+            return StoredChange(ChangeKind.DELETED, note=note, **noted)
+        if self._project_of(after.configuration.experiment) != project:
+            problem = (
+                f"legm cannot move a W&B run from the project {project} to another one. With the option "
+                "project, the runs of all experiments are in one project"
+            )
+            return StoredChange(ChangeKind.REPLACED, problem, **noted)
+        return StoredChange(ChangeKind.AMENDED, **noted)
+
+    def _plan_in_folders(self, run: Run, after: Run | None) -> StoredChange:
+        found = self._folders.stored_as(run)
+        if not found:
+            return StoredChange(ChangeKind.ABSENT)
+        synced = next((one for one in found if self._folders.is_synced(one)), None)
+        text = "" if synced is None else f"{synced} was sent to W&B by wandb sync"
+        if after is None:
+            return StoredChange(ChangeKind.DELETED, note=text and f"{text}: delete the run there too")
+        problem = text and f"{text}, where the run stays as it was"
+        return StoredChange(ChangeKind.REPLACED, problem)
+
+    @hookimpl
+    def legm_amend_run(self, run: Run, after: Run) -> None:
+        """Change the config, the group and the name of the W&B run; its files follow when it is opened."""
+        before = display_config(run.configuration, run.parameters)
+        config = display_config(after.configuration, after.parameters)
+        with self._translate_errors("change the run"):
+            project = self._project_of(run.configuration.experiment)
+            self._connect().amend(project, run, after, _title(after), before.keys() - config.keys(), config)
 
     def _end_handle(self, run_id: str) -> None:
         """End the W&B run that is open for a run: sent or not, the run log has all of it.

@@ -12,12 +12,13 @@ import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from legm.backends import portable
 from legm.backends.wandb import names
+from legm.backends.wandb.display import display_native_config
 from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json, tag_from_text
 from legm.errors import CorruptFile
 from legm.records import Run, RunMarks, StoredRun
@@ -79,13 +80,24 @@ class WandbFolderRuns:
         pattern = re.compile(rf".*-{re.escape(run_id)}(-\d+)?")  # numbered within one second
         return sorted(path for path in self._folder.glob(f"*run-*-{run_id}*") if pattern.fullmatch(path.name))
 
+    def stored_as(self, run: Run) -> list[Path]:
+        """The folders of one run, without those in which it has another configuration."""
+        paths = {folder: folder / "files" / portable.RUN_FILE for folder in self.folders_of(run.run_id)}
+        return [
+            folder
+            for folder, path in paths.items()
+            if not path.is_file() or _is_same_run(_read_found_run(path), run)
+        ]
+
+    @staticmethod
+    def is_synced(folder: Path) -> bool:
+        """Whether ``wandb sync`` sent a folder to W&B, where it stays as it was."""
+        return any(folder.glob("*.synced"))
+
     def delete(self, run: Run) -> None:
         """Delete the folders of one run; those of another configuration with its id stay."""
-        for folder in self.folders_of(run.run_id):
-            path = folder / "files" / portable.RUN_FILE
-            if path.is_file() and not _is_same_run(_read_found_run(path), run):
-                continue
-            if any(folder.glob("*.synced")):
+        for folder in self.stored_as(run):
+            if self.is_synced(folder):
                 log.warning("%s was sent to W&B by wandb sync: delete the run there too", folder)
             delete_folder(folder)
         for link in self._folder.glob("*"):  # W&B's links to the newest run
@@ -205,6 +217,36 @@ class WandbServerRuns:
             wandb_run.config[names.SENT_MARKS_KEY] = marks_json(marks)
             wandb_run.update()
 
+    def stored_as(self, project: str, run: Run) -> FoundRun | None:
+        """A run with this configuration, as the server has it; None where it has none."""
+        found = next(self._wandb_runs_with_id(project, run), None)
+        return None if found is None else _found_server_run(found, run)
+
+    def amend(
+        self, project: str, run: Run, after: Run, name: str, stale: Iterable[str], config: Mapping[str, Any]
+    ) -> None:
+        """Change the configuration of one run; config that legm did not write stays.
+
+        Args:
+            project: the run's.
+            run: the run as it was.
+            after: as it is now.
+            name: that it has in W&B.
+            stale: the keys of the config that are deleted.
+            config: by key, what is shown of its parameters now.
+        """
+        for wandb_run in self._wandb_runs_with_id(project, run):
+            text = wandb_run.config.get(names.RUN_KEY)
+            with portable.checked_files(f"{wandb_run.id} of W&B"):
+                stored = after if text is None else portable.run_from(text.encode())
+            now = replace(stored, configuration=after.configuration, parameters=after.parameters)
+            for key in stale:
+                wandb_run.config.pop(key, None)
+            wandb_run.config.update({**config, **display_native_config(now, portable.run_json(now))})
+            wandb_run.group = names.group_name(after.configuration)
+            wandb_run.display_name = name
+            wandb_run.update()
+
     def _wandb_runs_with_id(self, project: str, run: Run) -> Iterator[Any]:
         self._api.flush()  # it caches earlier responses
         found = self._api.runs(
@@ -251,14 +293,18 @@ class WandbServerRuns:
             except ValueError as error:
                 yield StoredRun("", None, str(error))
             else:
-                yield FoundRun(
-                    run,
-                    _found_run_file_downloader(wandb_run),
-                    functools.partial(_found_run_server_files, wandb_run),
-                    _wandb_marks(wandb_run, run.description),
-                    marks_from_json(wandb_run.config.get(names.SENT_MARKS_KEY)),
-                )
+                yield _found_server_run(wandb_run, run)
         _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
+
+
+def _found_server_run(wandb_run: Any, run: Run) -> FoundRun:
+    return FoundRun(
+        run,
+        _found_run_file_downloader(wandb_run),
+        functools.partial(_found_run_server_files, wandb_run),
+        _wandb_marks(wandb_run, run.description),
+        marks_from_json(wandb_run.config.get(names.SENT_MARKS_KEY)),
+    )
 
 
 def _wandb_runs_of_project(found: Iterable[Any]) -> Iterator[Any]:
