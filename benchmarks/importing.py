@@ -78,7 +78,7 @@ def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
     """Folders of event files of so many runs of ten metrics."""
     from tensorboard.compat.proto.event_pb2 import Event
 
-    from legm.backends.local.event_file import _encode_event_record
+    from legm.backends.local.event_records import encode_event_record
 
     began, numbers = time.perf_counter(), random.Random(0)
     for number in range(runs):
@@ -96,9 +96,9 @@ def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
                 for name in range(_NAMES)
             )
             file.write(
-                _encode_event_record(Event(wall_time=start, file_version="brain.Event:2").SerializeToString())
+                encode_event_record(Event(wall_time=start, file_version="brain.Event:2").SerializeToString())
             )
-            file.writelines(_encode_event_record(event.SerializeToString()) for event in events)
+            file.writelines(encode_event_record(event.SerializeToString()) for event in events)
     return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
 
 

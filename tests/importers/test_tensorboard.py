@@ -21,7 +21,7 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
 from legm import ExperimentHandler, ParameterError, StorageError
-from legm.backends.local.event_file import _encode_event_record
+from legm.backends.local.event_records import encode_event_record
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
@@ -92,9 +92,9 @@ def write_event(folder: Path, message: Event) -> Path:
     path = folder / "events.out.tfevents.1700000000.host.1.0"
     if not path.exists():
         first = Event(wall_time=1_700_000_000.5, file_version="brain.Event:2")
-        path.write_bytes(_encode_event_record(first.SerializeToString()))
+        path.write_bytes(encode_event_record(first.SerializeToString()))
     with path.open("ab") as file:
-        file.write(_encode_event_record(message.SerializeToString()))
+        file.write(encode_event_record(message.SerializeToString()))
     return path
 
 
@@ -614,9 +614,7 @@ def test_a_killed_import_continues_and_stores_nothing_twice(tmp_path):
             path = write_event(source / f"r{run}", scalar("loss", step, step))
         with path.open("ab") as file:
             file.write(
-                b"".join(
-                    _encode_event_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400)
-                )
+                b"".join(encode_event_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400))
             )
     for logs in (3, 12):
         kill_an_import(source, root, logs)
@@ -729,7 +727,7 @@ def test_what_follows_a_damaged_event_is_read_on(tmp_path):
     for step in range(5):
         path = write_event(tmp_path / "runs" / "a", scalar("loss", step, step))
     data = bytearray(path.read_bytes())
-    data[data.index(_encode_event_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
+    data[data.index(encode_event_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
     path.write_bytes(data)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert report.is_complete
@@ -748,9 +746,9 @@ def test_records_that_are_no_events_are_passed_over(tmp_path):
             data = bytearray(event)
             for place in rng.integers(0, len(data), 3):
                 data[place] = rng.integers(0, 256)
-            file.write(_encode_event_record(bytes(data[: rng.integers(0, len(data) + 1)])))
+            file.write(encode_event_record(bytes(data[: rng.integers(0, len(data) + 1)])))
         for junk in (b"", b"\t", b"\x10" * 30, b"\xff" * 40, b"\t" + b"\x10" + b"\x80" * 30):
-            file.write(_encode_event_record(junk))
+            file.write(encode_event_record(junk))
     assert import_runs(tmp_path / "runs", tmp_path / "root").is_complete
     assert path.exists()
 
@@ -760,7 +758,7 @@ def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
     path = write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     head = length.to_bytes(8, "little")
     with path.open("ab") as file:
-        file.write(head + _encode_event_record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
+        file.write(head + encode_event_record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
         if length < 1 << 30:
             file.truncate(file.tell() + length + 4)
     if length < 1 << 30:
@@ -927,7 +925,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
         for run in runs:
             path = write_event(tmp_path / "runs" / f"r{run}", scalar("loss", 0, 0))
             rows = (scalar("loss", s, s).SerializeToString() for s in range(1000))
-            path.write_bytes(path.read_bytes() + b"".join(map(_encode_event_record, rows)))
+            path.write_bytes(path.read_bytes() + b"".join(map(encode_event_record, rows)))
 
     def peak(root: str) -> int:
         tracemalloc.start()
@@ -948,7 +946,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
 def test_numbers_come_in_batches(tmp_path):
     path = write_event(tmp_path / "runs" / "a", scalar("loss", 0, 0))
     rows = b"".join(
-        _encode_event_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000)
+        encode_event_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000)
     )
     with path.open("ab") as file:
         file.write(rows)

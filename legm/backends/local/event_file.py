@@ -13,12 +13,9 @@ so that all events of one layout only differ in the numbers, and NumPy can encod
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 import platform
 import secrets
-import struct
 import time as clock
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +24,15 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import numpy as np
 
+from legm.backends.local.event_hparams import hparams_event_record, hparams_session
+from legm.backends.local.event_records import (
+    clean_event_tag,
+    encode_event_field,
+    encode_event_head,
+    encode_event_record,
+    mask_event_crc,
+    plugin_event,
+)
 from legm.records import Plain, Points, Split, Status
 
 if TYPE_CHECKING:
@@ -39,7 +45,6 @@ _CHUNK = 1 << 12
 
 _LEFT = 3600.0  # seconds after which no TensorBoard still has to leave a truncated file for a newer one
 
-_SESSION_START = b"_hparams_/session_start_info"
 
 _STATUS = {
     Status.RUNNING: "STATUS_RUNNING",
@@ -70,10 +75,10 @@ class EventFile:
         self.path = folder / (f".{secrets.token_hex(8)}.partial" if hidden else _event_file_name())
         self.file = self.path.open("xb", buffering=0)
         self._end = 0
-        version = _encode_event_record(_encode_event_head(started, 0) + b"\x1a\x0dbrain.Event:2")
+        version = encode_event_record(encode_event_head(started, 0) + b"\x1a\x0dbrain.Event:2")
         restart = -(2**63) if hidden else 2**63 - 1  # readers drop later steps of earlier files
         self._append(
-            [version, _encode_event_record(_encode_event_head(started, restart) + b"\x3a\x02\x08\x01")]
+            [version, encode_event_record(encode_event_head(started, restart) + b"\x3a\x02\x08\x01")]
         )
 
     def points(self, points: Points) -> None:
@@ -96,7 +101,7 @@ class EventFile:
         """Write a text, which TensorBoard shows as Markdown; ``time`` in seconds since 1970."""
         tensor = {"dtype": "DT_STRING", "string_val": [value.encode("utf-8", "replace")]}
         metadata = {"plugin_data": {"plugin_name": "text"}}
-        self._value({"tag": _clean_event_tag(tag), "metadata": metadata, "tensor": tensor}, step, time)
+        self._value({"tag": clean_event_tag(tag), "metadata": metadata, "tensor": tensor}, step, time)
 
     def hparams(self, parameters: Mapping[str, Plain], group: str, started: float) -> None:
         """Write the run's entry in TensorBoard's HPARAMS table.
@@ -107,14 +112,17 @@ class EventFile:
             group: the sessions of a group are one row of the table, with averaged metrics.
             started: seconds since 1970.
         """
-        self._append([_hparams_event_record(parameters, group, started)])
+        self._append([hparams_event_record(hparams_session(parameters, group), started)])
 
     def session_end(self, status: Status, ended: float) -> None:
         """Write how the run ended, and when (seconds since 1970), for the HPARAMS table."""
         from tensorboard.plugins.hparams.plugin_data_pb2 import SessionEndInfo
 
         info = SessionEndInfo(status=_STATUS[status], end_time_secs=ended)
-        self._append([_session_event_record("session_end_info", info, ended)])
+        content = encode_event_field(4, info.SerializeToString())
+        self._append(
+            [encode_event_record(plugin_event("_hparams_/session_end_info", "hparams", content, ended))]
+        )
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
@@ -174,61 +182,12 @@ def replace_event_file(folder: Path, *, started: float) -> Iterator[EventFile]:
             os.truncate(path, 0)
 
 
-def replace_event_hparams(folder: Path, parameters: Mapping[str, Plain], group: str, started: float) -> None:
-    """Replace the run's entry in TensorBoard's HPARAMS table; everything else stays as it is.
-
-    A TensorBoard that has read the files shows the old entry until it is started again.
-
-    Args:
-        folder: the folder of the run's event files.
-        parameters, group, started: as of :meth:`EventFile.hparams`.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    for name in os.listdir(folder) if folder.is_dir() else ():  # noqa: PTH208 - quicker than Path's
-        path = folder / name
-        data = path.read_bytes() if name.startswith("events.out.tfevents.") else b""
-        at = data.find(_SESSION_START)
-        if at < 0:
-            continue
-        start = end = 0
-        while end <= at and end + 8 <= len(data):
-            start = end
-            end += struct.unpack_from("<Q", data, start)[0] + 16
-        if at < end <= len(data):
-            new = _hparams_event_record(parameters, group, started)
-            temporary = folder / f".{secrets.token_hex(8)}.partial"
-            temporary.write_bytes(data[:start] + new + data[end:])
-            temporary.replace(path)
-
-
-def _hparams_event_record(parameters: Mapping[str, Plain], group: str, started: float) -> bytes:
-    from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
-
-    info = SessionStartInfo(group_name=_clean_event_tag(group), start_time_secs=started)
-    for name, value in parameters.items():
-        setattr(info.hparams[_clean_event_tag(name)], *_encode_event_hparam(value))
-    return _session_event_record("session_start_info", info, started)
-
-
-def _session_event_record(kind: str, info: Any, time: float) -> bytes:
-    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-    content = HParamsPluginData(**{kind: info}).SerializeToString()
-    nothing = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": 0}]}}
-    metadata = {"plugin_data": {"plugin_name": "hparams", "content": content}}
-    return _plugin_event_record(
-        {"tag": "_hparams_/" + kind, "metadata": metadata, "tensor": nothing}, 0, time
-    )
-
-
 def _plugin_event_record(value: Mapping[str, Any], step: int, time: float) -> bytes:
     """The record of a ``Summary.Value`` of a plugin."""
     from tensorboard.compat.proto.event_pb2 import Event
 
     event = Event(wall_time=time, step=step, summary={"value": [value]})
-    return _encode_event_record(event.SerializeToString())
+    return encode_event_record(event.SerializeToString())
 
 
 def _event_file_name() -> str:
@@ -271,10 +230,10 @@ def _encode_event_rows(
     """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
     summary, offsets = b"", []
     for tag in tags:
-        value = _encode_event_field(1, _clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
-        summary += _encode_event_field(1, value)
+        value = encode_event_field(1, clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
+        summary += encode_event_field(1, value)
         offsets.append(len(summary) - 4)
-    record = _encode_event_record(_encode_event_head(0, -1) + _encode_event_field(5, summary))
+    record = encode_event_record(encode_event_head(0, -1) + encode_event_field(5, summary))
     first = len(record) - 4 - len(summary)
     columns = np.add.outer([first + offset for offset in offsets], np.arange(4)).ravel()
 
@@ -287,7 +246,7 @@ def _encode_event_rows(
     size, laid = len(record), rows.tobytes()
     starts = range(0, len(laid), size)
     checks = [google_crc32c.value(laid[start + 12 : start + size - 4]) for start in starts]
-    rows[:, -4:] = _event_row_bytes(_mask_event_crc(np.array(checks, np.uint64)), "<u4")
+    rows[:, -4:] = _event_row_bytes(mask_event_crc(np.array(checks, np.uint64)), "<u4")
     laid = rows.tobytes()
     return [laid[start : start + size] for start in starts]
 
@@ -295,50 +254,3 @@ def _encode_event_rows(
 def _event_row_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
     """The bytes of the array as the given type: shape (n, bytes of a row)."""
     return np.ascontiguousarray(array, dtype).view(np.uint8).reshape(len(array), -1)
-
-
-def _encode_event_record(event: bytes) -> bytes:
-    """The event as a framed record."""
-    length = struct.pack("<Q", len(event))
-    checks = (struct.pack("<I", _mask_event_crc(google_crc32c.value(part))) for part in (length, event))
-    return length + next(checks) + event + next(checks)
-
-
-def _mask_event_crc(crc: Any) -> Any:
-    """TensorFlow's masked CRC of a CRC (int or uint64 array): rotated right by 15 bits, plus a constant."""
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _encode_event_head(time: float, step: int) -> bytes:
-    """The fields ``wall_time`` and ``step`` at the start of an event."""
-    return b"\x09" + struct.pack("<d", time) + b"\x10" + _encode_event_varint(step % 2**64)
-
-
-def _encode_event_field(number: int, content: bytes) -> bytes:
-    """A field of a protobuf message that holds bytes, a string or a message."""
-    return bytes([number << 3 | 2]) + _encode_event_varint(len(content)) + content
-
-
-def _encode_event_varint(number: int) -> bytes:
-    septets = bytearray()
-    while number > 127:
-        septets.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*septets, number])
-
-
-def _clean_event_tag(text: str) -> str:
-    """The text with question marks for lone surrogates, which UTF-8 cannot represent."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _encode_event_hparam(value: Plain) -> tuple[str, bool | float | str]:
-    """The field of a ``google.protobuf.Value`` that shows the value, and what to put in it."""
-    if isinstance(value, bool):
-        return "bool_value", value
-    exact = isinstance(value, int) and abs(value) <= 2**53
-    if exact or (isinstance(value, float) and math.isfinite(value)):
-        return "number_value", value
-    if not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return "string_value", _clean_event_tag(value)

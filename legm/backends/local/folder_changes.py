@@ -134,8 +134,7 @@ def amend_runs(folder: Path, runs: Iterable[Run], *, parameters_change: bool) ->
     if parameters_change and metrics.path.exists():
         with file_lock(LogFolder.of(folder).lock):
             metrics.change_heads(lambda head: _amended_entry_head(head, by_id))
-    for run in by_id.values():
-        _amend_events(folder, run)
+    _amend_events(folder, by_id.values())
 
 
 def _amended_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[str, Any]:
@@ -146,16 +145,23 @@ def _amended_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[s
     return {**head, "legm": {**own, "parameters": dict(run.parameters)}}
 
 
-def _amend_events(folder: Path, run: Run) -> None:
-    from legm.backends.local.event_file import replace_event_hparams
+def _amend_events(folder: Path, runs: Iterable[Run]) -> None:
+    """Replace the entries of runs of one configuration in TensorBoard's HPARAMS table."""
+    from legm.backends.local.event_hparams import hparams_session, replace_event_hparams
 
-    configuration, events = run.configuration, _events_folder(folder, run)
-    refuse_links(events.parent, events)
-    active = {name: configuration.parameters[name] for name in configuration.active}
-    try:
-        replace_event_hparams(events, active, folder.name, run.started)
-    except OSError as cause:
-        raise storage_error("write event files in", events, cause) from cause
+    session: bytes | None = None
+    refuse_links(folder / TENSORBOARD)
+    for run in runs:
+        if session is None:
+            configuration = run.configuration
+            active = {name: configuration.parameters[name] for name in configuration.active}
+            session = hparams_session(active, folder.name)
+        events = _events_folder(folder, run)
+        refuse_links(events)
+        try:
+            replace_event_hparams(str(events), session, run.started)
+        except OSError as cause:
+            raise storage_error("write event files in", events, cause) from cause
 
 
 def _events_folder(folder: Path, run: Run) -> Path:
@@ -191,7 +197,7 @@ def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
                 before.rename(now)
             except OSError as cause:
                 raise storage_error("move to", now, cause) from cause
-        _amend_events(target, run)
+    _amend_events(target, runs)
     for name in (METRICS_FILE, STEPS_FILE):
         _remove_entries(source / name, {run.run_id for run in runs})
 
