@@ -126,7 +126,7 @@ class ObservedRun:
 
             self._is_to_be_collected = False
             collector = ProvenanceCollector(
-                session.recorder.add_record, session.files, root, secrets, is_resumed=is_resumed
+                session.recorder, session.files, root, secrets, is_resumed=is_resumed
             )
             collector.start()
             session.companions.append(collector)

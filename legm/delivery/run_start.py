@@ -100,7 +100,7 @@ class RunStarter:
 
     def _collect_provenance(self, session: RunSession, hidden: frozenset[str]) -> None:
         collector = ProvenanceCollector(
-            session.recorder.add_record,
+            session.recorder,
             session.files,
             Path(self.client.root),
             hidden,

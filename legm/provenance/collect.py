@@ -8,13 +8,14 @@ notebook, every time.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,14 @@ from legm.core.origins import CHANGES_FILE
 from legm.errors import LegmError
 from legm.provenance.notebook import is_interactive, read_notebook
 from legm.provenance.scheduler import read_scheduler
-from legm.records import Artifact, EnvironmentUpdate, Plain, Record
+from legm.records import Artifact, EnvironmentUpdate, Plain
 from legm.runlog.user_files import UserFiles
 from legm.util.real_libraries import real_module_names
 
 if TYPE_CHECKING:
     from legm.provenance.distributions import InstalledDistributions
     from legm.provenance.git import GitState
+    from legm.runlog.recorder import Recorder
 
 __all__ = ["SWITCH", "ProvenanceCollector", "is_provenance_wanted", "started_environment"]
 
@@ -112,15 +114,22 @@ def started_environment(secrets: Iterable[str] = ()) -> dict[str, Plain]:
     """
     redaction = _Redaction(secrets)
     script = _script()
-    command = redact("command", list(sys.orig_argv))
-    found: dict[str, Plain] = {
-        "command": [redaction.argument(one) for one in command],
+    known: dict[str, Plain] = {
         "script": None if script is None else str(script),
         "folder": _working_folder(),
         "scheduler": read_scheduler(os.environ),
         "notebook": read_notebook(),
     }
-    return {name: redaction.plain(value) for name, value in found.items() if value}
+    command = _redacted_command(tuple(sys.orig_argv), tuple(redaction.secrets))
+    found = {"command": list(command), **{name: redaction.plain(value) for name, value in known.items()}}
+    return {name: value for name, value in found.items() if value}
+
+
+@functools.lru_cache(maxsize=4)
+def _redacted_command(arguments: tuple[str, ...], secrets: tuple[str, ...]) -> tuple[Plain, ...]:
+    """A command's arguments without credentials; a process has one, maybe a long one, for all its runs."""
+    redaction = _Redaction(secrets)
+    return tuple(redaction.plain(redaction.argument(one)) for one in redact("command", list(arguments)))
 
 
 class _ProcessFacts:
@@ -150,7 +159,7 @@ class ProvenanceCollector:
     """Collects where one run comes from, and records it.
 
     Args:
-        add_record: adds a record to the run; a :class:`~legm.errors.LegmError` where it has ended.
+        recorder: of the run; it raises a :class:`~legm.errors.LegmError` where the run has ended.
         files: of the run.
         leave_out: a folder whose files are none of the code: that of all runs.
         secrets: texts that are credentials, beside what has the form of one.
@@ -159,14 +168,14 @@ class ProvenanceCollector:
 
     def __init__(
         self,
-        add_record: Callable[[Any], None],
+        recorder: Recorder,
         files: UserFiles,
         leave_out: Path,
         secrets: Iterable[str] = (),
         *,
         is_resumed: bool = False,
     ) -> None:
-        self._add_record = add_record
+        self._recorder = recorder
         self._files = files
         self._leave_out = leave_out
         self._redaction = _Redaction(secrets)
@@ -174,7 +183,7 @@ class ProvenanceCollector:
         self._lock = threading.RLock()  # guards what follows; the end of a run may interrupt itself
         self._found: dict[str, Plain] = {}
         self._recorded: dict[str, Plain] = {}
-        self._changes: Record | None = None
+        self._changes: Artifact | None = None
         self._is_over = False
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._collect, name="legm-provenance", daemon=True)
@@ -189,7 +198,7 @@ class ProvenanceCollector:
     def note_error(self, error: BaseException) -> None:
         """Do nothing: an error says nothing of where the run comes from."""
 
-    def end(self) -> list[Record]:
+    def end(self) -> list[Artifact | EnvironmentUpdate]:
         """Stop collecting, after waiting a little for git.
 
         Returns:
@@ -215,6 +224,8 @@ class ProvenanceCollector:
 
     def _collect(self) -> None:
         self._hurry.wait(_LULL)
+        if self._recorder.is_closed:  # its handler was dropped
+            return
         try:
             self._collect_git()
             self._collect_rest()
@@ -278,12 +289,12 @@ class ProvenanceCollector:
                 return
             self._found |= self._redaction.plain(found)
             for record in self._unrecorded():
-                self._add_record(record)
+                self._recorder.add_record(record)
 
-    def _unrecorded(self) -> list[Record]:
+    def _unrecorded(self) -> list[Artifact | EnvironmentUpdate]:
         """What was found since this was called last, as records."""
         new = {name: value for name, value in self._found.items() if self._recorded.get(name) != value}
         self._recorded |= new
         changes, self._changes = self._changes, None
-        records: list[Record] = [] if changes is None else [changes]
+        records: list[Artifact | EnvironmentUpdate] = [] if changes is None else [changes]
         return [*records, EnvironmentUpdate(new)] if new else records

@@ -56,7 +56,7 @@ def artifacts_folder(folder: Path, run_id: str) -> Path:
     return folder / ARTIFACTS / run_id
 
 
-def refuse_links(*paths: Path) -> None:
+def refuse_links(*paths: str | Path) -> None:
     """Refuse to write through links: in a root directory that somebody else made they may lead anywhere.
 
     A root directory, an experiment and a configuration may be links; what legm keeps in them may not.
@@ -68,7 +68,7 @@ def refuse_links(*paths: Path) -> None:
         StorageError: one is a link.
     """
     for path in paths:
-        if path.is_symlink():
+        if os.path.islink(path):  # noqa: PTH114 - quicker than Path's
             raise StorageError(
                 f"{path} is a link, and legm does not write through links: move its target here"
             )
@@ -80,7 +80,7 @@ def refuse_linked_configuration_folder(folder: Path) -> None:
     Raises:
         StorageError: a folder in it is one.
     """
-    refuse_links(*(folder / name for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS)))
+    refuse_links(*(f"{folder}/{name}" for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS)))
 
 
 def is_configuration_folder(folder: str | Path) -> bool:

@@ -249,6 +249,11 @@ class Recorder:
         """Whether the user added nothing yet."""
         return not self._has_content and all(map(_is_provenance, self._added[:]))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can be added."""
+        return self._closed
+
     def add_record(self, record: OtherRecord) -> None:
         """Add a record other than points."""
         if self._thread is None or _current_pid != self._pid:

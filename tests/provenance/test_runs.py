@@ -79,6 +79,18 @@ def runs_in(root: Path) -> list[RunResult]:
     return sorted(found, key=lambda one: one.run.run_id)
 
 
+def test_a_run_whose_handler_was_dropped_is_not_asked_about(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(git, "read_git_head", lambda *_: asked.append("head"))
+    monkeypatch.setattr(git, "read_git_state", lambda *_: asked.append("state"))
+    handler = ExperimentHandler(tmp_path, "e").start()
+    thread = next(one for one in threading.enumerate() if one.name == "legm-provenance")
+    del handler
+    gc.collect()
+    thread.join()
+    assert not asked
+
+
 def test_a_run_has_its_command_code_machine_and_versions(repository, tmp_path):
     repository.git("remote", "add", "origin", "https://me:pass-word-1@example.org/code.git")
     train(repository, tmp_path / "runs", "--lr", "0.1", SLURM_JOB_ID="17")

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.folder_contents import experiments_in_folders, runs_in_folders
 from legm.backends.local.folder_index import FolderIndex, find_experiment_folder
-from legm.backends.local.parameters_file import read_configuration, stated_fingerprint
+from legm.backends.local.parameters_file import (
+    read_configuration,
+    refuse_newer_parameters,
+    stated_fingerprint,
+)
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
@@ -99,6 +103,7 @@ class LocalBackend:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._fixed: dict[str, Path] = {}
+        self._last: tuple[str, Path] | None = None  # the folder that was found last, by fingerprint
         self._open: dict[str, _OpenRun] = {}
 
     def use_folder(self, folder: Path) -> None:
@@ -128,9 +133,25 @@ class LocalBackend:
         return fixed
 
     def _require_folder(self, configuration: Configuration) -> Path:
-        fixed = self._fixed_folder(configuration)
-        folder = fixed or self._folders(configuration.experiment).create(configuration)
+        folder = (
+            self._fixed_folder(configuration)
+            or self._last_folder(configuration)
+            or self._folders(configuration.experiment).create(configuration)
+        )
         refuse_linked_configuration_folder(folder)
+        self._last = configuration.fingerprint, folder
+        return folder
+
+    def _last_folder(self, configuration: Configuration) -> Path | None:
+        """The folder that was found last, where it is still there and of this configuration.
+
+        Raises:
+            NewerFile: a newer legm wrote it.
+        """
+        fingerprint, folder = self._last or ("", self._root)
+        if fingerprint != configuration.fingerprint or stated_fingerprint(folder) != fingerprint:
+            return None
+        refuse_newer_parameters(folder)
         return folder
 
     # Runs

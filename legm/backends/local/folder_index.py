@@ -1,28 +1,26 @@
 """Which folder a configuration lives in, found without looking at the others.
 
-Below ``<root>/<experiment>/.legm`` an index has a line for every folder: the fingerprint and the name, or the
-path from the experiment's folder of one that a user moved deeper; and a line for each folder that holds such
-ones, with the time of its last change.
-Its first line has the modification time of the experiment's folder as legm left it, to the nanosecond,
-and a checksum of the lines; while both are still so, nobody added, renamed or removed a folder, and what
-the index has not does not exist. Otherwise the folders are looked through once.
+The index is ``<root>/<experiment>/.legm/index``: see :mod:`legm.backends.local.index_content`. While its
+stamp is that of the experiment's folder, nobody added, renamed or removed a folder, and what the index does
+not have does not exist. Otherwise the folders are looked through once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import re
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from legm.backends.local.index_content import STALE_STAMP, IndexContent, index_line, index_stamp
 from legm.backends.local.parameters_file import (
     experiment_of_parameters,
     fingerprints_of_parameters,
@@ -55,10 +53,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-_STAMP = "legm index 1 {:020d} {:08x}\n"
-_STAMP_LENGTH = len(_STAMP.format(0, 0))
-_GROUP = re.compile(rb"@(\d+)\t(.*)\n")
 
 
 def experiment_folder(root: Path, experiment: str) -> Path:
@@ -142,7 +136,7 @@ class FolderIndex:
         """The folder of the configuration with a fingerprint; the first one if it was copied."""
         return self._find(self._read_index(), digest)[0]
 
-    def _find(self, index: bytes, digest: str) -> tuple[Path | None, bytes]:
+    def _find(self, index: IndexContent, digest: str) -> tuple[Path | None, IndexContent]:
         """The folder of a configuration, and the index as it is then.
 
         Args:
@@ -155,7 +149,7 @@ class FolderIndex:
                 with self._locked():
                     index = self._reconcile()
             except StorageError:  # a read-only folder is scanned each time
-                index = self._lines(self._survey({}), {})
+                index = IndexContent.of_folders(self._survey({}).entries, {})
             folder = self._look_up(index, digest)
         return folder, index
 
@@ -172,9 +166,9 @@ class FolderIndex:
         if found is not None:
             refuse_newer_parameters(found)
             return found
-        self._refuse_damaged(before if now is before else before + now, configuration.fingerprint)
+        self._refuse_damaged([before] if now is before else [before, now], configuration.fingerprint)
         with self._locked():
-            index = self._read_index()
+            index = self._read_index(now)
             current = self._is_current(index)
             if not current:
                 index = self._reconcile()
@@ -184,11 +178,11 @@ class FolderIndex:
                 return found
             folder = self._make(configuration, index)
             try:
-                line = _index_line(configuration.fingerprint, folder.name)
+                line = index_line(configuration.fingerprint, folder.name)
                 with self._index.open("ab") as file:
                     file.write(line)
                 if current:
-                    self._stamp(zlib.crc32(line, zlib.crc32(memoryview(index)[_STAMP_LENGTH:])))
+                    self._stamp(zlib.crc32(line, index.checksum))
             except OSError as cause:
                 raise storage_error("write", self._index, cause) from cause
             return folder
@@ -223,9 +217,9 @@ class FolderIndex:
         """Add a line, and note that the index may be behind: what it has not is searched for."""
         try:
             with self._index.open("r+b" if self._index.exists() else "xb") as file:
-                file.write(_STAMP.format(0, 0).encode())
+                file.write(STALE_STAMP)
                 file.seek(0, os.SEEK_END)
-                file.write(_index_line(digest, name))
+                file.write(index_line(digest, name))
         except OSError as cause:
             raise storage_error("write", self._index, cause) from cause
 
@@ -241,7 +235,7 @@ class FolderIndex:
     def all(self) -> list[tuple[str, Path]]:
         """Every folder with its fingerprint, by name; a fingerprint may have copies."""
         return sorted(
-            ((of[0], self.folder / name) for name, of in self._entries(self._current_index()).items()),
+            ((of[0], self.folder / name) for name, of in self._current_index().entries().items()),
             key=lambda entry: entry[1].name,
         )
 
@@ -253,14 +247,14 @@ class FolderIndex:
         others = {folder for folder in self._all_with(self._current_index(), digest) if folder != first}
         return [first, *sorted(others)]
 
-    def _current_index(self) -> bytes:
+    def _current_index(self) -> IndexContent:
         index = self._read_index()
         if not self._is_current(index):
             try:
                 with self._locked():
                     index = self._reconcile()
             except StorageError:
-                index = self._lines(self._survey({}), {})
+                index = IndexContent.of_folders(self._survey({}).entries, {})
         return index
 
     # The index
@@ -273,42 +267,38 @@ class FolderIndex:
             raise storage_error("create the folder", self._own, cause) from cause
         return file_lock(self._lock)
 
-    def _read_index(self) -> bytes:
+    def _read_index(self, known: IndexContent | None = None) -> IndexContent:
+        """The index as it is now.
+
+        Args:
+            known: what was read before, which is returned where the file is still the same.
+        """
         try:
-            return self._index.read_bytes()
+            with FileIO(self._index) as file:
+                return IndexContent.read(file, known)
         except FileNotFoundError:
-            return b""
+            return IndexContent()
         except OSError as cause:
             raise storage_error("read", self._index, cause) from cause
 
-    def _is_current(self, index: bytes) -> bool:
+    def _is_current(self, index: IndexContent) -> bool:
         try:
             changed = self.folder.stat().st_mtime_ns
         except FileNotFoundError:
             return True  # with nothing in it
-        checksum = zlib.crc32(memoryview(index)[_STAMP_LENGTH:])
-        if not index.startswith(_STAMP.format(changed, checksum).encode()):
-            return False
-        return all(_folder_changed_at(self.folder / name) == at for name, at in _index_groups(index))
+        return index.is_stamped(changed) and all(
+            _folder_changed_at(self.folder / name) == at for name, at in index.groups()
+        )
 
-    def _look_up(self, index: bytes, digest: str) -> Path | None:
+    def _look_up(self, index: IndexContent, digest: str) -> Path | None:
         return next(self._all_with(index, digest), None)
 
-    def _all_with(self, index: bytes, digest: str) -> Iterator[Path]:
+    def _all_with(self, index: IndexContent, digest: str) -> Iterator[Path]:
         """The folders that the index has for a fingerprint, and that still have it."""
-        return (one for one in self._indexed_with(index, digest) if stated_fingerprint(one) == digest)
+        folders = (self.folder / name for name in index.names_with(digest))
+        return (one for one in folders if stated_fingerprint(one) == digest)
 
-    def _indexed_with(self, index: bytes, digest: str) -> Iterator[Path]:
-        """The folders that the index has for a fingerprint, whatever is there now."""
-        at = index.find(f"\n{digest}\t".encode())
-        while at >= 0:
-            start = at + len(digest) + 2
-            name = _folder_name(index[start : index.find(b"\n", start)])
-            if name is not None:
-                yield self.folder / name
-            at = index.find(f"\n{digest}\t".encode(), start)
-
-    def _refuse_damaged(self, index: bytes, digest: str) -> None:
+    def _refuse_damaged(self, indexes: Iterable[IndexContent], digest: str) -> None:
         """Refuse to begin a configuration anew whose folder is there with another fingerprint than it had.
 
         Of a file that says nothing any more, or has one of another version, only an error is logged.
@@ -316,7 +306,8 @@ class FolderIndex:
         Raises:
             CorruptFile: the file's fingerprint is not that of its parameters.
         """
-        for folder in dict.fromkeys(self._indexed_with(index, digest)):
+        names = dict.fromkeys(name for index in indexes for name in index.names_with(digest))
+        for folder in (self.folder / name for name in names):
             if not is_configuration_folder(folder):
                 continue
             stated = stated_fingerprint(folder)
@@ -332,27 +323,6 @@ class FolderIndex:
                 if stated is not None:
                     raise
                 log.error("%s", error)  # noqa: TRY400
-
-    @staticmethod
-    def _entries(index: bytes) -> dict[str, tuple[str, ...]]:
-        rows = (line.partition(b"\t") for line in index[_STAMP_LENGTH:].splitlines())
-        found: dict[str, tuple[str, ...]] = {}
-        for digest, _, text in rows:
-            if not digest.startswith(b"@") and (name := _folder_name(text)) is not None:
-                found[name] = (*found.get(name, ()), digest.decode(errors="replace"))
-        return found
-
-    @staticmethod
-    def _lines(found: _Survey, groups: Mapping[str, int]) -> bytes:
-        """The index without its stamp.
-
-        Args:
-            found: what is in the folder.
-            groups: when each of the folders that hold configurations was changed last.
-        """
-        lines = [_index_line(f"@{changed}", name) for name, changed in groups.items()]
-        lines += [_index_line(digest, name) for name, of in found.entries.items() for digest in of]
-        return _STAMP.format(0, 0).encode() + b"".join(lines)
 
     def _survey(self, known: dict[str, tuple[str, ...]]) -> _Survey:
         """The folders that are there; known ones are not opened."""
@@ -393,36 +363,36 @@ class FolderIndex:
             return False
         return False
 
-    def _reconcile(self) -> bytes:
+    def _reconcile(self) -> IndexContent:
         """Bring the index up to date with the folders; the lock is held."""
         known = {
             name: tuple(dict.fromkeys(digest for digest in of if self._is_of_folder(name, digest)))
-            for name, of in self._entries(self._read_index()).items()
+            for name, of in self._read_index().entries().items()
         }
         found = self._survey(known)
         try:
             groups = {name: _mark_folder(self.folder / name) for name in found.groups}
         except OSError:  # somebody else's folder: it is looked through each time
             groups, found.is_complete = {}, False
-        lines = self._lines(found, groups)
-        write_atomically(self._index, lines)
+        index = IndexContent.of_folders(found.entries, groups)
+        write_atomically(self._index, index.data)
         # A configuration that cannot be read may be repaired at any time, so it is searched for each time.
         if found.is_complete:
-            self._stamp(zlib.crc32(memoryview(lines)[_STAMP_LENGTH:]))
+            self._stamp(index.checksum)
         return self._read_index()
 
     def _stamp(self, checksum: int) -> None:
         """Note that the folder is as legm left it, with the checksum of the lines."""
         moment = _mark_folder(self.folder)
         with self._index.open("r+b") as file:
-            file.write(_STAMP.format(moment, checksum).encode())
+            file.write(index_stamp(moment, checksum))
 
-    def _make(self, configuration: Configuration, index: bytes) -> Path:
+    def _make(self, configuration: Configuration, index: IndexContent) -> Path:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
         try:
             temporary.mkdir()
             write_atomically(temporary / PARAMETERS_FILE, parameters_yaml(configuration))
-            k = self._next_number(configuration.name, index)
+            k = index.next_number(configuration.name)
             while True:
                 folder = self.folder / numbered_name(configuration.name, k)
                 if not folder.exists():
@@ -435,25 +405,6 @@ class FolderIndex:
             ) from cause
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-
-    @staticmethod
-    def _next_number(name: str, index: bytes) -> int:
-        start = _index_line("", f"{name}_")[:-2]
-        at = index.rfind(start)
-        while at >= 0:
-            end = index[at + len(start) : index.find(b'"', at + len(start))]
-            if end.isdigit():
-                return int(end) + 1
-            at = index.rfind(start, 0, at)
-        return 0
-
-
-def _index_groups(index: bytes) -> Iterator[tuple[str, int]]:
-    """The folders that hold configurations, the index's first lines, and when each was changed (ns)."""
-    at = _STAMP_LENGTH
-    while line := _GROUP.match(index, at):
-        yield json.loads(line[2]), int(line[1])
-        at = line.end()
 
 
 def _folder_changed_at(folder: Path) -> int | None:
@@ -470,22 +421,6 @@ def _mark_folder(folder: Path) -> int:
     moment = status.st_mtime_ns // 1_000_000_000 * 1_000_000_000 + secrets.randbelow(1_000_000_000)
     os.utime(folder, ns=(status.st_atime_ns, moment))
     return folder.stat().st_mtime_ns  # as the file system keeps it
-
-
-def _index_line(digest: str, name: str) -> bytes:
-    return f"{digest}\t{json.dumps(name)}\n".encode()
-
-
-def _folder_name(text: bytes) -> str | None:
-    """The name in a line of the index; None where the line is damaged."""
-    try:
-        name = json.loads(text)
-    except ValueError:
-        return None
-    is_below = isinstance(name, str) and all(
-        part == Path(part).name and part not in ("", "..") for part in name.split("/")
-    )
-    return name if is_below else None
 
 
 def _is_index_of_other_version(stated: str, digest: str) -> bool:

@@ -124,6 +124,27 @@ def test_a_renamed_folder_is_found_again(tmp_path):
     assert len(list(configuration_folders(tmp_path))) == 2
 
 
+def test_a_handler_finds_the_folder_of_its_next_run_wherever_it_is_by_then(tmp_path):
+    made = handler(tmp_path).start()
+    folder, other = made.configuration_folder, run(tmp_path, 5.0, lr=0.5)
+    made.set_metric("loss", 1.0)
+    made.log()
+    folder = folder.rename(folder.with_name("moved"))
+    made.reset()
+    assert made.configuration_folder == folder
+    made.set_metric("loss", 2.0)
+    made.log()
+    other.rename(folder.with_name("aside"))
+    folder = folder.rename(other)
+    folder.with_name("aside").rename(folder.with_name("moved"))  # another configuration's
+    made.reset()
+    assert made.configuration_folder == folder
+    shutil.rmtree(folder)
+    made.set_metric("loss", 3.0)
+    made.log()
+    assert handler(tmp_path).aggregate_results()["best_loss"]["mean"] == 3.0
+
+
 def test_two_folders_that_changed_names_are_distinguished(tmp_path):
     one, other = run(tmp_path, 1.0), run(tmp_path, 5.0, lr=0.5)
     one.rename(one.with_name("x"))
