@@ -34,7 +34,7 @@ class PlannedChange:
     Args:
         folder: its folder's name now.
         becomes: by the fingerprint of each configuration that its runs are of afterwards, how many.
-        names: by fingerprint, the folder's name afterwards, or what distinguishes a new one.
+        names: by fingerprint, the folder's name afterwards.
         differences: by fingerprint, in which parameters it differs from the old one.
         staying: how many runs stay what they are: those that are running, or not selected.
     """
@@ -205,7 +205,10 @@ class _Planner:
                 self._plan.labels[digest] = now.name
                 yield Step(ADOPT, source, now.relative_to(self._root).as_posix(), before, after, runs)
             else:
-                names[digest] = self._names.get(digest) or after.name or digest
+                names[digest] = (
+                    self._names.get(digest) or self._plan.labels.get(digest) or self._free_name(after)
+                )
+                self._plan.labels.setdefault(digest, names[digest])
                 self._taken[digest] += 1
                 yield Step(MOVE, source, "", before, after, runs)
         if staying:
@@ -240,12 +243,16 @@ class _Planner:
         if not is_own and folder.name not in self._used:
             self._used.add(folder.name)
             return self._target / folder.name
-        k = self._next.get(after.name, 0)
-        while numbered_name(after.name, k) in self._used:
+        return (folder.parent if is_here else self._target) / self._free_name(after)
+
+    def _free_name(self, configuration: Configuration) -> str:
+        """The name of a new folder for a configuration."""
+        k = self._next.get(configuration.name, 0)
+        while numbered_name(configuration.name, k) in self._used:
             k += 1
-        self._next[after.name] = k + 1
-        self._used.add(numbered_name(after.name, k))
-        return (folder.parent if is_here else self._target) / numbered_name(after.name, k)
+        self._next[configuration.name] = k + 1
+        self._used.add(numbered_name(configuration.name, k))
+        return numbered_name(configuration.name, k)
 
 
 def moved_runs(folder: Path, results: Iterable[RunResult]) -> dict[str, StepRun]:

@@ -118,6 +118,17 @@ def test_an_amendment_and_its_inverse_give_the_same_fingerprints(root, there, ba
     assert numbers(local_runs(root)) == before_numbers
 
 
+def test_the_plan_names_the_folders_that_parted_configurations_get(root):
+    done = amend(root / "e", compare=["seed"], name=["seed"])
+    planned = {done.plan.label(change, digest) for change in done.plan.changes for digest in change.becomes}
+    assert planned == {*folders(root)}
+    done = amend(root / "e", ignore=["seed"], where="rate=0.25")
+    amend(root / "e", compare=["seed"], where="rate=0.25", dry_run=True)
+    done = amend(root / "e", compare=["seed"])
+    planned = {done.plan.label(change, digest) for change in done.plan.changes for digest in change.becomes}
+    assert planned <= {*folders(root)}
+
+
 def test_a_parent_and_a_name(root):
     amend(root / "e", parent={"rate": {"dropout": 0.5}}, name=["dropout"], where="dropout=0.5")
     assert folders(root) == ["0.125_0", "0.25_0", "0.5,0.125_0", "0.5,0.25_0"]
