@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from legm.changes.amend import amend
     from legm.handler import ExperimentHandler
     from legm.hooks import hookimpl
+    from legm.tables import open  # noqa: A004
 
 __all__ = [
     "BackendError",
@@ -56,6 +57,7 @@ __all__ = [
     "amend",
     "from_namespace",
     "hookimpl",
+    "open",
     "parse_args_and_metadata",
     "splitify_namespace",
 ]
@@ -68,6 +70,7 @@ _HOMES = {
     "amend": "legm.changes.amend",
     "from_namespace": "legm.arguments",
     "hookimpl": "legm.hooks",
+    "open": "legm.tables",
     "parse_args_and_metadata": "legm.arguments",
     "splitify_namespace": "legm.arguments",
 }

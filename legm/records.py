@@ -593,11 +593,13 @@ class StoredRun:
         run_id: "" where even that cannot be read.
         result: None where it cannot be read.
         problem: why not; "" where it could be.
+        is_edited: whether a user wrote it by hand, so that the run's log may have other values.
     """
 
     run_id: str
     result: RunResult | None
     problem: str = ""
+    is_edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,14 +39,25 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 _MAY_IMPORT["changes"] = (*_INNER, "runlog", "util", "hooks", "delivery")
 _MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis", "console", "provenance", "system_metrics")
-_MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends")
+_MAY_IMPORT["tables"] = (*_MAY_IMPORT["analysis"], "analysis")
+_MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends", "tables")
 _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
 _MAY_IMPORT["capture"] = (*_OUTER, "importers", "backends")
 _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
 _MAY_IMPORT["compat"] = (*_OUTER, "export")
-_MAY_IMPORT["cli"] = (*_OUTER, "changes", "export", "importers", "capture", "compat", "report", "backends")
-_MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "changes", "hooks")
+_MAY_IMPORT["cli"] = (
+    *_OUTER,
+    "changes",
+    "export",
+    "importers",
+    "capture",
+    "compat",
+    "report",
+    "backends",
+    "tables",
+)
+_MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "changes", "hooks", "tables")
 _MAY_IMPORT["__main__"] = ("cli",)
 """By part, the other parts that it may import, for types too; the rings from the inside out."""
 

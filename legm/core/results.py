@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from legm.core.growing_columns import GrowingColumn
 from legm.core.record_sequences import LazyRecords
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import run_in_environment
+from legm.core.series_rows import kept_steps, layouts_in_use, located_columns
 from legm.errors import MetricError, closest
 from legm.records import (
     BestRule,
@@ -49,8 +49,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-_COMPARED = 1 << 16  # steps that are compared at once
-
 
 def result_outcome(records: Iterable[Record]) -> Outcome | None:
     """How a run ended; None where it has not, or where it was resumed since and not logged again."""
@@ -80,9 +78,6 @@ def result_records(records: Sequence[Record], status: Status) -> Sequence[Record
     return result_records_until_completion(records) if status is Status.COMPLETED else records
 
 
-_Rows: TypeAlias = "tuple[IntArray, FloatArray, FloatArray]"  # steps, times, values
-
-
 @dataclass(slots=True)
 class _SeriesColumns:
     """One series in the order in which it was set: the step, the time (if it is wanted) and the value."""
@@ -101,13 +96,13 @@ class _SeriesColumns:
 
     def pop_ordered(self) -> tuple[IntArray, FloatArray]:
         """Strictly increasing steps, with the last value of each; the columns are empty afterwards."""
-        steps, kept = _kept_steps(self._pop_steps())
+        steps, kept = kept_steps(self._pop_steps())
         values = self.values.whole()
         return steps, values if kept is None else values[kept]
 
     def pop_ordered_with_times(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """As :meth:`pop_ordered`, with the times between the steps and the values."""
-        steps, kept = _kept_steps(self._pop_steps())
+        steps, kept = kept_steps(self._pop_steps())
         times, values = self.times.whole(), self.values.whole()
         return (steps, times, values) if kept is None else (steps, times[kept], values[kept])
 
@@ -115,20 +110,6 @@ class _SeriesColumns:
         steps = self.steps[0] if len(self.steps) == 1 else np.concatenate(self.steps)
         self.steps.clear()
         return steps
-
-
-def _kept_steps(steps: IntArray) -> tuple[IntArray, IntArray | None]:
-    """Strictly increasing steps, and where they were, the last of equal ones; None where nothing changes."""
-    if all(
-        bool(np.all(steps[at + 1 : at + _COMPARED + 1] > steps[at : at + _COMPARED][: len(steps) - at - 1]))
-        for at in range(0, len(steps) - 1, _COMPARED)
-    ):
-        return steps, None
-    order = np.argsort(steps, kind="stable")
-    last = np.ones(len(steps), bool)
-    last[:-1] = np.diff(steps[order]) != 0
-    kept = order[last]
-    return steps[kept], kept
 
 
 def _result_columns(
@@ -141,10 +122,10 @@ def _result_columns(
     found: dict[Series, _SeriesColumns] = {}
     for record in without_rewound(records if isinstance(records, Sequence) else list(records)):
         if isinstance(record, Points):
-            for series in chain.from_iterable(_layouts_in_use(record)):
+            for series in chain.from_iterable(layouts_in_use(record)):
                 if split is None or series.split is split:
                     found.setdefault(series, _SeriesColumns())
-            for every, (steps, times, values) in _located_columns(record):
+            for every, (steps, times, values) in located_columns(record):
                 wanted = [(at, one) for at, one in enumerate(every) if split is None or one.split is split]
                 if not wanted:
                     continue
@@ -169,7 +150,7 @@ def _ordered_columns(
     if columns is not None:
         for series, (steps, _, values) in columns.items():
             is_dev = series.split is Split.DEV
-            ordered, kept = _kept_steps(steps) if is_dev else (steps[-1:], np.array([len(steps) - 1]))
+            ordered, kept = kept_steps(steps) if is_dev else (steps[-1:], np.array([len(steps) - 1]))
             yield series, ordered, values if kept is None else values[kept]
         return
     by_series = _result_columns(records)
@@ -179,33 +160,6 @@ def _ordered_columns(
             yield (series, *found.pop_ordered())
         else:
             yield series, np.zeros(1, np.int64), np.array([found.last[1]])
-
-
-def _layouts_in_use(points: Points) -> list[tuple[Series, ...]]:
-    if len(points.layout) and (points.layout == points.layout[0]).all():
-        return [points.layouts[int(points.layout[0])]]
-    return [points.layouts[number] for number in np.unique(points.layout).tolist()]
-
-
-def _located_columns(points: Points) -> Iterator[tuple[tuple[Series, ...], _Rows]]:
-    """The blocks of a record; a series that is in several layouts is a block, in the order of its rows."""
-    counts = Counter(chain.from_iterable(_layouts_in_use(points)))
-    repeated: dict[Series, list[tuple[IntArray, FloatArray]]] = {}
-    for every, rows, values in points.located_blocks():
-        once = [column for column, series in enumerate(every) if counts[series] == 1]
-        if len(rows) == len(points.layout):  # all of them, in this order: no copies
-            yield every, (points.steps, points.times, values)
-        elif once:
-            chosen = values if len(once) == len(every) else values[:, once]
-            yield tuple(every[at] for at in once), (points.steps[rows], points.times[rows], chosen)
-        for column, one in enumerate(every):
-            if counts[one] > 1:
-                repeated.setdefault(one, []).append((rows, values[:, column]))
-    for one, blocks in repeated.items():
-        rows = np.concatenate([where for where, _ in blocks])
-        order = np.argsort(rows)
-        values = np.concatenate([column for _, column in blocks])[order]
-        yield (one,), (points.steps[rows[order]], points.times[rows[order]], values[:, None])
 
 
 def ordered_dev_results(records: Iterable[Record]) -> Iterator[Points]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from legm.core.absent_values import has_absent_value, stored_absent_values
@@ -83,10 +83,12 @@ class RunSelection:
     Args:
         texts: as they were given.
         expressions: the tree of each.
+        values: parameters, each with the value that it has to have.
     """
 
     texts: tuple[str, ...] = ()
     expressions: tuple[Expression, ...] = ()
+    values: tuple[tuple[str, Plain], ...] = ()
 
     @classmethod
     def parse(cls, texts: Iterable[str] | str | None) -> RunSelection:
@@ -103,21 +105,36 @@ class RunSelection:
         return cls(kept, tuple(map(parse_expression, kept)))
 
     def __bool__(self) -> bool:
-        return bool(self.texts)
+        return bool(self.texts or self.values)
 
     def __str__(self) -> str:
         """The texts as one."""
-        several = len(self.expressions) > 1
-        return " and ".join(
+        several = len(self.expressions) + len(self.values) > 1
+        texts = [
             text if isinstance(one, Condition) or not several else f"({text})"
             for text, one in zip(self.texts, self.expressions, strict=True)
-        )
+        ]
+        return " and ".join([*texts, *(f"{name}={_json(value)}" for name, value in self.values)])
 
     def with_tags(self, tags: Iterable[str]) -> RunSelection:
         """The selection of which runs have tags too; of a text with commas, one of them."""
         texts = [f"tag:{','.join(map(quoted_value, one.split(',')))}" for one in tags]
         more = RunSelection.parse(texts)
-        return RunSelection((*self.texts, *more.texts), (*self.expressions, *more.expressions))
+        return replace(
+            self, texts=(*self.texts, *more.texts), expressions=(*self.expressions, *more.expressions)
+        )
+
+    def with_values(self, values: Mapping[str, Any]) -> RunSelection:
+        """The selection of those whose parameters have values too.
+
+        Args:
+            values: by parameter, its value as it was set; None and False stand for an absent one.
+
+        Raises:
+            UnstableValue: a value has no plain form.
+        """
+        plain = tuple((name, to_plain(name, value)) for name, value in values.items())
+        return replace(self, values=(*self.values, *plain))
 
     @property
     def repeated_names(self) -> list[str]:
@@ -146,6 +163,7 @@ class RunSelection:
             _bound(tree, _Binder(known, text, is_one=isinstance(tree, Condition)))
             for text, tree in zip(self.texts, self.expressions, strict=True)
         ]
+        predicates += [_Binder(known, str(self), is_one=True).equality(*one) for one in self.values]
         return BoundSelection(str(self), _all_of(predicates))
 
 
@@ -289,6 +307,26 @@ class _Binder:
         meets = self._value_predicate(chosen)
         holds = self._values_of(chosen.name, lambda value: value is not _MISSING and meets(value))
         return _none_of(holds) if chosen.operator == "!=" else holds
+
+    def equality(self, name: str, value: Plain) -> _Predicate:
+        """Whether a candidate's parameter has a value.
+
+        Raises:
+            ParameterError: no configuration has the parameter, or none this value of it.
+        """
+        known = self._known
+        if name not in known.active | known.of_runs:
+            raise self._unknown_parameter(Condition(name, "=", _shown(value)))
+        wanted, is_absent = canonical_text(value), value is None or value is False
+        values = {canonical_text(one): one for one in known.values(name)}
+        if not is_absent and wanted not in values and name not in known.of_runs:
+            raise ParameterError(
+                f"no configuration has {name}={_json(value)}; "
+                f"{closest(str(value), sorted(map(str, values.values())))}"
+            )
+        return self._values_of(
+            name, lambda found: is_absent if found is _MISSING else canonical_text(found) == wanted
+        )
 
     def _error(self, condition: Condition, problem: str) -> ParameterError:
         """An error; with a caret, unless the condition is all that was given."""

@@ -28,6 +28,7 @@ def test_the_public_modules_are_these() -> None:
     assert set(PUBLIC) == {
         *("legm", "legm.errors", "legm.hooks", "legm.records", "legm.testing", "legm.backends.portable"),
         *("legm.capture", "legm.compat", "legm.export", "legm.importers", "legm.plotting", "legm.report"),
+        "legm.tables",
     }
 
 

@@ -142,7 +142,7 @@ def read_stored_runs(
             except LegmError as error:
                 yield StoredRun(run_id, None, str(error))
             else:
-                yield StoredRun(run_id, result)
+                yield StoredRun(run_id, result, is_edited=entry.trailer is None)
 
     return read_folder_runs()
 

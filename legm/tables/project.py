@@ -1,0 +1,228 @@
+"""A root directory opened for reading: its experiments, configurations, runs and values as tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from legm.analysis.selected_runs import SelectedRuns
+from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.errors import LegmError
+from legm.records import Configuration, RunCounts, RunResult
+from legm.tables.history_table import RunSeries, history_table
+from legm.tables.run_tables import configuration_table, experiment_table, run_table
+from legm.tables.series_reading import SeriesReader
+from legm.tables.sources import RunSource, StoredConfiguration, StoredResult, run_source
+from legm.tables.table import Table
+from legm.util.progress import show_progress
+
+__all__ = ["Project", "open"]
+
+Where = str | Sequence[str] | None
+
+
+def open(root: str | os.PathLike[str], backend: object = "local", **options: Any) -> Project:  # noqa: A001
+    """Open the runs of a root directory for reading them as tables.
+
+    Args:
+        root: the root directory, or with the local backend also an experiment's or a configuration's folder.
+        backend: the backend that stores the runs: a name, a class or an instance.
+        **options: the backend's own, such as ``tracking_uri``.
+
+    Returns:
+        the project.
+
+    Raises:
+        BackendError: the backend is unknown or does not fit.
+        StorageError: there is no such folder.
+    """
+    return Project(root, backend, options)
+
+
+class Project:
+    """The runs of a root directory, read anew with each table; see :func:`legm.open`.
+
+    Runs whose process died are finalized first, as by every command. Runs that are still running are in every
+    table, with what they have set so far. What is damaged is logged and left out.
+
+    Every method that selects takes ``where``, one or several conditions as ``--where`` has them
+    (``"lr<0.01 and not tag:broken"``, ``"status:failed"``), and parameters by name with the value that they
+    have to have (``optimizer="adam"``). All must hold. If nothing is selected, the table has no rows.
+
+    Args:
+        root: the root directory.
+        backend: the backend that stores the runs.
+        options: the backend's own.
+
+    Raises:
+        BackendError: the backend is unknown or does not fit.
+        StorageError: there is no such folder.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        backend: object = "local",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self._backend = backend
+        self._source: RunSource = run_source(self.root, backend, options or {})
+
+    def experiments(self) -> Table:
+        """The experiments, each with its numbers of configurations and runs.
+
+        Returns:
+            a row for each experiment.
+
+        Raises:
+            NotSupported: the backend does not list its experiments.
+            LegmError: the backend could not be read.
+        """
+        counts: dict[str, list[RunCounts]] = {name: [] for name in self._source.experiments()}
+        for name, every in counts.items():
+            every += [one for _, one in self._source.counts(name)]
+        return experiment_table(sorted(counts), counts)
+
+    def configurations(
+        self, experiment: str | None = None, *, where: Where = None, **parameters: Any
+    ) -> Table:
+        """The configurations with their parameters, and the metrics over their completed runs.
+
+        Metrics have three columns: ``best_loss_n``, ``best_loss_mean`` and ``best_loss_std``. What they are
+        about says how the values were chosen, and which are better, and why. Metrics named ``time`` and
+        ``time_per_sample`` are not among them, since they are averaged over all their values.
+
+        Args:
+            experiment: only of this experiment; None for all.
+            where: which configurations and runs; only selected runs are counted and averaged.
+            **parameters: values that parameters have to have.
+
+        Returns:
+            a row for each configuration and description.
+
+        Raises:
+            ParameterError: no configuration has one of the parameters or values.
+            LegmError: the backend could not be read.
+        """
+        counted = self._source.counts(experiment)
+        selection = _selection(where, parameters)
+        if not selection:
+            return configuration_table(counted)
+        stored = {one.configuration.fingerprint: one for one, _ in counted}
+
+        def read(configuration: Configuration, description: str, _: object) -> Iterator[RunResult]:
+            for one in self._source.results(stored[configuration.fingerprint]):
+                if one.result.run.description == description:
+                    yield one.result
+
+        selected = SelectedRuns.of(selection, (one.configuration for one, _ in counted), read)
+        kept = selected.counts_if_any([counts for _, counts in counted])
+        return configuration_table([(stored[one.configuration.fingerprint], one) for one in kept])
+
+    def runs(self, experiment: str | None = None, *, where: Where = None, **parameters: Any) -> Table:
+        """The runs with their parameters, best and test values.
+
+        A parameter ``lr`` is the column ``param.lr``, the best value of a metric ``loss`` is ``best_loss``, a
+        test value ``test_accuracy``. Indexed metrics, with a value for each example, are in the history only.
+
+        Args:
+            experiment: only of this experiment; None for all.
+            where: which runs.
+            **parameters: values that parameters have to have.
+
+        Returns:
+            a row for each run, in the order of their configurations and starts.
+
+        Raises:
+            ParameterError: no configuration has one of the parameters or values.
+            LegmError: the backend could not be read.
+        """
+        found = self._selected(experiment, where, parameters)
+        return run_table((run.result, of.label) for of, runs in found for run in runs)
+
+    def history(
+        self,
+        metrics: str | Iterable[str] | None = None,
+        experiment: str | None = None,
+        *,
+        x: str = "step",
+        where: Where = None,
+        **parameters: Any,
+    ) -> Table:
+        """The values of metrics over steps, and the test values.
+
+        A series has one row a step, with the last value that was set at it, as everywhere in legm; values
+        that were rewound are not there. A test metric has one row without a step.
+
+        Args:
+            metrics: the names of the metrics; None for all.
+            experiment: only of this experiment; None for all.
+            x: the horizontal axis. "step" is a column already; for another one there is a column ``x``: with
+                "time" it is the seconds since the run began, with a dev metric (``x="epoch"``) the value of
+                that metric at the same step of the run, or its last one before. It is missing (NaN) before
+                the first one, and for test values.
+            where: which runs.
+            **parameters: values that parameters have to have.
+
+        Returns:
+            a row for each value.
+
+        Raises:
+            MetricError: no run has one of the metrics.
+            ParameterError: no configuration has one of the parameters or values.
+            LegmError: the backend could not be read.
+        """
+        names = frozenset([metrics] if isinstance(metrics, str) else metrics) if metrics is not None else None
+        reader = SeriesReader(self._source, names, x)
+        series: list[RunSeries] = []
+        has_runs = False
+        for of, runs in self._selected(experiment, where, parameters):
+            has_runs = has_runs or bool(runs)
+            series += reader.read(of, runs)
+        if has_runs:
+            reader.require_metrics()
+        return history_table(series, x)
+
+    def _selected(
+        self, experiment: str | None, where: Where, parameters: Mapping[str, Any]
+    ) -> Iterator[tuple[StoredConfiguration, list[StoredResult]]]:
+        """The selected runs of each configuration, by their starts; those in copies of a folder once."""
+        stored = self._source.configurations(experiment)
+        selection = _selection(where, parameters)
+        bound = selection.bound(one.configuration for one in stored) if selection else None
+        if bound is not None:
+            stored = [one for one in stored if bound.decides(Candidate(one.configuration)) is not False]
+        seen: set[str] = set()
+        for one in show_progress(stored, "reading runs", lambda: len(stored)):
+            runs = [
+                run
+                for run in self._source.results(one)
+                if run.result.run.run_id not in seen and _has(bound, run.result)
+            ]
+            seen.update(run.result.run.run_id for run in runs)
+            yield one, sorted(runs, key=lambda run: run.result.run.run_id)
+
+    def __repr__(self) -> str:
+        name = self._backend if isinstance(self._backend, str) else type(self._backend).__name__
+        return f"<Project {str(self.root)!r} in the backend {name!r}>"
+
+    def _repr_html_(self) -> str:
+        from legm.tables.html import table_html
+
+        try:
+            return table_html(self.experiments(), repr(self)[1:-1])
+        except LegmError as error:
+            from html import escape
+
+            return f"<p>{escape(repr(self))}: {escape(str(error))}</p>"
+
+
+def _selection(where: Where, parameters: Mapping[str, Any]) -> RunSelection:
+    return RunSelection.parse(where).with_values(parameters)
+
+
+def _has(bound: BoundSelection | None, result: RunResult) -> bool:
+    return bound is None or bound.has_run(result)

@@ -1,0 +1,290 @@
+"""Where the rows of tables come from: configurations and runs, in folders or in any other backend."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from legm.delivery.client import BackendClient, connect_client
+from legm.delivery.reading import FolderAccess, open_folder_access, read_counts, read_runs
+from legm.errors import LegmError, StorageError, closest
+from legm.hooks import Capability
+from legm.records import Configuration, ConfigurationStatus, RunCounts, RunResult, StoredRun
+from legm.runlog.configuration_folders import (
+    configuration_paths,
+    experiment_paths,
+    is_configuration_folder,
+)
+from legm.runlog.log_folder import (
+    LogFolder,
+    read_result_from_log,
+    results_only_in_logs,
+    results_resumed_in_logs,
+)
+from legm.runlog.marks_files import runs_with_marks
+
+__all__ = ["RunSource", "StoredConfiguration", "StoredResult", "run_source"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConfiguration:
+    """A configuration in a store.
+
+    Args:
+        configuration: the configuration.
+        label: the name of its folder, or without one its own.
+        folder: its folder, or that of its run logs; None without one.
+        experiment: the experiment as the store finds it, which a user may have renamed.
+    """
+
+    configuration: Configuration
+    label: str
+    folder: Path | None
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A run in a store.
+
+    Args:
+        result: its result, without series.
+        log: its run log; None where there is none, or where the store has what counts.
+    """
+
+    result: RunResult
+    log: Path | None
+
+
+class RunSource(Protocol):
+    """A store whose runs become tables. What is damaged in it is logged, and left out."""
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments, sorted."""
+
+    def configurations(self, experiment: str | None) -> list[StoredConfiguration]:
+        """The configurations of an experiment, or of all."""
+
+    def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
+        """The runs of each configuration, counted by description."""
+
+    def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
+        """The runs of a configuration, whatever their status."""
+
+    def series(
+        self, configuration: StoredConfiguration, metrics: frozenset[str] | None
+    ) -> Iterator[RunResult]:
+        """The runs of a configuration as the store has them, with the series of dev metrics; None for all."""
+
+
+def run_source(root: Path, backend: object, options: Mapping[str, Any]) -> RunSource:
+    """The store of a root directory.
+
+    Args:
+        root: the root directory; with folders that are read by their paths, also an experiment or a
+            configuration in it.
+        backend: a name, a class or an instance.
+        options: the backend's own.
+
+    Raises:
+        BackendError: the backend is unknown or does not fit.
+        StorageError: there is no such folder.
+    """
+    access = open_folder_access(backend, options)
+    if access is None:
+        return BackendRunSource(connect_client(root, backend, options, read_only=True))
+    if not root.is_dir():
+        raise StorageError(f"there is no folder {root}")
+    return FolderRunSource(access, root)
+
+
+class FolderRunSource:
+    """The runs in the folders of configurations.
+
+    Args:
+        access: reads the folders.
+        root: a root directory, an experiment or a configuration.
+    """
+
+    def __init__(self, access: FolderAccess, root: Path) -> None:
+        self._access = access
+        self._root = root
+        self._reported: set[str] = set()
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments, sorted."""
+        return sorted({one.experiment for one in self.configurations(None)})
+
+    def configurations(self, experiment: str | None) -> list[StoredConfiguration]:
+        """The configurations of an experiment, or of all."""
+        return [
+            one
+            for statuses in self._statuses(experiment)
+            for status in statuses
+            if (one := self._stored(status)) is not None
+        ]
+
+    def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
+        """The runs of each configuration, counted by description; those in copies of a folder once."""
+        found = []
+        for statuses in self._statuses(experiment):
+            stored = {one.folder: self._stored(one) for one in statuses}
+            for status in statuses:
+                self._report(status.problem)
+            found += [
+                (known, count)
+                for count in self._access.count_once(statuses)
+                if count.folder is not None and (known := stored.get(count.folder)) is not None
+            ]
+        return found
+
+    def _statuses(self, experiment: str | None) -> Iterator[list[ConfigurationStatus]]:
+        """The configurations of each experiment."""
+        if is_configuration_folder(self._root):
+            every = iter([[self._access.read_status(self._root)]])
+        elif next(iter(configuration_paths(self._root)), None) is not None:
+            every = iter([self._access.read_statuses(self._root)])
+        else:
+            every = (self._access.read_statuses(self._root / path) for path in experiment_paths(self._root))
+        if experiment is None:
+            yield from every
+            return
+        known: list[str] = []
+        for statuses in every:
+            names = {one.configuration.experiment for one in statuses if one.configuration is not None}
+            names |= {Path(one.folder).parent.name for one in statuses}
+            if experiment in names:
+                known = []
+                yield statuses
+                return
+            known += sorted(names)
+        raise StorageError(f"{self._root} has no experiment {experiment!r}; {closest(experiment, known)}")
+
+    def _stored(self, status: ConfigurationStatus) -> StoredConfiguration | None:
+        configuration = status.configuration
+        if configuration is not None and status.is_shortened:
+            try:
+                configuration = self._access.read_configuration(Path(status.folder))
+            except LegmError as error:
+                self._report(error)
+                return None
+        if configuration is None:
+            self._report(status.problem)
+            return None
+        return StoredConfiguration(configuration, status.label, Path(status.folder), configuration.experiment)
+
+    def _report(self, problem: object) -> None:
+        if problem is not None and str(problem) not in self._reported:
+            self._reported.add(str(problem))
+            log.error("%s", problem)
+
+    def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
+        """The runs of a configuration, whatever their status; damage of one hides no other."""
+        folder = configuration.folder
+        assert folder is not None  # noqa: S101
+        of, logs = configuration.configuration, LogFolder.of(folder)
+        try:
+            stored = list(self._access.read_completed_runs(folder, of, series=False))
+        except LegmError as error:
+            self._report(error)
+            stored = []
+        known = {one.run_id: one for one in stored}
+        resumed = {one.run.run_id: one for one in results_resumed_in_logs(logs, known)}
+        complete = [one for one in map(self._intact, stored, itertools.repeat(logs)) if one is not None]
+        found = [one for one in complete if one.run.run_id not in resumed]
+        found += [*resumed.values(), *results_only_in_logs(logs, known, of, [])]
+        for result in runs_with_marks(found, logs):
+            own = known.get(result.run.run_id)
+            is_edited = own is not None and own.is_edited
+            yield StoredResult(result, None if is_edited else logs.find(result.run.run_id))
+
+    def _intact(self, one: StoredRun, logs: LogFolder) -> RunResult | None:
+        """A completed run; where it is damaged, as its log has it."""
+        if one.result is not None:
+            return one.result
+        self._report(one.problem)
+        path = logs.find(one.run_id) if one.run_id else None
+        return None if path is None else read_result_from_log(path, live=False)
+
+    def series(
+        self, configuration: StoredConfiguration, metrics: frozenset[str] | None
+    ) -> Iterator[RunResult]:
+        """The completed runs of a configuration with their series."""
+        del metrics  # all are read
+        assert configuration.folder is not None  # noqa: S101
+        for one in self._access.read_completed_runs(configuration.folder, configuration.configuration):
+            if one.result is not None:
+                yield one.result
+            else:
+                self._report(one.problem)
+
+
+class BackendRunSource:
+    """The runs of any backend.
+
+    Args:
+        client: of the backend.
+    """
+
+    def __init__(self, client: BackendClient) -> None:
+        self._client = client
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments, sorted.
+
+        Raises:
+            NotSupported: the backend does not list them.
+        """
+        return self._client.experiments()
+
+    def configurations(self, experiment: str | None) -> list[StoredConfiguration]:
+        """The configurations of an experiment, or of all."""
+        return [
+            self._stored(one, name)
+            for name in self._wanted(experiment)
+            for one in self._client.configurations(name)
+        ]
+
+    def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
+        """The runs of each configuration, counted by description."""
+        return [
+            (self._stored(one.configuration, name), one)
+            for name in self._wanted(experiment)
+            for one in read_counts(self._client, name)
+        ]
+
+    def _wanted(self, experiment: str | None) -> Sequence[str]:
+        if experiment is None:
+            return self._client.experiments()
+        if self._client.supports(Capability.EXPERIMENTS):
+            known = self._client.experiments()
+            if experiment not in known:
+                raise StorageError(
+                    f"the backend {self._client.name!r} has no experiment {experiment!r}; "
+                    f"{closest(experiment, known)}"
+                )
+        return [experiment]
+
+    def _stored(self, configuration: Configuration, experiment: str) -> StoredConfiguration:
+        folder = self._client.folder(configuration)
+        has_name = folder is not None and self._client.supports(Capability.FOLDERS)
+        label = folder.name if folder is not None and has_name else configuration.name
+        return StoredConfiguration(configuration, label, folder, experiment)
+
+    def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
+        """The runs of a configuration, whatever their status."""
+        logs = None if configuration.folder is None else LogFolder.of(configuration.folder)
+        for result in read_runs(self._client, configuration.configuration):
+            yield StoredResult(result, None if logs is None else logs.find(result.run.run_id))
+
+    def series(
+        self, configuration: StoredConfiguration, metrics: frozenset[str] | None
+    ) -> Iterator[RunResult]:
+        """The runs of a configuration with their series."""
+        return read_runs(self._client, configuration.configuration, None, metrics)
