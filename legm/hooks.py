@@ -146,6 +146,20 @@ class FolderReader(Protocol):
             CorruptFile: its parameters were edited or damaged.
         """
 
+    def read_configurations(self, experiment: Path) -> Iterator[tuple[str, Configuration]]:
+        """Read the configurations in an experiment's folder, one at a time.
+
+        Args:
+            experiment: the experiment's folder.
+
+        Returns:
+            the path of each configuration's folder below the experiment's, and the configuration; by name.
+
+        Raises:
+            StorageError: the folder cannot be read.
+            CorruptFile: the parameters of one were edited or damaged.
+        """
+
     def backend_of(self, folder: Path) -> tuple[Path, Backend]:
         """Connect a backend to a configuration's folder, wherever it was moved.
 
@@ -206,12 +220,18 @@ class FolderReader(Protocol):
             StorageError: the folder cannot be read.
         """
 
-    def read_runs(self, folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+    def read_runs(
+        self,
+        folder: Path,
+        histories: frozenset[str] = frozenset(),
+        configuration: Configuration | None = None,
+    ) -> Iterator[RunResult]:
         """Read the runs in a configuration's folder.
 
         Args:
             folder: the configuration's folder.
             histories: the dev metrics whose series are read.
+            configuration: the one in the folder, where the caller has read it before.
 
         Returns:
             the runs, whatever their status.

@@ -18,7 +18,6 @@ from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError
 from legm.records import Configuration, Plain
-from legm.runlog.configuration_folders import configuration_paths
 from legm.runlog.file_names import OWN_FOLDER
 
 __all__ = ["Amended", "amend", "amend_experiment", "continue_changes", "finish_pending"]
@@ -159,7 +158,7 @@ def amend_experiment(
     changes = replace(changes, absent=absent)
 
     def configurations() -> Iterator[Configuration]:
-        return (folders.read_configuration(experiment / path) for path in configuration_paths(experiment))
+        return (one for _, one in folders.read_configurations(experiment))
 
     only = selection if isinstance(selection, BoundSelection) else None
     if isinstance(selection, RunSelection) and selection:

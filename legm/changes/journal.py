@@ -30,6 +30,7 @@ __all__ = ["ADOPT", "FOLDER", "MOVE", "Journal", "Step", "StepRun", "locked_root
 
 SCHEMA = 1
 ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ class JournalDraft:
 
 
 def _line(content: object) -> str:
-    return json.dumps(content, separators=(",", ":")) + "\n"
+    return _ENCODER.encode(content) + "\n"
 
 
 def _step(content: dict[str, Any]) -> Step:

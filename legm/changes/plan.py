@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,8 +110,7 @@ def plan_amendment(
         LegmError: a folder is damaged, or cannot be read.
     """
     planner = _Planner(root, experiment, changes, folders, changer, plan)
-    for path in configuration_paths(experiment):
-        configuration = folders.read_configuration(experiment / path)
+    for path, configuration in folders.read_configurations(experiment):
         if only is None or only.decides(Candidate(configuration)) is not False:
             yield from planner.steps(experiment / path, configuration, only)
         else:
@@ -139,9 +137,11 @@ class _Planner:
             self._target = changer.experiment_path(root, changes.experiment)
         self._names: dict[str, str] = {}
         paths = list(configuration_paths(self._target)) if self._target.is_dir() else []
+        self._taken = Counter[str]()
         for path in paths:
-            self._names.setdefault(changer.stated(self._target / path) or "", path)
-        self._taken = Counter(changer.stated(self._target / path) or "" for path in paths)
+            stated = changer.stated(self._target / path) or ""
+            self._names.setdefault(stated, path)
+            self._taken[stated] += 1
         self._used = {*paths}
         self._next: dict[str, int] = {}
 
@@ -155,7 +155,7 @@ class _Planner:
         self, folder: Path, configuration: Configuration, only: BoundSelection | None
     ) -> Iterator[Step]:
         """What becomes of the selected runs of one configuration."""
-        results = list(self._folders.read_runs(folder))
+        results = list(self._folders.read_runs(folder, configuration=configuration))
         selected = [one for one in results if only is None or only.has_run(one)]
         running = [one.run.run_id for one in selected if one.status is Status.RUNNING]
         change = ConfigurationChange(configuration, self._changes)
@@ -236,7 +236,8 @@ class _Planner:
 
     def _adopted_path(self, folder: Path, before: Configuration, after: Configuration) -> Path:
         """Where a folder is once it is of another configuration: its name follows, unless a user gave it."""
-        is_own = re.fullmatch(re.escape(before.name) + r"_\d+", folder.name) is not None
+        number = folder.name.removeprefix(f"{before.name}_")
+        is_own = number != folder.name and number.isdecimal()
         is_here = before.experiment == after.experiment
         if is_here and (not is_own or before.name == after.name):
             return folder

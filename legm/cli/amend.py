@@ -98,16 +98,16 @@ def amend_command(
         name=name_,
         experiment=to,
     )
-    found = experiment_to_change(at(experiment))
+    folder = experiment_to_change(at(experiment))
     done = amend_experiment(
-        Path(found.path),
+        folder,
         changes,
-        title=f"amend {found.label}: {changes.summary()}",
+        title=f"amend {folder.name}: {changes.summary()}",
         selection=selection,
         confirm=lambda plan: confirmed_plan(plan, is_sure=is_sure, is_quiet=as_json),
         dry_run=dry_run,
     )
-    print_amended(done, Path(found.path).parent, is_dry=dry_run, as_json=as_json)
+    print_amended(done, folder.parent, is_dry=dry_run, as_json=as_json)
 
 
 def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> None:

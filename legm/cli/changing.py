@@ -9,7 +9,7 @@ from legm.errors import NotSupported, StorageError
 from legm.runlog.file_names import INDEX, OWN_FOLDER
 
 if TYPE_CHECKING:
-    from legm.cli.locations import LocatedExperiment, Location
+    from legm.cli.locations import Location
 
 __all__ = ["experiment_to_change", "root_of_changes"]
 
@@ -32,18 +32,18 @@ def root_of_changes(path: Path) -> Path:
     return path
 
 
-def experiment_to_change(location: Location) -> LocatedExperiment:
-    """The experiment at a location, in folders.
+def experiment_to_change(location: Location) -> Path:
+    """The folder of the experiment at a location.
 
     Raises:
         NotSupported: it is in a backend without folders, where nothing can be changed.
         StorageError: there is none, or there are several.
     """
-    from legm.cli.locations import experiment_at
+    from legm.cli.locations import experiment_folder_at
 
     if location.folders is None:
         raise NotSupported(
             f"the backend {location.backend!r} keeps what a run was begun with, so that nothing was changed; "
             "legm import copies its runs into folders, where they can be changed"
         )
-    return experiment_at(location)
+    return experiment_folder_at(location)

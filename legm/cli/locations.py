@@ -202,16 +202,11 @@ def experiments_at(location: Location) -> Iterator[LocatedExperiment]:
     """
     folders = location.folders
     if folders is not None:
-        path = _location_path(location.path)
-        require_location_folder(path)
-        report_interrupted_changes(path)
-        if is_configuration_folder(str(path)):
-            yield _experiment_in_folder(folders, _parent_of_location(path), [folders.read_status(path)])
-        elif _is_experiment_location(path):
-            yield _experiment_in_folder(folders, path)
-        else:
-            for name in experiment_paths(path):
-                yield _experiment_in_folder(folders, path / name)
+        for path in _paths_at_location(location.path):
+            if is_configuration_folder(str(path)):
+                yield _experiment_in_folder(folders, _parent_of_location(path), [folders.read_status(path)])
+            else:
+                yield _experiment_in_folder(folders, path)
         return
     named = _experiment_named_by_location(location)
     if named is not None:
@@ -229,17 +224,33 @@ def experiment_at(location: Location) -> LocatedExperiment:
     Raises:
         StorageError: there is none, or several.
     """
-    if location.folders is not None and is_configuration_folder(str(location.path)):
+    folders = location.folders
+    if folders is not None:
+        return _experiment_in_folder(folders, experiment_folder_at(location))
+    found = {one.path: one for one in experiments_at(location)}
+    return found[_only_path_at_location(location, [*found])]
+
+
+def experiment_folder_at(location: Location) -> Path:
+    """The folder of the experiment at a location, which is not read; otherwise as :func:`experiment_at`.
+
+    Raises:
+        StorageError: there is none, or several.
+    """
+    if is_configuration_folder(str(location.path)):
         raise StorageError(
             f"{location.path} is one configuration: name its experiment, {_parent_of_location(location.path)}"
         )
-    found = list(experiments_at(location))
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    return Path(_only_path_at_location(location, [str(one) for one in _paths_at_location(location.path)]))
+
+
+def _only_path_at_location(location: Location, paths: Sequence[str]) -> str:
+    if len(paths) == 1:
+        return paths[0]
+    if not paths:
         raise StorageError(no_experiment_at_location_text(location))
-    names = ", ".join(one.path for one in found[:10])
-    raise StorageError(f"{location.path} has {len(found)} experiments: name one of {names}")
+    names = ", ".join(paths[:10])
+    raise StorageError(f"{location.path} has {len(paths)} experiments: name one of {names}")
 
 
 def no_experiment_at_location_text(location: Location) -> str:
@@ -400,6 +411,21 @@ def _location_path(path: Path) -> Path:
 
 def _parent_of_location(path: Path) -> Path:
     return _location_path(path).parent
+
+
+def _paths_at_location(path: Path) -> Iterator[Path]:
+    """A configuration's or an experiment's folder, or the experiments in a root directory.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    path = _location_path(path)
+    require_location_folder(path)
+    report_interrupted_changes(path)
+    if is_configuration_folder(str(path)) or _is_experiment_location(path):
+        yield path
+    else:
+        yield from (path / name for name in experiment_paths(path))
 
 
 def _is_experiment_location(folder: Path) -> bool:

@@ -167,6 +167,15 @@ class FolderAccess:
         """
         return self._reader.read_configuration(folder)
 
+    def read_configurations(self, experiment: Path) -> Iterator[tuple[str, Configuration]]:
+        """The configurations in an experiment's folder, each with the path of its folder below that.
+
+        Raises:
+            StorageError: the folder cannot be read.
+            CorruptFile: the parameters of one were edited or damaged.
+        """
+        return self._reader.read_configurations(experiment)
+
     # The runs in them
 
     def read_status(self, folder: Path) -> ConfigurationStatus:
@@ -191,14 +200,24 @@ class FolderAccess:
         """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
         return self._reader.counted_once(statuses)
 
-    def read_runs(self, folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+    def read_runs(
+        self,
+        folder: Path,
+        histories: frozenset[str] = frozenset(),
+        configuration: Configuration | None = None,
+    ) -> Iterator[RunResult]:
         """The runs in a configuration's folder, with the series of these dev metrics.
+
+        Args:
+            folder: the configuration's.
+            histories: the names of the metrics.
+            configuration: the one in the folder, where it was read before.
 
         Raises:
             LegmError: a file is damaged, or cannot be read.
         """
         self._finalize_quietly(folder)
-        return runs_with_marks(self._reader.read_runs(folder, histories), LogFolder.of(folder))
+        return runs_with_marks(self._reader.read_runs(folder, histories, configuration), LogFolder.of(folder))
 
     def read_completed_runs(
         self, folder: Path, configuration: Configuration | None, *, series: bool = True

@@ -12,7 +12,14 @@ from typing import BinaryIO
 
 from legm.errors import CorruptFile, StateError, storage_error
 from legm.records import Amendment
-from legm.runlog.log_frames import AMENDMENT, FRAME_HEAD, HEADER, MAGIC, amendment_content, amendment_frame
+from legm.runlog.log_frames import (
+    AMENDMENT,
+    FRAME_HEAD,
+    HEADER,
+    amendment_content,
+    amendment_frame,
+    iterate_frame_heads,
+)
 from legm.runlog.log_writer import lock_log_descriptor
 
 __all__ = ["append_amendment", "locked_log"]
@@ -94,18 +101,19 @@ def _log_end(path: Path, file: BinaryIO) -> tuple[int, bytes | None]:
         file.seek(0)
         if file.read(len(HEADER)) != HEADER:
             raise CorruptFile(path, "byte 0", "it is not a run log", "Try `legm recover`.")
-        end, last, amended = len(HEADER), -1, None
-        while size - end >= FRAME_HEAD.size:
-            magic, length, _, kind = FRAME_HEAD.unpack(file.read(FRAME_HEAD.size))
-            if magic != MAGIC:
-                raise CorruptFile(path, f"byte {end}", "no frame starts there", "Try `legm recover`.")
-            if end + FRAME_HEAD.size + length > size:
+        end, last, amendment = len(HEADER), -1, None
+        for start, length, kind in iterate_frame_heads(file, end):
+            if kind is None:
+                raise CorruptFile(path, f"byte {start}", "no frame starts there", "Try `legm recover`.")
+            if start + FRAME_HEAD.size + length > size:
                 break
-            last, end = end, end + FRAME_HEAD.size + length
+            last, end = start, start + FRAME_HEAD.size + length
             if kind == AMENDMENT:
-                amended = file.read(length)
-            else:
-                file.seek(length, os.SEEK_CUR)
+                amendment = start + FRAME_HEAD.size, length
+        amended = None
+        if amendment is not None:
+            file.seek(amendment[0])
+            amended = file.read(amendment[1])
         if last >= 0 and not _is_frame_sound(file, last):
             end = last  # incomplete, as power failures leave it
     except OSError as cause:

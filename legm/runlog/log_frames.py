@@ -36,7 +36,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
 from legm.core.texts import counted
 from legm.errors import CorruptFile
@@ -86,6 +86,7 @@ __all__ = [
     "decode_frame_fields",
     "decode_point_frames",
     "encode_frames",
+    "iterate_frame_heads",
     "iterate_frames",
     "layout_frame",
     "lost_frame",
@@ -145,6 +146,7 @@ _NOT_UNDERSTOOD = (
     *(ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError),
     *(RecursionError, struct.error),
 )
+_HEADS_SIZE = 1 << 14  # bytes that are read at once to find where frames start: all of a short run's log
 _ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
 _TYPE_NAMES = {kind: name for name, kind in _RECORD_TYPES.items()}
 
@@ -405,6 +407,33 @@ def iterate_frames(
             continue
         yield start, view[start + 12], payload
         start += FRAME_HEAD.size + len(payload)
+
+
+def iterate_frame_heads(file: BinaryIO, start: int) -> Iterator[tuple[int, int, int | None]]:
+    """Where the frames of a log start, the lengths of their content (bytes), and their kinds.
+
+    A frame at the end may be incomplete.
+
+    Args:
+        file: the log.
+        start: the byte at which a frame starts.
+
+    Yields:
+        each frame; the last has the kind None where the bytes are damaged, and none starts.
+    """
+    file.seek(start)
+    data, at = file.read(_HEADS_SIZE), 0
+    while len(data) - at >= FRAME_HEAD.size:
+        magic, length, _, kind = FRAME_HEAD.unpack_from(data, at)
+        if magic != MAGIC:
+            yield start + at, 0, None
+            return
+        yield start + at, length, kind
+        at += FRAME_HEAD.size + length
+        if len(data) - at < FRAME_HEAD.size:
+            start += at
+            file.seek(start)
+            data, at = file.read(_HEADS_SIZE), 0
 
 
 def _lost_frame_kind(view: memoryview, start: int, end: int) -> int:

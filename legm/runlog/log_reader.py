@@ -23,6 +23,7 @@ from legm.runlog.log_frames import (
     RUN,
     FrameDecoder,
     decode_frame_fields,
+    iterate_frame_heads,
     iterate_frames,
     parse_frame,
     report_skipped_frame,
@@ -376,15 +377,13 @@ def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:
 
 def _frames_of_kind(file: BinaryIO, wanted: int) -> Iterator[bytes]:
     """The frames of a kind from here to the end of a log; the others are passed over by their lengths."""
-    while len(head := file.read(FRAME_HEAD.size)) == FRAME_HEAD.size:
-        magic, length, _, kind = FRAME_HEAD.unpack(head)
-        if magic != MAGIC:  # damage, after which only the checksums say where a frame begins
+    for start, length, kind in iterate_frame_heads(file, file.tell()):
+        if kind is None:  # damage, after which only the checksums say where a frame begins
+            file.seek(start + FRAME_HEAD.size)
             yield from _frames_of_kind_after_damage(file.read(), wanted)
-            return
-        if kind == wanted:
-            yield head + file.read(length)
-        else:
-            file.seek(length, os.SEEK_CUR)
+        elif kind == wanted:
+            file.seek(start)
+            yield file.read(FRAME_HEAD.size + length)
 
 
 def _frames_of_kind_after_damage(data: bytes, wanted: int) -> Iterator[bytes]:

@@ -13,14 +13,22 @@ from legm.backends.local.parameters_file import read_configuration
 from legm.backends.local.parameters_overview import read_configuration_overview
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
-from legm.records import ConfigurationStatus, Query, RunResult
+from legm.records import Configuration, ConfigurationStatus, Query, RunResult
 from legm.runlog.configuration_folders import configuration_paths, experiment_paths
 from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder, results_only_in_logs, results_resumed_in_logs
 
-__all__ = ["experiment_in", "experiments_in_folders", "runs_in_folders", "scan_folder_contents"]
+__all__ = [
+    "configurations_in_folder",
+    "experiment_in",
+    "experiments_in_folders",
+    "runs_in_folders",
+    "scan_folder_contents",
+]
 
 log = logging.getLogger(__name__)
+
+_MAX_KNOWN = 5_000  # texts in parameters files that are kept, so that equal ones are parsed once
 
 
 def experiments_in_folders(root: Path) -> Iterator[str]:
@@ -82,16 +90,33 @@ def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> Conf
         return ConfigurationStatus(path, configuration, problem=error, is_shortened=is_shortened)
 
 
-def runs_in_folders(folders: Iterable[Path], query: Query) -> Iterator[RunResult]:
+def configurations_in_folder(experiment: Path) -> Iterator[tuple[str, Configuration]]:
+    """The configurations in an experiment's folder, each with the path of its folder below that.
+
+    Raises:
+        StorageError: the folder cannot be read.
+        CorruptFile: the parameters of one were edited or damaged.
+    """
+    known: dict[str, Any] = {}
+    for path in configuration_paths(experiment):
+        if len(known) > _MAX_KNOWN:
+            known.clear()
+        yield path, read_configuration(experiment / path, known)
+
+
+def runs_in_folders(
+    folders: Iterable[Path], query: Query, configuration: Configuration | None = None
+) -> Iterator[RunResult]:
     """The runs in a configuration's folder and its copies, each once.
 
     Args:
         folders: the folders.
         query: which of the runs, and how much of each; the configuration is that of the folders.
+        configuration: the one in the folders, where it was read before.
     """
     seen: set[str] = set()
     for folder in folders:
-        configuration = read_configuration(folder)
+        found = configuration or read_configuration(folder)
         metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         series_wanted = query.histories is None or bool(query.histories)
         by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
@@ -106,8 +131,8 @@ def runs_in_folders(folders: Iterable[Path], query: Query) -> Iterator[RunResult
                 continue
             seen.add(run_id)
             steps_of_runs = (steps, by_run) if series_wanted else None
-            yield read_result_yaml(metrics, entry, steps_of_runs, configuration, query.histories)
-        for result in [*unfinished, *results_only_in_logs(logs, here, configuration)]:
+            yield read_result_yaml(metrics, entry, steps_of_runs, found, query.histories)
+        for result in [*unfinished, *results_only_in_logs(logs, here, found)]:
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)

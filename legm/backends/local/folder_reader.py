@@ -14,6 +14,7 @@ __all__ = [
     "counted_once",
     "experiment_in",
     "read_configuration",
+    "read_configurations",
     "read_runs",
     "read_status",
     "read_statuses",
@@ -34,6 +35,18 @@ def read_configuration(folder: Path) -> Configuration:
     from legm.backends.local.parameters_file import read_configuration
 
     return read_configuration(folder)
+
+
+def read_configurations(experiment: Path) -> Iterator[tuple[str, Configuration]]:
+    """The configurations in an experiment's folder, each with the path of its folder below that.
+
+    Raises:
+        StorageError: the folder cannot be read.
+        CorruptFile: the parameters of one were edited or damaged.
+    """
+    from legm.backends.local.folder_contents import configurations_in_folder
+
+    return configurations_in_folder(experiment)
 
 
 def backend_of(folder: Path) -> tuple[Path, Backend]:
@@ -88,15 +101,22 @@ def experiment_in(folder: Path) -> str | None:
     return experiment_in(folder)
 
 
-def read_runs(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+def read_runs(
+    folder: Path, histories: frozenset[str] = frozenset(), configuration: Configuration | None = None
+) -> Iterator[RunResult]:
     """The runs in a configuration's folder, with the series of these dev metrics.
+
+    Args:
+        folder: the configuration's.
+        histories: the names of the metrics.
+        configuration: the one in the folder, where it was read before.
 
     Raises:
         LegmError: a file is damaged, or cannot be read.
     """
     from legm.backends.local.folder_contents import runs_in_folders
 
-    return runs_in_folders([folder], Query("", histories=histories))
+    return runs_in_folders([folder], Query("", histories=histories), configuration)
 
 
 def read_stored_runs(
