@@ -80,6 +80,7 @@ FIXTURES = {
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # each processor has a worker: a library's further threads only wait
 
+_MEMORY = "/dev/shm"  # where the temporary folders of ``-m core`` are: Linux' file system in memory
 _BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no failure
 settings.register_profile("legm", **_BUSY)
 settings.register_profile("core", **_BUSY, max_examples=25)  # it is to be quick
@@ -94,9 +95,11 @@ def is_core_alone(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """``-m core`` tries fewer examples of each property than the whole suite."""
+    """``-m core`` tries fewer examples of each property than the whole suite, and waits for no disk."""
     if is_core_alone(config):
         settings.load_profile("core")
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= 2**30:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

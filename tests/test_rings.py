@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import legm
+from tests.support.source_trees import syntax_nodes
 
 PACKAGE = Path(legm.__file__).parent
 
@@ -91,14 +93,14 @@ MODULES = modules()
 
 def imports_of(module: str) -> Iterator[Import]:
     """What a module imports of the package, also inside of functions."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    nodes = syntax_nodes(MODULES[module])
     for_types = {
         id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for block in nodes
+        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -110,7 +112,10 @@ def imports_of(module: str) -> Iterator[Import]:
                 yield Import(module, name, node.lineno, id(node) in for_types)
 
 
-IMPORTS = [one for module in MODULES for one in imports_of(module)]
+@functools.cache
+def imports() -> tuple[Import, ...]:
+    """What all modules import of the package."""
+    return tuple(one for module in MODULES for one in imports_of(module))
 
 
 def part_of(module: str) -> str:
@@ -124,7 +129,7 @@ def test_every_part_imports_only_inner_rings():
     assert parts == {*_MAY_IMPORT}, "say of a new part what it may import"
     wrong = [
         str(one)
-        for one in IMPORTS
+        for one in imports()
         if part_of(one.imported) != part_of(one.module)
         and part_of(one.imported) not in _MAY_IMPORT[part_of(one.module)]
     ]
@@ -135,7 +140,7 @@ def test_nothing_but_the_registry_names_a_concrete_backend():
     """What a tracker's store calls things is no backend: others read those names too."""
     wrong = [
         str(one)
-        for one in IMPORTS
+        for one in imports()
         if part_of(one.imported) == "backends" and part_of(one.module) != "backends"
         if one.imported != "legm.backends.portable" and not one.imported.endswith(".names")
     ]
@@ -154,7 +159,7 @@ def test_backends_do_not_import_each_other():
 
     wrong = [
         str(one)
-        for one in IMPORTS
+        for one in imports()
         if part_of(one.module) == part_of(one.imported) == "backends"
         if tracker(one.imported) not in {tracker(one.module), "portable", ""}
     ]
@@ -164,7 +169,7 @@ def test_backends_do_not_import_each_other():
 def test_no_modules_import_each_other_in_a_circle():
     """Types aside: those of a class that holds another one may go both ways within a part."""
     edges: dict[str, set[str]] = {module: set() for module in MODULES}
-    for one in IMPORTS:
+    for one in imports():
         if not one.is_for_types and one.imported in MODULES and one.imported != one.module:
             edges[one.module].add(one.imported)
     done: set[str] = set()
@@ -207,7 +212,7 @@ _BEHIND_THE_DOOR = {
 def names_in(module: str) -> set[str]:
     """Every name that a module uses, imports or spells in a text that could be one."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in syntax_nodes(MODULES[module]):
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
@@ -232,7 +237,7 @@ def test_nothing_is_decided_by_the_name_of_a_backend():
     for module in MODULES:
         if part_of(module) == "backends":
             continue
-        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        for node in syntax_nodes(MODULES[module]):
             if isinstance(node, ast.Compare):
                 compared = [node.left, *node.comparators]
             elif isinstance(node, ast.Match):
@@ -280,8 +285,7 @@ PATH_METHODS = {
 
 @pytest.mark.parametrize("module", pure_modules())
 def test_what_is_pure_does_no_input_or_output(module):
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in syntax_nodes(MODULES[module]):
         if isinstance(node, ast.Import):
             assert not {alias.name.partition(".")[0] for alias in node.names} & DOING, ast.unparse(node)
         if isinstance(node, ast.ImportFrom):

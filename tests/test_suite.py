@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-import functools
 import gc
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import APART, FOLDERS, spread_slow_first
 from tests.support.paths import ROOT, TESTS
+from tests.support.source_trees import syntax_nodes
 
 FILES = sorted(path for path in TESTS.rglob("*.py") if not {"compat_scripts", "samples"} & set(path.parts))
 MODULES = [path for path in FILES if path.name.startswith("test_")]
@@ -23,29 +23,24 @@ def named(path: Path) -> str:
     return path.relative_to(TESTS).as_posix()
 
 
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield f"{node.module}.{node.names[0].name}"
 
 
-def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def attributes(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Every attribute of a name, as ``time.sleep``, with its line."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}", node.lineno
 
 
-def unexplained_sleeps(tree: ast.AST) -> Iterator[str]:
+def unexplained_sleeps(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """The lines of scripts in texts that sleep outside of a loop over a condition and without a reason."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         before = ""
@@ -58,7 +53,7 @@ def unexplained_sleeps(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_a_test_module_imports_no_other_one(module):
-    found = [name for name in imports(parsed(module)) if name[:6] == "tests."]
+    found = [name for name in imports(syntax_nodes(module)) if name[:6] == "tests."]
     assert [name for name in found if not name.startswith(("tests.support.", "tests.conftest."))] == []
 
 
@@ -67,9 +62,9 @@ def test_a_wait_is_for_a_condition_or_says_why_not(file):
     if named(file) == "support/waiting.py":
         return
     lines = file.read_text(encoding="utf-8").splitlines()
-    sleeps = [line for name, line in attributes(parsed(file)) if name == "time.sleep"]
+    sleeps = [line for name, line in attributes(syntax_nodes(file)) if name == "time.sleep"]
     assert [line for line in sleeps if "  # " not in lines[line - 1]] == []
-    assert list(unexplained_sleeps(parsed(file))) == []
+    assert list(unexplained_sleeps(syntax_nodes(file))) == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=named)

@@ -6,13 +6,14 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 import legm
 from tests.support.paths import ROOT, TESTS
+from tests.support.source_trees import syntax_nodes
 
 PACKAGE = Path(legm.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -92,9 +93,9 @@ def words(name: str) -> list[str]:
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().strip("_").split("_")
 
 
-def names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def names(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Every name that a module gives: of functions, classes, arguments, variables and attributes."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name, node.lineno
         elif isinstance(node, ast.arg):
@@ -105,9 +106,9 @@ def names(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.attr, node.lineno
 
 
-def texts(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def texts(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Every text of a module: messages, help texts and docstrings; an f-string without what it formats."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
             yield "".join(map(str, parts)), node.lineno
@@ -133,10 +134,9 @@ def in_other_words(text: str) -> list[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_names_are_words_of_the_field(module):
-    tree = ast.parse(module.read_text(encoding="utf-8"))
     found = [
         (f"{name}, line {line}", INSTEAD[word])
-        for name, line in names(tree)
+        for name, line in names(syntax_nodes(module))
         for word in words(name)
         if word in INSTEAD
     ]
@@ -145,8 +145,7 @@ def test_names_are_words_of_the_field(module):
 
 @pytest.mark.parametrize("module", TEST_MODULES, ids=named)
 def test_names_of_tests_are_words_of_the_field(module):
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    tests = [name for name, _ in names(tree) if name.startswith(("test_", "Test"))]
+    tests = [name for name, _ in names(syntax_nodes(module)) if name.startswith(("test_", "Test"))]
     assert [(name, INSTEAD[word]) for name in tests for word in words(name) if word in INSTEAD] == []
 
 
@@ -162,7 +161,7 @@ def comments(source: str) -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize("module", [*MODULES, *(one for one in TEST_MODULES if one != THIS)], ids=named)
 def test_messages_docstrings_and_comments_are_in_the_words_of_the_field(module):
     source = module.read_text(encoding="utf-8")
-    every = [*texts(ast.parse(source)), *comments(source)]
+    every = [*texts(syntax_nodes(module)), *comments(source)]
     assert [(line, found) for text, line in every if (found := in_other_words(text))] == []
 
 

@@ -347,6 +347,7 @@ class ScriptRun:
             self._timer.cancel()
         self._due = due
         self._timer = threading.Timer(seconds, self._begin_in_background)
+        self._timer.name = "legm-begin"
         self._timer.daemon = True
         self._timer.start()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 __all__ = ["parse_value_text"]
 
 _NOT_PLAIN = ("&", "*", "!", "<<")  # YAML's anchors, aliases, tags and merges
+_MAX_OPEN_BRACKETS = 100  # at once: the time that YAML takes grows with their square
 
 
 def parse_value_text(text: str) -> Any:
@@ -17,13 +19,14 @@ def parse_value_text(text: str) -> Any:
         text: as a user typed it.
 
     Returns:
-        what JSON or else YAML reads in it; the text itself where it is neither, or more than plain values.
+        what JSON or else YAML reads in it; the text itself where it is neither, is more than plain values,
+        or has very many brackets inside one another that JSON does not know.
     """
     try:
         return json.loads(text)  # also 1e-3, which is text in YAML
     except (ValueError, RecursionError):
         pass
-    if any(sign in text for sign in _NOT_PLAIN):
+    if any(sign in text for sign in _NOT_PLAIN) or _open_brackets(text) > _MAX_OPEN_BRACKETS:
         return text
     import yaml
 
@@ -31,3 +34,9 @@ def parse_value_text(text: str) -> Any:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: 2024-13-45 is no date
         return text
+
+
+def _open_brackets(text: str) -> int:
+    """How many brackets are open at once, at most."""
+    steps = (1 if sign in "[{" else -1 for sign in text if sign in "[]{}")
+    return max(itertools.accumulate(steps, lambda before, step: max(0, before + step)), default=0)

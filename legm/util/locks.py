@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from legm.errors import LegmError, StorageError, storage_error
@@ -55,7 +56,8 @@ class ReentrySafeLock:
     """A lock for which code that interrupts its holder need not wait, which would never end.
 
     A signal handler, a finalizer or a warning hook may run in the middle of anything that its thread does.
-    Where :attr:`is_held_here`, it postpones what it would do under the lock.
+    Where :attr:`is_held_here`, it postpones what it would do under the lock. A finalizer or hook may also
+    interrupt one of legm's own threads while that has a lock for which the holder of this one waits.
     """
 
     def __init__(self) -> None:
@@ -82,15 +84,44 @@ class ReentrySafeLock:
         finally:
             self._threads.discard(threading.get_ident())
             while self._postponed:
-                try:
-                    self._postponed.popleft()()
-                except LegmError as error:
-                    log.error("%s", error)  # noqa: TRY400
+                self._call_postponed()
 
     def run(self, call: Callable[[], object]) -> None:
-        """Call something under the lock: now, or as soon as the code that this interrupts releases it."""
+        """Call something under the lock: now, or as soon as the code that this interrupts releases it.
+
+        In a thread of legm's own, which is interrupted by whatever calls this, that may be another thread's.
+        """
         if self.is_held_here:
-            self.postpone(call)
+            self.postpone(partial(self.run, call))
+        elif _is_own_thread():
+            self._run_without_waiting(call)
+        else:
+            with self.held():
+                call()
+
+    def _run_without_waiting(self, call: Callable[[], object]) -> None:
+        try:
+            self._threads.add(threading.get_ident())
+            if self._lock.acquire(blocking=False):
+                try:
+                    call()
+                finally:
+                    self._lock.release()
+            else:
+                self.postpone(partial(self.run, call))
+        finally:
+            self._threads.discard(threading.get_ident())
+            while self._postponed and not self._lock.locked():  # else its holder calls them
+                self._call_postponed()
+
+    def _call_postponed(self) -> None:
+        try:
+            self._postponed.popleft()()
+        except IndexError:  # another thread took it
             return
-        with self.held():
-            call()
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+
+
+def _is_own_thread() -> bool:
+    return threading.current_thread().name.startswith("legm-")

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, MetricError
 from legm.records import RunResult, Split
+from tests.support.examples import examples
 from tests.support.reading import runs_of
 
 NAN, INF = math.nan, math.inf
@@ -1016,7 +1017,7 @@ class Model:
 
 
 @pytest.mark.slow
-@settings(max_examples=120)
+@examples(120)
 @given(calls)
 def test_any_sequence_of_calls_equals_a_naive_model(sequence):
     model = Model()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import legm
 from legm.runlog import file_names
+from tests.support.source_trees import syntax_nodes
 
 PACKAGE = Path(legm.__file__).parent
 NAMES = {
@@ -19,11 +20,14 @@ NAMES = {
 
 def texts_in(path: Path) -> set[str]:
     """The texts in a module, also those inside of f-strings, split where paths are; without docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    source = path.read_text(encoding="utf-8")
+    if not any(name in source for name in (*NAMES, file_names.LOG_SUFFIX)):
+        return set()
+    nodes = syntax_nodes(path)
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     return {
         part
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
         if " " not in node.value
         for part in node.value.split("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +101,6 @@ def test_no_more_than_one_piece_is_in_memory(path):
     for record in without_rewound(read_log_in_pieces(path).records):
         if isinstance(record, Points):
             alive.append(weakref.ref(record.values))
-            gc.collect()
             most = max(most, sum(one() is not None for one in alive))
     assert len(alive) > 4
     assert most <= 3, "the one that is looked at, and those of the piece that was read last"

@@ -238,7 +238,7 @@ def test_ever_new_sets_of_names_cost_the_same_each(tmp_path):
 
 
 def test_the_memory_that_ending_a_run_takes_is_a_few_numbers_a_point(tmp_path):
-    session, count, series = begin(tmp_path), 200_000, ((Series("loss"),),)
+    session, count, series = begin(tmp_path), 60_000, ((Series("loss"),),)
     columns = (np.zeros(count, np.uint32), np.arange(count), np.full(count, 1.5e9), np.linspace(0, 1, count))
     session.recorder.add_records([Points(series, *columns)])
     session.recorder.flush()

@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import scipy.stats
-from hypothesis import given, settings
+import scipy  # its parts are imported on first use
+from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.stats import significance
@@ -23,6 +23,7 @@ from legm.stats.significance import (
     unpaired_permutation_test,
 )
 from legm.stats.student_t import student_t_quantile
+from tests.support.examples import examples
 
 TESTS = [paired_permutation_test, unpaired_permutation_test]
 INTERVALS = [paired_confidence_interval, unpaired_confidence_interval]
@@ -115,7 +116,7 @@ class TestPairedPermutations:
         assert paired_permutation_test([1.0] * 80, [0.0] * 80).p == 1 / SAMPLED_ARRANGEMENTS
 
     @given(st.lists(st.integers(1, 50), min_size=2, max_size=6), st.sampled_from([0.05, 0.1, 0.25, 0.5]))
-    @settings(max_examples=40)
+    @examples(40)
     def test_has_exactly_its_nominal_level(self, sizes, level):
         every = itertools.product(*[(size, -size) for size in sizes])
         p = [paired_permutation_test(differences, [0] * len(sizes)).p for differences in every]
@@ -167,7 +168,7 @@ class TestUnpairedPermutations:
 @pytest.mark.parametrize("permutations", TESTS)
 class TestEveryPermutationTest:
     @given(data=st.data(), n=st.sampled_from([2, 3, 6, 25]))
-    @settings(max_examples=25)
+    @examples(25)
     def test_is_in_range_and_takes_both_sides_alike_in_any_order(self, permutations, data, n):
         a = floats(data.draw(st.lists(thousandths, min_size=n, max_size=n)))
         b = floats(data.draw(st.lists(thousandths, min_size=n, max_size=n)))
@@ -336,7 +337,7 @@ class TestStudentT:
         st.floats(1, 2000),
         st.sampled_from([0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999]),
     )
-    @settings(max_examples=300)
+    @examples(300)
     def test_agrees_with_scipy_for_fractional_degrees_of_freedom(self, dof, level):
         assert student_t_quantile(level, dof) == pytest.approx(
             scipy.stats.t.isf((1 - level) / 2, dof), rel=5e-11

@@ -17,7 +17,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, LegmError
@@ -29,6 +29,7 @@ from legm.records import History, Series, Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.util import yaml_text
 from legm.util.yaml_text import yaml_flow, yaml_flow_key, yaml_numbers
+from tests.support.examples import examples
 
 AWKWARD = [
     "ü",
@@ -591,7 +592,7 @@ def test_a_put_into_a_damaged_file_adds_and_changes_nothing_else(file):
         assert lists(file.series(entry, None)) == {"loss": [2.5]}
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.data())
 def test_no_damage_makes_another_error_than_legms(path, data):
     file = emptied(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, StorageError
@@ -29,6 +29,7 @@ from legm.delivery.client import connect_client
 from legm.records import Configuration, Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_pending_logs
+from tests.support.examples import examples
 
 EXPERIMENT = "LeNet@MNIST"
 AWKWARD = [
@@ -457,7 +458,7 @@ def test_a_configuration_without_a_name_is_only_a_number(tmp_path):
         assert Path(made.get_save_filename("x")).parent.name == "_0"
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(experiment=awkward, description=awkward, value=awkward, basename=awkward)
 @example(experiment="../../x", description="../y", value="../../z", basename="../../../w")
 def test_no_name_leaves_the_folder_it_belongs_in(tmp_path_factory, experiment, description, value, basename):
