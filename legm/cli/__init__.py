@@ -24,6 +24,7 @@ _COMMANDS = (
     "best",
     "compare",
     "table",
+    "sql",
     "plot",
     "report",
     "show",

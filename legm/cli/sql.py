@@ -1,0 +1,88 @@
+"""``legm sql``: a query over the tables of runs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.json_output import print_json
+from legm.cli.options import backend_options, json_option, path_argument
+from legm.cli.printing import (
+    are_printed_as_numbers,
+    print_notes,
+    print_table,
+    printable_text,
+    printed_numbers,
+)
+from legm.cli.terminal_tables import Column
+
+if TYPE_CHECKING:
+    from legm.cli.locations import Location
+
+__all__ = ["sql_command"]
+
+
+@click.command("sql")
+@path_argument("root")
+@click.argument("query")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, with a line of names.")
+@backend_options
+@json_option
+def sql_command(
+    root: Path, query: str, *, as_csv: bool, at: Callable[[Path], Location], as_json: bool
+) -> None:
+    """Query the tables of runs in SQL, by DuckDB.
+
+    ROOT is a root directory, or an experiment or a configuration in it. QUERY is a SELECT statement over the
+    tables experiments, configurations, runs and history. It only reads: files and the network are out of its
+    reach.
+    """
+    from legm.cli.locations import other_stores_note
+    from legm.tables.project import Project
+    from legm.tables.queries import run_query
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    location = at(root)
+    found = run_query(Project(location.path, location.backend, location.options), query)
+    if as_json:
+        print_json([dict(zip(found.names, map(_plain, row), strict=True)) for row in found.rows])
+    elif as_csv:
+        rows = csv.writer(sys.stdout, lineterminator="\n")
+        rows.writerow(found.names)
+        rows.writerows(found.rows)
+    elif found.rows:
+        _print_rows(found.names, found.rows)
+    else:
+        print_notes(["; ".join(filter(None, ("no rows", other_stores_note(location))))])
+
+
+def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    columns, cells = [], []
+    for at, name in enumerate(names):
+        values = [float(one) if isinstance(one := row[at], Decimal) else one for row in rows]
+        is_number = are_printed_as_numbers(values)
+        columns.append(Column(name, right=is_number, fit="" if is_number else "fold"))
+        cells.append(
+            printed_numbers(values)
+            if is_number
+            else [printable_text("" if value is None else str(value)) for value in values]
+        )
+    print_table(columns, list(zip(*cells, strict=True)))
+
+
+def _plain(value: Any) -> Any:
+    """A value of DuckDB's as JSON has it: dates and times become text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
