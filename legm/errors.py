@@ -5,6 +5,7 @@
     │   ├── SelectionError   a text that is not a selection of runs
     │   └── UnstableValue    a value without a stable form, which cannot identify a configuration
     ├── MetricError          a metric's name, value or step that cannot be used
+    ├── MediaError           a picture, sound or table whose name, shape, type or range cannot be used
     ├── StateError           a call at the wrong time: a metric before start(), a parameter after it
     ├── InvalidName          a name that cannot be used for a file, run or experiment
     ├── StorageError         a disk or store that cannot be used: full, read-only, missing
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidName",
     "LegmError",
     "LogInUse",
+    "MediaError",
     "MetricError",
     "NewerFile",
     "NotSupported",
@@ -81,6 +83,10 @@ class SelectionError(ParameterError):
 
 class MetricError(LegmError):
     """A metric's name, value or step cannot be used."""
+
+
+class MediaError(LegmError):
+    """A picture, a sound, a table or the like cannot be used: its name, shape, type or range."""
 
 
 class StateError(LegmError):

@@ -33,6 +33,7 @@ from legm.delivery.run_start import RunOptions, RunStarter, warn_of_compared_see
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
 from legm.errors import InvalidName, LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
+from legm.media.media_logging import MediaLogging, MediaTarget
 from legm.records import (
     Comparison,
     Configuration,
@@ -73,7 +74,7 @@ Comparable: TypeAlias = "ExperimentHandler | Configuration | Ranked | str | os.P
 """What names a configuration; a text is its name, its folder or its fingerprint."""
 
 
-class ExperimentHandler:
+class ExperimentHandler(MediaLogging):
     """Holds an experiment's hyperparameters, which identify the configuration, and records its runs.
 
     Set parameters, ``start()``, set metrics, ``log()``; then ``aggregate_results()``, ``plot()`` and
@@ -602,6 +603,11 @@ class ExperimentHandler:
         session.is_logged = False
         return session
 
+    def _media_of(self, call: str) -> MediaTarget:
+        session = self._running(call)
+        session.recorder.require_own_process()
+        return session.media
+
     def set_metric(self, name: str, value: T, test: bool = False, step: int | None = None) -> T:
         """Set one value of a metric.
 
@@ -757,6 +763,7 @@ class ExperimentHandler:
         if self._session is None:
             return True
         self._session.recorder.require_own_process()
+        self._session.media.drain()
         position = self._session.recorder.flush()
         return self._session.delivery.wait_until_delivered(position, timeout)
 
@@ -832,8 +839,8 @@ class ExperimentHandler:
     def rewind(self, step: int) -> None:
         """Go back to a step, as training does that continues from its checkpoint.
 
-        Dev values and displays at a later step are void, as if they had never been set. Test values, which
-        have no step, files and the rule for the best step stay.
+        Dev values, displays and media at a later step are void, as if they had never been set. Test values,
+        which have no step, files and the rule for the best step stay.
 
         Args:
             step: the last step that stays.
@@ -843,7 +850,7 @@ class ExperimentHandler:
             StateError: there is no run, or it belongs to the process that this one was forked from.
             StorageError: the run log cannot be written.
         """
-        self._running("rewind()").recorder.rewind(to_recorded_step("rewind()", step))
+        self._running("rewind()").rewind(to_recorded_step("rewind()", step))
 
     def on_preemption(
         self, save: Callable[[], object] | None = None, signals: Sequence[str] = SIGNALS

@@ -109,6 +109,9 @@ class Capability(enum.Enum):
     One without this still has the right result when the run ends; until then it may show rewound values."""
     MARKS = "marks"
     """Tags and notes are stored with a run, those of its result when it is closed, and later ones."""
+    MEDIA = "media"
+    """The backend also receives :class:`~legm.records.Media` records, shows them in its own way, and returns
+    them. One without this that has ARTIFACTS receives their files as artifacts."""
     PROVENANCE = "provenance"
     """The backend also receives :class:`~legm.records.EnvironmentUpdate` records, as they become known."""
 

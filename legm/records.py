@@ -1,10 +1,10 @@
 """The immutable records that all parts of legm exchange.
 
-A run is a log of records: first its :class:`Run`, then :class:`Points`, :class:`BestRule`, :class:`Display`
-and :class:`Artifact` in the order they were recorded, and an :class:`Outcome` when it ends. A run that is
-resumed continues with a :class:`Resumption`, and a :class:`Rewind` where training went back to a checkpoint.
-What becomes known of where it runs follows as an :class:`EnvironmentUpdate`. A user who changes its
-configuration later appends an :class:`Amendment`. A backend returns a
+A run is a log of records: first its :class:`Run`, then :class:`Points`, :class:`BestRule`, :class:`Display`,
+:class:`Artifact` and :class:`Media` in the order they were recorded, and an :class:`Outcome` when it ends. A
+run that is resumed continues with a :class:`Resumption`, and a :class:`Rewind` where training went back to a
+checkpoint. What becomes known of where it runs follows as an :class:`EnvironmentUpdate`. A user who changes
+its configuration later appends an :class:`Amendment`. A backend returns a
 :class:`RunResult` for each run, or a :class:`RunCounts` for several. Statistics over these are a
 :class:`Summary` or a :class:`Curve`.
 """
@@ -33,6 +33,9 @@ __all__ = [
     "Display",
     "EnvironmentUpdate",
     "History",
+    "Media",
+    "MediaFile",
+    "MediaKind",
     "Outcome",
     "Plain",
     "Points",
@@ -328,6 +331,65 @@ class Artifact:
     path: str
 
 
+class MediaKind(enum.Enum):
+    """What a medium is, and how its files hold it."""
+
+    IMAGE = "image"
+    """Pictures: PNG, or another format in which the user had a file."""
+    FIGURE = "figure"
+    """A drawn figure: PNG for Matplotlib, Plotly's JSON (``.plotly.json``) for Plotly."""
+    AUDIO = "audio"
+    """Sound: WAV, or another format in which the user had a file."""
+    VIDEO = "video"
+    """A video, in the user's format."""
+    HISTOGRAM = "histogram"
+    """Counts by bin: JSON with ``edges`` (n + 1), ``counts`` (n) and how many values were left out."""
+    TEXT = "text"
+    """A text in UTF-8."""
+    TABLE = "table"
+    """Columns and rows: JSON with ``columns``, ``types`` and ``data``, a list of rows."""
+    HTML = "html"
+    """A page."""
+    OBJECT3D = "object3d"
+    """A scene or a cloud of points, in its source's format."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """One file of a medium.
+
+    Args:
+        path: its current path.
+        digest: the SHA-256 of its content in hexadecimal digits, which names it.
+        caption: "" for none.
+        details: what is known of it beside its content, such as ``rate`` of a sound (Hz).
+    """
+
+    path: str
+    digest: str
+    caption: str = ""
+    details: Mapping[str, Plain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, a sound, a table or the like that a run had at a step; several pictures may be one record.
+
+    Args:
+        name: the name under which it is shown.
+        kind: what it is.
+        files: at least one.
+        step: the step.
+        time: seconds since 1970 (UTC).
+    """
+
+    name: str
+    kind: MediaKind
+    files: tuple[MediaFile, ...]
+    step: int
+    time: float
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended.
@@ -431,7 +493,9 @@ class StoredChange:
     sent_marks: RunMarks | None = None
 
 
-Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome | Resumption | Rewind | EnvironmentUpdate
+Record: TypeAlias = (
+    Points | BestRule | Display | Artifact | Media | Outcome | Resumption | Rewind | EnvironmentUpdate
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,15 +32,17 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "arguments": (*_BASE, "core"),
     "runlog": (*_INNER, "util"),
     "console": (*_INNER, "runlog", "util"),
+    "media": (*_INNER, "runlog", "util"),
     "system_metrics": (*_INNER, "util"),
     "plotting": (*_INNER, "util"),
     "provenance": (*_INNER, "runlog", "util"),
-    "backends": (*_INNER, "runlog", "util", "hooks"),
-    "delivery": (*_INNER, "runlog", "util", "hooks", "console", "provenance", "system_metrics"),
+    "backends": (*_INNER, "runlog", "util", "hooks", "media"),
+    "delivery": (*_INNER, "runlog", "util", "hooks", "console", "media", "provenance", "system_metrics"),
     "analysis": (*_INNER, "runlog", "util", "hooks", "delivery", "plotting"),
 }
 _MAY_IMPORT["changes"] = (*_INNER, "runlog", "util", "hooks", "delivery")
-_MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis", "console", "provenance", "system_metrics")
+_BESIDE_RUNS = ("console", "media", "provenance", "system_metrics")
+_MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis", *_BESIDE_RUNS)
 _MAY_IMPORT["tables"] = (*_MAY_IMPORT["analysis"], "analysis")
 _MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends", "tables")
 _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")

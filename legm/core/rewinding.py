@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from legm.core.record_sequences import LazyRecords
-from legm.records import Display, Points, Record, Rewind, Series, Split
+from legm.records import Display, Media, Points, Record, Rewind, Series, Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def rewind_behind(records: Iterable[Record], step: int, time: float) -> Rewind:
     for record in records:
         if isinstance(record, Points) and len(record.times):
             time = max(time, float(record.times.max()))
-        elif isinstance(record, (Display, Rewind)):
+        elif isinstance(record, (Display, Media, Rewind)):
             time = max(time, record.time)
     return Rewind(step, time)
 
@@ -34,8 +34,8 @@ def rewind_behind(records: Iterable[Record], step: int, time: float) -> Rewind:
 def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
     """The records of a run without what it was rewound behind, and without the rewinds themselves.
 
-    A rewind makes earlier dev values and displays at a later step void. Test values have no step and stay,
-    and so do files and the rule for the best step.
+    A rewind makes earlier dev values, displays and media at a later step void. Test values have no step and
+    stay, and so do files and the rule for the best step.
 
     Args:
         records: all records of a run, in order.
@@ -51,7 +51,7 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
         record = records[at]
         if isinstance(record, Rewind):
             lowest = record.step if lowest is None else min(lowest, record.step)
-        elif lowest is None or not isinstance(record, (Points, Display)):
+        elif lowest is None or not isinstance(record, (Points, Display, Media)):
             makers.append(partial(records.__getitem__, at))
         elif isinstance(record, Points):
             if len(_points_up_to(record, lowest).layout):

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from legm.core.identity import fingerprint
 from legm.core.naming import safe_name, shorten_name
+from legm.core.record_files import media_artifacts
 from legm.core.rewinding import without_rewound
 from legm.core.texts import escape_unprintable
 from legm.delivery import circuit_breaker
@@ -33,6 +34,7 @@ from legm.records import (
     Curve,
     Display,
     EnvironmentUpdate,
+    Media,
     Outcome,
     Plain,
     Query,
@@ -71,6 +73,7 @@ _NEEDS = {
     Resumption: Capability.RESUME,
     Rewind: Capability.RESUME,
     EnvironmentUpdate: Capability.PROVENANCE,
+    Media: Capability.MEDIA,
 }
 
 
@@ -425,12 +428,23 @@ class BackendClient:
         """
         given = [
             record
-            for record in records
+            for record in self._media_as_supported(records)
             if not isinstance(record, Outcome)
             and (type(record) not in _NEEDS or self.supports(_NEEDS[type(record)]))
         ]
         if given:
             self._call("legm_write", run=run, records=given, position=position)
+
+    def _media_as_supported(self, records: Sequence[Record]) -> Iterator[Record]:
+        """The records, with the files of media as artifacts where the backend has no media."""
+        if self.supports(Capability.MEDIA) or not self.supports(Capability.ARTIFACTS):
+            yield from records
+            return
+        for record in records:
+            if isinstance(record, Media):
+                yield from media_artifacts(record)
+            else:
+                yield record
 
     def close_run(self, result: RunResult, records: Sequence[Record]) -> None:
         """Let the backend finish a run: its result, and all of its records that count."""

@@ -30,7 +30,20 @@ from legm.delivery.resuming import ResumableRun
 from legm.delivery.trusted import trust
 from legm.errors import LegmError, ParameterError, StateError, StorageError, closest
 from legm.hooks import Capability
-from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunMarks, RunResult, Status
+from legm.media.content_files import copied_media
+from legm.media.media_writer import MediaWriter
+from legm.records import (
+    Artifact,
+    Configuration,
+    Media,
+    Outcome,
+    Plain,
+    Record,
+    Run,
+    RunMarks,
+    RunResult,
+    Status,
+)
 from legm.runlog import log_frames, log_writer
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_records import read_log_in_pieces
@@ -177,6 +190,11 @@ class RunSession:
                 writer.path.unlink(missing_ok=True)
             raise
         self.recorder = Recorder(writer, self.delivery, earlier)
+        self.media = MediaWriter(self.files, run.run_id, self.recorder)
+        """Writes what is logged beside numbers."""
+        self.recorder.source = self.media
+        if earlier:
+            self.media.continue_after(earlier.records)
         self._finalizer = weakref.finalize(self, _drop_run, run, self.recorder, self.delivery, self._logs)
 
     def mark(self, change: Callable[[RunMarks], RunMarks]) -> RunMarks:
@@ -196,6 +214,15 @@ class RunSession:
         except StorageError as error:
             log.error("the run's tags could not be stored: %s", error)  # noqa: TRY400
             return change(RunMarks())
+
+    def rewind(self, step: int) -> None:
+        """Void dev values, displays and media at later steps.
+
+        Raises:
+            StateError, StorageError: as :meth:`~legm.runlog.recorder.Recorder.rewind`.
+        """
+        self.recorder.rewind(step)
+        self.media.rewind(step)
 
     def note_error(self, error: BaseException) -> None:
         """Note the exception by which the run ends, before :meth:`end`."""
@@ -371,6 +398,8 @@ def resume_as(
                 problems[record.name] = str(error)
             else:
                 copied.append(replace(record, path=str(kept)))
+        elif isinstance(record, Media):
+            copied.append(copied_media(record, session.files.folder, run.run_id))
         elif not isinstance(record, (Artifact, Outcome)):
             copied.append(record)
     session.recorder.add_records(copied)

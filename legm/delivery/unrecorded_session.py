@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from legm.delivery.client import BackendClient
 from legm.errors import StateError
-from legm.records import Configuration, Outcome, Record, Run, RunResult
+from legm.records import Configuration, MediaKind, Outcome, Record, Run, RunResult
 
 __all__ = ["UnrecordedSession", "wait_for_recorded_folder"]
 
@@ -28,7 +28,10 @@ class UnrecordedSession:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.is_logged = False
-        self.recorder = self.delivery = self.files = _NullRecorder()
+        self.recorder = self.delivery = self.files = self.media = _NullRecorder()
+
+    def rewind(self, step: int) -> None:
+        """Do nothing."""
 
     def keep_file(self, source: Path, name: str | None = None) -> Path:  # noqa: ARG002
         """Return the file itself, of which no copy is kept."""
@@ -48,7 +51,7 @@ class UnrecordedSession:
 
 
 class _NullRecorder:
-    """The recorder, the delivery and the files of a run that is not recorded."""
+    """The recorder, the delivery, the files and the media of a run that is not recorded."""
 
     is_empty = True
     last_step = None
@@ -59,10 +62,13 @@ class _NullRecorder:
     def add_record(self, record: Record) -> None:
         """Do nothing."""
 
-    def expect_metric(self, name: str) -> None:
+    def add(self, name: str, kind: MediaKind, files: Iterable[object], step: int | None) -> None:
         """Do nothing."""
 
-    def rewind(self, step: int) -> None:
+    def drain(self) -> None:
+        """Do nothing."""
+
+    def expect_metric(self, name: str) -> None:
         """Do nothing."""
 
     def require_own_process(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from legm.core import results
 from legm.core.absent_values import stored_absent_values
+from legm.core.record_files import file_paths
 from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.run_marks import joined_marks
 from legm.delivery.absent_values import AbsentValuesFile
@@ -31,7 +32,8 @@ from legm.export.sources import (
     UnavailableRun,
 )
 from legm.hooks import Capability
-from legm.records import Artifact, Plain, Query, Record, Run, RunMarks, RunResult, Status
+from legm.media.content_files import copied_media
+from legm.records import Artifact, Media, Plain, Query, Record, Run, RunMarks, RunResult, Status
 from legm.runlog import log_reader
 from legm.runlog.file_names import log_file_name
 from legm.runlog.log_folder import LogFolder
@@ -286,12 +288,14 @@ class _Export:
         """Store a run in a configuration's folder, with a run log of its own."""
         run = one.result.run
         files = UserFiles(self.client.make_folder(run.configuration), run.description, run.run_id)
-        records = [
-            Artifact(record.name, str(files.keep(Path(record.path), record.name)))
-            if isinstance(record, Artifact)
-            else record
-            for record in _exported_records_with_files(one.records)
-        ]
+        records: list[Record] = []
+        for record in _exported_records_with_files(one.records):
+            if isinstance(record, Artifact):
+                records.append(Artifact(record.name, str(files.keep(Path(record.path), record.name))))
+            elif isinstance(record, Media):
+                records.append(copied_media(record, files.folder, run.run_id))
+            else:
+                records.append(record)
         store_run(self.client, run, encode_frames(records), one.result)
         if one.result.marks != RunMarks():
             change_marks(
@@ -330,9 +334,10 @@ class _Export:
         notes = [one.note]
         if one.result.points != self._as_stored(one).points:
             notes.append("a step that was set twice counts once")
-        files = {record.name for record in one.records if isinstance(record, Artifact)}
+        named = (Artifact, Media)
+        files = {record.name for record in one.records if isinstance(record, named)}
         missing = files.difference(
-            r.name for r in _exported_records_with_files(one.records) if isinstance(r, Artifact)
+            r.name for r in _exported_records_with_files(one.records) if isinstance(r, named)
         )
         if missing:
             notes.append(f"these files of the run no longer exist: {', '.join(sorted(missing))}")
@@ -358,4 +363,4 @@ def _exported_run_location(one: LoadedRun) -> str:
 
 def _exported_records_with_files(records: Sequence[Record]) -> list[Record]:
     """The records without files that do not exist any more."""
-    return [one for one in records if not isinstance(one, Artifact) or Path(one.path).is_file()]
+    return [one for one in records if all(Path(path).is_file() for path in file_paths(one))]

@@ -5,8 +5,10 @@
     <root>/<experiment>/<configuration>/    PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE
                                             RUNS/<run id>.log, RUNS/OPEN/<run id>.log, RUNS/LOCK_FILE
                                             RUNS/<run id>.marks.yml, RUNS/MARKS_LOCK
-                                            ARTIFACTS/<run id>/, PLOTS/, TENSORBOARD/
-    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE
+                                            ARTIFACTS/<run id>/, ARTIFACTS/<run id>/MEDIA/,
+                                            PLOTS/, TENSORBOARD/
+    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE,
+                                            MEDIA/
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
                                             JOURNAL/<id>.jsonl, TRASH/<id>/, CHANGES_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
@@ -40,6 +42,7 @@ __all__ = [
     "MARKED",
     "MARKS_LOCK",
     "MARKS_SUFFIX",
+    "MEDIA",
     "MERGED",
     "METRICS_FILE",
     "OPEN",
@@ -67,6 +70,9 @@ PLOTS = "plots"
 TENSORBOARD = "tensorboard"
 ARTIFACTS = "artifacts"
 """The artifacts of the runs, in a folder for each run."""
+MEDIA = "media"
+"""In the folder of a run's artifacts, its media; in ``.legm`` in an experiment's folder, links to them,
+so that equal ones are stored once."""
 CUSTOM_DATA_FILE = "custom_data.yml"
 """The file of ``set_custom_data()`` where the user names no other."""
 CONSOLE_FILE = "legm-console.txt"

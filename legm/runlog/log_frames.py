@@ -10,7 +10,8 @@ of frame, and the payload. The checksum is the CRC-32 (as in zlib) of length, ki
 1     run         JSON: the :class:`~legm.records.Run`
 2     layout      JSON: the series of one layout; layouts are numbered in order
 3     points      number of rows (u32), then by column: layout (u32), steps (i64), times (f64), values (f64)
-4     record      JSON: a best rule, display, artifact, outcome, resumption, rewind or environment update
+4     record      JSON: a best rule, display, artifact, medium, outcome, resumption, rewind or environment
+                  update
 5     cursors     JSON: by backend, the byte of this file up to which records were delivered
 6     backends    JSON: by backend that the run is delivered to, the options that construct it again
 7     lost        what was damaged and could not be restored; nothing is read from it
@@ -38,6 +39,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
+from legm.core.record_files import file_paths, with_file_paths
 from legm.core.texts import counted
 from legm.errors import CorruptFile
 from legm.records import (
@@ -47,6 +49,9 @@ from legm.records import (
     Configuration,
     Display,
     EnvironmentUpdate,
+    Media,
+    MediaFile,
+    MediaKind,
     Outcome,
     Plain,
     Points,
@@ -101,7 +106,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-OtherRecord: TypeAlias = BestRule | Display | Artifact | Outcome | Resumption | Rewind | EnvironmentUpdate
+OtherRecord: TypeAlias = (
+    BestRule | Display | Artifact | Media | Outcome | Resumption | Rewind | EnvironmentUpdate
+)
 """A record other than points."""
 
 HEADER = b"legm run log 1\n"
@@ -112,6 +119,7 @@ _RECORD_TYPES: dict[str, type[Any]] = {
     "best_rule": BestRule,
     "display": Display,
     "artifact": Artifact,
+    "media": Media,
     "outcome": Outcome,
     "resumption": Resumption,
     "rewind": Rewind,
@@ -120,13 +128,18 @@ _RECORD_TYPES: dict[str, type[Any]] = {
 _NONE, _NUMBER = type(None), (int, float)
 _FIELD_TYPES: dict[str, tuple[type[Any], ...]] = {
     "active": (list, tuple),
+    "caption": (str,),
     "configuration": (dict, Configuration),
     "description": (str,),
+    "details": (dict,),
+    "digest": (str,),
     "environment": (dict,),
     "error": (str, _NONE),
     "experiment": (str,),
+    "files": (list,),
     "fingerprint": (str,),
     "higher_better": (bool, _NONE),
+    "kind": (str,),
     "metadata": (dict,),
     "method": (str,),
     "metric": (str, _NONE),
@@ -190,6 +203,8 @@ def record_frame(record: OtherRecord) -> bytes:
     content = asdict(record)
     if isinstance(record, Outcome):
         content["status"] = record.status.value
+    elif isinstance(record, Media):
+        content["kind"] = record.kind.value
     return _encode_json_frame(RECORD, {"type": _TYPE_NAMES[type(record)], **content})
 
 
@@ -336,19 +351,24 @@ class FrameDecoder:
             report_skipped_frame(self._path, start, cause)
 
     def _add_record(self, record: Record) -> None:
-        if isinstance(record, Artifact):
-            self._add_artifact(record)
+        if isinstance(record, (Artifact, Media)):
+            self._add_if_inside(record)
         elif self.has_loss and isinstance(record, Outcome) and record.status is Status.COMPLETED:
             pass  # its values are not all there
         else:
             self._records.append(record)
 
-    def _add_artifact(self, record: Artifact) -> None:
-        path = None if self._artifacts is None else self._artifacts.current(record.path)
-        if path is not None:
-            self._records.append(replace(record, path=str(path)))
+    def _add_if_inside(self, record: Artifact | Media) -> None:
+        """Add a record whose files are in the folder of its configuration."""
+        paths = (
+            {}
+            if self._artifacts is None
+            else {one: self._artifacts.current(one) for one in file_paths(record)}
+        )
+        if paths and None not in paths.values():
+            self._records.append(with_file_paths(record, {one: str(path) for one, path in paths.items()}))
         else:
-            log.warning("%s names %r, which is not in its folder: ignored", self._path, record.path)
+            log.warning("%s names %r, which is not in its folder: ignored", self._path, file_paths(record))
 
     def _end_points(self) -> None:
         if not self._points:
@@ -554,6 +574,11 @@ def _decode_record_frame(content: Mapping[str, Any]) -> Record:
         return replace(record, status=Status(record.status))
     if isinstance(record, Display):
         return replace(record, step=int(record.step))  # a part of a file's name in some stores
+    if isinstance(record, Media):
+        files = tuple(decode_frame_fields(MediaFile, one) for one in record.files)  # type: ignore[arg-type]
+        if not files:
+            raise TypeError("a medium without a file")
+        return replace(record, kind=MediaKind(record.kind), step=int(record.step), files=files)
     if isinstance(record, Rewind):
         if record.step is None or int(record.step) != record.step:
             raise TypeError(f"a run cannot be rewound to the step {record.step!r}")

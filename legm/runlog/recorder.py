@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from legm.core.naming import check_name
 from legm.core.origins import CHANGES_FILE
@@ -79,6 +79,16 @@ class _Batch:
     end: int | None = None
 
 
+class RecordSource(Protocol):
+    """Makes records behind the calls that asked for them, and adds them to the recorder."""
+
+    def drain(self) -> None:
+        """Add everything that was asked for before."""
+
+    def close(self) -> None:
+        """Add what is left, and report what cannot be."""
+
+
 class Recorder:
     """Collects a run's records, writes them to its log, and passes them on for delivery.
 
@@ -126,6 +136,8 @@ class Recorder:
         """Whether the run was ended, and no value was written since; whoever ends it sets this."""
         self.outcome_if_unfinished: Outcome | None = None
         """Written by :meth:`close` unless the run is finished."""
+        self.source: RecordSource | None = None
+        """Makes records on another thread; drained before the recorder pauses, closed before it closes."""
         self.before_next_write: Callable[[], None] | None = None
         """Called once, before the next frame is written; None for nothing."""
         self.points = 0
@@ -480,6 +492,8 @@ class Recorder:
         self.require_own_process()
         if self.is_interrupted:
             raise StateError("the run log is being written by the code that was interrupted")
+        if self.source is not None:
+            self.source.drain()
         self._stop_thread()
         with self._log_lock.held():
             self._write()
@@ -498,6 +512,8 @@ class Recorder:
         if self.is_interrupted:
             self.postpone(self.close)
             return
+        if self.source is not None:
+            self.source.close()
         self._closed = True
         self._stop_thread()
         with self._log_lock.held():

@@ -23,9 +23,11 @@ from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
 from legm.errors import CorruptFile, storage_error
 from legm.hooks import Capability, hookimpl
+from legm.media.content_files import delete_unused_contents
 from legm.records import (
     Configuration,
     Display,
+    Media,
     Outcome,
     Points,
     Query,
@@ -283,6 +285,7 @@ class LocalBackend:
         for path in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
             refuse_links(path.parent)
             delete_folder(path)
+        delete_unused_contents(folder.parent)
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _local_entry_files(opened.folder)
@@ -463,6 +466,8 @@ def _write_local_events(file: EventFile, records: Iterable[Record], last_steps: 
         elif isinstance(record, Display):
             write = file.text if isinstance(record.value, str) else file.scalar
             write(record.name, record.value, record.step, record.time)  # type: ignore[arg-type]
+        elif isinstance(record, Media):
+            file.media(record)
     return in_order
 
 
@@ -475,7 +480,7 @@ def _write_ordered_local_events(file: EventFile, records: Sequence[Record]) -> d
         _local_steps_only_rise(points, last_steps)
         file.points(points)
     _write_local_test_events(file, records, last_steps)
-    _write_local_events(file, (one for one in records if isinstance(one, Display)), last_steps)
+    _write_local_events(file, (one for one in records if isinstance(one, (Display, Media))), last_steps)
     return last_steps
 
 

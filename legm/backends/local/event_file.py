@@ -33,12 +33,13 @@ from legm.backends.local.event_records import (
     mask_event_crc,
     plugin_event,
 )
+from legm.backends.local.tensorboard_media import tensorboard_value
 from legm.records import Plain, Points, Split, Status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from legm.records import FloatArray, IntArray
+    from legm.records import FloatArray, IntArray, Media
 
 _CHUNK = 1 << 12
 """The number of values encoded at once, which limits the memory that a huge batch needs."""
@@ -102,6 +103,20 @@ class EventFile:
         tensor = {"dtype": "DT_STRING", "string_val": [value.encode("utf-8", "replace")]}
         metadata = {"plugin_data": {"plugin_name": "text"}}
         self._value({"tag": clean_event_tag(tag), "metadata": metadata, "tensor": tensor}, step, time)
+
+    def media(self, medium: Media) -> None:
+        """Write a medium as TensorBoard shows it; nothing for a kind that it has no view for.
+
+        Pictures, figures that were drawn, and GIFs are shown under IMAGES, WAV under AUDIO, histograms under
+        HISTOGRAMS and DISTRIBUTIONS, texts and the first rows of tables under TEXT. Several pictures of a
+        medium are its samples.
+
+        Raises:
+            OSError: a file of it cannot be read.
+        """
+        value = tensorboard_value(medium)
+        if value is not None:
+            self._value({"tag": clean_event_tag(medium.name), **value}, medium.step, medium.time)
 
     def hparams(self, parameters: Mapping[str, Plain], group: str, started: float) -> None:
         """Write the run's entry in TensorBoard's HPARAMS table.

@@ -1,0 +1,88 @@
+"""Histograms: how many values are in each of some bins."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from legm.errors import MediaError
+from legm.media.pending_file import PendingFile
+from legm.media.pictures import plain_array
+
+__all__ = ["BINS", "histogram_counts", "pending_histogram"]
+
+BINS = 64
+_MOST_BINS = 10_000
+
+
+def pending_histogram(name: str, values: Any, bins: Any = BINS) -> PendingFile:
+    """The histogram of numbers of any shape.
+
+    Args:
+        name: under which it is shown, for errors.
+        values: an array, a tensor, or nested lists; NaN and infinite values are counted beside the bins.
+        bins: the number of bins of equal width from the smallest finite value to the largest one.
+
+    Raises:
+        MediaError: these are no numbers, there is none, or the number of bins is wrong.
+    """
+    import numpy as np
+
+    if isinstance(bins, bool) or not isinstance(bins, int) or not 0 < bins <= _MOST_BINS:
+        raise MediaError(f"{name!r}: bins={bins!r} must be a whole number from 1 to {_MOST_BINS}")
+    array = plain_array(name, values, "numbers")
+    if not array.size:
+        raise MediaError(f"{name!r} has the shape {array.shape}, and so no value")
+    copy = np.array(array).ravel()
+    return PendingFile(lambda: _histogram_json(copy, bins), ".histogram.json", copy.nbytes)
+
+
+def _histogram_json(values: Any, bins: int) -> bytes:
+    import numpy as np
+
+    numbers = values.astype(np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    content: dict[str, Any] = {
+        "edges": [],
+        "counts": [],
+        "nan": int(np.isnan(numbers).sum()),
+        "infinite": int(np.isinf(numbers).sum()),
+    }
+    if len(finite):
+        counts, edges = np.histogram(*_binned(finite, bins))
+        content |= {"edges": edges.tolist(), "counts": counts.tolist()}
+    return json.dumps(content).encode()
+
+
+def _binned(finite: Any, bins: int) -> tuple[Any, Any]:
+    """The values and the edges of bins; few or one where neighbours are too close for more."""
+    import numpy as np
+
+    lowest, highest = float(finite.min()), float(finite.max())
+    if lowest == highest:
+        around = max(abs(lowest) * 1e-6, 1e-300) if lowest else 0.5
+        return finite, np.array([lowest - around, highest + around])
+    half = lowest / 2 - (lowest / 2 - highest / 2) * np.linspace(0, 1, bins + 1)  # of the edges: no overflow
+    edges = np.unique(half * 2)
+    edges[0], edges[-1] = lowest, highest
+    return finite, edges
+
+
+def histogram_counts(content: bytes) -> tuple[list[float], list[int]]:
+    """The edges (n + 1) and counts (n) of a stored histogram; both empty where no value is finite.
+
+    Args:
+        content: of its file.
+
+    Raises:
+        ValueError: it is not a histogram.
+    """
+    found = json.loads(content)
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(key), list) for key in ("edges", "counts")
+    ):
+        raise ValueError("not a histogram: it needs the lists edges and counts")
+    edges, counts = [float(one) for one in found["edges"]], [int(one) for one in found["counts"]]
+    if len(edges) != len(counts) + 1 and (edges or counts):
+        raise ValueError(f"{len(edges)} edges do not fit {len(counts)} bins")
+    return edges, counts

@@ -1,0 +1,150 @@
+"""Pictures as users have them: arrays, tensors, Pillow's images, figures and files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from legm.errors import MediaError
+from legm.media.figures import drawn_figure, is_figure
+from legm.media.pending_file import PendingFile, pending_copy
+
+__all__ = ["pending_pictures", "plain_array"]
+
+_CHANNELS = (1, 2, 3, 4)  # grey, grey with alpha, RGB, RGB with alpha
+_PNG_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"))
+_EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_RIGHT = (
+    "right are arrays of shape (height, width) or (height, width, channels), and PyTorch tensors of shape "
+    "(channels, height, width), with 1 to 4 channels"
+)
+
+
+def pending_pictures(name: str, image: Any) -> list[PendingFile]:
+    """One picture, or a list of them.
+
+    Args:
+        name: under which they are shown, for errors.
+        image: an array of shape (height, width) or (height, width, channels), uint8, bool, or floats in
+            [0, 1]; a PyTorch tensor of shape (height, width) or (channels, height, width); a Pillow image; a
+            Matplotlib figure; the path of a file; or a list of these.
+
+    Raises:
+        MediaError: one is none of these, or its shape, type or range is wrong.
+    """
+    images = image if isinstance(image, (list, tuple)) else [image]
+    return [_pending_picture(name, one) for one in images]
+
+
+def _pending_picture(name: str, image: Any) -> PendingFile:
+    if isinstance(image, (str, Path)):
+        return _copied_picture(name, Path(image))
+    if is_figure(image):
+        return drawn_figure(name, image)
+    if hasattr(image, "getbands") and hasattr(image, "convert"):  # Pillow's
+        if not all(image.size):
+            raise MediaError(f"{name!r}: an image of size {image.size} has no pixel")
+        copy = image.copy()
+        return PendingFile(lambda: _png(copy), ".png", copy.width * copy.height * len(copy.getbands()))
+    array = _pixels(name, image)
+    return PendingFile(lambda: _png_of_array(array), ".png", array.nbytes)
+
+
+def _copied_picture(name: str, path: Path) -> PendingFile:
+    pending = pending_copy(name, path, _EXTENSIONS)
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(pending.encode())) as found:
+            is_known = found.format is not None
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds of errors for damaged files
+        is_known = False
+    if not is_known:
+        raise MediaError(f"{name!r}: the file {str(path)!r} is not a picture, or damaged")
+    return pending
+
+
+def plain_array(name: str, value: Any, what: str) -> Any:
+    """A NumPy array of what an array, a tensor on any device, or nested lists hold; not a copy.
+
+    Args:
+        name: of the medium, for the error.
+        value: the value.
+        what: it must be, for the error.
+
+    Raises:
+        MediaError: it has no numbers.
+    """
+    import numpy as np
+
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # PyTorch's
+        value = value.detach().cpu()
+        if not str(value.dtype).endswith(("uint8", "int16", "bool", "float16", "float32", "float64")):
+            value = value.float() if value.is_floating_point() else value
+    if isinstance(value, np.ma.MaskedArray):
+        value = value.filled(np.nan) if value.dtype.kind == "f" else value.filled(0)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as cause:
+        raise MediaError(f"{name!r} must be {what}, not {type(value).__qualname__}: {cause}") from cause
+    if array.dtype.kind not in "buif":
+        raise MediaError(f"{name!r} must be {what}, not {type(value).__qualname__} of {array.dtype}")
+    return array
+
+
+def _pixels(name: str, image: Any) -> Any:
+    """A copy of pixels, of shape (height, width) or (height, width, channels): uint8, bool or float."""
+    import numpy as np
+
+    array = plain_array(name, image, "a picture")
+    is_tensor = hasattr(image, "detach")
+    shape = array.shape
+    if array.ndim not in (2, 3) or 0 in shape:
+        more = ": give a list of pictures" if array.ndim == 4 else ""
+        raise MediaError(f"{name!r} has the shape {shape}, which is no picture{more}; {_RIGHT}")
+    if array.ndim == 3:
+        is_channels_first = shape[0] in _CHANNELS and (is_tensor or shape[2] not in _CHANNELS)
+        if is_channels_first and not is_tensor:
+            raise MediaError(
+                f"{name!r} has the shape {shape}: {_RIGHT}. np.transpose(image, (1, 2, 0)) moves the channels"
+            )
+        if is_channels_first:
+            array = array.transpose(1, 2, 0)
+        elif shape[2] not in _CHANNELS:
+            raise MediaError(f"{name!r} has the shape {shape}: {_RIGHT}")
+        if array.shape[2] == 1:
+            array = array[:, :, 0]
+    if array.dtype.kind == "f":
+        lowest, highest = float(array.min()), float(array.max())
+        if not (lowest >= 0 and highest <= 1):  # NaN is neither
+            has_nan = lowest != lowest  # noqa: PLR0124 - NaN is unequal to itself
+            what = "contains NaN" if has_nan else f"has values from {lowest:.6g} to {highest:.6g}"
+            raise MediaError(
+                f"{name!r} {what}, and floats must be in [0, 1]: scale them, or convert values from 0 to "
+                f"255 by image.astype('uint8')"
+            )
+    elif array.dtype not in (np.uint8, np.bool_):
+        raise MediaError(
+            f"{name!r} has the type {array.dtype}: right are uint8, bool, and floats in [0, 1]; "
+            f"image.astype('uint8') converts values from 0 to 255"
+        )
+    return np.array(array, order="C")
+
+
+def _png_of_array(array: Any) -> bytes:
+    import numpy as np
+    from PIL import Image
+
+    if array.dtype.kind == "f":
+        array = np.rint(array.astype(np.float32) * np.float32(255)).astype(np.uint8)
+    return _png(Image.fromarray(array))
+
+
+def _png(image: Any) -> bytes:
+    """The picture as PNG, losslessly where PNG has its colours."""
+    if image.mode not in _PNG_MODES:
+        image = image.convert("RGBA" if image.mode in {"PA", "La", "RGBa"} else "RGB")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,150 @@
+"""Tables that users log: rows and columns of plain values, as JSON.
+
+Format: a JSON object with ``columns`` (their names), ``types`` (of each column: "whole", "number", "truth",
+"text", "empty" or "mixed") and ``data``, a list of rows. JSON has no NaN and no infinities, so in a column of
+numbers they are the texts "NaN", "Infinity" and "-Infinity", as in the JSON form of protocol buffers.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from legm.errors import MediaError
+from legm.media.pending_file import PendingFile
+
+__all__ = ["pending_table", "table_columns"]
+
+_RIGHT = (
+    "right are a mapping of columns, a list of rows that are mappings, and tables of pandas, polars or Arrow"
+)
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def pending_table(name: str, table: Any) -> PendingFile:
+    """A table as it is now.
+
+    Args:
+        name: under which it is shown, for errors.
+        table: a mapping from column names to columns of equal length; a list of rows, each a mapping from
+            column names to values; or a table of pandas, polars or Arrow.
+
+    Raises:
+        MediaError: it is none of these, or its columns differ in length.
+    """
+    columns = {
+        str(column): [_cell(one) for one in values] for column, values in _columns(name, table).items()
+    }
+    lengths = {column: len(values) for column, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise MediaError(f"{name!r}: its columns differ in length: {lengths}")
+    if not columns:
+        raise MediaError(f"{name!r} has no column: {_RIGHT}")
+    size = 64 * len(columns) * (1 + next(iter(lengths.values())))
+    return PendingFile(lambda: _table_json(columns), ".table.json", size)
+
+
+def _columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
+    if isinstance(table, Mapping):
+        return {column: _values(name, column, values) for column, values in table.items()}
+    if isinstance(table, (type, str, bytes)):
+        raise MediaError(f"{name!r} must be a table, not {table!r:.60}: {_RIGHT}")
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):  # of pandas and polars
+        return {column: table[column].to_list() for column in table.columns}
+    if hasattr(table, "to_pydict"):  # pyarrow's
+        found: Mapping[Any, Iterable[Any]] = table.to_pydict()
+        return found
+    if hasattr(table, "__arrow_c_stream__"):
+        import pyarrow
+
+        return dict(pyarrow.table(table).to_pydict())
+    if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
+        names = dict.fromkeys(column for row in table for column in row)
+        return {column: [row.get(column) for row in table] for column in names}
+    raise MediaError(f"{name!r} must be a table, not {type(table).__qualname__}: {_RIGHT}")
+
+
+def _values(name: str, column: Any, values: Any) -> Iterable[Any]:
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
+        values = values.detach().cpu()
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise MediaError(
+            f"{name!r}: the column {column!r} must be a list of values, not {type(values).__qualname__}"
+        )
+    return values
+
+
+def _cell(value: Any) -> Any:
+    """A cell as JSON has it, except floats that are not finite."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        return float(value) if isinstance(value, float) else int(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1 and not callable(getattr(value, "size", 1)):
+        return _cell(value.item())
+    if type(value).__name__ in {"NAType", "NaTType"}:  # pandas' missing values
+        return None
+    return str(value)
+
+
+def _type_of(values: Sequence[Any]) -> str:
+    kinds = {type(one) for one in values if one is not None}
+    if not kinds:
+        return "empty"
+    for name, allowed in (("truth", {bool}), ("whole", {int}), ("number", {int, float}), ("text", {str})):
+        if kinds <= allowed:
+            return name
+    return "mixed"
+
+
+def _table_json(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    written = [[_json_cell(one) for one in values] for values in columns.values()]
+    content = {
+        "columns": list(columns),
+        "types": [_type_of(values) for values in columns.values()],
+        "data": [list(row) for row in zip(*written, strict=True)],
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
+def _json_cell(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def table_columns(content: bytes) -> dict[str, list[Any]]:
+    """The columns of a stored table.
+
+    Args:
+        content: of its file.
+
+    Returns:
+        the values of each column.
+
+    Raises:
+        ValueError: it is not a table.
+    """
+    found = json.loads(content)
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(key), list) for key in ("columns", "types", "data")
+    ):
+        raise ValueError("not a table: it needs the lists columns, types and data")
+    names, types, rows = [str(one) for one in found["columns"]], found["types"], found["data"]
+    if len(types) != len(names) or not all(isinstance(row, list) and len(row) == len(names) for row in rows):
+        raise ValueError("a table whose rows differ in length from its columns")
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    for name, kind in zip(names, types, strict=True):
+        if kind in {"number", "mixed"}:
+            columns[name] = [
+                _NOT_FINITE.get(one, one) if isinstance(one, str) and kind == "number" else one
+                for one in columns[name]
+            ]
+    return columns
