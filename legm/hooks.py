@@ -33,6 +33,8 @@ from legm.records import (
     Configuration,
     ConfigurationStatus,
     Curve,
+    Media,
+    MediaFile,
     Query,
     Record,
     Run,
@@ -599,6 +601,32 @@ class Hooks:
 
         Returns:
             the files of every run, in any order.
+        """
+
+    @hookspec(firstresult=True)
+    def legm_read_media(self, run: Run) -> Iterable[Media] | None:
+        """Read the media of a run, without those that a rewind made void (MEDIA).
+
+        Args:
+            run: the run, which may still be running.
+
+        Returns:
+            the media in the order in which they were logged. The path of each file is where it is on this
+            machine, or by what :meth:`legm_read_media_file` finds it.
+        """
+
+    @hookspec(firstresult=True)
+    def legm_read_media_file(self, run: Run, file: MediaFile) -> bytes | None:
+        """Read a file of a medium, for a backend that keeps it elsewhere (MEDIA).
+
+        Without this hook the file's path is read.
+
+        Args:
+            run: the run.
+            file: as :meth:`legm_read_media` returned it.
+
+        Returns:
+            the file's content.
         """
 
     @hookspec(firstresult=True)

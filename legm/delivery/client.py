@@ -7,6 +7,7 @@ mirrors, whose errors are logged and never fail a call.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import threading
@@ -25,7 +26,7 @@ from legm.core.texts import escape_unprintable
 from legm.delivery import circuit_breaker
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of, waiting_reported
 from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
-from legm.errors import BackendError, LegmError, NotSupported, storage_error
+from legm.errors import BackendError, CorruptFile, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
 from legm.records import (
     Artifact,
@@ -35,6 +36,7 @@ from legm.records import (
     Display,
     EnvironmentUpdate,
     Media,
+    MediaFile,
     Outcome,
     Plain,
     Query,
@@ -345,6 +347,35 @@ class BackendClient:
         found = self._call("legm_read_files", configuration=configuration)
         files = self._iterate("legm_read_files", f"for the configuration {configuration.name!r}", found or ())
         return sorted(files, key=lambda file: (file.run_id, file.name))
+
+    def media(self, run: Run) -> list[Media]:
+        """The media of a run, without those that a rewind made void; in the order they were logged.
+
+        Raises:
+            NotSupported: the backend does not return media.
+        """
+        self.require(Capability.MEDIA, "reading media")
+        found = self._call("legm_read_media", run=run)
+        return list(self._iterate("legm_read_media", f"for the run {run.run_id}", found or ()))
+
+    def media_content(self, run: Run, file: MediaFile) -> bytes:
+        """The content of a file of a medium, as :meth:`media` returned it.
+
+        Raises:
+            CorruptFile: it is not the content that was logged.
+            StorageError: it cannot be read.
+        """
+        content: bytes | None = self._call("legm_read_media_file", run=run, file=file)
+        if content is None:
+            try:
+                content = Path(file.path).read_bytes()
+            except OSError as cause:
+                raise storage_error("read", Path(file.path), cause) from cause
+        if hashlib.sha256(content).hexdigest() != file.digest:
+            raise CorruptFile(
+                Path(file.path), "byte 0", "its content is not the one that was logged", "Delete it."
+            )
+        return content
 
     def _folder_text(self, configuration: Configuration) -> str | None:
         folder = self.folder(configuration)

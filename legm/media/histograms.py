@@ -63,9 +63,8 @@ def _binned(finite: Any, bins: int) -> tuple[Any, Any]:
         around = max(abs(lowest) * 1e-6, 1e-300) if lowest else 0.5
         return finite, np.array([lowest - around, highest + around])
     half = lowest / 2 - (lowest / 2 - highest / 2) * np.linspace(0, 1, bins + 1)  # of the edges: no overflow
-    edges = np.unique(half * 2)
-    edges[0], edges[-1] = lowest, highest
-    return finite, edges
+    inner = (half[1:-1] * 2).clip(lowest, highest)
+    return finite, np.unique(np.concatenate([[lowest], inner, [highest]]))
 
 
 def histogram_counts(content: bytes) -> tuple[list[float], list[int]]:
@@ -82,7 +81,10 @@ def histogram_counts(content: bytes) -> tuple[list[float], list[int]]:
         isinstance(found.get(key), list) for key in ("edges", "counts")
     ):
         raise ValueError("not a histogram: it needs the lists edges and counts")
-    edges, counts = [float(one) for one in found["edges"]], [int(one) for one in found["counts"]]
+    try:
+        edges, counts = [float(one) for one in found["edges"]], [int(one) for one in found["counts"]]
+    except TypeError as cause:
+        raise ValueError("not a histogram: an edge or a count is not a number") from cause
     if len(edges) != len(counts) + 1 and (edges or counts):
         raise ValueError(f"{len(edges)} edges do not fit {len(counts)} bins")
     return edges, counts

@@ -80,8 +80,8 @@ def plain_array(name: str, value: Any, what: str) -> Any:
 
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # PyTorch's
         value = value.detach().cpu()
-        if not str(value.dtype).endswith(("uint8", "int16", "bool", "float16", "float32", "float64")):
-            value = value.float() if value.is_floating_point() else value
+        if str(value.dtype).endswith("bfloat16"):  # which NumPy does not have
+            value = value.float()
     if isinstance(value, np.ma.MaskedArray):
         value = value.filled(np.nan) if value.dtype.kind == "f" else value.filled(0)
     try:

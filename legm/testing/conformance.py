@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from legm.testing.capabilities import CapabilityTests
 from legm.testing.failures import FailureTests
+from legm.testing.media import MediaTests
 from legm.testing.resuming import ResumingTests
 from legm.testing.round_trip import RoundTripTests
 from legm.testing.runs import RunTests
@@ -16,7 +17,7 @@ from legm.testing.runs import RunTests
 __all__ = ["BackendTests"]
 
 
-class BackendTests(CapabilityTests, FailureTests, ResumingTests, RunTests, RoundTripTests):
+class BackendTests(CapabilityTests, FailureTests, MediaTests, ResumingTests, RunTests, RoundTripTests):
     """The conformance tests; a subclass says how to construct the backend.
 
     The subclass must be at the top level of a module, since another process constructs it too. Its name must

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from legm.core.rewinding import without_rewound
 from legm.hooks import Capability, hookimpl
 from legm.records import (
     ChangeKind,
     Configuration,
     Curve,
+    Media,
     Query,
     Record,
     Resumption,
@@ -111,6 +113,13 @@ class MemoryBackend:
                 and query.description in {None, result.run.description}
             ):
                 yield result
+
+    @hookimpl
+    def legm_read_media(self, run: Run) -> list[Media]:
+        """The media of a run; their files are among its artifacts in the root directory."""
+        batches = sorted(self.records.get(run.run_id, {}).items())
+        records = without_rewound([record for _, batch in batches for record in batch])
+        return [record for record in records if isinstance(record, Media)]
 
     @hookimpl
     def legm_read_experiments(self) -> set[str]:

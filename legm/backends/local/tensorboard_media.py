@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from legm.core.texts import ENOUGH_DIGITS, rounded_text
+from legm.core.texts import rounded_text
 from legm.media.histograms import histogram_counts
 from legm.media.tables import table_columns
 from legm.records import Media, MediaKind
@@ -25,9 +25,10 @@ log = logging.getLogger(__name__)
 
 _PICTURES = (".png", ".gif", ".jpg", ".jpeg", ".bmp")  # what a browser shows, of what the plugin takes
 _MOST_ROWS = 50  # of a table
+_DIGITS = 6  # significant ones of a number in it
 
 
-def tensorboard_value(medium: Media) -> Mapping[str, Any] | None:
+def tensorboard_value(medium: Media) -> dict[str, Any] | None:
     """The fields of the ``Summary.Value`` that shows a medium, except its tag.
 
     Args:
@@ -47,20 +48,17 @@ def tensorboard_value(medium: Media) -> Mapping[str, Any] | None:
     captions = "\n\n".join(filter(None, (one.caption for one in medium.files)))
     contents = [path.read_bytes() for path in paths]
     suffixes = {path.suffix for path in paths}
-    value: Mapping[str, Any] | None = None
-    try:
-        if medium.kind in (MediaKind.IMAGE, MediaKind.FIGURE, MediaKind.VIDEO):
-            value = _pictures(contents) if suffixes <= set(_PICTURES) else None
-        elif medium.kind is MediaKind.AUDIO and suffixes == {".wav"}:
-            value = _sounds(contents, [one.caption for one in medium.files])
-        elif medium.kind is MediaKind.HISTOGRAM:
-            value = _histogram(contents[0])
-        elif medium.kind is MediaKind.TEXT:
-            value = _text(contents[0])
-        elif medium.kind is MediaKind.TABLE:
-            value = _text(_markdown(table_columns(contents[0])).encode("utf-8", "replace"))
-    except ValueError:  # what a file holds that somebody else made
-        return None
+    value: dict[str, Any] | None = None
+    if medium.kind in (MediaKind.IMAGE, MediaKind.FIGURE, MediaKind.VIDEO):
+        value = _pictures(contents) if suffixes <= set(_PICTURES) else None
+    elif medium.kind is MediaKind.AUDIO and suffixes == {".wav"}:
+        value = _sounds(contents, [one.caption for one in medium.files])
+    elif medium.kind is MediaKind.HISTOGRAM:
+        value = _histogram(contents[0])
+    elif medium.kind is MediaKind.TEXT:
+        value = _text(contents[0])
+    elif medium.kind is MediaKind.TABLE:
+        value = _table(contents[0])
     if value is not None and captions:
         value["metadata"]["summary_description"] = captions.encode("utf-8", "replace").decode()
     return value
@@ -75,17 +73,17 @@ def _texts(values: Sequence[bytes], *shape: int) -> dict[str, Any]:
     return {"dtype": "DT_STRING", "string_val": list(values), "tensor_shape": dimensions}
 
 
-def _pictures(contents: Sequence[bytes]) -> dict[str, Any]:
+def _pictures(contents: Sequence[bytes]) -> dict[str, Any] | None:
     from PIL import Image
     from tensorboard.plugins.image.plugin_data_pb2 import ImagePluginData
 
     try:
         with Image.open(io.BytesIO(contents[0])) as first:
             width, height = first.size
-    except Exception as cause:  # Pillow raises many kinds of errors for damaged files
-        raise ValueError("not a picture") from cause
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds of errors for damaged files
+        return None
     head = [str(width).encode(), str(height).encode()]
-    data = ImagePluginData(max_images_per_step=len(contents)).SerializeToString()
+    data = ImagePluginData(version=0).SerializeToString()
     return _value("images", _texts([*head, *contents], 2 + len(contents)), data)
 
 
@@ -99,7 +97,10 @@ def _sounds(contents: Sequence[bytes], captions: Sequence[str]) -> dict[str, Any
 
 
 def _histogram(content: bytes) -> dict[str, Any] | None:
-    edges, counts = histogram_counts(content)
+    try:
+        edges, counts = histogram_counts(content)
+    except ValueError:
+        return None
     if not counts:
         return None
     rows = zip(edges[:-1], edges[1:], counts, strict=True)
@@ -113,6 +114,14 @@ def _histogram(content: bytes) -> dict[str, Any] | None:
 
 def _text(content: bytes) -> dict[str, Any]:
     return _value("text", _texts([content]))
+
+
+def _table(content: bytes) -> dict[str, Any] | None:
+    try:
+        columns = table_columns(content)
+    except ValueError:
+        return None
+    return _text(_markdown(columns).encode("utf-8", "replace"))
 
 
 def _markdown(columns: Mapping[str, Sequence[Any]]) -> str:
@@ -131,5 +140,5 @@ def _markdown_row(cells: Any) -> str:
 
 def _cell_text(value: Any) -> str:
     if isinstance(value, float) and math.isfinite(value):
-        return rounded_text(value, ENOUGH_DIGITS)
+        return rounded_text(value, _DIGITS)
     return "" if value is None else str(value)
