@@ -11,7 +11,8 @@ from pathlib import Path
 
 from legm.changes.journal import Journal
 from legm.errors import ParameterError, closest, storage_error
-from legm.runlog.configuration_folders import refuse_links
+from legm.media.content_files import delete_unused_contents
+from legm.runlog.configuration_folders import experiment_paths, refuse_links
 from legm.runlog.file_names import JOURNAL_SUFFIX, OWN_FOLDER, TRASH, TRASHED_FILES
 from legm.util.atomic_files import delete_folder
 
@@ -139,4 +140,6 @@ def empty_trash(root: Path) -> int:
     found = [path for path in sorted(folder.glob("*")) if path.is_dir() and not path.is_symlink()]
     for path in found:
         delete_folder(path)
+    for name in experiment_paths(root) if found else ():
+        delete_unused_contents(root / name)
     return len(found)

@@ -10,6 +10,7 @@ import itertools
 import math
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 from legm_acme import Backend
 
@@ -21,6 +22,8 @@ from legm.records import (
     ChangeKind,
     Display,
     History,
+    Media,
+    MediaKind,
     Points,
     Query,
     Resumption,
@@ -29,6 +32,7 @@ from legm.records import (
     Status,
     StoredChange,
 )
+from legm.runlog.log_frames import HEADER, FrameDecoder, iterate_frames, record_frame
 from legm.stats.run_counts import count_by_description
 from legm.testing import BackendTests
 
@@ -392,6 +396,96 @@ class ShowsNoNumbers(Backend):
         super().legm_write(run, records, position)
 
 
+class KeepsMedia(Backend):
+    """Keeps media as it should; what inherits from it does not."""
+
+    capabilities = Backend.capabilities | {Capability.MEDIA}
+
+    def __init__(self, root, file="acme.db"):
+        super().__init__(root, file)
+        self.kept = root / "media.frames"
+
+    def change(self, medium):
+        return medium
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        with self.kept.open("ab") as file:
+            file.writelines(record_frame(one) for one in records if isinstance(one, (Media, Rewind)))
+        super().legm_write(run, records, position)
+
+    @hookimpl
+    def legm_read_media(self, run):
+        (log,) = self.kept.parent.rglob(f"{run.run_id}.log")
+        decoder = FrameDecoder(log)
+        decoder.add_run(run.run_id)
+        for start, kind, payload in iterate_frames(self.kept, HEADER + self.kept.read_bytes()):
+            decoder.add_frame(start, kind, payload)
+        every = self.counting(decoder.pop_records())
+        return [self.change(one) for one in every if isinstance(one, Media)]
+
+    def counting(self, records):
+        return without_rewound(records)
+
+
+class LosesCaptions(KeepsMedia):
+    fails = "pictures_come_back"
+
+    def change(self, medium):
+        is_sound = medium.kind is MediaKind.AUDIO
+        return medium if is_sound else replace(medium, files=[replace(f, caption="") for f in medium.files])
+
+
+class LosesTheRate(KeepsMedia):
+    fails = "sounds_come_back"
+
+    def change(self, medium):
+        return replace(medium, files=[replace(one, details={}) for one in medium.files])
+
+
+class TakesFiguresForPictures(KeepsMedia):
+    fails = "figures_come_back"
+
+    def change(self, medium):
+        return replace(medium, kind=MediaKind.IMAGE) if medium.kind is MediaKind.FIGURE else medium
+
+
+class LosesOneKindOfMedia(KeepsMedia):
+    lost = MediaKind.VIDEO
+
+    def counting(self, records):
+        kept = super().counting(records)
+        return [one for one in kept if not isinstance(one, Media) or one.kind is not self.lost]
+
+
+class LosesVideos(LosesOneKindOfMedia):
+    fails = "videos_come_back"
+
+
+class LosesHistograms(LosesOneKindOfMedia):
+    fails = "histograms_come_back"
+    lost = MediaKind.HISTOGRAM
+
+
+class LosesTables(LosesOneKindOfMedia):
+    fails = "tables_come_back"
+    lost = MediaKind.TABLE
+
+
+class LosesPages(LosesOneKindOfMedia):
+    fails = "pages_come_back"
+    lost = MediaKind.HTML
+
+
+class ChangesLineBreaks(KeepsMedia):
+    fails = "texts_come_back"
+
+    @hookimpl
+    def legm_read_media_file(self, run, file):
+        content = Path(file.path).read_bytes()
+        return content.replace(b"\r\n", b"\n") if file.path.endswith(".txt") else content
+
+
 class DoesNotSayWhereToContinue(Backend):
     fails = "a_remote_backend_returns_where_delivery_continues"
     capabilities = Backend.capabilities | {Capability.REMOTE}
@@ -515,6 +609,14 @@ class ShowsWhatIsVoid(Rewinding):
 
     def void(self, run, step):
         pass
+
+
+class KeepsRewoundMedia(KeepsMedia, Rewinding):
+    fails = "media_behind_a_rewind_are_void"
+    capabilities = KeepsMedia.capabilities | Rewinding.capabilities
+
+    def counting(self, records):
+        return records
 
 
 class StaysFailed(Rewinding):
