@@ -126,7 +126,7 @@ def test_wrong_media_are_errors_and_log_nothing(tmp_path: Path):
         handler.log_text("a", "text")
 
 
-def test_a_damaged_file_is_told_from_what_was_logged(tmp_path: Path):
+def test_a_damaged_file_is_distinguished_from_what_was_logged(tmp_path: Path):
     with started(tmp_path) as handler:
         handler.log_text("a", "text")
         handler.set_metric("loss", 1.0)
@@ -167,7 +167,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     gate.set()
 
 
-def test_memory_for_what_waits_is_bounded_and_nothing_is_lost(
+def test_memory_for_what_waits_has_a_limit_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr(media_writer, "MEMORY_LIMIT", 1 << 20)
@@ -350,7 +350,7 @@ def test_a_process_that_does_not_record_checks_media_and_keeps_none(tmp_path: Pa
     assert not list(tmp_path.rglob("*.txt"))
 
 
-def test_a_resumed_run_goes_on_with_its_media(tmp_path: Path):
+def test_a_resumed_run_continues_with_its_media(tmp_path: Path):
     handler = started(tmp_path)
     handler.log_text("a", "0")
     handler.set_metric("loss", 1.0, step=0)
