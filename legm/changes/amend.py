@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from legm.changes.execution import execute
+from legm.changes.backend_deliveries import deliver_changes, pending_deletions
+from legm.changes.execution import Executed, execute
 from legm.changes.journal import Journal, Step, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.core.amending import Changes, require_possible_changes
@@ -47,19 +48,27 @@ def continue_changes(root: Path) -> list[str]:
     Raises:
         LegmError: something cannot be read or written; it may be tried again.
     """
-    if not pending_journals(root):
+    if not pending_journals(root) and not pending_deletions(root):
         return []
     with locked_root(root):
-        return finish_pending(root)
+        done = finish_pending(root)
+    return [*done.notes, *deliver_changes(root, done.amended)]
 
 
-def finish_pending(root: Path) -> list[str]:
-    """The same where the root directory is locked."""
-    notes = []
+def finish_pending(root: Path) -> Executed:
+    """Finish the journals that there are; the root directory is locked.
+
+    Returns:
+        what was done; :func:`~legm.changes.backend_deliveries.deliver_changes` does the rest.
+
+    Raises:
+        LegmError: something cannot be read or written; it may be tried again.
+    """
+    done = Executed()
     for journal in pending_journals(root):
-        title = journal.header()["title"]
-        notes += [f"finished: {title}", *execute(root, journal)]
-    return notes
+        done.notes.append(f"finished: {journal.header()['title']}")
+        done.add(execute(root, journal))
+    return done
 
 
 def amend(
@@ -181,13 +190,13 @@ def amend_experiment(
             pass
         return Amended(plan)
     with locked_root(root):
-        notes = finish_pending(root)
+        done = finish_pending(root)
         name = Journal.new_id()
         with Journal.drafted(root, name, title, steps(), **more) as draft:
             if not plan.changes:
                 AbsentValuesFile(target / OWN_FOLDER).merge(kept, title)
-            if not plan.changes or not confirm(plan):
-                return Amended(plan, notes=tuple(notes))
-            journal = draft.begin()
-        notes += execute(root, journal)
-    return Amended(plan, name, tuple(notes))
+            journal = draft.begin() if plan.changes and confirm(plan) else None
+        if journal is not None:
+            done.add(execute(root, journal))
+    notes = [*done.notes, *deliver_changes(root, done.amended)]
+    return Amended(plan, name if journal is not None else "", tuple(notes))

@@ -6,10 +6,11 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from legm.changes.backend_deliveries import write_deletions
 from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step
 from legm.changes.trash import keep_in_trash, trash_folder
 from legm.delivery.absent_values import AbsentValuesFile
@@ -41,25 +42,40 @@ from legm.runlog.file_names import (
     TRASHED_FILES,
 )
 from legm.runlog.log_amending import append_amendment, locked_log
-from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_folder import LogFolder, find_pending_logs
 from legm.runlog.log_reader import read_log_head
 from legm.runlog.log_writer import logs_being_written
 from legm.util.atomic_files import delete_folder
 
-__all__ = ["execute"]
+__all__ = ["Executed", "execute"]
 
 _AT_ONCE = 100  # runs whose logs are open at the same time
 
 
-def execute(root: Path, journal: Journal) -> list[str]:
+@dataclass(slots=True)
+class Executed:
+    """What was done of journals.
+
+    Args:
+        notes: what a user should know, in a sentence each.
+        amended: the logs of the runs that backends beside the folders still have to change.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    amended: list[Path] = field(default_factory=list)
+
+    def add(self, other: Executed) -> None:
+        """Add what was done of another journal."""
+        self.notes += other.notes
+        self.amended += other.amended
+
+
+def execute(root: Path, journal: Journal) -> Executed:
     """Do everything that a journal says; then what was there before is in the trash.
 
     Args:
         root: the root directory, which is locked.
         journal: the journal.
-
-    Returns:
-        what a user should know, in a sentence each.
 
     Raises:
         LegmError: something cannot be read or written; the journal stays, and the command may be repeated.
@@ -68,7 +84,7 @@ def execute(root: Path, journal: Journal) -> list[str]:
     for step in journal.steps():
         execution.do(step)
     execution.finish()
-    return execution.notes
+    return Executed(execution.notes, execution.amended_logs())
 
 
 class _Execution:
@@ -78,10 +94,13 @@ class _Execution:
         self._changer = changer
         self._time = float(journal.header()["time"])
         self._experiments: dict[Path, None] = {}
+        self._amended: dict[str, Path] = {}  # by run that other backends change too, its folder
+        self._has_deletions = False
         self.notes: list[str] = []
 
     def do(self, step: Step) -> None:
         """Do one step."""
+        self._has_deletions |= self._is_deletion(step)
         for path in filter(None, (step.source, step.target)):
             refuse_links(*list((self._root / path).parents)[: path.count("/") - 1])
         if step.kind == ADOPT:
@@ -106,6 +125,8 @@ class _Execution:
             delete_folder(self._root / OWN_FOLDER / MERGED)
         if "restores" in header:
             self._put_back(str(header["restores"]))
+        if self._has_deletions:
+            write_deletions(self._root, self._journal, filter(self._is_deletion, self._journal.steps()))
         if hasattr(os, "sync"):
             os.sync()
         kept = trash_folder(self._root, self._journal.name)
@@ -149,6 +170,39 @@ class _Execution:
         elif (experiment / OWN_FOLDER / INDEX).exists() and experiment.is_relative_to(self._root):
             keep_in_trash(self._root, self._journal.name, experiment)
 
+    # Runs that are in other backends too
+
+    def _is_deletion(self, step: Step) -> bool:
+        """Whether a step deletes runs that are in other backends too."""
+        return step.has_backends and bool(step.target) and self._is_own(self._root / step.target)
+
+    def _is_noted_in_logs(self, step: Step) -> bool:
+        """Whether the logs of a step's runs say what the runs are now, or that other backends change them."""
+        return step.is_amendment or (step.has_backends and not self._is_deletion(step))
+
+    def _reopen(self, step: Step, folder: Path, without: Iterable[str] = ()) -> None:
+        """Move the logs of runs that other backends still have to change to the pending ones."""
+        logs, left = LogFolder.of(folder), {*without}
+        for run_id, run in step.runs.items():
+            path = logs.find(run_id) if run.backends and run_id not in left else None
+            if path is not None:
+                logs.create_folders()
+                _move_path(path, logs.pending_path(run_id))
+                self._amended[run_id] = folder
+
+    def amended_logs(self) -> list[Path]:
+        """The logs of the runs that other backends still have to change."""
+        found, moved = [], {}
+        for run_id, folder in self._amended.items():
+            path = LogFolder.of(folder).pending_path(run_id)
+            if path.is_file():
+                found.append(path)
+            elif LogFolder.of(folder).find(run_id) is None:  # otherwise it was delivered meanwhile
+                moved[run_id] = folder
+        if moved:
+            found += [path for path in find_pending_logs(self._root) if path.stem in moved]
+        return found
+
     # A folder that becomes that of another configuration
 
     def _adopt(self, step: Step) -> None:
@@ -167,12 +221,13 @@ class _Execution:
                     held.close()
                     return self._move(step)
             runs = [step.amended(run_id) for run_id in step.runs if run_id not in held_back]
-            if step.is_amendment:
+            if self._is_noted_in_logs(step):
                 held_back = [
                     *held_back,
                     *self._append_amendments(step, LogFolder.of(target), files, held_back),
                 ]
                 self._changer.amend_runs(target, runs, parameters_change=step.parameters_change)
+                self._reopen(step, target, held_back)
             elif source != target:
                 self._changer.amend_runs(target, runs, parameters_change=False)
             self._note_running(held_back)
@@ -274,7 +329,8 @@ class _Execution:
 
     def _append(self, step: Step, run_id: str, path: Path, file: BinaryIO) -> None:
         try:
-            append_amendment(path, file, Amendment(step.after, step.runs[run_id].after, self._time))
+            run = step.runs[run_id]
+            append_amendment(path, file, Amendment(step.after, run.after, self._time, run.backends))
         except CorruptFile as error:  # what is stored of the run beside the log changes all the same
             self.notes.append(f"{error} The log was not amended.")
 
@@ -290,6 +346,8 @@ class _Execution:
         target = self._target(step)
         for part in _chunks(here):
             self._move_runs(replace(step, runs={one: step.runs[one] for one in part}), source, target)
+        if self._is_noted_in_logs(step):
+            self._reopen(step, target)
         self._tidy(source, target, step)
         self._note_experiments(source, target)
         return
@@ -313,7 +371,7 @@ class _Execution:
             self._note_running(running)
             movable = [run_id for run_id in step.runs if run_id not in running]
             self._changer.move_runs(source, target, [step.amended(run_id) for run_id in movable])
-            if step.is_amendment:
+            if self._is_noted_in_logs(step):
                 self._append_amendments(step, logs, files, running)
             for run_id in movable:
                 _move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
@@ -374,6 +432,9 @@ class _Execution:
             return self._move(step)
         if is_configuration_folder(target):
             self._changer.hide_from_viewers(target, hidden=self._is_own(target))
+            if self._is_noted_in_logs(step):
+                resumed = self._append_amendments(step, LogFolder.of(target), {})
+                self._reopen(step, target, resumed)
         self._note_experiments(source, target)
         return None
 

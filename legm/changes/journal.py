@@ -41,12 +41,14 @@ class StepRun:
         description: its description.
         started: seconds since 1970.
         before, after: its own parameters, which are not compared.
+        backends: the names of the backends beside its folder in which it changes too.
     """
 
     description: str
     started: float
     before: Mapping[str, Plain]
     after: Mapping[str, Plain]
+    backends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Step:
                     "started": run.started,
                     "before": dict(run.before),
                     "after": dict(run.after),
+                    **({"backends": list(run.backends)} if run.backends else {}),
                 }
                 for run_id, run in self.runs.items()
             },
@@ -102,6 +105,26 @@ class Step:
     def is_amendment(self) -> bool:
         """Whether the runs change, not only where they are."""
         return self.before != self.after or self.parameters_change
+
+    @property
+    def has_backends(self) -> bool:
+        """Whether a run changes in backends beside the folders."""
+        return any(run.backends for run in self.runs.values())
+
+    def runs_to_change(self, *, are_deleted: bool = False) -> dict[str, tuple[Run, Run | None]]:
+        """By id, each run as it was before the step, and as it is after it; None if it is deleted."""
+        return {
+            run_id: (
+                Run(run_id, self.before, one.description, one.started, one.before),
+                None if are_deleted else self.amended(run_id),
+            )
+            for run_id, one in self.runs.items()
+        }
+
+    def with_backends(self, backends: Mapping[str, tuple[str, ...]]) -> Step:
+        """The step with the backends beside the folders in which its runs change."""
+        runs = {run_id: replace(run, backends=backends.get(run_id, ())) for run_id, run in self.runs.items()}
+        return replace(self, runs=runs)
 
     def reversed(self, source: str, target: str) -> Step:
         """The step that brings back what was before."""
@@ -278,7 +301,13 @@ def _step(content: dict[str, Any]) -> Step:
         decode_configuration(content["before"]),
         decode_configuration(content["after"]),
         {
-            run_id: StepRun(str(run["description"]), float(run["started"]), run["before"], run["after"])
+            run_id: StepRun(
+                str(run["description"]),
+                float(run["started"]),
+                run["before"],
+                run["after"],
+                tuple(map(str, run.get("backends", ()))),
+            )
             for run_id, run in content["runs"].items()
         },
     )

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from legm.changes.amend import finish_pending
+from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
 from legm.changes.journal import FOLDER, MOVE, Journal, Step, StepRun, locked_root, pending_journals
+from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -73,20 +75,23 @@ def merge_roots(root: Path, other: Path) -> Merged:
     except OSError as cause:
         raise storage_error("create the folder", root, cause) from cause
     with locked_root(root):
-        merged = Merged(notes=finish_pending(root))
+        merged, done = Merged(), finish_pending(root)
+        planned = PlannedInBackends()
         copies = root / OWN_FOLDER / MERGED
         refuse_links(copies)
         if not pending_journals(root):
             delete_folder(copies)  # of a merge that was killed while it copied
         name = Journal.new_id()
-        steps = _merging_steps(root, other, f"{OWN_FOLDER}/{MERGED}/{name}", merged)
+        others = OtherBackends(root, planned)
+        steps = _merging_steps(root, other, f"{OWN_FOLDER}/{MERGED}/{name}", merged, others)
         more = {"keep": False, "copies": True, "absent_values": _absent_values(root, other)}
         with Journal.drafted(root, name, f"merge {other.name}", steps, **more) as draft:
-            if not merged.runs:
-                delete_folder(copies)
-                return merged
-            journal = draft.begin()
-        merged.notes += execute(root, journal)
+            journal = draft.begin() if merged.runs else None
+        if journal is None:
+            delete_folder(copies)
+        else:
+            done.add(execute(root, journal))
+    merged.notes += [*done.notes, *planned.sentences(), *deliver_changes(root, done.amended)]
     return merged
 
 
@@ -101,7 +106,9 @@ def _absent_values(root: Path, other: Path) -> dict[str, Plain]:
     return found
 
 
-def _merging_steps(root: Path, other: Path, copies: str, merged: Merged) -> Iterator[Step]:
+def _merging_steps(
+    root: Path, other: Path, copies: str, merged: Merged, others: OtherBackends
+) -> Iterator[Step]:
     folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
     known = _run_ids(root, changer)
     for folder in configuration_folders(other):
@@ -127,7 +134,9 @@ def _merging_steps(root: Path, other: Path, copies: str, merged: Merged) -> Iter
             rest = root / f"{copies}-known" / path
             changer.make_copy(rest, configuration)
             changer.move_runs(root / copies / path, rest, there)
-        yield _merging_step(root, configuration, runs, f"{copies}/{path}", len(runs) == len(results), changer)
+        is_whole = len(runs) == len(results)
+        step = _merging_step(root, configuration, runs, f"{copies}/{path}", is_whole, changer)
+        yield step.with_backends(others.plan_copied(folder, step.runs_to_change()))
 
 
 def _merging_step(

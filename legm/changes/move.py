@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from legm.changes.amend import Amended, amend_experiment, finish_pending
+from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
 from legm.changes.journal import ADOPT, Journal, Step, locked_root
 from legm.changes.plan import AmendmentPlan, moved_runs
@@ -92,14 +93,15 @@ def rename_configuration(folder: Path, name: str) -> Path:
     now, root = folder.with_name(name), folder.parent.parent
     folders = default_folder_access()
     with locked_root(root):
-        finish_pending(root)
+        pending = finish_pending(root)
         if now.exists():
             raise StorageError(f"{now} exists already")
         configuration = folders.read_configuration(folder)
-        runs = moved_runs(folder, folders.read_runs(folder))
+        runs = moved_runs(folders.read_runs(folder))
         source, target = (path.relative_to(root).as_posix() for path in (folder, now))
         step = Step(ADOPT, source, target, configuration, configuration, runs)
         with Journal.drafted(root, Journal.new_id(), f"mv {source} {name}", [step]) as draft:
             journal = draft.begin()
         execute(root, journal)
+    deliver_changes(root, pending.amended)
     return now

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from legm.changes.journal import ADOPT, MOVE, Step, StepRun
+from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.core.amending import Changes, ConfigurationChange
 from legm.core.identity import configuration_differences
 from legm.core.naming import numbered_name
 from legm.core.selection import BoundSelection, Candidate
 from legm.delivery.reading import FolderAccess
-from legm.delivery.registry import DEFAULT_BACKEND
-from legm.errors import NotSupported, StateError
+from legm.errors import StateError
 from legm.hooks import FolderChanger
-from legm.records import Configuration, RunResult, Status
+from legm.records import Configuration, Run, RunResult, Status
 from legm.runlog.configuration_folders import configuration_paths
-from legm.runlog.log_folder import LogFolder
-from legm.runlog.log_reader import read_log_backends
 
-__all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment", "require_changeable"]
+__all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment"]
 
 UNITED, PARTED, CHANGED = "united", "parted", "changed"
 
@@ -55,6 +53,7 @@ class AmendmentPlan:
         contributors: by the fingerprint of a configuration afterwards, how many there are of it now.
         running: the ids of the runs that are left as they are because they are running.
         labels: by fingerprint, the name of the folder that a configuration has afterwards.
+        in_backends: what becomes of the runs in the backends beside the folders.
     """
 
     changes: list[PlannedChange] = field(default_factory=list)
@@ -62,6 +61,7 @@ class AmendmentPlan:
     contributors: Counter[str] = field(default_factory=Counter)
     running: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    in_backends: PlannedInBackends = field(default_factory=PlannedInBackends)
 
     def kind(self, change: PlannedChange) -> str:
         """Whether a configuration is united with another one, parted, or only changed."""
@@ -132,6 +132,7 @@ class _Planner:
         self._folders = folders
         self._changer = changer
         self._plan = plan
+        self._others = OtherBackends(root, plan.in_backends)
         self._target = experiment
         if changes.experiment is not None:
             self._target = changer.experiment_path(root, changes.experiment)
@@ -169,11 +170,32 @@ class _Planner:
             groups[amended.configuration.fingerprint] = (amended.configuration, {})
         if self._is_unchanged(configuration, groups):
             return self.leave(folder, configuration)
-        require_changeable(folder, [run_id for _, runs in groups.values() for run_id in runs])
+        self._note_backends(folder, configuration, groups)
         self._plan.running += running
         staying = len(running) + len(results) - len(selected)
         yield from self._steps_of_groups(folder, configuration, groups, staying)
         return None
+
+    def _note_backends(
+        self,
+        folder: Path,
+        before: Configuration,
+        groups: Mapping[str, tuple[Configuration, dict[str, StepRun]]],
+    ) -> None:
+        """Note with each run in which backends beside the folder it changes too."""
+        changed = {
+            run_id: (
+                Run(run_id, before, run.description, run.started, run.before),
+                Run(run_id, after, run.description, run.started, run.after),
+            )
+            for after, runs in groups.values()
+            for run_id, run in runs.items()
+            if after != before or run.before != run.after
+        }
+        found = self._others.plan(folder, changed)
+        for _, runs in groups.values() if found else ():
+            for run_id in runs.keys() & found.keys():
+                runs[run_id] = replace(runs[run_id], backends=found[run_id])
 
     @staticmethod
     def _is_unchanged(
@@ -256,19 +278,11 @@ class _Planner:
         return numbered_name(configuration.name, k)
 
 
-def moved_runs(folder: Path, results: Iterable[RunResult]) -> dict[str, StepRun]:
-    """The runs of a step that moves them as they are.
-
-    Args:
-        folder: their configuration's folder.
-        results: the runs.
-
-    Returns:
-        the runs by id.
+def moved_runs(results: Iterable[RunResult]) -> dict[str, StepRun]:
+    """The runs of a step that moves them as they are, by id.
 
     Raises:
         StateError: one of them is running.
-        NotSupported: one of them is stored in another backend too.
     """
     runs = {}
     for one in results:
@@ -276,26 +290,4 @@ def moved_runs(folder: Path, results: Iterable[RunResult]) -> dict[str, StepRun]
             raise StateError(f"the run {one.run.run_id} is running: end its process first")
         own = one.run.parameters
         runs[one.run.run_id] = StepRun(one.run.description, one.run.started, own, own)
-    require_changeable(folder, runs)
     return runs
-
-
-def require_changeable(folder: Path, run_ids: Iterable[str]) -> None:
-    """Refuse runs that are stored in other backends too, where nothing would change.
-
-    Args:
-        folder: the folder of their configuration.
-        run_ids: the runs.
-
-    Raises:
-        NotSupported: a run is.
-    """
-    wanted = {*run_ids}
-    for path in LogFolder.of(folder).logs_except(()):
-        run_id = path.stem
-        others = sorted(read_log_backends(path).keys() - {DEFAULT_BACKEND}) if run_id in wanted else []
-        if others:
-            raise NotSupported(
-                f"the run {run_id} is also in {others[0]}, which keeps what a run was begun with; "
-                "nothing was changed. legm import ROOT NEW_ROOT copies the runs to where they can be changed"
-            )

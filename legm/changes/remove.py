@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from legm.changes.amend import finish_pending
+from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
 from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step, locked_root
+from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.plan import moved_runs
 from legm.changes.trash import TrashItem, trashed_path
 from legm.delivery.reading import FolderAccess, default_folder_access
@@ -30,12 +32,14 @@ class Deletion:
         experiments: the folders of experiments that are deleted.
         folders: the folders of configurations that are deleted, those of the experiments among them.
         runs: by folder, the ids of single runs.
+        in_backends: what becomes of the runs in the backends beside the folders, once it was planned.
     """
 
     root: Path
     experiments: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     runs: dict[Path, list[str]] = field(default_factory=dict)
+    in_backends: PlannedInBackends = field(default_factory=PlannedInBackends)
 
     def add_experiment(self, experiment: Path) -> None:
         """Add an experiment with all its configurations."""
@@ -59,7 +63,11 @@ class Removed:
 
 
 def delete(
-    deletion: Deletion, *, title: str, confirm: Callable[[list[str]], bool] = lambda _: True
+    deletion: Deletion,
+    *,
+    title: str,
+    confirm: Callable[[list[str]], bool] = lambda _: True,
+    dry_run: bool = False,
 ) -> Removed:
     """Delete runs with all that belongs to them: they are in the trash until a user empties it.
 
@@ -67,25 +75,30 @@ def delete(
         deletion: what.
         title: what this is, for the trash.
         confirm: is given the ids of the runs and decides whether to go ahead.
+        dry_run: whether it is only wanted which runs would be deleted.
 
     Raises:
         StateError: a run is running; nothing was deleted.
-        NotSupported: a run is in other backends too; nothing was deleted.
+        NotSupported: a run is in a backend that cannot delete it; nothing was deleted.
         LegmError: something is damaged, or cannot be read or written.
     """
-    root = deletion.root
+    root, folders = deletion.root, default_folder_access()
+    runs: list[str] = []
+    if dry_run:
+        for _ in _deleting_steps(deletion, "", runs, folders):
+            pass
+        return Removed(tuple(runs))
     with locked_root(root):
-        notes = finish_pending(root)
+        done = finish_pending(root)
         name = Journal.new_id()
-        runs: list[str] = []
         emptied = {folder.relative_to(root).as_posix(): "" for folder in deletion.experiments}
-        steps = _deleting_steps(deletion, name, runs, default_folder_access())
+        steps = _deleting_steps(deletion, name, runs, folders)
         with Journal.drafted(root, name, title, steps, emptied=emptied) as draft:
-            if not confirm(runs):
-                return Removed((), notes=tuple(notes))
-            journal = draft.begin()
-        notes += execute(root, journal)
-    return Removed(tuple(runs), name, tuple(notes))
+            journal = draft.begin() if confirm(runs) else None
+        if journal is not None:
+            done.add(execute(root, journal))
+    notes = (*done.notes, *deliver_changes(root, done.amended))
+    return Removed((), notes=notes) if journal is None else Removed(tuple(runs), name, notes)
 
 
 def _deleting_steps(
@@ -94,14 +107,16 @@ def _deleting_steps(
     wanted = dict.fromkeys(deletion.folders) | {
         folder: ids for folder, ids in deletion.runs.items() if folder not in deletion.folders
     }
+    others = OtherBackends(deletion.root, deletion.in_backends)
     for folder, ids in wanted.items():
         configuration = folders.read_configuration(folder)
         results = (one for one in folders.read_runs(folder) if ids is None or one.run.run_id in ids)
-        runs = moved_runs(folder, results)
+        runs = moved_runs(results)
         deleted += runs
         source = folder.relative_to(deletion.root).as_posix()
         kind = FOLDER if ids is None else MOVE
-        yield Step(kind, source, trashed_path(name, source), configuration, configuration, runs)
+        step = Step(kind, source, trashed_path(name, source), configuration, configuration, runs)
+        yield step.with_backends(others.plan(folder, step.runs_to_change(are_deleted=True)))
 
 
 def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
@@ -117,13 +132,15 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
         LegmError: something is damaged, or cannot be read or written.
     """
     changer = find_folder_changer(DEFAULT_BACKEND)
+    planned = PlannedInBackends()
+    runs: list[str] = []
+    changed: list[str] = []
     with locked_root(root):
-        notes = finish_pending(root)
-        runs: list[str] = []
-        changed: list[str] = []
+        done = finish_pending(root)
         there = {path.stem for path in find_logs(root)}
         found = reversed(list(item.journal.steps()))
-        steps = _restoring_steps(root, found, run, changer, there, runs, changed)
+        others = OtherBackends(root, planned)
+        steps = _restoring_steps(root, found, run, changer, there, runs, changed, others)
         whole = {} if run is not None else {"restores": item.name}
         name = Journal.new_id()
         title = f"restore {item.name}: {item.title}"
@@ -131,7 +148,8 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
             if run is not None and not runs:
                 raise ParameterError(f"{item.name} in the trash has no run {run!r} to bring back")
             journal = draft.begin()
-        notes += execute(root, journal)
+        done.add(execute(root, journal))
+    notes = [*done.notes, *planned.sentences(), *deliver_changes(root, done.amended)]
     notes += [
         f"the run {run_id} was changed again or deleted since, and was left as it is" for run_id in changed
     ]
@@ -146,9 +164,10 @@ def _restoring_steps(
     there: set[str],
     restored: list[str],
     changed: list[str],
+    others: OtherBackends,
 ) -> Iterator[Step]:
     for step in steps:
-        is_deletion = step.kind == FOLDER or (step.kind == MOVE and step.target)
+        is_deletion = step.kind == FOLDER or (step.kind == MOVE and bool(step.target))
         now = root / step.target if is_deletion else changer.find(root, step.after)
         if now is None or not is_configuration_folder(now):
             changed += [] if is_deletion else list(step.runs)
@@ -166,9 +185,12 @@ def _restoring_steps(
         back = Step(step.kind, step.source, step.target, step.before, step.after, runs).reversed(source, "")
         before = changer.find(root, step.before)
         is_whole = here <= set(runs) and step.kind != MOVE and before in {None, now}
+        if back.has_backends:
+            in_others = {one: pair for one, pair in back.runs_to_change().items() if runs[one].backends}
+            back = back.with_backends(others.plan_restored(now, in_others, were_deleted=is_deletion))
         if is_whole and not (root / step.source).exists():
-            yield Step(step.kind, source, step.source, back.before, back.after, back.runs)
+            yield replace(back, target=step.source)
         elif is_whole and step.kind == ADOPT:
-            yield Step(ADOPT, source, source, back.before, back.after, back.runs)
+            yield replace(back, target=source)
         else:
-            yield Step(MOVE, source, "", back.before, back.after, back.runs)
+            yield replace(back, kind=MOVE)

@@ -164,6 +164,7 @@ def print_plan(plan: AmendmentPlan) -> None:
         f"{plan.runs:,} runs change; configurations: "
         + ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
     )
+    print_notes(plan.in_backends.sentences())
 
 
 def plan_as_dict(plan: AmendmentPlan) -> dict[str, Any]:
@@ -189,4 +190,6 @@ def plan_as_dict(plan: AmendmentPlan) -> dict[str, Any]:
         "counts": plan.counts(),
         "runs": plan.runs,
         "running": list(plan.running),
+        "backends": plan.in_backends.as_list(),
+        "backend_notes": list(plan.in_backends.notes),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,52 +13,58 @@ from legm.cli.options import json_option
 from legm.cli.printing import print_notes, say
 
 if TYPE_CHECKING:
-    from legm.changes.remove import Deletion
+    from legm.changes.remove import Deletion, Removed
 
 __all__ = ["rm_command"]
 
 
 @click.command("rm")
 @click.argument("what", metavar="RUN|CONFIGURATION|EXPERIMENT", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before more than one run is deleted.")
 @json_option
-def rm_command(what: tuple[str, ...], *, is_sure: bool, as_json: bool) -> None:
+def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: bool) -> None:
     """Delete runs, with all that belongs to them.
 
     A run is named by its id or the end of it, behind the path of its root directory; a configuration and an
     experiment by their folders. A run that is running is refused. What is deleted stays in the trash of the
-    root directory: legm restore brings it back, and legm trash --empty deletes it for good.
+    root directory: legm restore brings it back, and legm trash --empty deletes it for good. A run that is in
+    MLflow or W&B too is deleted there, and legm restore writes it there anew.
     """
     from legm.changes.remove import delete
 
-    removed = []
+    def confirm(deletion: Deletion, runs: list[str]) -> bool:
+        if not as_json:
+            print_notes(deletion.in_backends.sentences())
+        return is_sure or len(runs) <= 1 or click.confirm(f"Delete {len(runs):,} runs?", err=as_json)
+
+    removed: list[tuple[Deletion, Removed]] = []
     for deletion in _deletions(what):
         title = f"rm {' '.join(what)}"
-        done = delete(
-            deletion,
-            title=title,
-            confirm=lambda runs: (
-                is_sure or len(runs) <= 1 or click.confirm(f"Delete {len(runs):,} runs?", err=as_json)
-            ),
-        )
-        removed.append((deletion.root, done))
+        done = delete(deletion, title=title, confirm=partial(confirm, deletion), dry_run=dry_run)
+        removed.append((deletion, done))
     if as_json:
         print_json(
             [
                 {
-                    "root": str(root),
+                    "root": str(deletion.root),
                     "runs": list(one.runs),
                     "trash": one.trash or None,
                     "notes": list(one.notes),
+                    "backends": deletion.in_backends.as_list(),
+                    "backend_notes": list(deletion.in_backends.notes),
                 }
-                for root, one in removed
+                for deletion, one in removed
             ]
         )
         return
-    for root, one in removed:
-        print_notes(one.notes)
-        if one.trash:
-            say(f"deleted {len(one.runs):,} run{'s' * (len(one.runs) != 1)}; legm restore {root} {one.trash}")
+    for deletion, one in removed:
+        print_notes([*(deletion.in_backends.sentences() if dry_run else ()), *one.notes])
+        runs = f"{len(one.runs):,} run{'s' * (len(one.runs) != 1)}"
+        if dry_run:
+            say(f"{runs} would be deleted")
+        elif one.trash:
+            say(f"deleted {runs}; legm restore {deletion.root} {one.trash}")
         else:
             say("nothing was deleted")
 

@@ -13,7 +13,7 @@ import click
 from legm.cli.completion_values import complete_backend
 from legm.cli.json_output import json_run, json_value, print_json
 from legm.cli.options import json_option, path_argument
-from legm.cli.printing import say
+from legm.cli.printing import print_notes, say
 from legm.core.texts import counted
 
 if TYPE_CHECKING:
@@ -36,17 +36,23 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
     """Deliver to backends what they have not received.
 
     This covers all runs below ROOT and all remote backends, such as MLflow. Each value is delivered once,
-    however often the command is repeated. A target that a run log names, but with which no run was begun on
-    this machine, is delivered to only if --to gives it. The exit status is 1 if something is still pending.
+    however often the command is repeated. What an interrupted command began to change is finished too. A
+    target that a run log names, but with which no run was begun on this machine, is delivered to only if --to
+    gives it. The exit status is 1 if something is still pending.
 
     With --watch the command keeps running as a service would; Ctrl-C or SIGTERM stops it with status 0, and
     --json prints a line for each delivery.
     """
+    from legm.changes.amend import continue_changes
+    from legm.changes.backend_deliveries import pending_deletions
     from legm.cli.locations import require_location_folder
     from legm.compat.tracker_delivery import deliver_pending_exports
     from legm.delivery import backlog
 
     require_location_folder(root)
+    notes = continue_changes(root)
+    if not as_json:
+        print_notes(notes)
     if watch:
         _watch_and_sync(backlog.watch_backlog(root, to), as_json=as_json)
         return
@@ -63,9 +69,10 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
             problem = f"; not every run is there: {export.problem}" if export.problem else ""
             runs = counted(export.delivered, "run of a drop-in script", "runs of drop-in scripts")
             say(f"{export.tracker}: {runs} delivered{problem}")
-        if not done and not exports:
+        if not done and not exports and not pending_deletions(root):
             say("nothing is pending")
-    if any(one.problem for one in done) or any(one.problem for one in exports):
+    is_pending = any(one.problem for one in done) or any(one.problem for one in exports)
+    if is_pending or pending_deletions(root):
         sys.exit(1)
 
 

@@ -36,6 +36,7 @@ from legm.runlog.marks_files import result_with_marks
 __all__ = [
     "BATCH",
     "DeliveredLog",
+    "backends_to_deliver_to",
     "dead_run_outcome",
     "deliver_log",
     "deliver_pending_log",
@@ -271,8 +272,7 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
             if path.exists():  # otherwise another process has just finalized it
                 yield DeliveredLog(path, "", problem=str(error))
             continue
-        undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
-        for name in undelivered or list(known.backends)[:1]:  # where every backend has all, the log is moved
+        for name in backends_to_deliver_to(known):
             options = known.backends[name]
             target = trusted_target_text(name, options)
             if to not in {None, name, target}:
@@ -281,6 +281,12 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
                 yield deliver_pending_log(root, path, name, options, clients)
             else:
                 yield DeliveredLog(path, name, problem=unchosen_target_problem(target))
+
+
+def backends_to_deliver_to(known: log_reader.Log) -> list[str]:
+    """The backends that lack something of a run; one where none does, so that the log is finalized."""
+    undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
+    return undelivered or list(known.backends)[:1]
 
 
 def _require_delivered_to(name: str, logs: Sequence[Path]) -> None:

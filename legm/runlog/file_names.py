@@ -10,7 +10,8 @@
     <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE,
                                             MEDIA/
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
-                                            JOURNAL/<id>.jsonl, TRASH/<id>/, CHANGES_LOCK
+                                            JOURNAL/<id>.jsonl, JOURNAL/<id>.deletions, TRASH/<id>/,
+                                            CHANGES_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
     <root>/OWN_FOLDER/<experiment>/         ABSENT_VALUES_FILE, where the backend has no folders
 
@@ -29,6 +30,7 @@ __all__ = [
     "CHANGES_LOCK",
     "CONSOLE_FILE",
     "CUSTOM_DATA_FILE",
+    "DELETIONS_SUFFIX",
     "DROP_IN_FILES",
     "DROP_IN_LOCK",
     "DROP_IN_NOTES_FILE",
@@ -116,6 +118,8 @@ DROP_IN_LOCK = "export.lock"
 JOURNAL = "journal"
 """In ``.legm`` in a root directory, what a command is changing; it is empty unless one is at work or died."""
 JOURNAL_SUFFIX = ".jsonl"
+DELETIONS_SUFFIX = ".deletions"
+"""Beside the journals, what is still to be deleted in backends of what a command deleted."""
 MERGED = "merge"
 """In ``.legm`` in a root directory, copies of what is being merged into it."""
 TRASH = "trash"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler, NotSupported, ParameterError, amend
+from legm import BackendError, ExperimentHandler, ParameterError, amend
 from legm.backends.local import folder_reader
 from legm.changes.amend import continue_changes
 from legm.core.amending import Changes, ConfigurationChange
@@ -332,7 +332,7 @@ def test_what_other_backends_have_is_refused_before_anything_is_done(tmp_path):
     with handler.start():
         handler.set_metric("loss", 0.5)
     before = fingerprints(tmp_path)
-    with pytest.raises(NotSupported, match="is also in memory, which keeps what a run was begun with"):
+    with pytest.raises(BackendError, match="is also in memory, which has to change it: no installed"):
         amend(tmp_path / "e", rename={"rate": "lr"})
     assert "is also in memory" in failed("rm", tmp_path / "e", "--yes")
     assert fingerprints(tmp_path) == before
