@@ -34,16 +34,22 @@ def rows_by_series(
     Args:
         records: those that make the result, of which nothing is rewound.
         is_wanted: whether the rows of a series are.
+
+    Yields:
+        each series with its rows: dev series first, in the order in which they were set.
     """
     pieces: dict[Series, list[Rows]] = {}
     for record in records:
         if isinstance(record, Points):
+            for series in chain.from_iterable(layouts_in_use(record)):
+                if series not in pieces and is_wanted(series):
+                    pieces[series] = []
             for every, (steps, times, values) in located_columns(record):
                 for column, series in enumerate(every):
-                    if is_wanted(series):
-                        pieces.setdefault(series, []).append((steps, times, values[:, column]))
+                    if series in pieces:
+                        pieces[series].append((steps, times, values[:, column]))
     ordered: dict[tuple[int, ...], tuple[IntArray, IntArray | None]] = {}
-    for series, found in pieces.items():
+    for series, found in sorted(pieces.items(), key=lambda one: one[0].split is Split.TEST):
         if series.split is Split.TEST:
             steps, times, values = found[-1]
             yield series, (steps[-1:], times[-1:], values[-1:])

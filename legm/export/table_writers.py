@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from legm.errors import LegmError
-from legm.export.table_columns import TypedColumn
+from legm.tables.columns import Column
 
 __all__ = ["TableWriter", "table_writer_for"]
 
@@ -18,7 +18,7 @@ _ROW_GROUP = 1 << 17  # rows in a row group
 class TableWriter(Protocol):
     """A file that receives the rows of a table; leaving the context completes it."""
 
-    def __init__(self, path: Path, columns: Sequence[TypedColumn]) -> None: ...
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None: ...
 
     def write(self, columns: Sequence[list[Any]]) -> None:
         """Add rows, given by column."""
@@ -57,10 +57,10 @@ class CsvWriter:
         columns: of the table.
     """
 
-    def __init__(self, path: Path, columns: Sequence[TypedColumn]) -> None:
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file)
-        self._rows.writerow([TypedColumn("", str).cell(column.name) for column in columns])
+        self._rows.writerow([column.name for column in columns])
 
     def write(self, columns: Sequence[list[Any]]) -> None:
         """Add rows, given by column."""
@@ -81,12 +81,12 @@ class ParquetWriter:
         columns: of the table.
     """
 
-    def __init__(self, path: Path, columns: Sequence[TypedColumn]) -> None:
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-        fields = [pa.field(TypedColumn("", str).cell(column.name), kinds[column.kind]) for column in columns]
+        fields = [pa.field(column.name, kinds[column.kind]) for column in columns]
         self._schema = pa.schema(fields)
         self._writer = pq.ParquetWriter(path, self._schema)
         self._buffered: list[Any] = []

@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from legm.core.naming import best_key
-from legm.core.results import last_test_results, ordered_dev_results, result_records
+from legm.core.results import result_records
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
 from legm.export.selected_source import selected_source
 from legm.export.sources import ExportSource, LoadedRun, UnavailableRun
-from legm.export.table_columns import TypedColumn, typed_column
 from legm.export.table_writers import TableWriter, table_writer_for
 from legm.export.to_backend import export_source_of
-from legm.records import RunResult, Series
-from legm.stats.value_choice import exact_choice_text
+from legm.tables.columns import Column
+from legm.tables.history_table import RunSeries, history_table
+from legm.tables.run_tables import run_table
+from legm.tables.series_reading import rows_of_records, rows_of_result
+from legm.tables.table import Table
 from legm.util.progress import show_progress
 
 __all__ = ["ROWS", "export_table"]
@@ -27,32 +28,8 @@ __all__ = ["ROWS", "export_table"]
 ROWS = ("runs", "points")
 """What a row can stand for."""
 
-_RUN_COLUMNS = {
-    "experiment": str,
-    "configuration": str,
-    "fingerprint": str,
-    "description": str,
-    "run_id": str,
-    "status": str,
-    "started": float,
-    "ended": float,
-    "error": str,
-    "points": int,
-    "last_step": int,
-    "best_step": int,
-    "step_choice": str,
-    "tags": str,
-    "note": str,
-}
-_POINT_COLUMNS = {
-    "run_id": str,
-    "metric": str,
-    "split": str,
-    "index": str,
-    "step": int,
-    "value": float,
-    "time": float,
-}
+_POINT_COLUMNS = ("run_id", "metric", "split", "index", "step", "value", "time")
+_ROWS_AT_ONCE = 1 << 16
 
 
 def export_table(
@@ -136,73 +113,30 @@ class _TableRuns:
 
 
 def _write_run_table(make: type[TableWriter], path: Path, runs: _TableRuns) -> None:
-    rows = [_run_table_row(one) for one in runs]
-    found = {name for row in rows for name in row}.difference(_RUN_COLUMNS)
-    columns = [TypedColumn(name, kind) for name, kind in _RUN_COLUMNS.items()]
-    for prefix in ("param.", "best_", "test_"):
-        names = sorted(name for name in found if name.startswith(prefix))
-        columns += [typed_column(name, (row.get(name) for row in rows)) for name in names]
-    with make(path, columns) as writer:
-        for at in range(0, len(rows), 1000):
-            chunk = rows[at : at + 1000]
-            writer.write([[column.cell(row.get(column.name)) for row in chunk] for column in columns])
-
-
-def _run_table_row(one: LoadedRun) -> dict[str, Any]:
-    result, run = one.result, one.result.run
-    configuration = run.configuration
-    parameters = {**configuration.parameters, **run.parameters}
-    return {
-        "experiment": configuration.experiment,
-        "configuration": one.folder.name if one.folder is not None else configuration.name,
-        "fingerprint": configuration.fingerprint,
-        "description": run.description,
-        "run_id": run.run_id,
-        "status": result.status.value,
-        "started": run.started,
-        "ended": result.ended,
-        "error": result.error,
-        "points": result.points,
-        "last_step": result.last_step,
-        "best_step": result.best_step,
-        "step_choice": exact_choice_text(result.rule) if result.best else None,
-        "tags": ",".join(result.marks.tags) or None,
-        "note": result.marks.note or None,
-        **{f"param.{name}": value for name, value in parameters.items()},
-        **{best_key(series.name): value for series, value in _unindexed_table_series(result.best)},
-        **{f"test_{series.name}": value for series, value in _unindexed_table_series(result.test)},
-    }
-
-
-def _unindexed_table_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
-    """Without the series of indexed metrics, which may have one value for each of thousands of examples."""
-    return ((series, value) for series, value in values.items() if series.index is None)
+    table = run_table((one.result, _configuration_label(one)) for one in runs)
+    with make(path, table.columns) as writer:
+        _write_rows(writer, table.columns)
 
 
 def _write_point_table(make: type[TableWriter], path: Path, runs: _TableRuns) -> None:
-    columns = [TypedColumn(name, kind) for name, kind in _POINT_COLUMNS.items()]
-    text = TypedColumn("", str)
-    with make(path, columns) as writer:
+    with make(path, _point_columns(history_table(()))) as writer:
         for one in runs:
-            run_id = text.cell(one.result.run.run_id)
-            for series, steps, values, times in _series_table_columns(one):
-                count = len(values)
-                labels = [run_id, series.name, series.split.value, series.index]
-                cells = [[text.cell(label)] * count for label in labels]
-                writer.write([*cells, steps, values, times])
+            if one.log is None:
+                rows = list(rows_of_result(one.result))
+            else:
+                rows = list(rows_of_records(result_records(one.records, one.result.status)))
+            series = RunSeries(one.result, _configuration_label(one), rows)
+            _write_rows(writer, _point_columns(history_table([series])))
 
 
-def _series_table_columns(one: LoadedRun) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
-    """Each series with its steps, values and times; None for a step or time that is unknown."""
-    result: RunResult = one.result
-    if one.log is None:
-        for series, history in result.histories.items():
-            yield series, history.steps.tolist(), history.values.tolist(), [None] * len(history.steps)
-        for series, value in result.test.items():
-            yield series, [None], [value], [None]
-        return
-    records = result_records(one.records, result.status)
-    for points in ordered_dev_results(records):
-        yield points.layouts[0][0], points.steps.tolist(), points.values.tolist(), points.times.tolist()
-    for series, time, value in last_test_results(records):
-        yield series, [None], [value], [time]
+def _configuration_label(one: LoadedRun) -> str:
+    return one.folder.name if one.folder is not None else one.result.run.configuration.name
+
+
+def _point_columns(history: Table) -> list[Column]:
+    return [history.column(name) for name in _POINT_COLUMNS]
+
+
+def _write_rows(writer: TableWriter, columns: Sequence[Column]) -> None:
+    for at in range(0, len(columns[0]), _ROWS_AT_ONCE):
+        writer.write([column.cells(at, at + _ROWS_AT_ONCE) for column in columns])

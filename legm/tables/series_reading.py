@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from legm.core.results import result_records
 from legm.core.rewinding import without_rewound
 from legm.core.series_rows import rows_by_series
 from legm.errors import CorruptFile, LegmError, MetricError, closest
-from legm.records import Points, RunResult, Series, Split, Status
+from legm.records import Points, Record, RunResult, Series, Split, Status
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import Log, read_intact_log, read_log
 from legm.tables.history_table import AXES, RunSeries, SeriesRows
 from legm.tables.sources import RunSource, StoredConfiguration, StoredResult
 
-__all__ = ["SeriesReader"]
+__all__ = ["SeriesReader", "rows_of_records", "rows_of_result"]
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class SeriesReader:
             rows = [] if found is None else found[0]
             own = stored.get(one.result.run.run_id)
             if own is not None and (found is None or one.result.status is not Status.RUNNING):
-                rows = list(self._rows_of_result(own))
+                rows = list(rows_of_result(own, self._is_wanted))
             yield self._series_of(one.result, configuration.label, rows)
 
     def require_metrics(self) -> None:
@@ -90,16 +90,7 @@ class SeriesReader:
     def _series_of(self, result: RunResult, label: str, rows: Sequence[SeriesRows]) -> RunSeries:
         x = None if self.x in AXES else next((one for one in rows if one.series == Series(self.x)), None)
         shown = [one for one in rows if self.metrics is None or one.series.name in self.metrics]
-        shown.sort(key=lambda one: one.series.split is Split.TEST)
         return RunSeries(result, label, shown, x)
-
-    def _rows_of_result(self, result: RunResult) -> Iterator[SeriesRows]:
-        for series, history in result.histories.items():
-            if self._is_wanted(series):
-                yield SeriesRows(series, history.steps, None, history.values)
-        for series, value in result.test.items():
-            if self._is_wanted(series):
-                yield SeriesRows(series, None, None, np.array([value]))
 
     def _rows_in_log(self, result: RunResult, path: Path) -> tuple[list[SeriesRows], bool] | None:
         """The series in a run's log, and whether the store has the same; None where it cannot be read."""
@@ -110,12 +101,41 @@ class SeriesReader:
         status = Status.COMPLETED if is_running else result.status
         records = without_rewound(result_records(found.records, status))
         points = sum(len(record) for record in records if isinstance(record, Points))
-        rows = [
-            SeriesRows(series, steps if series.split is Split.DEV else None, times, values)
-            for series, (steps, times, values) in rows_by_series(records, self._is_wanted)
-        ]
+        rows = list(rows_of_records(records, self._is_wanted))
         agrees = points == result.points and all(_agrees(one, result) for one in rows)
         return rows, agrees or is_running
+
+
+def _all(_: Series) -> bool:
+    return True
+
+
+def rows_of_records(
+    records: Sequence[Record], is_wanted: Callable[[Series], bool] = _all
+) -> Iterator[SeriesRows]:
+    """The series in the records that make a run's result.
+
+    Args:
+        records: the records.
+        is_wanted: whether a series is wanted.
+    """
+    for series, (steps, times, values) in rows_by_series(without_rewound(records), is_wanted):
+        yield SeriesRows(series, steps if series.split is Split.DEV else None, times, values)
+
+
+def rows_of_result(result: RunResult, is_wanted: Callable[[Series], bool] = _all) -> Iterator[SeriesRows]:
+    """The series of a result, of which the times are not known.
+
+    Args:
+        result: with its series.
+        is_wanted: whether a series is wanted.
+    """
+    for series, history in result.histories.items():
+        if is_wanted(series):
+            yield SeriesRows(series, history.steps, None, history.values)
+    for series, value in result.test.items():
+        if is_wanted(series):
+            yield SeriesRows(series, None, None, np.array([value]))
 
 
 def _read_log(path: Path, result: RunResult) -> Log | None:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from legm import ExperimentHandler, LegmError, StorageError
 from legm.cli import main
 from legm.export import State, export_runs, export_table
-from legm.export.table_columns import typed_column
 from legm.records import Series, Split
+from legm.tables.columns import column_of
 from legm.testing import MemoryBackend
 from tests.support.local_runs import begun, known, local_runs, train
 
@@ -200,9 +200,8 @@ cells = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() |
 
 @given(st.lists(cells, max_size=5))
 def test_a_column_holds_its_values_without_losing_a_bit(values):
-    column = typed_column("x", values)
-    for value in values:
-        cell = column.cell(value)
+    column = column_of("x", values, "")
+    for value, cell in zip(values, column.cells(), strict=True):
         if value is None:
             assert cell is None
         elif isinstance(cell, str):
