@@ -10,6 +10,7 @@ from benchmarks import (
     capturing,
     importing,
     look,
+    media,
     mlflow_store,
     peers,
     read,
@@ -73,6 +74,7 @@ class Sizes:
     large: int = 50_000_000
     samples: int = 100
     repository: int = 100_000
+    pictures: int = 40
     repository_starts: int = 5
 
 
@@ -119,6 +121,7 @@ QUICK = Sizes(
     large=200_000,
     samples=3,
     repository=20,
+    pictures=3,
     repository_starts=1,
 )
 
@@ -304,6 +307,10 @@ def plan(sizes: Sizes) -> Plan:
             for metrics in (10, 1)
         },
         "look_at_large": Task(look.look_at_large, {"size": sizes.large}, most=3),
+        "image": Task(media.legm, {"pictures": sizes.pictures}),
+        "image_tensorboardx": Task(media.tensorboardx, {"pictures": sizes.pictures}),
+        "image_wandb": Task(media.wandb, {"pictures": sizes.pictures}, most=2),
+        "image_mlflow": Task(media.mlflow, {"pictures": sizes.pictures}, most=2),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
     return Plan(
@@ -364,6 +371,23 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: _per_scalar(r, "tensorboard", "cpu") / _per_scalar(r, "legm", "cpu"),
             15,
             at_least=True,
+        ),
+        Row(
+            "image",
+            "log_image of 512 x 512 x 3, caller's thread",
+            "ms",
+            ("image", "image_tensorboardx", "image_wandb", "image_mlflow"),
+            lambda r: 1000 * r["image"]["caller"],
+            1,
+            beside=lambda r: _images_beside(r, "caller"),
+        ),
+        Row(
+            "image_cpu",
+            "all CPU of that, a picture",
+            "ms",
+            ("image", "image_tensorboardx", "image_wandb", "image_mlflow"),
+            lambda r: 1000 * r["image"]["cpu"] / sizes.pictures,
+            beside=lambda r: _images_beside(r, "cpu", sizes.pictures),
         ),
         Row(
             "memory",
@@ -882,6 +906,15 @@ def _peers() -> tuple[Row, ...]:
 
 def _per_scalar(numbers: Round, task: str, name: str) -> float:
     return numbers[task][name] / numbers[task]["scalars"] * 1e6
+
+
+def _images_beside(numbers: Round, name: str, pictures: int = 1) -> str:
+    others = {"tensorboardX": "image_tensorboardx", "W&B offline": "image_wandb", "MLflow": "image_mlflow"}
+    return ", ".join(
+        f"{other} {short(1000 * numbers[task][name] / pictures)}"
+        for other, task in others.items()
+        if task in numbers
+    )
 
 
 def short(value: float) -> str:

@@ -15,6 +15,8 @@ from legm.records import Configuration, RunResult, Status
 from legm.runlog.configuration_folders import configuration_folders, is_configuration_folder
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
+    ARTIFACTS,
+    MEDIA,
     METRICS_FILE,
     PARAMETERS_FILE,
     RUNS,
@@ -78,7 +80,7 @@ def read_overview(
 
 
 def kept_configuration_files(folder: Path) -> list[tuple[str, int]]:
-    """The files that belong to a configuration beside legm's own: artifacts, models, data, pictures.
+    """The files that belong to a configuration beside legm's own and media: artifacts, models, data, plots.
 
     Args:
         folder: the configuration's. Links in it are not followed.
@@ -90,6 +92,8 @@ def kept_configuration_files(folder: Path) -> list[tuple[str, int]]:
     found = []
     for parent, folders, files in os.walk(folder):
         left_out = own if Path(parent) == folder else set()
+        if Path(parent).parent == folder / ARTIFACTS:  # of a run
+            left_out = {MEDIA}
         folders[:] = [name for name in folders if name not in left_out]
         paths = [Path(parent, name) for name in files if name not in left_out and not name.startswith(".")]
         found += [(path.relative_to(folder).as_posix(), path.lstat().st_size) for path in paths]

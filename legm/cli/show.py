@@ -105,6 +105,7 @@ def _show_one(
 ) -> None:
     from legm.analysis.overview import kept_configuration_files
     from legm.cli.locations import configuration_at_location, located_overview
+    from legm.cli.run_media import json_media, media_in_folder, print_media
     from legm.runlog.file_names import ARTIFACTS
     from legm.stats.aggregate import aggregate_runs, aggregated_summary_as_dict
     from legm.stats.run_counts import newest_counted_of_each_seed
@@ -127,6 +128,8 @@ def _show_one(
         logged = experiment.store.client.files(one.configuration)
         files += [(f"{ARTIFACTS}/{file.run_id}/{file.name}", file.size) for file in logged]
 
+    media = [(run, media_in_folder(one.folder, run.run.run_id)) for run in found]
+
     def is_shown(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses
 
@@ -141,6 +144,7 @@ def _show_one(
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
                 "code": {text: choices[text].code for text in aggregates},
+                "media": [json_media(run, medium) for run, every in media for medium in every],
                 "files": [{"path": path, "bytes": size} for path, size in files],
                 "problem": one.problem or None,
             }
@@ -169,9 +173,8 @@ def _show_one(
                 print_notes(notes)
     if not found:
         say("\nno such runs" if one.runs else "\nno runs yet")
-    if files:
-        say()
-        _show_files(files)
+    print_media(media)
+    _show_files(files)
     print_problems([one.problem] if one.problem else [])
 
 
@@ -185,6 +188,9 @@ def _selected_runs(one: Overview, selection: RunSelection) -> list[RunResult]:
 def _show_files(files: Sequence[tuple[str, int]]) -> None:
     from legm.core.naming import readable_name
 
+    if not files:
+        return
+    say()
     rows = [(readable_name(path), f"{size:,}") for path, size in files[:_SHOWN_FILES]]
     print_table([Column("file", fit="fold", is_name=True), Column("bytes", right=True)], rows)
     if len(files) > _SHOWN_FILES:

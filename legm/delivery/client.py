@@ -7,7 +7,6 @@ mirrors, whose errors are logged and never fail a call.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import threading
@@ -26,8 +25,9 @@ from legm.core.texts import escape_unprintable
 from legm.delivery import circuit_breaker
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of, waiting_reported
 from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
-from legm.errors import BackendError, CorruptFile, LegmError, NotSupported, storage_error
+from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
+from legm.media.content_files import checked_media_content
 from legm.records import (
     Artifact,
     ChangeKind,
@@ -366,16 +366,7 @@ class BackendClient:
             StorageError: it cannot be read.
         """
         content: bytes | None = self._call("legm_read_media_file", run=run, file=file)
-        if content is None:
-            try:
-                content = Path(file.path).read_bytes()
-            except OSError as cause:
-                raise storage_error("read", Path(file.path), cause) from cause
-        if hashlib.sha256(content).hexdigest() != file.digest:
-            raise CorruptFile(
-                Path(file.path), "byte 0", "its content is not the one that was logged", "Delete it."
-            )
-        return content
+        return checked_media_content(file, content)
 
     def _folder_text(self, configuration: Configuration) -> str | None:
         folder = self.folder(configuration)

@@ -15,13 +15,13 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from legm.errors import storage_error
+from legm.errors import CorruptFile, storage_error
 from legm.records import Media, MediaFile
 from legm.runlog.configuration_folders import artifacts_folder, refuse_links
 from legm.runlog.file_names import MEDIA, OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 
-__all__ = ["copied_media", "delete_unused_contents", "keep_content", "media_folder"]
+__all__ = ["checked_media_content", "copied_media", "delete_unused_contents", "keep_content", "media_folder"]
 
 
 def media_folder(folder: Path, run_id: str) -> Path:
@@ -105,6 +105,28 @@ def copied_media(record: Media, folder: Path, run_id: str) -> Media:
         kept = keep_content(folder, run_id, content, extension)
         files.append(replace(one, path=kept.path, digest=kept.digest))
     return replace(record, files=tuple(files))
+
+
+def checked_media_content(file: MediaFile, content: bytes | None = None) -> bytes:
+    """The content of a file of a medium, which is the one that was logged.
+
+    Args:
+        file: the file.
+        content: what a store has of it; None to read its path.
+
+    Raises:
+        CorruptFile: it is another content.
+        StorageError: it cannot be read.
+    """
+    path = Path(file.path)
+    if content is None:
+        try:
+            content = path.read_bytes()
+        except OSError as cause:
+            raise storage_error("read", path, cause) from cause
+    if hashlib.sha256(content).hexdigest() != file.digest:
+        raise CorruptFile(path, "byte 0", "its content is not the one that was logged", "Delete it.")
+    return content
 
 
 def delete_unused_contents(experiment: Path) -> int:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from legm.core.rewinding import without_rewound
 from legm.errors import CorruptFile, ParameterError, StorageError, closest, storage_error
-from legm.records import Configuration, Plain, Run, RunResult, Status, is_record_file_name
+from legm.records import Configuration, Media, Plain, Run, RunResult, Status, is_record_file_name
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import (
     artifacts_folder,
@@ -23,7 +24,16 @@ from legm.runlog.configuration_folders import (
     is_configuration_folder,
     refuse_links,
 )
-from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, MARKS_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
+from legm.runlog.file_names import (
+    LOCK_FILE,
+    LOG_SUFFIX,
+    MARKS_SUFFIX,
+    MEDIA,
+    OPEN,
+    OWN_FOLDER,
+    RUNS,
+    log_file_name,
+)
 from legm.runlog.log_records import read_log_in_pieces
 from legm.util.atomic_files import delete_folder
 
@@ -256,6 +266,21 @@ class LogFolder:
         """
         found = self.follow(self.pending_path(run_id))
         return None if found is None else found[0]
+
+    def media(self, run_id: str) -> list[Media]:
+        """The media of a run, without those that a rewind made void, in the order they were logged.
+
+        The log is only read where the run has a folder of media.
+
+        Raises:
+            CorruptFile: the log is damaged.
+            StorageError: it cannot be read.
+        """
+        if not (artifacts_folder(self.folder.parent, run_id) / MEDIA).is_dir():
+            return []
+        known = self.read(run_id)
+        records = [] if known is None else without_rewound(known.records)
+        return [record for record in records if isinstance(record, Media)]
 
     def follow(
         self, path: Path, read: Callable[[Path], log_reader.Log] = read_log_in_pieces

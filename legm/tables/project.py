@@ -12,6 +12,7 @@ from legm.core.selection import BoundSelection, Candidate, RunSelection
 from legm.errors import LegmError
 from legm.records import Configuration, RunCounts, RunResult
 from legm.tables.history_table import RunSeries, history_table
+from legm.tables.media_table import MediaRow, media_table
 from legm.tables.run_tables import configuration_table, experiment_table, run_table
 from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import RunSource, StoredConfiguration, StoredResult, run_source
@@ -70,6 +71,7 @@ class Project:
         self.root = Path(root)
         self._backend = backend
         self._source: RunSource = run_source(self.root, backend, options or {})
+        self._media: dict[str, MediaRow] = {}
 
     def experiments(self) -> Table:
         """The experiments, each with its numbers of configurations and runs.
@@ -185,6 +187,58 @@ class Project:
         if has_runs:
             reader.require_metrics()
         return history_table(series, x)
+
+    def media(
+        self,
+        name: str | None = None,
+        experiment: str | None = None,
+        *,
+        where: Where = None,
+        **parameters: Any,
+    ) -> Table:
+        """The pictures, sounds, tables and the like that were logged; see :meth:`media_content`.
+
+        Args:
+            name: only those logged under this name; None for all.
+            experiment: only of this experiment; None for all.
+            where: which runs.
+            **parameters: values that parameters have to have.
+
+        Returns:
+            a row for each file, in the order in which a run logged them.
+
+        Raises:
+            NotSupported: the backend does not return media.
+            ParameterError: no configuration has one of the parameters or values.
+            LegmError: the backend could not be read.
+        """
+        rows: list[MediaRow] = []
+        for of, runs in self._selected(experiment, where, parameters):
+            for run in (one.result.run for one in runs):
+                for medium in self._source.media(of, run):
+                    if name in (None, medium.name):
+                        rows += [MediaRow(of, run, medium, number) for number in range(len(medium.files))]
+        self._media.update({row.file.digest: row for row in rows})
+        return media_table(rows)
+
+    def media_content(self, digest: str) -> bytes:
+        """The content of a file that :meth:`media` listed, wherever the backend has it.
+
+        Args:
+            digest: the file's, as in the table.
+
+        Returns:
+            the content, which was compared with the digest.
+
+        Raises:
+            LegmError: no such file was listed.
+            CorruptFile: the file has another content by now.
+            StorageError: it cannot be read.
+        """
+        row = self._media.get(digest)
+        if row is None:
+            raise LegmError(f"no medium with the digest {digest!r} was listed: call media() first")
+        return self._source.media_content(row.of, row.run, row.file)
 
     def _selected(
         self, experiment: str | None, where: Where, parameters: Mapping[str, Any]

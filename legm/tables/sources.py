@@ -13,7 +13,17 @@ from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import FolderAccess, open_folder_access, read_counts, read_runs
 from legm.errors import LegmError, StorageError, closest
 from legm.hooks import Capability
-from legm.records import Configuration, ConfigurationStatus, RunCounts, RunResult, StoredRun
+from legm.media.content_files import checked_media_content
+from legm.records import (
+    Configuration,
+    ConfigurationStatus,
+    Media,
+    MediaFile,
+    Run,
+    RunCounts,
+    RunResult,
+    StoredRun,
+)
 from legm.runlog.configuration_folders import (
     configuration_paths,
     experiment_paths,
@@ -81,6 +91,12 @@ class RunSource(Protocol):
         self, configuration: StoredConfiguration, metrics: frozenset[str] | None
     ) -> Iterator[RunResult]:
         """The runs of a configuration as the store has them, with the series of dev metrics; None for all."""
+
+    def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
+        """The media of a run."""
+
+    def media_content(self, configuration: StoredConfiguration, run: Run, file: MediaFile) -> bytes:
+        """The content of a file of a medium."""
 
 
 def run_source(root: Path, backend: object, options: Mapping[str, Any]) -> RunSource:
@@ -224,6 +240,20 @@ class FolderRunSource:
             else:
                 self._report(one.problem)
 
+    def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
+        """The media of a run; none where its log is damaged."""
+        assert configuration.folder is not None  # noqa: S101
+        try:
+            return LogFolder.of(configuration.folder).media(run.run_id)
+        except LegmError as error:
+            self._report(error)
+            return []
+
+    def media_content(self, configuration: StoredConfiguration, run: Run, file: MediaFile) -> bytes:
+        """The content of a file of a medium."""
+        del configuration, run
+        return checked_media_content(file)
+
 
 class BackendRunSource:
     """The runs of any backend.
@@ -288,3 +318,17 @@ class BackendRunSource:
     ) -> Iterator[RunResult]:
         """The runs of a configuration with their series."""
         return read_runs(self._client, configuration.configuration, None, metrics)
+
+    def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
+        """The media of a run.
+
+        Raises:
+            NotSupported: the backend does not return media.
+        """
+        del configuration
+        return self._client.media(run)
+
+    def media_content(self, configuration: StoredConfiguration, run: Run, file: MediaFile) -> bytes:
+        """The content of a file of a medium."""
+        del configuration
+        return self._client.media_content(run, file)

@@ -20,13 +20,14 @@ import pytest
 
 from legm import ExperimentHandler
 from legm.delivery.client import BackendClient, connect_client
-from legm.errors import CorruptFile, MediaError, MetricError, StateError, StorageError
+from legm.errors import CorruptFile, LegmError, MediaError, MetricError, StateError, StorageError
 from legm.hooks import Capability
 from legm.media import media_writer
 from legm.media.content_files import keep_content
 from legm.records import Media, MediaKind, Run
 from legm.runlog.log_folder import LogFolder
 from legm.testing import MemoryBackend
+from tests.support.calling import as_json, shown
 
 pytestmark = pytest.mark.core
 
@@ -147,6 +148,47 @@ def test_a_medium_whose_file_was_deleted_hinders_no_run(tmp_path: Path, caplog: 
         handler.set_metric("loss", 1.0, step=4)  # the event file is written anew
         assert handler.log().best_step == 5
     assert "no longer exists" in caplog.text
+
+
+def test_a_project_has_a_table_of_media_and_their_contents(tmp_path: Path):
+    import legm
+
+    for seed in range(2):
+        with started(tmp_path, seed) as handler:
+            handler.log_image("a", [np.full((2, 2), seed, np.uint8), np.full((2, 2), 9, np.uint8)], step=4)
+            handler.log_text("b", f"text {seed}")
+            handler.set_metric("loss", 1.0)
+    project = legm.open(tmp_path)
+    table = project.media()
+    assert table["name"].tolist() == ["a", "a", "b"] * 2
+    assert table["number"].tolist() == [0, 1, 0] * 2
+    assert table["step"].tolist() == [4, 4, 0] * 2
+    assert project.media("b", "pictures")["kind"].tolist() == ["text"] * 2
+    assert [project.media_content(one) for one in project.media("b")["digest"]] == [b"text 0", b"text 1"]
+    assert len(project.media(where="lr>1 or status:failed")) == 0
+    with pytest.raises(LegmError, match="call media"):
+        legm.open(tmp_path).media_content(table["digest"][0])
+
+
+def test_legm_show_lists_media_by_name_and_not_each_file(tmp_path: Path):
+    for seed in range(2):
+        with started(tmp_path, seed) as handler:
+            for step in (3, 5):
+                handler.log_image("samples/first", np.full((2, 2), step, np.uint8), step=step)
+            handler.log_text("note", "text")
+            handler.set_metric("loss", 1.0)
+    folder = str(handler.configuration_folder)
+    text = shown("show", folder)
+    rows = [line.split() for line in text.splitlines() if line.startswith(("samples/", "note"))]
+    assert rows == [["note", "text", "2", "2", "0"], ["samples/first", "image", "2", "4", "3", "to", "5"]]
+    assert ".png" not in text
+    media = as_json("show", folder)["media"]
+    assert [(one["name"], one["step"]) for one in media] == [
+        ("samples/first", 3),
+        ("samples/first", 5),
+        ("note", 0),
+    ] * 2
+    assert all(Path(file["path"]).is_file() for one in media for file in one["files"])
 
 
 # Memory, disks, threads, signals and kills

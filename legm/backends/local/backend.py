@@ -21,7 +21,6 @@ from legm.backends.local.parameters_file import (
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
-from legm.core.rewinding import without_rewound
 from legm.errors import CorruptFile, storage_error
 from legm.hooks import Capability, hookimpl
 from legm.media.content_files import delete_unused_contents
@@ -318,9 +317,7 @@ class LocalBackend:
     def legm_read_media(self, run: Run) -> Sequence[Media]:
         """Those in the run's log, whose files are among the run's artifacts."""
         folder = self._find_folder(run.configuration)
-        known = None if folder is None else LogFolder.of(folder).read(run.run_id)
-        records = [] if known is None else without_rewound(known.records)
-        return [record for record in records if isinstance(record, Media)]
+        return [] if folder is None else LogFolder.of(folder).media(run.run_id)
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
