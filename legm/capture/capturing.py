@@ -94,7 +94,7 @@ def capture(
     staging = StagingFolder.create(root, experiment, overrides)
     script_console = ScriptConsole(staging.console, staging.begun, limit)
     try:
-        live_ingest = LiveIngest(root, experiment, overrides, staging.folder)
+        live_ingest = LiveIngest(root, experiment, overrides, staging)
         environment = staging.environment(os.environ)
         if limit:
             script_console.begin()
@@ -113,6 +113,8 @@ def capture(
                 time.sleep(_POLL_INTERVAL / 5)
             _ingest_capture_updates(live_ingest, tailers)
             script_console.end()
+            live_ingest.consoles.read()
+            live_ingest.consoles.write()
             running_processes = len(
                 staging.processes()
             )  # before the import, so that nothing they write is lost
@@ -143,7 +145,11 @@ def _open_capture_tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
 
 
 def _ingest_capture_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
-    """Ingest what is new in the stores. Whatever goes wrong here must not stop the script."""
+    """Ingest what is new in the stores, and then what was printed before.
+
+    Whatever goes wrong here must not stop the script.
+    """
+    live_ingest.consoles.read()
     for tailer in tailers:
         try:
             live_ingest.ingest_updates(tailer)
@@ -151,6 +157,8 @@ def _ingest_capture_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) 
             log.warning("%s. legm will try again.", error)
         except Exception:
             log.exception("what is logged to %s cannot be shown while the script is running", tailer.kind)
+    if not any(tailer.is_run_beginning for tailer in tailers):  # else it may have printed some of it
+        live_ingest.consoles.write()
 
 
 def _import_captured_stores(
@@ -207,7 +215,7 @@ def _remove_complete_capture(
 
 def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
     """Import what an earlier capture left behind."""
-    live_ingest = LiveIngest(root, staging.experiment, staging.overrides, staging.folder)
+    live_ingest = LiveIngest(root, staging.experiment, staging.overrides, staging)
     end_description = "still running when the script ended"
     with _open_capture_tailers(staging) as tailers:
         reports, problems = _import_captured_stores(

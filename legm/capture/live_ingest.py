@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from legm.capture.earlier_runs import EarlierRuns
+from legm.capture.live_consoles import LiveConsoles
 from legm.capture.live_run import LiveRun
 from legm.capture.script_console import ScriptConsole, with_console
+from legm.capture.staging import StagingFolder
 from legm.capture.tailers import Tailer
+from legm.console.console_options import console_path
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
 from legm.errors import LegmError, closest
@@ -75,7 +78,7 @@ class CapturedSource:
         console: ScriptConsole,
     ) -> None:
         self._source = source
-        self._consoles = console.files(source.runs())
+        self._consoles = console.files(run for run in source.runs() if RANK_TAG not in run.tags)
         self._earlier = earlier
         self._experiment = experiment
         self._ending = end_description
@@ -139,13 +142,15 @@ class LiveIngest:
     """
 
     def __init__(
-        self, root: Path, experiment: str | None, overrides: IdentityOverrides, staging: Path
+        self, root: Path, experiment: str | None, overrides: IdentityOverrides, staging: StagingFolder
     ) -> None:
         self._root = root
         self._experiment = experiment
         self._overrides = overrides
         self._client = connect_client(root)
-        self.earlier = EarlierRuns(self._client, staging / "earlier")
+        self.earlier = EarlierRuns(self._client, staging.folder / "earlier")
+        self.consoles = LiveConsoles(staging.console, staging.begun)
+        """What the script prints, for each of its runs."""
         self._ingestions: dict[str, Ingestion] = {}
         self._waiting: dict[tuple[str, str], _WaitingRun] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
@@ -169,11 +174,16 @@ class LiveIngest:
             if RANK_TAG in update.run.tags:
                 continue
             run, at = as_captured_run(update.run, self._experiment), (tailer.kind, update.run.key)
+            has_ended = run.status is not Status.RUNNING
+            if run.native_run is None:
+                self.consoles.set_run(at, run.started, (run.ended or time.time()) if has_ended else None)
             try:
                 if update.is_deleted:
                     self._forget_run(at, self.earlier.stored(run, tailer.kind) if update.is_earlier else None)
-                elif run.status is not Status.RUNNING:
+                elif has_ended:
                     self.ingest_ended(at, self.earlier.joined(run, tailer.kind))
+                    if not (update.is_earlier or self.earlier.has(run, tailer.kind)):
+                        self._show_console(at, self._ingested[at])
                 elif update.is_earlier or self.earlier.has(run, tailer.kind):
                     self._not_shown.add(at)  # what is shown would replace what there is
                 elif run.native_run is None and at not in self._ingested and at not in self._not_shown:
@@ -209,7 +219,13 @@ class LiveIngest:
         with open_decisions(self._root, keep=False) as decisions:
             new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved_name).run
         started = self._live[at] = LiveRun(self._client, new, _compared_text(run), earlier)
+        self._show_console(at, new)
         return started
+
+    def _show_console(self, at: tuple[str, str], run: Run) -> None:
+        folder = self._client.folder(run.configuration)
+        if folder is not None:
+            self.consoles.show(at, console_path(folder, run.run_id))
 
     def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:
         """The identity of a run's experiment: as decided before, else inferred."""
@@ -274,6 +290,7 @@ class LiveIngest:
 
     def _forget_run(self, at: tuple[str, str], earlier: Run | None) -> None:
         self._waiting.pop(at, None)
+        self.consoles.forget(at)
         live, stored = self._live.pop(at, None), self._ingested.pop(at, earlier)
         if live is not None:
             live.close()
@@ -303,10 +320,11 @@ class LiveIngest:
         return found if known else []
 
     def close(self) -> None:
-        """Release the runs that are still shown."""
+        """Release the runs that are still shown, and the consoles."""
         for live in self._live.values():
             live.close()
         self._live.clear()
+        self.consoles.close()
 
 
 def _with_proposed_absent_values(found: Identity, known: Identity, values: Mapping[str, Plain]) -> Identity:

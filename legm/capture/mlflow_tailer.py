@@ -25,6 +25,7 @@ class MlflowTailer:
     """
 
     kind = "mlflow"
+    is_run_beginning = False  # a run is there as soon as it has begun
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from legm.capture.console_parts import console_parts, script_lines
 from legm.console.console_options import LIMIT
-from legm.console.console_reader import read_console_line
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.runlog.file_names import CONSOLE_FILE
 
 __all__ = ["ScriptConsole", "with_console"]
 
 log = logging.getLogger(__name__)
-
-_MARGIN = 0.05  # seconds until what was printed arrives
 
 
 class ScriptConsole:
@@ -52,38 +49,17 @@ class ScriptConsole:
         REDIRECTION.end(self._path)
 
     def files(self, runs: Iterable[ExternalRun]) -> Mapping[str, ExternalFile]:
-        """By key, the console of each run: what was printed until it ended and another one began.
-
-        The run that started first has what was printed before too, and the one that ended last what was
-        printed after. A run that ended before the script began has none.
-        """
+        """By key, the console of each run that has one, as :func:`console_parts` decides."""
         try:
-            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+            lines = script_lines(self._path.read_bytes())
         except OSError:
             return {}
-        times: list[float] = []
-        for line in lines:
-            found = read_console_line(line).time
-            times.append(found if found is not None else times[-1] if times else 0.0)
-        spans = {run.key: (run.started, run.ended or time.time()) for run in runs if run.native_run is None}
-        spans = {key: span for key, span in spans.items() if span[1] >= self._begun - _MARGIN}
-        if not lines or not spans:
-            return {}
-        first = min(started for started, _ in spans.values())
-        last = max(ended for _, ended in spans.values())
-        files = {}
-        for key, (started, ended) in spans.items():
-            until = max(
-                ended + _MARGIN, min((one for one, _ in spans.values() if one > started), default=0.0)
-            )
-            text = "".join(
-                line
-                for line, at in zip(lines, times, strict=True)
-                if (at >= started or started == first) and (at <= until or ended == last)
-            )
-            if text:
-                files[key] = _console_as_file(text.encode())
-        return files
+        spans = {run.key: (run.started, run.ended) for run in runs if run.native_run is None}
+        found = {
+            key: b"".join(line.text for line in part.choose(lines))
+            for key, part in console_parts(spans, self._begun).items()
+        }
+        return {key: _console_as_file(content) for key, content in found.items() if content}
 
 
 def with_console(files: Iterable[ExternalFile], console: ExternalFile) -> tuple[ExternalFile, ...]:

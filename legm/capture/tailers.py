@@ -42,6 +42,10 @@ class Tailer(Protocol):
             LegmError: the store cannot be read.
         """
 
+    @property
+    def is_run_beginning(self) -> bool:
+        """Whether a run has begun since the last :meth:`updates` that its store does not describe yet."""
+
     def open_source(self) -> ImportSource | None:
         """Open the store again as an import source; None if it is empty."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import Points
 
 __all__ = ["WandbTailer"]
+
+_LONGEST_BEGIN = 3.0  # seconds until a run is described in its folder
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ class WandbTailer:
         self._unassigned: dict[
             Path, tuple[TransactionLogReader, list[Any]]
         ] = {}  # logs whose run is not known yet
-        self._logs: set[Path] = set()
+        self._logs: dict[Path, float] = {}  # when each was seen first
         self._runs: dict[tuple[str, str, str], _GrowingWandbRun] = {}
         self._ended: set[tuple[str, str, str]] = set()
 
@@ -67,7 +70,7 @@ class WandbTailer:
         """The runs that are still running, and those that have ended since the last call."""
         for log in sorted(self._folder.glob("*run-*/run-*.wandb")):
             if log not in self._logs:
-                self._logs.add(log)
+                self._logs[log] = time.monotonic()
                 self._unassigned[log] = TransactionLogReader(log), []
         for log, (reader, records) in list(self._unassigned.items()):
             records.extend(reader.new_records())
@@ -88,6 +91,11 @@ class WandbTailer:
             run = self._source.run_from_fold(fold, tuple(run_logs.logs))
             if run is not None:
                 yield RunUpdate(run, points_from_columns(columns_by_series(points), lambda series: series))
+
+    @property
+    def is_run_beginning(self) -> bool:
+        """Whether there is a new folder of a run that is not described in it yet."""
+        return any(time.monotonic() < self._logs[log] + _LONGEST_BEGIN for log in self._unassigned)
 
     def open_source(self) -> WandbFolderSource | None:
         """The folder as an import source; None if it contains no log."""

@@ -1,12 +1,14 @@
 """The file of a run's console: a line is ``2026-07-28T16:20:31.123Z text``, with the time of its last change.
 
 The last lines, which a program may still change, are written at once and written again when they change. So
-whatever a killed process printed is in the file, as far as the process that writes it got.
+whatever a killed process printed is in the file, as far as the process that writes it got. The file ends
+without a newline while the last line has not been ended. It is locked while more may come.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import time
@@ -15,7 +17,7 @@ from pathlib import Path
 from legm.console.terminal_lines import TerminalLine, TerminalLines
 from legm.core.credentials import REDACTED, redact_text
 
-__all__ = ["ConsoleFile"]
+__all__ = ["ConsoleFile", "console_stamp", "end_last_line", "is_console_being_written", "open_console"]
 
 _NOTE = re.compile(rb"^\[\.\.\.\] ([\d,]+) bytes left out[^\n]*\n", re.MULTILINE)
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -37,25 +39,15 @@ class ConsoleFile:
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        self._fd = _open_locked(path)
+        self._fd = open_console(path)
         self._limit = limit
         self._lines = TerminalLines()
         self._starts: list[int] = []  # where each line of the window is
         self._keys: list[int] = []  # after each line, how many more lines may be of a private key
         self._key_before = 0  # the same after the last line that left the window
         self._lost = 0  # bytes that could not be stored
-        self._end = self._begin()
-        self._stamped = (-1, "")
-
-    def _begin(self) -> int:
-        """The end of what an earlier process wrote, whose last line may be incomplete."""
-        size = os.fstat(self._fd).st_size
-        if size:
-            os.lseek(self._fd, max(0, size - 1), os.SEEK_SET)
-            if os.read(self._fd, 1) != b"\n":
-                self._put(size, b"\n")
-                return size + 1
-        return size
+        self._end = end_last_line(self._fd)
+        self._is_end_open = False  # whether the last line in the file has no newline
 
     def move(self, path: Path) -> None:
         """Continue in another file, behind what is in that; the old one is not deleted.
@@ -63,9 +55,9 @@ class ConsoleFile:
         Raises:
             OSError: it cannot be written; then nothing has changed.
         """
-        old, self._fd = self._fd, _open_locked(path)
+        old, self._fd = self._fd, open_console(path)
         try:
-            begin = self._begin()
+            begin = end_last_line(self._fd)
             for at in range(0, self._end, 1 << 20):
                 os.lseek(old, at, os.SEEK_SET)
                 self._put(begin + at, os.read(old, min(1 << 20, self._end - at)))
@@ -108,13 +100,18 @@ class ConsoleFile:
     def _write_lines(self) -> None:
         lines = self._lines
         changed = lines.changed_from
-        if changed >= len(lines.window):
+        is_end_open = lines.is_last_line_open
+        if self._is_end_open and (changed < len(lines.window) or not is_end_open):
+            changed = min(changed, len(self._starts) - 1)  # the last line gets its newline
+        if changed >= max(len(lines.window), len(self._starts)):
             return
         at = self._starts[changed] if changed < len(self._starts) else self._end
         key = self._keys[changed - 1] if changed else self._key_before
         starts, keys, texts, position = self._starts[:changed], self._keys[:changed], [], at
         for line in lines.window[changed:]:
             text, key = self._shown(line, key)
+            if is_end_open and line is lines.window[-1]:
+                text = text[:-1]
             starts.append(position)
             keys.append(key)
             texts.append(text)
@@ -123,6 +120,7 @@ class ConsoleFile:
         if position < self._end:
             os.ftruncate(self._fd, position)
         self._end = position
+        self._is_end_open = is_end_open and bool(texts)
         dropped = lines.finalize()
         if dropped:
             self._key_before = keys[dropped - 1]
@@ -136,6 +134,7 @@ class ConsoleFile:
         """
         try:
             self.write()
+            self._end_last_line()
         finally:
             os.close(self._fd)
 
@@ -151,13 +150,13 @@ class ConsoleFile:
             text = redact_text(text)
         if line.cut > 0:
             text += f" [... {line.cut:,} characters left out]"
-        return f"{self._stamp(line.time)} {text}\n".encode(errors="backslashreplace"), key
+        return f"{console_stamp(line.time)} {text}\n".encode(errors="backslashreplace"), key
 
-    def _stamp(self, when: float) -> str:
-        whole = int(when)
-        if self._stamped[0] != whole:
-            self._stamped = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        return f"{self._stamped[1]}.{int(when % 1 * 1000):03}Z"
+    def _end_last_line(self) -> None:
+        if self._is_end_open:
+            self._put(self._end, b"\n")
+            self._end += 1
+            self._is_end_open = False
 
     def _put(self, at: int, data: bytes) -> None:
         os.lseek(self._fd, at, os.SEEK_SET)
@@ -171,6 +170,7 @@ class ConsoleFile:
         It is done in the file itself, which a user may have moved, so a process that is killed meanwhile
         leaves some lines twice.
         """
+        self._end_last_line()
         head = self._line_after(self._limit // 2)
         tail = self._line_after(self._end - self._limit // 4)
         if tail <= head:
@@ -223,6 +223,7 @@ class ConsoleFile:
         if self._starts:  # the note stands after them
             self._write_lines()
             self._forget_window()
+        self._end_last_line()
         note = _note(self._lost, "they were printed faster than they could be stored")
         self._put(self._end, note)
         self._end += len(note)
@@ -235,7 +236,22 @@ class ConsoleFile:
         self._starts, self._keys = [], []
 
 
-def _open_locked(path: Path) -> int:
+def console_stamp(when: float) -> str:
+    """How the file says a time, in s since 1970: later ones sort behind earlier ones."""
+    return f"{_second_text(int(when))}.{int(when % 1 * 1000):03}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second_text(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+
+
+def open_console(path: Path) -> int:
+    """Open a console's file for writing, which others then see as being written.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, flags, 0o666)
@@ -244,6 +260,37 @@ def _open_locked(path: Path) -> int:
 
         fcntl.flock(fd, fcntl.LOCK_EX)
     return fd
+
+
+def is_console_being_written(path: Path) -> bool:
+    """Whether a process has a console's file open for writing; False where there is none, or are no locks."""
+    try:
+        import fcntl
+
+        fd = os.open(path, os.O_RDONLY)
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def end_last_line(fd: int) -> int:
+    """End the last line of a file, which an earlier process may have left open; returns the file's size."""
+    size = os.fstat(fd).st_size
+    if size:
+        os.lseek(fd, size - 1, os.SEEK_SET)
+        if os.read(fd, 1) != b"\n":
+            os.lseek(fd, size, os.SEEK_SET)
+            os.write(fd, b"\n")
+            return size + 1
+    return size
 
 
 def _note(size: int, why: str) -> bytes:

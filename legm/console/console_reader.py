@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import eq
 from pathlib import Path
 from time import strptime
@@ -28,14 +28,16 @@ class ConsoleLine:
     Args:
         text: what it says.
         time: when it changed last, in s since 1970; None where the file does not say it.
+        is_ended: whether the program has ended it, or has begun another one after it.
     """
 
     text: str
     time: float | None = None
+    is_ended: bool = True
 
 
 def read_console_line(text: str) -> ConsoleLine:
-    """A line of a console's file, of legm's own or of another tracker's."""
+    """A line of a console's file, of legm's own or of another tracker's, without its newline."""
     found = _STAMPED.fullmatch(text)
     if found is None:
         lines = TerminalLines()
@@ -51,12 +53,12 @@ class ConsoleTail:
     """The lines of a console's file as they come, and those of the last ones that change.
 
     Args:
-        path: the file, which need not exist yet.
+        path: the file, which need not exist yet, and which may be moved meanwhile.
         last: how many of the lines that are there at first are read; None for all.
     """
 
     def __init__(self, path: Path, last: int | None = None) -> None:
-        self._path = path
+        self.path = path
         self._last = last
         self._start = 0  # where the first of the lines is that may still change
         self._shown: list[str] = []  # these lines, as they were read
@@ -71,7 +73,7 @@ class ConsoleTail:
             StorageError: the file cannot be read.
         """
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 lines = self._lines_from(file, self._start)
                 if self._last is not None and lines:
                     self._start += sum(map(len, lines[: max(0, len(lines) - self._last)]))
@@ -83,7 +85,7 @@ class ConsoleTail:
         except FileNotFoundError:
             return 0, []
         except OSError as cause:
-            raise storage_error("read the console", self._path, cause) from cause
+            raise storage_error("read the console", self.path, cause) from cause
         equal = 0
         while equal < min(len(texts), len(self._shown)) and texts[equal] == self._shown[equal]:
             equal += 1
@@ -91,23 +93,30 @@ class ConsoleTail:
         final_count = max(0, len(lines) - _WINDOW)
         self._start += sum(map(len, lines[:final_count]))
         self._shown = texts[final_count:]
-        return replaced, list(map(read_console_line, new))
+        return replaced, list(map(_console_line, new))
 
     def _lines_from(self, file: BinaryIO, start: int) -> list[bytes]:
         file.seek(start)
         return _LINE.findall(file.read(_LONGEST_READ))
 
     def _lines_after_moved(self, file: BinaryIO) -> list[bytes]:
-        """The lines from the last known one on, where something before it was left out meanwhile."""
+        """The lines from a known one on, where something before it was left out meanwhile."""
         start = max(0, file.seek(0, 2) - _LONGEST_READ)
         lines = self._lines_from(file, start)
-        texts = list(map(_line_text, lines))
-        for at in range(len(texts) - 1, -1, -1):
-            if texts[at] == self._shown[-1]:
-                self._start, self._shown = start + sum(map(len, lines[:at])), self._shown[-1:]
+        last_positions = {text: at for at, text in enumerate(map(_line_text, lines))}
+        for known in range(len(self._shown) - 1, -1, -1):
+            at = last_positions.get(self._shown[known])
+            if at is not None:
+                self._start = start + sum(map(len, lines[:at]))
+                self._shown = self._shown[known:]
                 return lines[at:]
         return []
 
 
 def _line_text(line: bytes) -> str:
-    return line.decode(errors="replace").rstrip("\r\n")
+    return line.decode(errors="replace")
+
+
+def _console_line(text: str) -> ConsoleLine:
+    ended = text.rstrip("\r\n")
+    return replace(read_console_line(ended), is_ended=ended != text)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["OutputPump"]
 
 _CHUNK = 1 << 16
-_INTERVAL = 0.25  # seconds between two writes of the files
+_INTERVAL = 0.1  # seconds between two writes of the files
 _RETRY = 1.0  # seconds until a file that could not be written is tried again
 _LONGEST_QUEUE = 16 << 20  # bytes that wait to be written
 _MOST_UNWRITTEN = 1 << 20  # bytes that are taken from the queue before the files are written

@@ -109,6 +109,14 @@ class TerminalLines:
         self.changed_from = len(self.window)
         return dropped_count
 
+    @property
+    def is_last_line_open(self) -> bool:
+        """Whether nothing has ended the last line yet."""
+        return bool(self.window) and any(
+            stream.row < len(stream.lines) and stream.lines[stream.row] is self.window[-1]
+            for stream in self._streams.values()
+        )
+
     def end_all(self) -> None:
         """End every line: what comes next begins new ones."""
         self._drop(len(self.window))

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler, LegmError
-from legm.console.console_file import ConsoleFile
+from legm.console.console_file import ConsoleFile, is_console_being_written
 from legm.console.console_options import console_limit
-from legm.console.console_reader import read_console_line
+from legm.console.console_reader import ConsoleTail, read_console_line
 from legm.records import Artifact
 from legm.runlog.file_names import CONSOLE_FILE
 from legm.runlog.log_folder import find_logs
@@ -397,6 +397,43 @@ def test_what_was_lost_is_said_between_what_came_before_and_after(tmp_path):
     assert note.startswith("[...] 1,000 bytes left out")
 
 
+def test_the_last_line_has_no_newline_until_it_is_ended(tmp_path):
+    path = tmp_path / "console.txt"
+    console = ConsoleFile(path, 10_000)
+
+    def kept() -> list[str]:
+        console.write()
+        return [line.partition("Z ")[2] for line in path.read_text().splitlines(keepends=True)]
+
+    console.feed(1, b"first\n 10 %", 1.0)
+    assert kept() == ["first\n", " 10 %"]
+    console.feed(1, b"\r100 %", 2.0)
+    assert kept() == ["first\n", "100 %"]
+    assert is_console_being_written(path)
+    console.feed(1, b"\n", 3.0)
+    assert kept() == ["first\n", "100 %\n"]
+    console.feed(1, b"an open one", 4.0)
+    console.feed(2, b"of another stream", 4.0)
+    assert kept()[2:] == ["an open one\n", "of another stream"]
+    console.feed(1, b" that continues", 5.0)
+    assert kept()[2:] == ["an open one that continues\n", "of another stream"]
+    console.feed(1, b"\x1b[2A\x1b[J", 6.0)  # what was below the cursor is erased
+    assert kept() == ["first\n", "of another stream"]
+    console.close()
+    assert path.read_text().endswith("of another stream\n")
+    assert not is_console_being_written(path)
+
+
+def test_a_tail_finds_the_lines_again_when_some_were_left_out_before_one_that_changed(tmp_path):
+    path = tmp_path / "console.txt"
+    path.write_text("".join(f"line {at}\n" for at in range(300)) + " 10 %")
+    tail = ConsoleTail(path)
+    assert len(tail.read()[1]) == 301
+    path.write_text("line 0\n[...] 5,000 bytes left out\nline 298\nline 299\n100 %\nlast\n")
+    replaced, new = tail.read()
+    assert (replaced, [line.text for line in new]) == (1, ["100 %", "last"])
+
+
 def test_a_file_that_moves_continues_behind_what_is_there(tmp_path):
     console = ConsoleFile(tmp_path / "early.txt", 10_000)
     console.feed(1, b"first\n 10 %", 1.0)
@@ -503,9 +540,11 @@ def test_logs_follows_a_run_until_it_ends(tmp_path, end):
         (log,) = find_logs(tmp_path)
         follow = [sys.executable, "-m", "legm", "logs", log.stem, str(tmp_path), "-f"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(follow, stdout=subprocess.PIPE, env=environment) as following:
+        with subprocess.Popen(follow, stdout=subprocess.PIPE, bufsize=0, env=environment) as following:
             until(lambda: consoles(tmp_path) and "begun" in console(tmp_path))
-            first = following.stdout.readline()  # it is following, and the run may end
+            first = b""
+            while b"ready\n" not in first:  # a line is shown although nothing follows it
+                first += following.stdout.readline()
             process.stdin.write(b"\n")
             process.stdin.flush()
             out = first + following.communicate(timeout=60)[0]

@@ -48,6 +48,20 @@ CORE = ("numpy", "legm.backends.local.backend", "legm.cli", "legm.handler", "leg
 _USER, _FORK = b"u", b"f"
 """What a connection is for: as long as one is open for a user, the prepared process lives."""
 
+_COMMAND = """
+import json, os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+connection.sendall(b"f")
+socket.send_fds(connection, [b"o"], [1, 2])
+wish = {"arguments": sys.argv[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
+connection.sendall(json.dumps(wish).encode() + b"\\n")
+_, status = map(int, connection.makefile("rb"))
+if status < 0:
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
+
 
 class Forked:
     """A process that was forked from a prepared one."""
@@ -175,6 +189,10 @@ class Prepared:
         if check:
             assert status == 0, done.stderr
         return done
+
+    def command(self, *arguments: object) -> list[str]:
+        """A command that does the same with the folder, environment and output of whoever runs it."""
+        return [sys.executable, "-S", "-c", _COMMAND, str(self._address), *map(str, arguments)]
 
     def run_at_once(
         self, code: str, arguments: Sequence[Sequence[object]], log: Path, **options: Any
