@@ -293,7 +293,7 @@ class ResumableRun:
             *(log_frames.record_frame(record) for record in records),  # type: ignore[arg-type]
         )
         content.path = writer.path
-        content.backends.update(options)
+        content.set_backends(options)
         content.cursors.update(others)
         content.records = LazyRecords.chained(content.records, records)
 

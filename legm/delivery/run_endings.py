@@ -73,7 +73,7 @@ def end_stored_run(root: Path, run: str, status: Status) -> list[DeliveredLog]:
 
 
 def discard_stored_run(root: Path, run: str) -> Run:
-    """Delete a run from its backends, with its log and its files; there is no way back.
+    """Delete a run from every store that its log names, with its log and its files; there is no way back.
 
     Each backend must be able to delete runs, and answer, before anything is deleted. The primary backend
     comes first and the log last, so that a run that could not be deleted everywhere is deleted by a second
@@ -98,7 +98,7 @@ def discard_stored_run(root: Path, run: str) -> Run:
     try:
         known = log_reader.read_log(path)  # all of it: a process that resumed it may have added a backend
         clients = list[BackendClient]()
-        for name, options in known.backends.items():
+        for name, options in [*known.backends.items(), *known.earlier_backends]:
             if not is_trusted(name, options):
                 raise BackendError(unchosen_target_problem(trusted_target_text(name, options)))
             backend = make_backend(find_backend_by_stored_name(name), root, options)

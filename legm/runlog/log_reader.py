@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -57,6 +57,7 @@ class Log:
         cursors: by backend, the byte up to which records were delivered.
         backends: by name, the options of each backend that the run is delivered to.
         earlier: by backend, the run as the backend may have it from before it was amended, oldest first.
+        earlier_backends: names and options of those it was delivered to before it was resumed elsewhere.
         content_end: the byte after the last complete frame that belongs to the run itself.
         end: the byte after the last complete frame.
         incomplete_bytes: the number of bytes of an incomplete frame after it.
@@ -70,11 +71,19 @@ class Log:
     cursors: dict[str, int] = field(default_factory=dict)
     backends: dict[str, dict[str, Plain]] = field(default_factory=dict)
     earlier: dict[str, tuple[Run, ...]] = field(default_factory=dict)
+    earlier_backends: list[tuple[str, dict[str, Plain]]] = field(default_factory=list)
     content_end: int = 0
     end: int = 0
     incomplete_bytes: int = 0
     layouts: int = 0
     has_loss: bool = False
+
+    def set_backends(self, backends: Mapping[str, dict[str, Plain]]) -> None:
+        """Set to which stores the run is delivered from now on, by the names of their backends."""
+        known = [*self.earlier_backends, *self.backends.items()]
+        self.backends.update(backends)
+        current = list(self.backends.items())
+        self.earlier_backends[:] = [one for at, one in enumerate(known) if one not in current + known[:at]]
 
     def is_delivered_to(self, backend: str) -> bool:
         """Whether a backend has all of the run, including its end.
@@ -212,7 +221,7 @@ class LogParser:
             for name in [name for name, position in cursors.items() if position > 0]:
                 self._log.earlier.pop(name, None)
         elif kind == BACKENDS and self._log is not None:
-            self._log.backends.update(_decode_log_by_backend(self._path, start, payload, dict))
+            self._log.set_backends(_decode_log_by_backend(self._path, start, payload, dict))
         elif kind == AMENDMENT and self._log is not None:
             _amend(self._log, _decode_amendment(self._path, start, payload))
         elif kind != RUN:
@@ -348,7 +357,7 @@ def read_log_head(path: Path) -> Log:
                     break
                 data += head + file.read(FRAME_HEAD.unpack(head)[1])
             file.seek(len(data))
-            data += b"".join(_frames_of_kind(file, AMENDMENT))
+            data += b"".join(_frames_of_kind(file, BACKENDS, AMENDMENT))
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return parse_log(path, data, 0, None)
@@ -375,22 +384,22 @@ def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:
     return found
 
 
-def _frames_of_kind(file: BinaryIO, wanted: int) -> Iterator[bytes]:
-    """The frames of a kind from here to the end of a log; the others are passed over by their lengths."""
+def _frames_of_kind(file: BinaryIO, *wanted: int) -> Iterator[bytes]:
+    """The frames of some kinds from here to the end of a log; the others are passed over by their lengths."""
     for start, length, kind in iterate_frame_heads(file, file.tell()):
         if kind is None:  # damage, after which only the checksums say where a frame begins
             file.seek(start + FRAME_HEAD.size)
             yield from _frames_of_kind_after_damage(file.read(), wanted)
-        elif kind == wanted:
+        elif kind in wanted:
             file.seek(start)
             yield file.read(FRAME_HEAD.size + length)
 
 
-def _frames_of_kind_after_damage(data: bytes, wanted: int) -> Iterator[bytes]:
+def _frames_of_kind_after_damage(data: bytes, wanted: Collection[int]) -> Iterator[bytes]:
     start, view = -1, memoryview(data)
     while (start := data.find(MAGIC, start + 1)) >= 0:
         payload = parse_frame(view, start)
-        if payload is not None and view[start + FRAME_HEAD.size - 1] == wanted:
+        if payload is not None and view[start + FRAME_HEAD.size - 1] in wanted:
             yield data[start : start + FRAME_HEAD.size + len(payload)]
 
 

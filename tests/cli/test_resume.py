@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from legm import BackendError, ExperimentHandler, hookimpl
+from legm.delivery.client import connect_client
 from legm.hooks import Capability
-from legm.records import Status
+from legm.records import Query, Status
 from legm.runlog.log_folder import find_logs
+from legm.runlog.log_reader import read_log_head
 from tests.support.calling import as_json, call, failed, shown
 from tests.support.reading import runs_of
 from tests.support.waiting import until
@@ -200,6 +202,36 @@ def test_a_backend_that_was_added_when_the_run_was_resumed_deletes_it_too(mlflow
     shown("recover", mlflow_store, "--discard", run_id)
 
     assert stored_ids(mlflow_store, "local") == stored_ids(mlflow_store, "mlflow") == []
+
+
+@pytest.mark.libraries
+def test_a_run_that_was_resumed_in_another_store_is_deleted_from_each(mlflow_store):
+    from tests.support.mlflow_store import prepare_store
+
+    addresses = [f"sqlite:///{mlflow_store / name}.db" for name in ("first", "second", "third")]
+    run_ids = []
+    for address in addresses:
+        prepare_store(Path(address.removeprefix("sqlite:///")))
+        options = {"tracking_uri": address}
+        handler = ExperimentHandler(mlflow_store, "e", backend="mlflow", backend_options=options)
+        handler.set_param("lr", 0.1)
+        handler.start(resume=True)
+        handler.set_metric("loss", 1.0)
+        run_ids.append(handler.run_id)
+        handler.end("interrupted")
+
+    def stored_in(address: str) -> list[str]:
+        client = connect_client(mlflow_store, "mlflow", {"tracking_uri": address})
+        return [run.run.run_id for run in client.runs_as_stored(Query("e"))]
+
+    (run_id,) = set(run_ids)
+    assert [stored_in(address) for address in addresses] == [[run_id]] * 3
+    (log,) = find_logs(mlflow_store)
+    assert read_log_head(log).backends == {"mlflow": {"tracking_uri": addresses[2]}}
+
+    shown("recover", mlflow_store, "--discard", run_id)
+
+    assert [stored_in(address) for address in addresses] == [[]] * 3
 
 
 def test_an_unknown_run_among_several_changes_none(tmp_path, interrupted):

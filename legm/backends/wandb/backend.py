@@ -44,6 +44,7 @@ from legm.backends.wandb.display import (
     indexed_tables,
 )
 from legm.backends.wandb.history_upload import send_history_rows
+from legm.backends.wandb.offline_log import require_offline_log
 from legm.backends.wandb.run_finder import (
     FoundRun,
     WandbFolderRuns,
@@ -491,6 +492,8 @@ class WandbBackend:
                 handle.summary[names.ERROR_KEY] = result.error[:1000]
             live.finish(_EXIT_CODES[result.status], self._check_health)
             del self._live[run.run_id]
+            if not self._is_online:
+                require_offline_log(Path(handle.dir).parent)
 
     @staticmethod
     def _note_marks(handle: Any, marks: RunMarks) -> None:
