@@ -7,10 +7,12 @@ record of the run's end last, and nothing more after a record that it could not 
 
 from __future__ import annotations
 
+import importlib
 import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from legm.errors import BackendError
 
@@ -41,8 +43,9 @@ def require_offline_log(folder: Path) -> None:
 
 
 def _has_end(path: Path) -> bool:
-    from wandb.proto.wandb_internal_pb2 import Record
-
+    messages: Any = importlib.import_module(
+        "wandb.proto.wandb_internal_pb2"
+    )  # its classes are made at run time
     with path.open("rb") as file:
         end = file.seek(0, 2)
         start = max(0, (end // _BLOCK - 1) * _BLOCK)
@@ -50,7 +53,7 @@ def _has_end(path: Path) -> bool:
         data = file.read()
     records = list(_records(data, 0 if start else _HEADER_SIZE))
     return None not in records and any(
-        Record.FromString(record).WhichOneof("record_type") == "exit" for record in records if record
+        messages.Record.FromString(record).WhichOneof("record_type") == "exit" for record in records if record
     )
 
 
