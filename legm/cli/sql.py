@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -46,6 +45,7 @@ def sql_command(
     from legm.cli.locations import other_stores_note
     from legm.tables.project import Project
     from legm.tables.queries import run_query
+    from legm.util.csv_text import csv_writer
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
@@ -54,7 +54,7 @@ def sql_command(
     if as_json:
         print_json([dict(zip(found.names, map(_plain, row), strict=True)) for row in found.rows])
     elif as_csv:
-        rows = csv.writer(sys.stdout, lineterminator="\n")
+        rows = csv_writer(sys.stdout, "\n")
         rows.writerow(found.names)
         rows.writerows(found.rows)
     elif found.rows:

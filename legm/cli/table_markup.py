@@ -129,12 +129,12 @@ def csv_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         headers: the first line.
         rows: a value for each column; None for none.
     """
-    import csv as standard
     import io
 
+    from legm.util.csv_text import csv_writer
+
     text = io.StringIO()
-    writer = standard.writer(text, lineterminator="\n")
-    writer.writerows([headers, *rows])
+    csv_writer(text, "\n").writerows([headers, *rows])
     return text.getvalue()
 
 

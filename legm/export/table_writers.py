@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from legm.errors import LegmError
 from legm.tables.columns import Column
+from legm.util.csv_text import csv_writer
 
 __all__ = ["TableWriter", "table_writer_for"]
 
@@ -59,7 +59,7 @@ class CsvWriter:
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
-        self._rows = csv.writer(self._file)
+        self._rows = csv_writer(self._file)
         self._rows.writerow([column.name for column in columns])
 
     def write(self, columns: Sequence[list[Any]]) -> None:

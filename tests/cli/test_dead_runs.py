@@ -98,7 +98,10 @@ COMMANDS = {
 ONE_CONFIGURATION = {"show", "plot of a configuration"}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=pytest.mark.libraries) if one == "report" else one for one in COMMANDS],
+)
 def test_every_command_that_reads_finalizes_first(store, tmp_path, command):
     backend, root = store
     arguments = COMMANDS[command](tmp_path, root / "e", configurations_of(backend, root))

@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import legm
 from legm import ExperimentHandler
-from legm.cli import main
+from tests.support import calling
 from tests.support.repositories import Repository, run_git
 
 SCRIPT = """
@@ -35,7 +34,7 @@ handler.log()
 
 
 def call(*arguments: object, code: int = 0) -> str:
-    done = CliRunner().invoke(main, [str(one) for one in arguments])
+    done = calling.call(*arguments)
     assert done.exit_code == code, done.output
     return done.output
 
@@ -273,6 +272,7 @@ def test_different_code_is_reported_under_a_table_and_in_pictures(repository, ro
         assert text_of_picture(picture).count(text) == 1, options
 
 
+@pytest.mark.libraries
 def test_the_reports_page_has_it_beside_the_configuration(repository, root, tmp_path):
     page = tmp_path / "report.html"
     call("report", root, "-o", page)

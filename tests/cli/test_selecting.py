@@ -51,6 +51,7 @@ def test_counts_and_averages_are_of_the_selected_runs(root):
     assert "only runs and configurations with seed<2 and opt=adam" in text
 
 
+@pytest.mark.libraries
 def test_every_command_shows_the_selected_runs_only(root, tmp_path):
     where = ("--where", "opt=adam and seed=0")
     assert [one["runs"][0]["completed"] for one in as_json("ls", root, *where)] == [1]

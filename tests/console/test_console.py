@@ -30,8 +30,9 @@ from tests.support.paths import ROOT
 from tests.support.waiting import until
 
 _BEGIN = """
-import os, subprocess, sys, time
+import os, subprocess, sys, time, warnings
 from legm import ExperimentHandler
+warnings.filterwarnings("ignore", ".*fork")  # Python 3.12's, of forking a process with threads
 handler = ExperimentHandler(sys.argv[1], "e", console=True)
 handler.set_param("rate", 0.1)
 print("before the run")

@@ -89,7 +89,8 @@ def test_of_processes_that_begin_at_once_with_different_ones_one_wins(tmp_path):
     root = tmp_path / "root"
     arguments = [[root, i % 3, path] for i, path in enumerate(said)]
     imports = (
-        "import time, yaml, filelock, legm.backends.local.backend\nfrom legm import *\n"
+        "import time, yaml, filelock, legm.backends.local.backend\n"
+        "from legm import ExperimentHandler, ParameterError\n"
         "from legm.delivery import absent_values"
     )
     assert run_at_once(BEGIN, arguments, imports, timeout=60) == [0] * 6

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from legm.cli import main
 
-# Before click 8.2 a result has what was printed to stderr by itself only if it is asked for.
-_SEPARATE: dict[str, Any] = {"mix_stderr": False}
-_OPTIONS = _SEPARATE if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+@dataclass(frozen=True)
+class Called:
+    """What came of a call.
+
+    Args:
+        exit_code: 0, or what says that it failed.
+        stdout: what a program is given.
+        stderr: messages.
+        output: both, as a user sees them; before click 8.2 the messages at the end.
+        exception: what ended it, which may be the exit itself.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    output: str
+    exception: BaseException | None
 
 
-def call(*arguments: object, answer: str | None = None) -> Result:
-    return CliRunner(**_OPTIONS).invoke(main, [str(argument) for argument in arguments], answer)
+# Before click 8.2 what is printed to stderr is separate if that is asked for, and missing in the output then.
+_IS_OLD = "mix_stderr" in inspect.signature(CliRunner).parameters
+_OPTIONS: dict[str, Any] = {"mix_stderr": False} if _IS_OLD else {}
+
+
+def call(*arguments: object, answer: str | None = None) -> Called:
+    done = CliRunner(**_OPTIONS).invoke(main, [str(argument) for argument in arguments], answer)
+    output = done.stdout + done.stderr if _IS_OLD else done.output
+    return Called(done.exit_code, done.stdout, done.stderr, output, done.exception)
 
 
 def shown(*arguments: object) -> str:

@@ -44,9 +44,12 @@ def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path
     ours, theirs = (client.create_run(experiment).info.run_id for _ in range(2))
     store = open_mlflow_store(uri, None)
     assert can_bulk_insert(store)
+    given: list[Metric] = []
     for batch in (points[:20], points[10:], points[:5], [Metric("a", 7.0, 1, 2**62)]):
         bulk_insert_points(store, ours, batch)
-        client.log_batch(theirs, batch)
+        # MLflow 3.10 refuses a batch with a NaN that it has already, since that is not equal to itself.
+        client.log_batch(theirs, [one for one in batch if not math.isnan(one.value) or one not in given])
+        given += batch
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
 
         def rows(table, run):

@@ -1,0 +1,66 @@
+"""The script of the whole check, .ci/run: its arguments, and that nothing is left of it when it is ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.processes import is_running
+from tests.support.waiting import until
+
+SCRIPT = ROOT / ".ci" / "run"
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or not SCRIPT.exists(), reason="is for Debian, and not part of the sdist"
+)
+
+# Stands for the interpreter that makes the virtual environment: neither it nor what it starts ends.
+NEVER_DONE = """#!/bin/sh
+sh -c 'echo $PPID $$ >"$STARTED.new"; mv "$STARTED.new" "$STARTED"; exec sleep 600'
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_usage_is_shown_and_nothing_is_run():
+    for option in ("-h", "--help"):
+        done = run(option)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Usage: .ci/run\n")
+
+
+@pytest.mark.parametrize("arguments", [["tests"], ["--hlep"], ["--help", "tests"], [""]])
+def test_an_argument_that_it_does_not_know_is_an_error(arguments):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: .ci/run takes no arguments, not: {' '.join(arguments)}\nUsage: ")
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("chromium", "chromedriver"))), reason="would install packages of Debian"
+)
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
+def test_a_signal_ends_the_processes_of_all_steps(tmp_path: Path, ended_by: signal.Signals):
+    interpreter, started = tmp_path / "python", tmp_path / "started"
+    interpreter.write_text(NEVER_DONE, encoding="utf-8")
+    interpreter.chmod(0o755)
+    variables = {**os.environ, "PYTHON": str(interpreter), "STARTED": str(started), "TMPDIR": str(tmp_path)}
+    script = subprocess.Popen([SCRIPT], env=variables, stdout=subprocess.PIPE, text=True)
+    until(started.exists)
+    processes = [int(one) for one in started.read_text(encoding="utf-8").split()]
+    assert all(map(is_running, processes))
+    script.send_signal(ended_by)
+    said, _ = script.communicate(timeout=60)
+    assert script.returncode == 128 + ended_by
+    assert not any(map(is_running, processes))
+    assert "environment" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["python", "started"]
