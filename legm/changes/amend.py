@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from legm.changes.backend_deliveries import deliver_changes, pending_deletions
-from legm.changes.execution import Executed, execute
+from legm.changes.backend_deliveries import deliver_changes, pending_in_backends
+from legm.changes.execution import execute
 from legm.changes.journal import Journal, Step, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.core.amending import Changes, require_possible_changes
@@ -48,27 +48,28 @@ def continue_changes(root: Path) -> list[str]:
     Raises:
         LegmError: something cannot be read or written; it may be tried again.
     """
-    if not pending_journals(root) and not pending_deletions(root):
+    if not pending_journals(root) and not pending_in_backends(root):
         return []
     with locked_root(root):
         done = finish_pending(root)
-    return [*done.notes, *deliver_changes(root, done.amended)]
+    return [*done, *deliver_changes(root)]
 
 
-def finish_pending(root: Path) -> Executed:
+def finish_pending(root: Path) -> list[str]:
     """Finish the journals that there are; the root directory is locked.
 
     Returns:
-        what was done; :func:`~legm.changes.backend_deliveries.deliver_changes` does the rest.
+        what was done, in a sentence each. What backends have to do is left to
+        :func:`~legm.changes.backend_deliveries.deliver_changes`.
 
     Raises:
         LegmError: something cannot be read or written; it may be tried again.
     """
-    done = Executed()
+    notes = []
     for journal in pending_journals(root):
-        done.notes.append(f"finished: {journal.header()['title']}")
-        done.add(execute(root, journal))
-    return done
+        title = journal.header()["title"]
+        notes += [f"finished: {title}", *execute(root, journal)]
+    return notes
 
 
 def amend(
@@ -197,6 +198,6 @@ def amend_experiment(
                 AbsentValuesFile(target / OWN_FOLDER).merge(kept, title)
             journal = draft.begin() if plan.changes and confirm(plan) else None
         if journal is not None:
-            done.add(execute(root, journal))
-    notes = [*done.notes, *deliver_changes(root, done.amended)]
+            done += execute(root, journal)
+    notes = [*done, *deliver_changes(root)]
     return Amended(plan, name if journal is not None else "", tuple(notes))

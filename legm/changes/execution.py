@@ -6,11 +6,11 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from legm.changes.backend_deliveries import write_deletions
+from legm.changes.backend_deliveries import write_backend_tasks
 from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step
 from legm.changes.trash import keep_in_trash, trash_folder
 from legm.delivery.absent_values import AbsentValuesFile
@@ -42,40 +42,26 @@ from legm.runlog.file_names import (
     TRASHED_FILES,
 )
 from legm.runlog.log_amending import append_amendment, locked_log
-from legm.runlog.log_folder import LogFolder, find_pending_logs
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 from legm.runlog.log_writer import logs_being_written
 from legm.util.atomic_files import delete_folder
 
-__all__ = ["Executed", "execute"]
+__all__ = ["execute"]
 
 _AT_ONCE = 100  # runs whose logs are open at the same time
 
 
-@dataclass(slots=True)
-class Executed:
-    """What was done of journals.
-
-    Args:
-        notes: what a user should know, in a sentence each.
-        amended: the logs of the runs that backends beside the folders still have to change.
-    """
-
-    notes: list[str] = field(default_factory=list)
-    amended: list[Path] = field(default_factory=list)
-
-    def add(self, other: Executed) -> None:
-        """Add what was done of another journal."""
-        self.notes += other.notes
-        self.amended += other.amended
-
-
-def execute(root: Path, journal: Journal) -> Executed:
+def execute(root: Path, journal: Journal) -> list[str]:
     """Do everything that a journal says; then what was there before is in the trash.
 
     Args:
         root: the root directory, which is locked.
         journal: the journal.
+
+    Returns:
+        what a user should know, in a sentence each.
+        :func:`~legm.changes.backend_deliveries.deliver_changes` does the rest.
 
     Raises:
         LegmError: something cannot be read or written; the journal stays, and the command may be repeated.
@@ -84,7 +70,7 @@ def execute(root: Path, journal: Journal) -> Executed:
     for step in journal.steps():
         execution.do(step)
     execution.finish()
-    return Executed(execution.notes, execution.amended_logs())
+    return execution.notes
 
 
 class _Execution:
@@ -96,6 +82,7 @@ class _Execution:
         self._experiments: dict[Path, None] = {}
         self._amended: dict[str, Path] = {}  # by run that other backends change too, its folder
         self._has_deletions = False
+        self._unamended: set[str] = set()  # runs whose logs are damaged
         self.notes: list[str] = []
 
     def do(self, step: Step) -> None:
@@ -125,8 +112,8 @@ class _Execution:
             delete_folder(self._root / OWN_FOLDER / MERGED)
         if "restores" in header:
             self._put_back(str(header["restores"]))
-        if self._has_deletions:
-            write_deletions(self._root, self._journal, filter(self._is_deletion, self._journal.steps()))
+        deleting = filter(self._is_deletion, self._journal.steps()) if self._has_deletions else ()
+        write_backend_tasks(self._root, self._journal, deleting, self._amended)
         if hasattr(os, "sync"):
             os.sync()
         kept = trash_folder(self._root, self._journal.name)
@@ -182,26 +169,13 @@ class _Execution:
 
     def _reopen(self, step: Step, folder: Path, without: Iterable[str] = ()) -> None:
         """Move the logs of runs that other backends still have to change to the pending ones."""
-        logs, left = LogFolder.of(folder), {*without}
+        logs, left = LogFolder.of(folder), {*without, *self._unamended}
         for run_id, run in step.runs.items():
             path = logs.find(run_id) if run.backends and run_id not in left else None
             if path is not None:
                 logs.create_folders()
                 _move_path(path, logs.pending_path(run_id))
                 self._amended[run_id] = folder
-
-    def amended_logs(self) -> list[Path]:
-        """The logs of the runs that other backends still have to change."""
-        found, moved = [], {}
-        for run_id, folder in self._amended.items():
-            path = LogFolder.of(folder).pending_path(run_id)
-            if path.is_file():
-                found.append(path)
-            elif LogFolder.of(folder).find(run_id) is None:  # otherwise it was delivered meanwhile
-                moved[run_id] = folder
-        if moved:
-            found += [path for path in find_pending_logs(self._root) if path.stem in moved]
-        return found
 
     # A folder that becomes that of another configuration
 
@@ -332,7 +306,9 @@ class _Execution:
             run = step.runs[run_id]
             append_amendment(path, file, Amendment(step.after, run.after, self._time, run.backends))
         except CorruptFile as error:  # what is stored of the run beside the log changes all the same
-            self.notes.append(f"{error} The log was not amended.")
+            self._unamended.add(run_id)
+            others = f", and {', '.join(run.backends)} has the run as it was" if run.backends else ""
+            self.notes.append(f"{error} The log was not amended{others}.")
 
     # Runs that move to another folder
 

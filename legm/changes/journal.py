@@ -26,7 +26,17 @@ from legm.runlog.log_frames import configuration_content
 from legm.runlog.log_reader import decode_configuration
 from legm.util.locks import file_lock
 
-__all__ = ["ADOPT", "FOLDER", "MOVE", "Journal", "Step", "StepRun", "locked_root", "pending_journals"]
+__all__ = [
+    "ADOPT",
+    "FOLDER",
+    "MOVE",
+    "Journal",
+    "Step",
+    "StepRun",
+    "locked_root",
+    "pending_journals",
+    "require_path_below",
+]
 
 SCHEMA = 1
 ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
@@ -291,7 +301,7 @@ def _step(content: dict[str, Any]) -> Step:
     if content["kind"] not in {ADOPT, MOVE, FOLDER}:
         raise ValueError(f"the kind {content['kind']!r}")
     for path in (content["source"], content["target"]):
-        _require_below(path)
+        require_path_below(path)
     if not all(map(is_record_file_name, content["runs"])):
         raise ValueError("the id of a run")
     return Step(
@@ -313,8 +323,12 @@ def _step(content: dict[str, Any]) -> Step:
     )
 
 
-def _require_below(path: str) -> None:
-    """Refuse a path that leads out of the root directory."""
+def require_path_below(path: str) -> None:
+    """Refuse a path that leads out of the root directory.
+
+    Raises:
+        ValueError: it does.
+    """
     parts = path.split("/")
     if path and (
         not {"", ".", ".."}.isdisjoint(parts) or "\\" in path or "\0" in path or ":" in parts[0][1:2]

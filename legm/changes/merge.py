@@ -90,8 +90,8 @@ def merge_roots(root: Path, other: Path) -> Merged:
         if journal is None:
             delete_folder(copies)
         else:
-            done.add(execute(root, journal))
-    merged.notes += [*done.notes, *planned.sentences(), *deliver_changes(root, done.amended)]
+            done += execute(root, journal)
+    merged.notes += [*done, *planned.sentences(), *deliver_changes(root)]
     return merged
 
 

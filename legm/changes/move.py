@@ -93,7 +93,7 @@ def rename_configuration(folder: Path, name: str) -> Path:
     now, root = folder.with_name(name), folder.parent.parent
     folders = default_folder_access()
     with locked_root(root):
-        pending = finish_pending(root)
+        finish_pending(root)
         if now.exists():
             raise StorageError(f"{now} exists already")
         configuration = folders.read_configuration(folder)
@@ -103,5 +103,5 @@ def rename_configuration(folder: Path, name: str) -> Path:
         with Journal.drafted(root, Journal.new_id(), f"mv {source} {name}", [step]) as draft:
             journal = draft.begin()
         execute(root, journal)
-    deliver_changes(root, pending.amended)
+    deliver_changes(root)
     return now

@@ -96,8 +96,8 @@ def delete(
         with Journal.drafted(root, name, title, steps, emptied=emptied) as draft:
             journal = draft.begin() if confirm(runs) else None
         if journal is not None:
-            done.add(execute(root, journal))
-    notes = (*done.notes, *deliver_changes(root, done.amended))
+            done += execute(root, journal)
+    notes = (*done, *deliver_changes(root))
     return Removed((), notes=notes) if journal is None else Removed(tuple(runs), name, notes)
 
 
@@ -148,8 +148,8 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
             if run is not None and not runs:
                 raise ParameterError(f"{item.name} in the trash has no run {run!r} to bring back")
             journal = draft.begin()
-        done.add(execute(root, journal))
-    notes = [*done.notes, *planned.sentences(), *deliver_changes(root, done.amended)]
+        done += execute(root, journal)
+    notes = [*done, *planned.sentences(), *deliver_changes(root)]
     notes += [
         f"the run {run_id} was changed again or deleted since, and was left as it is" for run_id in changed
     ]

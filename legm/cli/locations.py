@@ -28,7 +28,14 @@ from legm.runlog.configuration_folders import (
     is_configuration_folder,
     subfolders,
 )
-from legm.runlog.file_names import INDEX, JOURNAL, JOURNAL_SUFFIX, OWN_FOLDER, PARAMETERS_FILE
+from legm.runlog.file_names import (
+    BACKEND_TASKS_SUFFIX,
+    INDEX,
+    JOURNAL,
+    JOURNAL_SUFFIX,
+    OWN_FOLDER,
+    PARAMETERS_FILE,
+)
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 
@@ -401,6 +408,9 @@ def report_interrupted_changes(path: Path) -> None:
             text = (
                 f"a command is changing {root}, or was interrupted: legm amend --continue {root} finishes it"
             )
+            click.secho(text, fg="yellow", err=True)
+        elif next((root / OWN_FOLDER / JOURNAL).glob(f"*{BACKEND_TASKS_SUFFIX}"), None) is not None:
+            text = f"a change of {root} is not in every backend yet: legm sync {root} finishes it"
             click.secho(text, fg="yellow", err=True)
 
 

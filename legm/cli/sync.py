@@ -44,7 +44,7 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
     --json prints a line for each delivery.
     """
     from legm.changes.amend import continue_changes
-    from legm.changes.backend_deliveries import pending_deletions
+    from legm.changes.backend_deliveries import pending_in_backends
     from legm.cli.locations import require_location_folder
     from legm.compat.tracker_delivery import deliver_pending_exports
     from legm.delivery import backlog
@@ -69,10 +69,10 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
             problem = f"; not every run is there: {export.problem}" if export.problem else ""
             runs = counted(export.delivered, "run of a drop-in script", "runs of drop-in scripts")
             say(f"{export.tracker}: {runs} delivered{problem}")
-        if not done and not exports and not pending_deletions(root):
+        if not done and not exports and not pending_in_backends(root):
             say("nothing is pending")
     is_pending = any(one.problem for one in done) or any(one.problem for one in exports)
-    if is_pending or pending_deletions(root):
+    if is_pending or pending_in_backends(root):
         sys.exit(1)
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from legm.runlog.marks_files import result_with_marks
 __all__ = [
     "BATCH",
     "DeliveredLog",
+    "backend_key",
     "backends_to_deliver_to",
     "dead_run_outcome",
     "deliver_log",
@@ -336,6 +337,11 @@ def unchosen_target_problem(target: str) -> str:
     )
 
 
+def backend_key(name: str, options: Mapping[str, Plain]) -> str:
+    """A text that is the same for the same target."""
+    return json.dumps([name, dict(options)], sort_keys=True)
+
+
 def deliver_pending_log(
     root: Path, path: Path, name: str, options: dict[str, Plain], clients: dict[str, BackendClient]
 ) -> DeliveredLog:
@@ -346,9 +352,9 @@ def deliver_pending_log(
         path: the log.
         name: the backend's name.
         options: the backend's own.
-        clients: those that were made before, to which a new one is added.
+        clients: those that were made before, by :func:`backend_key`, to which a new one is added.
     """
-    key = json.dumps([name, options], sort_keys=True)
+    key = backend_key(name, options)
     try:
         if key not in clients:
             clients[key] = BackendClient(make_backend(find_backend_by_stored_name(name), root, options), root)

@@ -10,7 +10,7 @@
     <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE,
                                             MEDIA/
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
-                                            JOURNAL/<id>.jsonl, JOURNAL/<id>.deletions, TRASH/<id>/,
+                                            JOURNAL/<id>.jsonl, JOURNAL/<id>.backends, TRASH/<id>/,
                                             CHANGES_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
     <root>/OWN_FOLDER/<experiment>/         ABSENT_VALUES_FILE, where the backend has no folders
@@ -25,12 +25,12 @@ __all__ = [
     "ABSENT_VALUES_LOCK",
     "AGGREGATES_FILE",
     "ARTIFACTS",
+    "BACKEND_TASKS_SUFFIX",
     "CAPTURES",
     "CATALOGUE",
     "CHANGES_LOCK",
     "CONSOLE_FILE",
     "CUSTOM_DATA_FILE",
-    "DELETIONS_SUFFIX",
     "DROP_IN_FILES",
     "DROP_IN_LOCK",
     "DROP_IN_NOTES_FILE",
@@ -118,8 +118,8 @@ DROP_IN_LOCK = "export.lock"
 JOURNAL = "journal"
 """In ``.legm`` in a root directory, what a command is changing; it is empty unless one is at work or died."""
 JOURNAL_SUFFIX = ".jsonl"
-DELETIONS_SUFFIX = ".deletions"
-"""Beside the journals, what is still to be deleted in backends of what a command deleted."""
+BACKEND_TASKS_SUFFIX = ".backends"
+"""Beside the journals, what backends have still to do with the runs that a command changed or deleted."""
 MERGED = "merge"
 """In ``.legm`` in a root directory, copies of what is being merged into it."""
 TRASH = "trash"

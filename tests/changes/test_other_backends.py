@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler, NotSupported, amend
-from legm.changes.backend_deliveries import pending_deletions
+from legm.changes.backend_deliveries import pending_in_backends
 from legm.delivery.client import connect_client
+from legm.delivery.trusted import trust
 from legm.errors import BackendError
 from legm.records import Query, RunResult
 from legm.runlog.log_folder import find_logs, find_pending_logs
@@ -53,6 +54,7 @@ def root(tmp_path, wandb_home):
         train(folder / "root")
         (folder / "root").rename(folder / "moved")
 
+    trust(MIRRORS)  # another worker may have made it
     shutil.copytree(once("other-backends", make) / "moved", tmp_path / "root", symlinks=True)
     return tmp_path / "root"
 
@@ -86,7 +88,7 @@ def require_equal(root: Path, options=MIRRORS) -> None:
         assert names(found) == names(expected), name
         assert numbers(found) == numbers(expected), name
     assert find_pending_logs(root) == []
-    assert pending_deletions(root) == []
+    assert pending_in_backends(root) == []
 
 
 def mlflow_ids(root: Path, experiment: str = "e") -> dict[str, str]:
@@ -270,9 +272,9 @@ def test_what_a_server_that_stops_missed_is_refused_or_delivered_later(server, t
 
     # And while runs are deleted.
     with monkeypatch.context() as patch:
-        patch.setattr("legm.changes.backend_deliveries._read_deletions", stop_before(server))
+        patch.setattr("legm.changes.backend_deliveries._read_tasks", stop_before(server))
         shown("rm", root / "e" / "0.25_0", "--yes")
-    assert len(pending_deletions(root)) == 1
+    assert len(pending_in_backends(root)) == 1
     assert len(local_runs(root)) == 2
     server.start()
     shown("sync", root)
@@ -294,11 +296,11 @@ def stop_first(server):
 
 
 def stop_before(server):
-    from legm.changes.backend_deliveries import _read_deletions
+    from legm.changes.backend_deliveries import _read_tasks
 
     def stopping(path):
         server.stop()
-        return _read_deletions(path)
+        return _read_tasks(path)
 
     return stopping
 
