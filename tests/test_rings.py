@@ -274,6 +274,12 @@ def test_what_is_pure_imports_no_backend():
     assert not found & {"pluggy", "filelock", "yaml", "matplotlib", "tensorboard", "google_crc32c", "rich"}
 
 
+def test_what_listing_folders_imports_is_light():
+    found = imported_by("import legm.cli.ls, legm.cli.locations, legm.core.selection, legm.cli.selection")
+    assert not found & {"importlib.metadata", "email", "hashlib", "zipfile", "fractions", "numpy"}
+    assert not found & {"legm.core.credentials", "legm.core.plain_form", "legm.backends.mlflow.names"}
+
+
 DOING = {
     *("io", "shutil", "socket", "subprocess", "tempfile", "glob"),
     *("sqlite3", "urllib", "http", "sys", "time"),

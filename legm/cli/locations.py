@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.backends.mlflow.names import SQLITE_FILE
 from legm.delivery.reading import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
 from legm.runlog.configuration_folders import (
@@ -62,7 +61,7 @@ __all__ = [
 ]
 
 
-_EXTERNAL_STORES = {SQLITE_FILE: "MLflow", "mlruns": "MLflow", "wandb": "W&B"}
+_EXTERNAL_FOLDERS = {"mlruns": "MLflow", "wandb": "W&B"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +279,9 @@ def other_stores_note(location: Location) -> str:
         return (
             f"it holds runs of the backend {' and '.join(map(repr, backends))}: add --backend {first}{given}"
         )
-    for name, tracker in _EXTERNAL_STORES.items():
+    from legm.backends.mlflow.names import SQLITE_FILE
+
+    for name, tracker in {SQLITE_FILE: "MLflow", **_EXTERNAL_FOLDERS}.items():
         if (location.path / name).exists():
             return f"{name} is a store of {tracker}: legm import {location.path / name} ROOT reads it"
     return ""

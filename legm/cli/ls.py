@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,33 +83,34 @@ def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
 
 
 def _print_listed(members: Sequence[ConfigurationStatus], experiment: LocatedExperiment) -> None:
-    empty = [one for one in members if one.configuration and not any(_listed_counts(one.counts).values())]
-    shown = [one for one in members if one not in empty]
+    every = [(one, _listed_counts(one.counts)) for one in members]
+    shown = [(one, counts) for one, counts in every if one.configuration is None or any(counts.values())]
     if shown:
         _print_listed_counts(shown, experiment)
-    if empty:
+    if len(shown) < len(every):
         from legm.core.texts import counted
 
-        say(f"{counted(len(empty), 'configuration')} without runs")
+        say(f"{counted(len(every) - len(shown), 'configuration')} without runs")
 
 
-def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: LocatedExperiment) -> None:
+def _print_listed_counts(
+    members: Sequence[tuple[ConfigurationStatus, Mapping[str, int]]], experiment: LocatedExperiment
+) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
     from legm.core.run_marks import shown_tags
     from legm.runlog.marks_files import may_have_marks
 
-    found = [one.configuration for one in members if one.configuration]
+    found = [one.configuration for one, _ in members if one.configuration]
     titles = display_names(
-        found, {one.configuration.fingerprint: one.label for one in members if one.configuration}
+        found, {one.configuration.fingerprint: one.label for one, _ in members if one.configuration}
     )
     varying = differing_parameters(found)
     parameters = _listed_parameters(found, varying)
     are_asked = experiment.store.folders is None or may_have_marks(experiment.path, len(members))
-    marks_of_members = {one.folder: _listed_marks(one, experiment) if are_asked else {} for one in members}
     rows = []
-    for one in members:
-        counts = _listed_counts(one.counts)
+    for one, counts in members:
+        marks = _listed_marks(one, experiment) if are_asked else {}
         last = max([count.last or 0.0 for count in one.counts], default=None)
         key = one.configuration.fingerprint if one.configuration else ""
         label = readable_name(one.label)
@@ -121,7 +122,7 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: Loc
                 f"{counts['completed']:,}",
                 printed_statuses(counts),
                 printed_time(last),
-                printable_text(shown_tags(marks_of_members[one.folder].values())),
+                printable_text(shown_tags(marks.values())) if marks else "",
                 parameters.get(key, "?") if title == label or len(varying) > MOST_IN_NAME else "",
             )
         )
@@ -140,13 +141,15 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus], experiment: Loc
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
     """By fingerprint, the parameters by which configurations differ; all of a single one."""
     names = varying or sorted({name for one in found for name in one.active})
-    columns = [printed_parameter_values(found, name) for name in names]
-    return {
-        one.fingerprint: ", ".join(
-            f"{name}={column[i]}" for name, column in zip(names, columns, strict=True) if name in one.active
-        )
-        for i, one in enumerate(found)
-    }
+    columns = [
+        [
+            f"{name}={text}" if name in one.active else ""
+            for one, text in zip(found, printed_parameter_values(found, name), strict=True)
+        ]
+        for name in names
+    ]
+    rows = zip(*columns, strict=True) if columns else [()] * len(found)
+    return {one.fingerprint: ", ".join(filter(None, row)) for one, row in zip(found, rows, strict=True)}
 
 
 def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:

@@ -27,13 +27,10 @@ def code_label(environment: Mapping[str, Plain]) -> str:
         environment: of the run.
     """
     stretches = environment.get(STRETCHES)
-    of_each = stretches if isinstance(stretches, list) and stretches else [environment]
-    labels = [_label(one.get("git")) if isinstance(one, dict) else "" for one in map(_plain_dict, of_each)]
+    if not isinstance(stretches, list) or not stretches:
+        return _label(environment.get("git"))
+    labels = [_label(one.get("git")) if isinstance(one, Mapping) else "" for one in stretches]
     return "" if "" in labels else _THEN.join(dict.fromkeys(labels))
-
-
-def _plain_dict(value: object) -> Plain:
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _label(git: Plain) -> str:

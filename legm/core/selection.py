@@ -8,41 +8,14 @@ for a configuration or count with True, False, or None where that depends on the
 from __future__ import annotations
 
 import json
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from legm.core.absent_values import has_absent_value, stored_absent_values
-from legm.core.moments import moment_span
-from legm.core.plain_form import canonical_text, to_plain
-from legm.core.search_patterns import compile_pattern
-from legm.core.selection_grammar import (
-    ABSENT,
-    FIELDS,
-    Both,
-    Condition,
-    Expression,
-    Negation,
-    ValueText,
-    conditions_of,
-    parse_expression,
-    quoted_value,
-    readings_of,
-)
-from legm.core.value_texts import parse_value_text
-from legm.errors import ParameterError, SelectionError, closest
+from legm.core.selection_grammar import Condition, Expression, conditions_of, parse_expression, quoted_value
 from legm.records import Configuration, Plain, RunCounts, RunResult, Status
 
-__all__ = ["BoundSelection", "Candidate", "RunSelection"]
-
-_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_LEAST_END = 6  # characters of a run's id that may stand for it, as in the commands
+__all__ = ["BoundSelection", "Candidate", "Predicate", "RunSelection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +46,8 @@ class Candidate:
         return cls(counts.configuration, counts.description, statuses)
 
 
-_Predicate: TypeAlias = Callable[[Candidate], "bool | None"]
+Predicate: TypeAlias = Callable[[Candidate], "bool | None"]
+"""Whether a candidate is selected; None for one of which only some runs may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +88,9 @@ class RunSelection:
             text if isinstance(one, Condition) or not several else f"({text})"
             for text, one in zip(self.texts, self.expressions, strict=True)
         ]
-        return " and ".join([*texts, *(f"{name}={_json(value)}" for name, value in self.values)])
+        return " and ".join(
+            [*texts, *(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in self.values)]
+        )
 
     def with_tags(self, tags: Iterable[str]) -> RunSelection:
         """The selection of which runs have tags too; of a text with commas, one of them."""
@@ -133,6 +109,8 @@ class RunSelection:
         Raises:
             UnstableValue: a value has no plain form.
         """
+        from legm.core.plain_form import to_plain
+
         plain = tuple((name, to_plain(name, value)) for name, value in values.items())
         return replace(self, values=(*self.values, *plain))
 
@@ -158,13 +136,10 @@ class RunSelection:
             ParameterError: no configuration has one of the parameters or values, or one cannot be compared
                 in this way.
         """
-        known = _KnownParameters(list(configurations))
-        predicates = [
-            _bound(tree, _Binder(known, text, is_one=isinstance(tree, Condition)))
-            for text, tree in zip(self.texts, self.expressions, strict=True)
-        ]
-        predicates += [_Binder(known, str(self), is_one=True).equality(*one) for one in self.values]
-        return BoundSelection(str(self), _all_of(predicates))
+        from legm.core.selection_binding import bound_predicate  # only where something is selected
+
+        trees = zip(self.texts, self.expressions, strict=True)
+        return BoundSelection(str(self), bound_predicate(trees, self.values, str(self), list(configurations)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +152,7 @@ class BoundSelection:
     """
 
     text: str
-    predicate: _Predicate
+    predicate: Predicate
 
     def decides(self, candidate: Candidate) -> bool | None:
         """Whether a candidate is selected; None for a configuration of which only some runs may be.
@@ -190,336 +165,3 @@ class BoundSelection:
     def has_run(self, run: RunResult) -> bool:
         """Whether a run is selected."""
         return bool(self.predicate(Candidate.of_run(run)))
-
-
-# Trees
-
-
-def _bound(tree: Expression, binder: _Binder) -> _Predicate:
-    if isinstance(tree, Condition):
-        return binder.condition(tree)
-    if isinstance(tree, Negation):
-        return _none_of(_bound(tree.inner, binder))
-    parts = [_bound(one, binder) for one in tree.parts]
-    if isinstance(tree, Both):
-        return _all_of(parts)
-    return _none_of(_all_of([_none_of(one) for one in parts]))
-
-
-def _none_of(inner: _Predicate) -> _Predicate:
-    def is_not(candidate: Candidate) -> bool | None:
-        found = inner(candidate)
-        return None if found is None else not found
-
-    return is_not
-
-
-def _all_of(parts: Sequence[_Predicate]) -> _Predicate:
-    def holds(candidate: Candidate) -> bool | None:
-        is_known = True
-        for part in parts:
-            found = part(candidate)
-            if found is False:
-                return False
-            is_known = is_known and found is not None
-        return True if is_known else None
-
-    return holds
-
-
-# Parameters
-
-
-class _KnownParameters:
-    """The parameters of configurations, and their values.
-
-    Args:
-        configurations: those among which is selected.
-    """
-
-    def __init__(self, configurations: Sequence[Configuration]) -> None:
-        self._configurations = configurations
-        self._absent: dict[str, dict[str, Plain]] = {}  # by experiment
-        for one in configurations:
-            self._absent.setdefault(one.experiment, {}).update(stored_absent_values(one))
-        self.active = {name for one in configurations for name in one.active}
-        self.active |= {name for values in self._absent.values() for name in values}
-        """Those that are compared, and those that have an absent value."""
-        self.every = {name for one in configurations for name in one.parameters} | self.active
-        self.of_runs = {
-            name
-            for one in configurations
-            for name, rules in one.metadata.items()
-            if rules.get("disable_comparison") and name in one.parameters
-        }
-        """Those that are not compared, so that each run has its own value."""
-
-    def values(self, name: str) -> list[Plain]:
-        """The values that a parameter has where it is compared, or else those of first runs."""
-        own = [one.parameters[name] for one in self._configurations if name in one.active]
-        own += [values[name] for values in self._absent.values() if name in values]
-        return own or [one.parameters[name] for one in self._configurations if name in one.parameters]
-
-    def value_of(self, configuration: Configuration, name: str) -> Any:
-        """A configuration's value of a parameter; its absent value where it equals an absent one."""
-        if name in configuration.active:
-            return configuration.parameters[name]
-        absent = self._absent.get(configuration.experiment, {})
-        is_absent = name not in configuration.parameters or has_absent_value(configuration, name)
-        return absent[name] if is_absent and name in absent else _MISSING
-
-
-_MISSING: Any = object()
-
-
-class _Binder:
-    """Turns conditions into predicates.
-
-    Args:
-        known: the parameters there are.
-        text: the selection's, for messages.
-        is_one: whether the text is a single condition.
-    """
-
-    def __init__(self, known: _KnownParameters, text: str, *, is_one: bool) -> None:
-        self._known = known
-        self._text = text
-        self._is_one = is_one
-
-    def condition(self, condition: Condition) -> _Predicate:
-        """Whether a candidate meets a condition; for != also where the parameter is absent.
-
-        Raises:
-            ParameterError: see :meth:`RunSelection.bound`.
-        """
-        if condition.is_field:
-            return self._field(condition)
-        readings = list(readings_of(condition))
-        chosen = next((one for one in readings if one.name in self._known.every), None)
-        if chosen is None:
-            if condition.name in _TIMES and not condition.is_quoted:
-                return self._time(condition)
-            raise self._unknown_parameter(condition)
-        if chosen.operator == ABSENT:
-            return self._is_absent(chosen.name)
-        if chosen.name not in self._known.active | self._known.of_runs:
-            raise self._unknown_parameter(chosen)
-        meets = self._value_predicate(chosen)
-        holds = self._values_of(chosen.name, lambda value: value is not _MISSING and meets(value))
-        return _none_of(holds) if chosen.operator == "!=" else holds
-
-    def equality(self, name: str, value: Plain) -> _Predicate:
-        """Whether a candidate's parameter has a value.
-
-        Raises:
-            ParameterError: no configuration has the parameter, or none this value of it.
-        """
-        known = self._known
-        if name not in known.active | known.of_runs:
-            raise self._unknown_parameter(Condition(name, "=", _shown(value)))
-        wanted, is_absent = canonical_text(value), value is None or value is False
-        values = {canonical_text(one): one for one in known.values(name)}
-        if not is_absent and wanted not in values and name not in known.of_runs:
-            raise ParameterError(
-                f"no configuration has {name}={_json(value)}; "
-                f"{closest(str(value), sorted(map(str, values.values())))}"
-            )
-        return self._values_of(
-            name, lambda found: is_absent if found is _MISSING else canonical_text(found) == wanted
-        )
-
-    def _error(self, condition: Condition, problem: str) -> ParameterError:
-        """An error; with a caret, unless the condition is all that was given."""
-        if self._is_one:
-            return ParameterError(problem)
-        return SelectionError(problem, self._text, condition.position)
-
-    def _unknown_parameter(self, condition: Condition) -> ParameterError:
-        name = condition.name
-        hint = closest(name, self._known.active | self._known.of_runs)
-        if name in FIELDS and not condition.is_quoted and condition.operator == "=":
-            hint = f"{name}:{condition.text} selects by a run's {name}"
-        return self._error(condition, f"no configuration has an active parameter {name!r}; {hint}")
-
-    def _is_absent(self, name: str) -> _Predicate:
-        """Whether a parameter is absent, or inactive, which is the same."""
-        holds = self._values_of(name, lambda value: value is _MISSING)
-        return lambda candidate: (
-            name not in candidate.configuration.active
-            if self._known.value_of(candidate.configuration, name) is not _MISSING
-            else holds(candidate)
-        )
-
-    def _values_of(self, name: str, meets: Callable[[Any], bool]) -> _Predicate:
-        """Whether a parameter's value meets something; an absent parameter's is ``_MISSING``."""
-        is_of_runs = name in self._known.of_runs
-
-        def holds(candidate: Candidate) -> bool | None:
-            found = self._known.value_of(candidate.configuration, name)
-            if found is not _MISSING or not is_of_runs:
-                return meets(found)
-            if candidate.run is None:
-                return None
-            value = candidate.run.run.parameters.get(name)
-            return meets(_MISSING if value is None else value)
-
-        return holds
-
-    def _value_predicate(self, condition: Condition) -> Callable[[Plain], bool]:
-        if condition.operator == "~":
-            try:
-                is_found = compile_pattern(condition.text)
-            except ParameterError as error:
-                raise self._error(condition, str(error)) from error
-            return lambda value: is_found(_shown(value))
-        if condition.operator in _ORDERS:
-            return self._order_predicate(condition)
-        wanted = self._wanted(condition)
-        return lambda value: canonical_text(value) in wanted
-
-    def _order_predicate(self, condition: Condition) -> Callable[[Plain], bool]:
-        only, order = condition.values[0], _ORDERS[condition.operator]
-        limit = condition.text if only.is_quoted else parse_value_text(condition.text)
-        if not _is_number(limit):
-            raise self._error(condition, f"{condition}: {condition.text!r} is not a number")
-        values = self._known.values(condition.name)
-        if not any(map(_is_number, values)):
-            raise self._error(
-                condition, f"{condition}: {condition.name!r} has no numbers, but {values[0]!r}, say"
-            )
-        return lambda value: _is_number(value) and order(value, limit)
-
-    def _wanted(self, condition: Condition) -> set[str]:
-        """The canonical texts of the values in a condition: of the whole text, or of each in a list."""
-        known = {canonical_text(value): value for value in self._known.values(condition.name)}
-        if condition.name not in self._known.active:  # of runs: their values are not known yet
-            whole = [ValueText(condition.text)] if len(condition.values) > 1 else []
-            return {text for one in _listed(condition, whole) for text in _readings(one)}
-        is_one_text = len(condition.values) == 1 and condition.values[0].is_quoted
-        found = _known_reading(ValueText(condition.text, is_one_text), known)
-        if found is not None:
-            return {found}
-        items = _listed(condition, [])
-        readings = [(one, _known_reading(one, known)) for one in items]
-        unknown = [one for one, own in readings if own is None]
-        if unknown and condition.name not in self._known.of_runs:
-            raise self._no_such_value(condition, unknown if len(unknown) < len(items) else [], known)
-        return {own for _, own in readings if own is not None} | {
-            text for one in unknown for text in _readings(one)
-        }
-
-    def _no_such_value(
-        self, condition: Condition, unknown: Sequence[ValueText], known: Mapping[str, Plain]
-    ) -> ParameterError:
-        wrong = unknown[0] if unknown else ValueText(condition.text, condition.values[0].is_quoted)
-        name, texts = condition.name, sorted(map(str, known.values()))
-        hint = closest(wrong.text, texts)
-        if all(map(_is_number, known.values())) and (
-            wrong.is_quoted or isinstance(parse_value_text(wrong.text), str)
-        ):
-            hint += f" (numbers, and {wrong.text!r} is a text)"
-        return self._error(condition, f"no configuration has {name}={wrong.text}; {hint}")
-
-    # Fields
-
-    def _field(self, condition: Condition) -> _Predicate:
-        wanted = frozenset(one.text for one in condition.values)
-        if condition.name in _TIMES:
-            return self._time(condition)
-        if condition.name == "description":
-            return lambda one: None if one.description is None else one.description in wanted
-        if condition.name == "status":
-            return self._status(condition, wanted)
-        if condition.name == "tag":
-            return lambda one: None if one.run is None else not wanted.isdisjoint(one.run.marks.tags)
-        for text in wanted:
-            if len(text) < _LEAST_END:
-                raise self._error(
-                    condition,
-                    f"run:{text} has to be a run's id, or {_LEAST_END} or more characters of its end",
-                )
-        return lambda one: None if one.run is None else one.run.run.run_id.endswith(tuple(wanted))
-
-    def _status(self, condition: Condition, wanted: frozenset[str]) -> _Predicate:
-        known = {one.value for one in Status}
-        for text in wanted:
-            if text not in known:
-                raise self._error(condition, f"there is no status {text!r}; {closest(text, known)}")
-
-        def has_status(candidate: Candidate) -> bool | None:
-            if candidate.statuses is None:
-                return None
-            if not candidate.statuses & wanted:
-                return False
-            return True if candidate.statuses <= wanted else None
-
-        return has_status
-
-    def _time(self, condition: Condition) -> _Predicate:
-        name, sign = condition.name, condition.operator
-        if sign not in {*_ORDERS, "=", "!="}:
-            raise self._error(condition, f"{name} is a time: {name}>2026-01-31, {name}=2026-01-31, …")
-        try:
-            start, end = moment_span(condition.text)
-        except ValueError as error:
-            raise self._error(
-                condition,
-                f"{condition.text!r} is not a time: {error}; write 2026-01-31 or '2026-01-31 18:30'",
-            ) from error
-
-        def holds(candidate: Candidate) -> bool | None:
-            if candidate.run is None:
-                return None
-            run = candidate.run
-            seconds = run.run.started if name == "started" else run.ended
-            if seconds is None:
-                return sign == "!="
-            answers = {"<": seconds < start, "<=": seconds < end, ">": seconds >= end, ">=": seconds >= start}
-            inside = start <= seconds < end
-            return answers.get(sign, inside if sign == "=" else not inside)
-
-        return holds
-
-
-_TIMES = ("started", "ended")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _shown(value: Plain) -> str:
-    """A value as it is printed, in which a pattern is searched."""
-    return value if isinstance(value, str) else _json(value)
-
-
-def _listed(condition: Condition, more: Sequence[ValueText]) -> list[ValueText]:
-    """The single values of a condition; a list that is written as one is not one of them."""
-    only = condition.values[0]
-    if len(condition.values) == 1 and not only.is_quoted:
-        parsed = parse_value_text(only.text)
-        if isinstance(parsed, list):
-            return [*more, *(ValueText(one if isinstance(one, str) else _json(one)) for one in parsed)]
-    return [*more, *condition.values]
-
-
-def _readings(value: ValueText) -> list[str]:
-    """The canonical texts of what a typed value may mean: what YAML reads in it, or the text itself."""
-    found = []
-    for one in (
-        dict.fromkeys((value.text,)) if value.is_quoted else (parse_value_text(value.text), value.text)
-    ):
-        try:
-            found.append(canonical_text(to_plain("", one)))
-        except ParameterError:  # a set, say, which no parameter has in this form
-            continue
-    return found
-
-
-def _known_reading(value: ValueText, known: Mapping[str, Plain]) -> str | None:
-    """The canonical text of a typed value; it stays text if configurations have only the text."""
-    return next((one for one in _readings(value) if one in known), None)

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from legm.records import Plain
@@ -37,6 +37,8 @@ _SMALL = 1e-4  # and below here
 _AMBIGUOUS = re.compile(
     r"[-+]?\.?\d.*|[-+]?\.?(nan|inf|infinity)|true|false|null|none|[\[{\"'~].*", re.IGNORECASE | re.DOTALL
 )
+
+_SIMPLE = frozenset((str, int, float, bool))  # types of which equal values have equal texts
 
 T = TypeVar("T")
 
@@ -132,12 +134,14 @@ def value_texts(values: Iterable[Plain]) -> list[str]:
     Args:
         values: the values, such as those of a column.
     """
-    return _distinct_texts(list(values), rounded_text)
+    every: list[Any] = list(values)
+    return _distinct_texts(every, _float_text if set(map(type, every)) == {float} else rounded_text)
 
 
 def _distinct_texts(values: Sequence[T], text: Callable[[T, int | None], str]) -> list[str]:
     """The texts with the fewest digits with which different values have different ones."""
-    keys = [(type(value), value if isinstance(value, (str, int, float)) else repr(value)) for value in values]
+    is_simple = len(kinds := set(map(type, values))) == 1 and kinds <= _SIMPLE
+    keys: Sequence[Any] = values if is_simple else list(map(_value_key, values))
     unique = dict(zip(keys, values, strict=True))
     exact = {key: text(value, None) for key, value in unique.items()}
     most = len(set(exact.values()))
@@ -146,6 +150,11 @@ def _distinct_texts(values: Sequence[T], text: Callable[[T, int | None], str]) -
         if len(set(texts.values())) == most:
             return [texts[key] for key in keys]
     return [exact[key] for key in keys]
+
+
+def _value_key(value: object) -> tuple[type, object]:
+    """Equal for values that have one text."""
+    return type(value), value if isinstance(value, (str, int, float)) else repr(value)
 
 
 def rounded_text(value: Plain, digits: int | None) -> str:

@@ -14,17 +14,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import pluggy
-
-from legm.core.credentials import is_credential, redact, redact_url_password
 from legm.delivery.circuit_breaker import PATIENCE, waiting_reported
 from legm.errors import BackendError, LegmError, NotSupported, closest
 from legm.hooks import Backend, Capability, FolderChanger, FolderReader, Hooks
 from legm.records import Plain
+
+if TYPE_CHECKING:  # reading folders needs none of these
+    from importlib.metadata import EntryPoint
+
+    import pluggy
 
 __all__ = [
     "DEFAULT_BACKEND",
@@ -280,6 +281,8 @@ class _MirrorAttempt:
 
 def _storable_backend_options(options: Mapping[str, Any]) -> dict[str, Plain]:
     """Options that may be written to a run log: of plain types, and without credentials."""
+    from legm.core.credentials import is_credential, redact_url_password
+
     kept: dict[str, Plain] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):
@@ -330,6 +333,8 @@ def _make_backend_now(backend: object, root: Path, options: Mapping[str, Any]) -
         except LegmError:
             raise
         except TypeError as cause:
+            from legm.core.credentials import redact
+
             raise BackendError(
                 f"the backend does not accept these options {redact('', dict(options))}: {cause}"
             ) from cause
@@ -443,6 +448,8 @@ def _require_registered(name: str) -> None:
 
 def _backend_entry_points(group: str = _GROUP) -> dict[str, list[EntryPoint]]:
     """By name, what installed packages declare; nothing of theirs is imported."""
+    from importlib.metadata import entry_points
+
     found: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
         if point.name not in _BUILT_IN:
@@ -478,6 +485,8 @@ def backend_names() -> list[str]:
 
 def installed_backends() -> list[InstalledBackend]:
     """Every backend that can be named; each is imported, to see whether it can be used."""
+    from importlib.metadata import entry_points
+
     from legm.version import __version__
 
     packages = [(name, f"legm {__version__}") for name in _BUILT_IN]
@@ -536,6 +545,8 @@ def backend_plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
         BackendError: a hook is misspelled or has other arguments than it should, or one is missing that
             every backend needs, or that goes with a capability the backend has.
     """
+    import pluggy
+
     manager = pluggy.PluginManager("legm")
     manager.add_hookspecs(Hooks)
     for backend in backends:

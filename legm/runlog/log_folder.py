@@ -232,6 +232,10 @@ class LogFolder:
         """The paths of the pending logs, oldest first."""
         return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
 
+    def has_pending_logs(self) -> bool:
+        """Whether a log is pending."""
+        return bool(_log_names(self.open_folder))
+
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
         """The paths of all logs except those of some runs, oldest first.
 

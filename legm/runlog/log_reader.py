@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from legm.core.credentials import redact_run
 from legm.errors import CorruptFile, NewerFile, storage_error
 from legm.records import Amendment, Configuration, Plain, Record, Run, Series
 from legm.runlog.log_frames import (
@@ -271,6 +270,8 @@ def _require_log_header(path: Path, data: bytes) -> None:
 
 
 def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
+    from legm.core.credentials import redact_run  # listing folders needs none of it
+
     try:
         content = json.loads(bytes(payload))
         configuration = decode_configuration(content["configuration"])
@@ -318,6 +319,8 @@ def _amend(log: Log, amendment: Amendment | None) -> None:
     """Change the run of a log; the backends that have not changed it yet have nothing of what it is now."""
     if amendment is None:
         return
+    from legm.core.credentials import redact_run
+
     for name in amendment.undelivered_to:
         log.earlier[name] = (*log.earlier.get(name, ()), log.run)
         log.cursors[name] = 0

@@ -20,9 +20,10 @@ from legm.util.yaml_files import parse_yaml
 
 __all__ = [
     "change_marks",
+    "has_marks",
     "marks_in_folder",
     "may_have_marks",
-    "note_marks_of_found_folders",
+    "note_found_marks",
     "read_all_marks",
     "read_marks",
     "result_with_marks",
@@ -88,10 +89,11 @@ def marks_in_folder(folder: str) -> dict[str, RunMarks]:
     Args:
         folder: the configuration's; nothing is noted in a folder that does not exist.
     """
-    return read_all_marks(LogFolder.of(Path(folder))) if _has_marks(folder) else {}
+    return read_all_marks(LogFolder.of(Path(folder))) if has_marks(folder) else {}
 
 
-def _has_marks(folder: str) -> bool:
+def has_marks(folder: str) -> bool:
+    """Whether something is noted about a run in a configuration's folder."""
     try:
         names = os.listdir(f"{folder}/{RUNS}")  # noqa: PTH208 - faster than Path's, for ten thousand folders
     except OSError:
@@ -112,18 +114,9 @@ def may_have_marks(experiment: str, configurations: int) -> bool:
     return configurations <= _FEW or Path(experiment, OWN_FOLDER, MARKED).exists()
 
 
-def note_marks_of_found_folders(experiment: Path, names: Iterable[str]) -> None:
-    """Note in an experiment that something is noted about runs in folders that a user moved into it.
-
-    Args:
-        experiment: its folder.
-        names: those of the folders that are new or changed.
-    """
-    own = experiment / OWN_FOLDER
-    if (own / MARKED).exists():
-        return
-    if any(_has_marks(f"{experiment}/{name}") for name in names):
-        _note_in_own_folder(own)
+def note_found_marks(experiment: Path) -> None:
+    """Note in an experiment's folder that something is noted about runs in it, maybe moved there."""
+    _note_in_own_folder(experiment / OWN_FOLDER)
 
 
 def runs_with_marks(runs: Iterable[RunResult], logs: LogFolder) -> Iterator[RunResult]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ def atomic_replacement(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: it cannot be written; the file is unchanged.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{os.urandom(8).hex()}")
     try:
         yield temporary
         temporary.replace(path)
@@ -49,7 +48,7 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     Raises:
         StorageError: it cannot be written; the file is unchanged.
     """
-    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name[:60]}.{os.urandom(4).hex()}")
     try:
         try:
             with temporary.open("xb") as file:

@@ -84,7 +84,12 @@ def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> Conf
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
         counts = count_yaml_entries(folder, configuration, entries, others)
         return ConfigurationStatus(
-            path, configuration, counts, has_damaged_logs=bool(damaged), is_shortened=is_shortened
+            path,
+            configuration,
+            counts,
+            has_damaged_logs=bool(damaged),
+            has_pending_logs=logs.has_pending_logs(),
+            is_shortened=is_shortened,
         )
     except LegmError as error:
         return ConfigurationStatus(path, configuration, problem=error, is_shortened=is_shortened)

@@ -22,15 +22,16 @@ from array import array
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from legm.errors import LegmError
 from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, RunCounts
 from legm.runlog.configuration_folders import configurations_with, refuse_links
 from legm.runlog.file_names import CATALOGUE, METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS
-from legm.runlog.log_folder import LogFolder
-from legm.runlog.marks_files import note_marks_of_found_folders
+from legm.runlog.marks_files import has_marks, note_found_marks
+from legm.util.garbage import paused_garbage_collection
 
 __all__ = ["counted_once", "read_statuses"]
 
@@ -38,6 +39,8 @@ _HEADER = re.compile(rb"legm catalogue 8 %s ([0-9a-f]{8})\n" % sys.byteorder.enc
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
+_Scanned: TypeAlias = tuple[list[Plain], bool, bool]
+"""A folder's row, whether it has a pending run log, and whether something is noted about a run in it."""
 
 
 def read_statuses(folder: Path) -> list[ConfigurationStatus]:
@@ -51,23 +54,28 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     parent, path = str(folder), folder / OWN_FOLDER / CATALOGUE
-    marks = dict(configurations_with(folder, _status_stat_signature))
-    kept = _load_status_cache(path)
-    table = _StatusStringTable(kept.get("shared", []))
-    old: dict[str, list[Any]] = kept.get("folders", {})
-    known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
-    rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
+    with paused_garbage_collection():
+        marks = _read_status_signatures(folder)
+        kept = _load_status_cache(path)
+        table = _StatusStringTable(kept.get("shared", []))
+        old: dict[str, list[Any]] = kept.get("folders", {})
+        known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
+        rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
     changed = [name for name in marks if name not in rows]
-    damaged = {}
-    for name, row in _scan_statuses(folder, changed, table):
-        if row is None:
+    damaged, pending, are_marked = dict[str, ConfigurationStatus](), set[str](), False
+    for name, scanned in _scan_statuses(folder, changed, table):
+        if scanned is None:
             from legm.backends.local.folder_contents import scan_folder_contents
 
             damaged[name] = scan_folder_contents(f"{parent}/{name}")
-        else:
-            rows[name] = row
-    note_marks_of_found_folders(folder, changed)
-    pending = {name for name in changed if LogFolder.of(folder / name).pending_logs()}
+            are_marked |= has_marks(f"{parent}/{name}")
+            continue
+        rows[name], is_pending, is_marked = scanned
+        are_marked |= is_marked
+        if is_pending:
+            pending.add(name)
+    if are_marked:
+        note_found_marks(folder)
     if changed or len(rows) < len(old):
         too_new = (began - _TIMESTAMP_RESOLUTION) * 1e9
         lasting = {
@@ -79,11 +87,12 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         _save_status_cache(
             path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
         )
-    found_now = {
-        name: table.unpacked(f"{parent}/{name}", row, has_pending_logs=name in pending)
-        for name, row in rows.items()
-    } | damaged
-    return [found_now[name] for name in marks]
+    with paused_garbage_collection():
+        found_now = {
+            name: table.unpacked(f"{parent}/{name}", row, has_pending_logs=name in pending)
+            for name, row in rows.items()
+        } | damaged
+        return [found_now[name] for name in marks]
 
 
 def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
@@ -107,34 +116,51 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
             )
 
 
-def _status_stat_signature(folder: str) -> tuple[int, ...]:
-    """When what is looked at was changed (ns), then how large it is; nothing of no configuration."""
+def _read_status_signatures(folder: Path) -> dict[str, tuple[int, ...]]:
+    """By the path of each configuration in an experiment's folder, its signature."""
+    if os.stat not in os.supports_dir_fd:
+        return dict(configurations_with(folder, _status_signature))
+    start = len(f"{folder}/")  # paths from the experiment's folder are found quicker than whole ones
     try:
-        parameters = os.stat(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
+        parent = os.open(folder, os.O_RDONLY)
+    except OSError:  # which says why
+        return dict(configurations_with(folder, _status_signature))
+    try:
+        return dict(configurations_with(folder, lambda path: _status_signature(path[start:], parent)))
+    finally:
+        os.close(parent)
+
+
+def _status_signature(folder: str, parent: int | None = None) -> tuple[int, ...]:
+    """When what is looked at was changed (ns), then how large it is; nothing of no configuration.
+
+    Args:
+        folder: the configuration's.
+        parent: the file descriptor of the folder that its path begins in; None for the working folder.
+    """
+    try:
+        at, size = _status_file_change(os.stat(f"{folder}/{PARAMETERS_FILE}", dir_fd=parent))
     except OSError:
         return ()
-    at, size = _status_file_change(parameters)
-    metrics_at, metrics_size = _status_file_change_of(f"{folder}/{METRICS_FILE}")
-    runs_at, runs_size = _status_file_change_of(f"{folder}/{RUNS}")
+    try:
+        metrics_at, metrics_size = _status_file_change(os.stat(f"{folder}/{METRICS_FILE}", dir_fd=parent))
+    except OSError:
+        metrics_at = metrics_size = 0
+    try:
+        runs_at, runs_size = _status_file_change(os.stat(f"{folder}/{RUNS}", dir_fd=parent))
+    except OSError:
+        runs_at = runs_size = 0
     return at, metrics_at, runs_at, size, metrics_size, runs_size
 
 
-def _status_file_change_of(path: str) -> tuple[int, int]:
-    try:
-        return _status_file_change(os.stat(path))  # noqa: PTH116 - quicker than Path's
-    except OSError:
-        return 0, 0
-
-
-def _status_file_change(status: os.stat_result) -> tuple[int, int]:
-    """When a file was changed (ns), and its size in bytes."""
-    return (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns), status.st_size
+_status_file_change = attrgetter("st_mtime_ns" if os.name == "nt" else "st_ctime_ns", "st_size")
+"""When a file was changed (ns), and its size in bytes."""
 
 
 def _scan_statuses(
     folder: Path, names: Sequence[str], table: _StatusStringTable
-) -> Iterator[tuple[str, list[Plain] | None]]:
-    """What folders hold, read anew and packed, None of what is damaged; processes share many of them."""
+) -> Iterator[tuple[str, _Scanned | None]]:
+    """What folders hold, read anew, None of what is damaged; processes share many of them."""
     if not names:
         return
     import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
@@ -152,8 +178,8 @@ def _scan_statuses(
             pieces, pool.map(_packed_statuses_of, repeat(folder), pieces), strict=True
         ):
             numbers = [table.number(common) for common in shared]
-            for name, row in zip(piece, rows, strict=True):
-                yield name, row and table.renumbered(row, numbers)
+            for name, one in zip(piece, rows, strict=True):
+                yield name, one and (table.renumbered(one[0], numbers), *one[1:])
 
 
 def count_status_scan_processes() -> int:
@@ -165,7 +191,7 @@ def count_status_scan_processes() -> int:
 
 def _packed_statuses_of(
     folder: Path, names: Sequence[str]
-) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
+) -> tuple[list[list[Plain]], list[_Scanned | None]]:
     """What folders hold, for another process: what their rows share, and the rows."""
     table = _StatusStringTable([])
     rows = list(_packed_statuses(folder, names, table))
@@ -174,13 +200,16 @@ def _packed_statuses_of(
 
 def _packed_statuses(
     folder: Path, names: Sequence[str], table: _StatusStringTable
-) -> Iterator[list[Plain] | None]:
+) -> Iterator[_Scanned | None]:
     from legm.backends.local.folder_contents import scan_folder_contents
 
     known: dict[str, Any] = {}
     for name in names:
         status = scan_folder_contents(f"{folder}/{name}", known)
-        yield table.packed(status) if status.problem is None else None
+        if status.problem is not None:
+            yield None
+        else:
+            yield table.packed(status), bool(status.has_pending_logs), has_marks(f"{folder}/{name}")
 
 
 class _StatusStringTable:
