@@ -30,6 +30,7 @@ from typing import Protocol
 import pluggy
 
 from legm.records import (
+    Adoption,
     Configuration,
     ConfigurationStatus,
     Curve,
@@ -365,20 +366,18 @@ class FolderChanger(Protocol):
             StorageError: it cannot be made.
         """
 
-    def adopt(self, configuration: Configuration, folder: Path, now: Path, experiment: Path) -> bool:
-        """Make a folder that of another configuration, and rename it, so that handlers find it at once.
+    def adopt(self, experiment: Path, adoptions: Sequence[Adoption]) -> list[bool]:
+        """Make folders those of other configurations, and rename them, so that handlers find them at once.
 
         Args:
-            configuration: what the folder is of from now on.
-            folder: where it is; it may have been renamed before.
-            now: where it is to be.
-            experiment: the folder of its experiment then.
+            experiment: the folder of the experiment that they are in then.
+            adoptions: the folders, in this order.
 
         Returns:
-            False where another folder is of the configuration already; nothing is changed then.
+            for each, False where another folder is of the configuration already; it is not changed then.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: one cannot be written.
         """
 
     def refresh(self, experiment: Path) -> None:

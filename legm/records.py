@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from legm.errors import LegmError
 
 __all__ = [
+    "Adoption",
     "Aggregate",
     "Amendment",
     "Artifact",
@@ -59,6 +60,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -619,6 +622,21 @@ class Query:
     fingerprint: str | None = None
     description: str | None = None
     histories: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A folder that becomes that of another configuration.
+
+    Args:
+        configuration: what the folder is of from then on.
+        folder: where it is; it may have been renamed before.
+        now: where it is to be.
+    """
+
+    configuration: Configuration
+    folder: Path
+    now: Path
 
 
 @dataclass(frozen=True, slots=True)

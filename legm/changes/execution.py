@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from legm.changes.backend_deliveries import write_backend_tasks
-from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step
+from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments
+from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, JournalLine, Step
+from legm.changes.shared_work import number_of_processes, share_work, wait_for_workers
 from legm.changes.trash import keep_in_trash, trash_folder
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import CorruptFile, StateError, StorageError, storage_error
+from legm.errors import StorageError, storage_error
 from legm.hooks import FolderChanger
-from legm.records import Amendment
+from legm.records import Adoption, Plain
 from legm.runlog.configuration_folders import (
     artifacts_folder,
     configuration_paths,
@@ -32,7 +34,6 @@ from legm.runlog.file_names import (
     JOURNAL_SUFFIX,
     MERGED,
     METRICS_FILE,
-    OPEN,
     OWN_FOLDER,
     PARAMETERS_FILE,
     PLOTS,
@@ -41,15 +42,13 @@ from legm.runlog.file_names import (
     TENSORBOARD,
     TRASHED_FILES,
 )
-from legm.runlog.log_amending import append_amendment, locked_log
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
-from legm.runlog.log_writer import logs_being_written
 from legm.util.atomic_files import delete_folder
 
 __all__ = ["execute"]
 
-_AT_ONCE = 100  # runs whose logs are open at the same time
+_WORTH_PROCESSES = 500  # folders
 
 
 def execute(root: Path, journal: Journal) -> list[str]:
@@ -66,11 +65,38 @@ def execute(root: Path, journal: Journal) -> list[str]:
     Raises:
         LegmError: something cannot be read or written; the journal stays, and the command may be repeated.
     """
-    execution = _Execution(root, journal, find_folder_changer(DEFAULT_BACKEND))
-    for step in journal.steps():
-        execution.do(step)
+    changer = find_folder_changer(DEFAULT_BACKEND)
+    execution = _Execution(root, journal, changer)
+    may_share = wait_for_workers(journal.path)
+    for lines in journal.independent_steps():
+        count = number_of_processes() if may_share and len(lines) >= _WORTH_PROCESSES else 1
+        for done in share_work(
+            lines, lambda part: _Execution(root, journal, changer).work(part), journal.path, count
+        ):
+            execution.learn(done)
     execution.finish()
     return execution.notes
+
+
+@dataclass(slots=True)
+class _Adoption:
+    """A folder that is adopted.
+
+    Args:
+        step: the step.
+        folder: where it is.
+        target: where it is afterwards.
+        logs: those of its runs, locked.
+        is_to_change: whether it is still of the old configuration.
+        is_refused: whether the runs have to move to another folder instead.
+    """
+
+    step: Step
+    folder: Path
+    target: Path
+    logs: HeldLogs
+    is_to_change: bool = False
+    is_refused: bool = False
 
 
 class _Execution:
@@ -85,17 +111,36 @@ class _Execution:
         self._unamended: set[str] = set()  # runs whose logs are damaged
         self.notes: list[str] = []
 
-    def do(self, step: Step) -> None:
-        """Do one step."""
-        self._has_deletions |= self._is_deletion(step)
-        for path in filter(None, (step.source, step.target)):
-            refuse_links(*list((self._root / path).parents)[: path.count("/") - 1])
-        if step.kind == ADOPT:
-            self._adopt(step)
-        elif step.kind == FOLDER:
-            self._move_folder(step)
+    def do(self, steps: Sequence[Step]) -> None:
+        """Do a step, or several of different configurations that adopt folders."""
+        for step in steps:
+            self._has_deletions |= self._is_deletion(step)
+            for path in filter(None, (step.source, step.target)):
+                refuse_links(*list((self._root / path).parents)[: path.count("/") - 1])
+        if steps[0].kind == ADOPT:
+            self._adopt(steps)
+        elif steps[0].kind == FOLDER:
+            self._move_folder(*steps)
         else:
-            self._move(step)
+            self._move(*steps)
+
+    def work(self, lines: Iterable[JournalLine]) -> dict[str, Plain]:
+        """Do independent steps; returns what :meth:`learn` takes."""
+        for steps in _at_once(map(self._journal.step, lines)):
+            self.do(steps)
+        return {
+            "notes": [*self.notes],
+            "experiments": [str(one) for one in self._experiments],
+            "amended": {run_id: str(folder) for run_id, folder in self._amended.items()},
+            "has_deletions": self._has_deletions,
+        }
+
+    def learn(self, done: Mapping[str, Any]) -> None:
+        """Note what was done by another execution of the same journal."""
+        self.notes += done["notes"]
+        self._experiments |= dict.fromkeys(map(Path, done["experiments"]))
+        self._amended |= {run_id: Path(folder) for run_id, folder in done["amended"].items()}
+        self._has_deletions |= done["has_deletions"]
 
     def finish(self) -> None:
         """Bring indices up to date, wait for the disk, and move the journal to the trash."""
@@ -177,36 +222,78 @@ class _Execution:
                 _move_path(path, logs.pending_path(run_id))
                 self._amended[run_id] = folder
 
-    # A folder that becomes that of another configuration
+    # Folders that become those of other configurations
 
-    def _adopt(self, step: Step) -> None:
+    def _adopt(self, steps: Sequence[Step]) -> None:
+        """Do steps in which folders are adopted, whose logs are open at the same time."""
+        refused = []
+        with contextlib.ExitStack() as held:
+            adoptions = [one for step in steps if (one := self._held_adoption(held, step)) is not None]
+            self._change_folders([one for one in adoptions if one.is_to_change])
+            for one in adoptions:
+                if one.is_refused:
+                    refused.append(one.step)
+                else:
+                    self._amend_adopted(one)
+        for step in refused:
+            self._move(step)
+
+    def _held_adoption(self, held: contextlib.ExitStack, step: Step) -> _Adoption | None:
+        """A folder that is to be adopted, the logs of its runs locked; None where there is none any more."""
         source, target = self._root / step.source, self._root / (step.target or step.source)
         folder = source if is_configuration_folder(source) else target
         if not is_configuration_folder(folder):
             return None  # a user deleted it meanwhile
-        logs = LogFolder.of(folder)
         is_same = step.before.fingerprint == step.after.fingerprint
         is_done = folder == target and self._changer.stated(target) == step.after.fingerprint
-        with contextlib.ExitStack() as held:
-            files, held_back = self._hold(held, logs, step)
-            if is_same or not is_done:
-                is_shared = not is_same and (bool(held_back) or self._others(folder, step))
-                if is_shared or not self._change_folder(step, folder, target):
-                    held.close()
-                    return self._move(step)
-            runs = [step.amended(run_id) for run_id in step.runs if run_id not in held_back]
-            if self._is_noted_in_logs(step):
-                held_back = [
-                    *held_back,
-                    *self._append_amendments(step, LogFolder.of(target), files, held_back),
-                ]
-                self._changer.amend_runs(target, runs, parameters_change=step.parameters_change)
-                self._reopen(step, target, held_back)
-            elif source != target:
-                self._changer.amend_runs(target, runs, parameters_change=False)
-            self._note_running(held_back)
-        self._note_experiments(source, target)
-        return None
+        found = _Adoption(step, folder, target, HeldLogs(held, LogFolder.of(folder), step.runs))
+        if is_same or not is_done:
+            found.is_refused = (not is_same and (bool(found.logs.running) or self._has_others(found))) or (
+                folder != target and target.exists()
+            )
+            found.is_to_change = not found.is_refused
+        return found
+
+    def _has_others(self, adoption: _Adoption) -> bool:
+        """Whether a folder has runs that the step does not know."""
+        known = adoption.logs.known.union(self._changer.stored_run_ids(adoption.folder))
+        return not known <= adoption.step.runs.keys()
+
+    def _change_folders(self, adoptions: Sequence[_Adoption]) -> None:
+        """Change what folders are of, except where a run of the old configuration began meanwhile."""
+        by_experiment: dict[Path, list[_Adoption]] = {}
+        for one in adoptions:
+            by_experiment.setdefault(self._experiment_of(one.target), []).append(one)
+        for experiment, members in by_experiment.items():
+            wanted = [Adoption(one.step.after, one.folder, one.target) for one in members]
+            for one, is_adopted in zip(members, self._changer.adopt(experiment, wanted), strict=True):
+                one.is_refused = not is_adopted
+                if is_adopted and self._late_runs(one.step, one.target):
+                    back = Adoption(one.step.before, one.target, one.folder)
+                    self._changer.adopt(self._experiment_of(one.folder), [back])
+                    one.is_refused = True
+
+    def _amend_adopted(self, adoption: _Adoption) -> None:
+        """Change what is stored of the runs in a folder that was adopted."""
+        step, target, logs = adoption.step, adoption.target, adoption.logs
+        left = list(logs.running)
+        runs = [step.amended(run_id) for run_id in step.runs if run_id not in left]
+        if self._is_noted_in_logs(step):
+            left += self._append_amendments(step, LogFolder.of(target), logs)
+            self._changer.amend_runs(target, runs, parameters_change=step.parameters_change)
+            self._reopen(step, target, left)
+        elif step.source != (step.target or step.source):
+            self._changer.amend_runs(target, runs, parameters_change=False)
+        self._note_running(left)
+        self._note_experiments(self._root / step.source, target)
+
+    def _append_amendments(self, step: Step, now: LogFolder, held: HeldLogs | None = None) -> list[str]:
+        """Append to the log of each run what it is now; returns the runs that were resumed meanwhile."""
+        files, running = (held.files, held.running) if held is not None else ({}, [])
+        done = append_amendments(step, now, files, running, self._time)
+        self.notes += done.notes
+        self._unamended |= done.damaged
+        return done.resumed
 
     def _is_own(self, path: Path) -> bool:
         """Whether a path is in legm's own folder, such as the trash."""
@@ -220,17 +307,6 @@ class _Execution:
 
     def _note_running(self, run_ids: Iterable[str]) -> None:
         self.notes += [f"the run {run_id} is running, and was left as it is" for run_id in run_ids]
-
-    def _change_folder(self, step: Step, folder: Path, target: Path) -> bool:
-        """Change what a folder is of; returns whether no run of the old configuration began meanwhile."""
-        if folder != target and target.exists():
-            return False
-        if not self._changer.adopt(step.after, folder, target, self._experiment_of(target)):
-            return False
-        if self._late_runs(step, target):
-            self._changer.adopt(step.before, target, folder, self._experiment_of(folder))
-            return False
-        return True
 
     @staticmethod
     def _experiment_of(folder: Path) -> Path:
@@ -248,67 +324,6 @@ class _Execution:
                 if read_log_head(path).run.configuration.fingerprint != step.after.fingerprint:
                     late.append(path.stem)
         return late
-
-    def _others(self, folder: Path, step: Step) -> bool:
-        """Whether a folder has runs that the step does not know."""
-        known = {path.stem for path in LogFolder.of(folder).logs_except(())}
-        return not known.union(self._changer.stored_run_ids(folder)) <= {*step.runs}
-
-    def _hold(
-        self, held: contextlib.ExitStack, logs: LogFolder, step: Step
-    ) -> tuple[dict[str, tuple[Path, BinaryIO]], list[str]]:
-        """Lock the logs of a step's runs, at most so many that a process may have as many files open.
-
-        Returns:
-            by run, its log; and the runs that a process writes.
-        """
-        files: dict[str, tuple[Path, BinaryIO]] = {}
-        written: list[str] = []
-        paths = {path.stem: path for path in logs.logs_except(())}
-        rest = []
-        for run_id in step.runs:
-            if (path := paths.get(run_id)) is None:
-                continue
-            if len(files) >= _AT_ONCE:
-                rest.append(path)
-                continue
-            try:
-                files[run_id] = path, held.enter_context(locked_log(path))
-            except StateError:
-                written.append(run_id)
-        return files, written + [path.stem for path in logs_being_written(rest)]
-
-    def _append_amendments(
-        self,
-        step: Step,
-        logs: LogFolder,
-        files: Mapping[str, tuple[Path, BinaryIO]],
-        without: Iterable[str] = (),
-    ) -> list[str]:
-        """Append to the log of each run what it is now; returns the runs that were resumed meanwhile."""
-        resumed = []
-        for run_id, (path, file) in files.items():
-            now = logs.open_folder / path.name if path.parent.name == OPEN else logs.folder / path.name
-            self._append(step, run_id, now, file)
-        for run_id in (step.runs.keys() - files.keys()).difference(without):
-            log = logs.find(run_id)
-            if log is None:
-                continue
-            try:
-                with locked_log(log) as file:
-                    self._append(step, run_id, log, file)
-            except StateError:
-                resumed.append(run_id)
-        return resumed
-
-    def _append(self, step: Step, run_id: str, path: Path, file: BinaryIO) -> None:
-        try:
-            run = step.runs[run_id]
-            append_amendment(path, file, Amendment(step.after, run.after, self._time, run.backends))
-        except CorruptFile as error:  # what is stored of the run beside the log changes all the same
-            self._unamended.add(run_id)
-            others = f", and {', '.join(run.backends)} has the run as it was" if run.backends else ""
-            self.notes.append(f"{error} The log was not amended{others}.")
 
     # Runs that move to another folder
 
@@ -343,12 +358,12 @@ class _Execution:
         if self._is_own(source):
             self._changer.hide_from_viewers(source, hidden=False)
         with contextlib.ExitStack() as held:
-            files, running = self._hold(held, logs, step)
-            self._note_running(running)
-            movable = [run_id for run_id in step.runs if run_id not in running]
+            found = HeldLogs(held, logs, step.runs)
+            self._note_running(found.running)
+            movable = [run_id for run_id in step.runs if run_id not in found.running]
             self._changer.move_runs(source, target, [step.amended(run_id) for run_id in movable])
             if self._is_noted_in_logs(step):
-                self._append_amendments(step, logs, files, running)
+                self._append_amendments(step, logs, found)
             for run_id in movable:
                 _move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
                 for path in logs.folder.glob(f"{run_id}.*.yml"):  # what a user noted about it
@@ -409,7 +424,7 @@ class _Execution:
         if is_configuration_folder(target):
             self._changer.hide_from_viewers(target, hidden=self._is_own(target))
             if self._is_noted_in_logs(step):
-                resumed = self._append_amendments(step, LogFolder.of(target), {})
+                resumed = self._append_amendments(step, LogFolder.of(target))
                 self._reopen(step, target, resumed)
         self._note_experiments(source, target)
         return None
@@ -417,8 +432,8 @@ class _Execution:
     def _is_folder_moved(self, step: Step, source: Path, target: Path) -> bool:
         """Rename a folder; returns whether it could be, with no run that the step does not know."""
         with contextlib.ExitStack() as held:
-            _, running = self._hold(held, LogFolder.of(source), step)
-            if running or target.exists() or self._others(source, step):
+            found = _Adoption(step, source, target, HeldLogs(held, LogFolder.of(source), step.runs))
+            if found.logs.running or target.exists() or self._has_others(found):
                 return False
             if self._is_own(target):
                 trash_folder(self._root, self._journal.name)
@@ -429,9 +444,23 @@ class _Execution:
         return True
 
 
+def _at_once(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Steps in parts whose runs' logs may be open at the same time."""
+    part: list[Step] = []
+    runs = 0
+    for step in steps:
+        if part and runs + len(step.runs) > MOST_HELD:
+            yield part
+            part, runs = [], 0
+        part.append(step)
+        runs += len(step.runs)
+    if part:
+        yield part
+
+
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(ids)
-    while part := list(itertools.islice(iterator, _AT_ONCE)):
+    while part := list(itertools.islice(iterator, MOST_HELD)):
         yield part
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from legm.core.naming import make_run_id
 from legm.errors import CorruptFile, storage_error
@@ -31,6 +32,7 @@ __all__ = [
     "FOLDER",
     "MOVE",
     "Journal",
+    "JournalLine",
     "Step",
     "StepRun",
     "locked_root",
@@ -40,6 +42,8 @@ __all__ = [
 
 SCHEMA = 1
 ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
+_FINGERPRINT = re.compile(r'"fingerprint":"([^"]*)"')
+_MOST_INDEPENDENT = 2000  # lines, which are in memory at the same time
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -140,6 +144,23 @@ class Step:
         """The step that brings back what was before."""
         runs = {run_id: replace(run, before=run.after, after=run.before) for run_id, run in self.runs.items()}
         return Step(self.kind, source, target, self.after, self.before, runs)
+
+
+class JournalLine(NamedTuple):
+    """A line of a journal that says a step.
+
+    Args:
+        number: of the line, from 1.
+        text: the line.
+    """
+
+    number: int
+    text: str
+
+    @property
+    def is_adoption(self) -> bool:
+        """Whether a folder is adopted; a line that this version did not write is taken for another step."""
+        return self.text.startswith(f'{{"kind":"{ADOPT}"')
 
 
 @contextlib.contextmanager
@@ -252,14 +273,50 @@ class Journal:
         Raises:
             CorruptFile: one is damaged.
         """
+        return map(self.step, self._lines())
+
+    def independent_steps(self) -> Iterator[list[JournalLine]]:
+        """The lines of the steps, in their order, in parts.
+
+        The steps of a part are of different configurations that adopt folders, so that they may be done in
+        any order, and at the same time.
+
+        Raises:
+            CorruptFile: the header is damaged.
+        """
+        part: list[JournalLine] = []
+        named: set[str] = set()
+        for line in self._lines():
+            fingerprints = {*_FINGERPRINT.findall(line.text)}
+            if part and (
+                len(part) == _MOST_INDEPENDENT
+                or not (part[0].is_adoption and line.is_adoption)
+                or not named.isdisjoint(fingerprints)
+            ):
+                yield part
+                part, named = [], set()
+            part.append(line)
+            named |= fingerprints
+        if part:
+            yield part
+
+    def step(self, line: JournalLine) -> Step:
+        """The step that a line says.
+
+        Raises:
+            CorruptFile: it is damaged.
+        """
+        try:
+            return _step(json.loads(line.text))
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            raise self._damaged(line.number, cause) from cause
+
+    def _lines(self) -> Iterator[JournalLine]:
         self.header()
         with self.path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if number > 1:
-                    try:
-                        yield _step(json.loads(line))
-                    except (ValueError, KeyError, TypeError, AttributeError) as cause:
-                        raise self._damaged(number, cause) from cause
+            next(file)
+            for number, text in enumerate(file, 2):
+                yield JournalLine(number, text)
 
     def _damaged(self, line: int, cause: Exception) -> CorruptFile:
         return CorruptFile(

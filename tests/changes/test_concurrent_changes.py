@@ -53,11 +53,11 @@ def test_a_run_that_begins_before_its_folder_changes_keeps_it(root, monkeypatch)
     before = numbers(local_runs(root))
     adopt, begun_meanwhile = FolderIndex.adopt, []
 
-    def begins_meanwhile(index, configuration, folder, now):
+    def begins_meanwhile(index, adoptions):
         if not begun_meanwhile:
             begun_meanwhile.append(begun(root, 0.125))
             begun_meanwhile[0].set_metric("loss", 0.5)
-        return adopt(index, configuration, folder, now)
+        return adopt(index, adoptions)
 
     with monkeypatch.context() as patch:
         patch.setattr(FolderIndex, "adopt", begins_meanwhile)
@@ -75,13 +75,13 @@ def test_a_run_that_begins_before_its_folder_changes_keeps_it(root, monkeypatch)
 def test_a_configuration_that_is_made_meanwhile_is_united_with(root, monkeypatch):
     adopt, made = FolderIndex.adopt, []
 
-    def made_meanwhile(index, configuration, folder, now):
+    def made_meanwhile(index, adoptions):
         if not made:
             made.append(ExperimentHandler(root, "e"))
             made[0].set_dict_params({"lr": 0.125})
             with made[0].start():
                 made[0].set_metric("loss", 0.5)
-        return adopt(index, configuration, folder, now)
+        return adopt(index, adoptions)
 
     with monkeypatch.context() as patch:
         patch.setattr(FolderIndex, "adopt", made_meanwhile)

@@ -33,6 +33,7 @@ CODE = """
 import random, time
 from pathlib import Path
 from legm import LegmError, amend
+from legm.changes import execution
 from legm.changes.merge import merge_roots
 from legm.changes.move import rename_experiment
 from legm.changes.remove import Deletion, delete, restore
@@ -43,6 +44,8 @@ from tests.support.local_runs import train
 root, what, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 experiment = next(path for path in sorted(root.iterdir()) if path.name in ("e", "f"))
 chosen = random.Random(seed)
+if seed % 2:  # processes share the folders, as they do with thousands of them
+    execution._WORTH_PROCESSES, execution.number_of_processes = 2, lambda: 2
 if what == "log":
     number = 0
     while True:

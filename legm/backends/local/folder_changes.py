@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from legm.backends.local.parameters_file import parameters_yaml, stated_fingerpr
 from legm.backends.local.result_yaml import own_series_keys
 from legm.core.naming import short_name
 from legm.errors import storage_error
-from legm.records import Configuration, Run
+from legm.records import Adoption, Configuration, Run
 from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
 from legm.runlog.file_names import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, TENSORBOARD
 from legm.runlog.log_folder import LogFolder
@@ -81,22 +81,20 @@ def make_copy(folder: Path, configuration: Configuration) -> None:
     write_atomically(folder / PARAMETERS_FILE, parameters_yaml(configuration), sync=False)
 
 
-def adopt(configuration: Configuration, folder: Path, now: Path, experiment: Path) -> bool:
-    """Make a folder that of another configuration, and rename it.
+def adopt(experiment: Path, adoptions: Sequence[Adoption]) -> list[bool]:
+    """Make folders those of other configurations, and rename them.
 
     Args:
-        configuration: what the folder is of from now on.
-        folder: where it is; it may have been renamed before.
-        now: where it is to be.
-        experiment: the folder of its experiment then.
+        experiment: the folder of the experiment that they are in then.
+        adoptions: the folders, in this order.
 
     Returns:
-        False where another folder is of the configuration already; nothing is changed then.
+        for each, False where another folder is of the configuration already; it is not changed then.
 
     Raises:
-        StorageError: it cannot be written, or there is something else already.
+        StorageError: one cannot be written, or there is something else already.
     """
-    return FolderIndex(experiment).adopt(configuration, folder, now)
+    return FolderIndex(experiment).adopt(adoptions)
 
 
 def refresh(experiment: Path) -> None:

@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -32,7 +32,7 @@ from legm.backends.local.parameters_file import (
 from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
-from legm.records import Configuration
+from legm.records import Adoption, Configuration
 from legm.runlog.configuration_folders import (
     DEPTH,
     configuration_paths,
@@ -187,39 +187,48 @@ class FolderIndex:
                 raise storage_error("write", self._index, cause) from cause
             return folder
 
-    def adopt(self, configuration: Configuration, folder: Path, now: Path) -> bool:
-        """Make a folder that of another configuration; its parameters file is replaced, and it is renamed.
+    def adopt(self, adoptions: Sequence[Adoption]) -> list[bool]:
+        """Make folders those of other configurations; parameters files are replaced, and they are renamed.
 
         Args:
-            configuration: what the folder is of from now on, in this experiment.
-            folder: where it is, here or in another experiment; it may have been renamed before.
-            now: where it is to be, in this experiment.
+            adoptions: the folders, here or in another experiment, which are in this one then; in this order.
 
         Returns:
-            False where another folder is of the configuration already; nothing is changed then.
+            for each, False where another folder is of the configuration already; it is not changed then.
 
         Raises:
-            StorageError: it cannot be written, or there is something else already.
+            StorageError: one cannot be written, or there is something else already.
         """
         with self._locked():
-            if self._look_up(self._read_index(), configuration.fingerprint) not in {None, folder, now}:
-                return False
-            self._add_unstamped(configuration.fingerprint, now.relative_to(self.folder).as_posix())
-            try:
-                if folder != now and folder.exists():
-                    folder.rename(now)
-            except OSError as cause:
-                raise storage_error("rename to", now, cause) from cause
-            write_atomically(now / PARAMETERS_FILE, parameters_yaml(configuration), sync=False)
+            index = self._read_index()
+            self._add_unstamped(
+                [
+                    index_line(one.configuration.fingerprint, one.now.relative_to(self.folder).as_posix())
+                    for one in adoptions
+                ]
+            )
+            return [self._adopt(index, one) for one in adoptions]
+
+    def _adopt(self, index: IndexContent, adoption: Adoption) -> bool:
+        """Adopt a folder, whose line has been added to the index."""
+        configuration, folder, now = adoption.configuration, adoption.folder, adoption.now
+        if self._look_up(index, configuration.fingerprint) not in {None, folder, now}:
+            return False
+        try:
+            if folder != now and folder.exists():
+                folder.rename(now)
+        except OSError as cause:
+            raise storage_error("rename to", now, cause) from cause
+        write_atomically(now / PARAMETERS_FILE, parameters_yaml(configuration), sync=False)
         return True
 
-    def _add_unstamped(self, digest: str, name: str) -> None:
-        """Add a line, and note that the index may be behind: what it has not is searched for."""
+    def _add_unstamped(self, lines: Iterable[bytes]) -> None:
+        """Add lines, and note that the index may be behind: what it has not is searched for."""
         try:
             with self._index.open("r+b" if self._index.exists() else "xb") as file:
                 file.write(STALE_STAMP)
                 file.seek(0, os.SEEK_END)
-                file.write(index_line(digest, name))
+                file.writelines(lines)
         except OSError as cause:
             raise storage_error("write", self._index, cause) from cause
 
@@ -347,6 +356,13 @@ class FolderIndex:
                 if (len(found.entries), found.is_complete) != before:
                     found.groups.append(name)
 
+    def _digests_of_folder(self, name: str, known: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the fingerprints that the index has of a folder which it still has."""
+        known = tuple(dict.fromkeys(known))
+        if len(known) > 1 and (found := fingerprints_of_parameters(self.folder / name)):
+            return found
+        return tuple(digest for digest in known if self._is_of_folder(name, digest))
+
     def _is_of_folder(self, name: str, digest: str) -> bool:
         """Whether a folder has a fingerprint, or had it and now states one that is not its parameters'."""
         stated = stated_fingerprint(self.folder / name)
@@ -365,10 +381,7 @@ class FolderIndex:
 
     def _reconcile(self) -> IndexContent:
         """Bring the index up to date with the folders; the lock is held."""
-        known = {
-            name: tuple(dict.fromkeys(digest for digest in of if self._is_of_folder(name, digest)))
-            for name, of in self._read_index().entries().items()
-        }
+        known = {name: self._digests_of_folder(name, of) for name, of in self._read_index().entries().items()}
         found = self._survey(known)
         try:
             groups = {name: _mark_folder(self.folder / name) for name in found.groups}
