@@ -20,7 +20,6 @@ from legm.cli.completion_values import (
     complete_tag,
 )
 from legm.cli.option_values import backend_option_values
-from legm.records import Status
 
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedStore, Location
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOLDER",
+    "STATUS_NAMES",
     "aggregation_option",
     "backend_options",
     "description_option",
@@ -47,7 +47,9 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNFINISHED = tuple(status.value for status in Status if status is not Status.COMPLETED)
+STATUS_NAMES = ("running", "completed", "failed", "interrupted", "pruned")
+"""The values of :class:`legm.records.Status`, which ``legm --help`` does not import."""
+_UNFINISHED = tuple(name for name in STATUS_NAMES if name != "completed")
 
 
 def path_argument(name: str, **more: Any) -> Callable[[F], F]:

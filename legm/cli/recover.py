@@ -11,7 +11,6 @@ from legm.cli.json_output import json_run, print_json
 from legm.cli.options import json_option, path_argument
 from legm.cli.printing import color_statuses, print_table, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
-from legm.records import Status
 
 __all__ = ["recover_command"]
 
@@ -60,6 +59,7 @@ def recover_command(
     from legm.cli.locations import require_location_folder
     from legm.compat.tracker_delivery import pending_exports
     from legm.delivery.run_endings import discard_stored_run, end_stored_run
+    from legm.records import Status
     from legm.runlog.log_folder import LogFolder, find_run_log
 
     require_location_folder(root)

@@ -11,6 +11,7 @@ import click
 
 from legm.cli.json_output import json_configuration, json_line, json_run, print_json
 from legm.cli.options import (
+    STATUS_NAMES,
     backend_options,
     json_option,
     one_per_seed_option,
@@ -29,7 +30,6 @@ from legm.cli.printing import (
     say,
 )
 from legm.cli.terminal_tables import Column
-from legm.records import Status
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
@@ -50,7 +50,7 @@ At = Callable[[Path], "Location"]
     "--status",
     "statuses",
     multiple=True,
-    type=click.Choice([status.value for status in Status]),
+    type=click.Choice(STATUS_NAMES),
     help="Only the runs with this status are listed; may be given several times.",
 )
 @click.option(
@@ -206,6 +206,7 @@ class _ShownChoices:
 
     def __init__(self, runs: Sequence[RunResult]) -> None:
         from legm.core.code_versions import count_code
+        from legm.records import Status
         from legm.stats.run_counts import count_repeated
 
         completed = [run for run in runs if run.status is Status.COMPLETED]

@@ -17,6 +17,7 @@ import yaml
 from legm import ExperimentHandler
 from legm.analysis.overview import interrupted_runs
 from legm.backends.local import folder_reader
+from legm.cli.options import STATUS_NAMES
 from legm.records import Status
 from legm.runlog.log_folder import find_pending_logs
 from legm.runlog.log_reader import read_log
@@ -667,5 +668,18 @@ def test_help_imports_no_more_than_it_shows():
     code = "import sys, legm.cli; legm.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     modules = shown.splitlines()[-1].split()
-    heavy = {"numpy", "yaml", "rich", "hashlib", "zipfile", "legm.core.naming", "legm.handler"}
+    heavy = {
+        "numpy",
+        "yaml",
+        "rich",
+        "hashlib",
+        "zipfile",
+        "legm.core.naming",
+        "legm.records",
+        "legm.handler",
+    }
     assert heavy.isdisjoint(modules)
+
+
+def test_every_status_can_be_asked_for():
+    assert {one.value for one in Status} == {*STATUS_NAMES}
