@@ -120,6 +120,7 @@ class Recorder:
         self._pid = _current_pid
         self._plain_types: set[type] = {float, bool}
         self._number_types: set[type] = {float, bool, int}  # and those that a float represents up to a limit
+        self._has_narrow_floats = False  # whether NumPy's of less than 64 bits are among them
         self._rounded: set[str] = set()  # metrics for which that limit was reported
         self._by_names: tuple[dict[tuple[str, ...], RecordedLayout], ...] = ({}, {})  # dev, test
         self._by_series: dict[tuple[Series, ...], RecordedLayout] = {}
@@ -200,7 +201,11 @@ class Recorder:
         """Whether doubles hold these values as they are; false also for some that they would."""
         if not self._number_types.issuperset(map(type, values)):
             return False
-        return min(values, default=0) >= -EXACT and max(values, default=0) <= EXACT
+        if (
+            self._has_narrow_floats
+        ):  # NumPy would compare a larger value in that type, and warn of an overflow
+            values = [one if isinstance(one, int) else float(one) for one in values]
+        return min(values, default=0) > -EXACT and max(values, default=0) < EXACT
 
     def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[RecordedLayout, list[float]]:
         """The layout and values of metrics that are new, indexed, or not plain Python numbers."""
@@ -214,6 +219,7 @@ class Recorder:
                 self._report_rounding(name, value, values[-1])
             if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):  # a NumPy scalar
                 self._number_types.add(type(value))
+                self._has_narrow_floats |= value.dtype.kind == "f" and value.dtype.itemsize < 8
                 if not (value.dtype.kind in "iu" and value.dtype.itemsize == 8):
                     self._plain_types.add(type(value))
         series = tuple(Series(name, split, index) for name, index, _ in items)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, MetricError
 from legm.records import RunResult, Split
 from tests.support.examples import examples
-from tests.support.reading import runs_of
+from tests.support.reading import load_yaml, runs_of
 
 NAN, INF = math.nan, math.inf
 
@@ -68,7 +67,7 @@ def entries(handler: ExperimentHandler) -> tuple[dict, dict]:
     folder = Path(handler.get_save_filename("x")).parent
     both = []
     for name in ("metrics.yml", "steps.yml"):
-        content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        content = load_yaml(folder / name)
         by_run = {entry["run_id"]: entry for entry in content.values()}
         assert len(by_run) == len(content)
         both.append(by_run)
@@ -216,6 +215,15 @@ def test_a_large_number_that_a_float_has_is_kept_in_silence(handler, caplog, val
     handler.set_metric("flops", value)
     assert logged(handler)["best"] == {"flops": repr(float(value))}
     assert not caplog.records
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_a_number_beyond_the_narrower_one_beside_it_is_no_overflow(handler, kind):
+    for value in (1.0, 3.5e38, -1e300, BEYOND - 1, math.nan):
+        handler.set_dict_metrics({"loss": kind(0.5), "flops": value, "steps": 3})
+    dev = logged(handler)["dev"]
+    assert dev["loss"] == [(step, "0.5") for step in range(5)]
+    assert [value for _, value in dev["flops"]] == ["1.0", "3.5e+38", "-1e+300", repr(2.0**53), "nan"]
 
 
 class Odd:

@@ -25,6 +25,7 @@ from legm.delivery.run_endings import end_stored_run
 from legm.export import export_table
 from legm.records import RunResult, Status
 from legm.runlog import log_writer
+from tests.support.reading import load_yaml
 from tests.support.waiting import until
 
 
@@ -42,7 +43,7 @@ def folder_of(handler: ExperimentHandler) -> Path:
 def entries(folder: Path) -> list[dict]:
     """The completed runs, as any YAML reader sees them."""
     path = folder / "metrics.yml"
-    return list((yaml.safe_load(path.read_text()) or {}).values()) if path.exists() else []
+    return list((load_yaml(path) or {}).values()) if path.exists() else []
 
 
 def shown(folder: Path) -> list[tuple[Status, str | None]]:

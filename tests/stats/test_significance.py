@@ -3,7 +3,6 @@
 import itertools
 import math
 import random
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -43,30 +42,41 @@ def random_integers(n, seed, spread=1000):
     return [source.randrange(-spread, spread) for _ in range(n)]
 
 
+def coefficients(polynomial, width):
+    """Whole numbers that stand one after the other in the bits of a larger one."""
+    size = width // 8
+    data = polynomial.to_bytes(polynomial.bit_length() // 8 + size, "little")
+    return [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
+
+
 def paired_by_counting(differences):
     """The exact p-value of whole numbers: how often each sum of +-differences is reached."""
-    sums = Counter({0: 1})
+    width = 8 * (len(differences) // 8 + 1)
+    sums = (
+        1  # the coefficient of x**k is in its bits from k * width on: so many reach k, counted from the least
+    )
     for difference in differences:
-        following = Counter()
-        for total, times in sums.items():
-            following[total + difference] += times
-            following[total - difference] += times
-        sums = following
-    far = sum(times for total, times in sums.items() if abs(total) >= abs(sum(differences)))
+        sums += sums << 2 * abs(difference) * width
+    least = -sum(map(abs, differences))
+    counts = coefficients(sums, width)
+    far = sum(times for k, times in enumerate(counts) if abs(least + k) >= abs(sum(differences)))
     return far / 2 ** len(differences)
 
 
 def unpaired_by_counting(a, b):
     """The exact p-value of whole numbers: how often each sum of len(a) of all values is reached."""
     together, n = [*a, *b], len(a)
-    sums = [Counter({0: 1}), *(Counter() for _ in a)]
+    least, width = min(together), 8 * (len(together) // 8 + 1)
+    sums = [1] + [0] * n  # as above, of 0 to n values, from which the least value is subtracted
     for value in together:
         for k in range(n, 0, -1):
-            for total, times in sums[k - 1].items():
-                sums[k][total + value] += times
-    # |mean(a) - mean(b)| is in proportion to |N sum(a) - n sum(all)|.
-    distance = {total: abs(len(together) * total - n * sum(together)) for total in sums[n]}
-    far = sum(times for total, times in sums[n].items() if distance[total] >= distance[sum(a)])
+            sums[k] += sums[k - 1] << (value - least) * width
+
+    def distance(total):  # |mean(a) - mean(b)| is in proportion to |N sum(a) - n sum(all)|
+        return abs(len(together) * total - n * sum(together))
+
+    counts = coefficients(sums[n], width)
+    far = sum(times for k, times in enumerate(counts) if distance(n * least + k) >= distance(sum(a)))
     return far / math.comb(len(together), n)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from legm.delivery.client import connect_client
 from legm.records import Query, RunResult
 
-__all__ = ["runs_of"]
+__all__ = ["load_yaml", "runs_of"]
 
 
 def runs_of(root: Path, experiment: str = "e", backend: object = "local", **query) -> list[RunResult]:
@@ -21,3 +24,12 @@ def runs_of(root: Path, experiment: str = "e", backend: object = "local", **quer
     """
     wanted = Query(experiment, **{"histories": None, **query})
     return sorted(connect_client(root, backend).runs_as_stored(wanted), key=lambda result: result.run.run_id)
+
+
+def load_yaml(path: Path) -> Any:
+    """What any YAML reader sees in a file: libyaml, where PyYAML has it, which is quicker."""
+    content = path.read_bytes()
+    try:
+        return yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return yaml.safe_load(content)  # which knows halves of surrogates too

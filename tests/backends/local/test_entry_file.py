@@ -30,6 +30,7 @@ from legm.runlog.configuration_folders import configuration_folders
 from legm.util import yaml_text
 from legm.util.yaml_text import yaml_flow, yaml_flow_key, yaml_numbers
 from tests.support.examples import examples
+from tests.support.reading import load_yaml
 
 AWKWARD = [
     "ü",
@@ -129,7 +130,7 @@ def lists(found: Any) -> Any:
 
 
 def loaded(path: Path) -> dict:
-    return yaml.safe_load(path.read_bytes()) or {}
+    return load_yaml(path) or {}
 
 
 def equal(one, other) -> bool:

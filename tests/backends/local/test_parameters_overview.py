@@ -45,13 +45,13 @@ def told(*arguments: str) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 @pytest.mark.parametrize(
-    "value", ["ä" * 3_000_000, [f"row {number:>300}" for number in range(20_000)]], ids=["text", "list"]
+    "value", ["ä" * 3_000_000, [f"row {number:>600}" for number in range(10_000)]], ids=["text", "list"]
 )
 def test_a_parameter_of_many_megabytes_costs_a_look_no_memory(tmp_path, value):
     made(tmp_path / "small")
     made(tmp_path / "large", data=value)
     *_, small = told("best", str(tmp_path / "small"))
-    for command in ("ls", "best", "best"):  # the last ones from the catalogue
+    for command in ("ls", "best"):  # the second one from the catalogue
         *lines, large = told(command, str(tmp_path / "large"))
         assert int(large) - int(small) < 4 * 2**20
         shown = next(line for line in lines if "data=" in line)
