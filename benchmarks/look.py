@@ -15,7 +15,7 @@ __all__ = ["amend", "build_looked_at", "look", "look_at_large"]
 _SERIES = 10  # values of each metric
 
 
-def build_looked_at(folder: str, configurations: int, runs: int, *, events: bool = False) -> dict[str, float]:
+def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, float]:
     """Make so many configurations with so many completed runs each.
 
     The runs of one are logged; the others' are what logging them would have left, written by the local
@@ -25,7 +25,6 @@ def build_looked_at(folder: str, configurations: int, runs: int, *, events: bool
         folder: the root directory.
         configurations: how many.
         runs: of each.
-        events: whether the others' runs have event files, which ``legm ls`` does not read.
     """
     from legm import ExperimentHandler
     from legm.backends.local.backend import LocalBackend
@@ -75,7 +74,7 @@ def build_looked_at(folder: str, configurations: int, runs: int, *, events: bool
             steps.put(steps_yaml_head(made), steps_text)
             metrics.put(metrics_yaml_head(made), values_text)
             (place / "runs" / f"{run_id}.log").write_bytes(log.read_bytes())
-            for path in (first.configuration_folder / "tensorboard" / log.stem).iterdir() if events else ():
+            for path in (first.configuration_folder / "tensorboard" / log.stem).iterdir():
                 (place / "tensorboard" / run_id).mkdir(parents=True, exist_ok=True)
                 (place / "tensorboard" / run_id / path.name).write_bytes(path.read_bytes())
     return {"seconds": time.perf_counter() - began, "configurations": configurations, "runs": runs}
@@ -138,23 +137,30 @@ def amend(folder: str, few: str, experiment: str) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for name, root in (("few", few), ("many", folder)):
-        seconds, peaks = [], []
+        seconds, cpu, peaks = [], [], []
         for change in ("batch_size=batch", "batch=batch_size"):
             command = [sys.executable, "-c", _AMEND, f"{root}/{experiment}", change]
-            began = time.perf_counter()
+            began, before = time.perf_counter(), os.times()
             done = subprocess.run(command, check=True, capture_output=True, text=True)
+            after = os.times()
             seconds.append(time.perf_counter() - began)
+            cpu.append(sum(after[2:4]) - sum(before[2:4]))  # of processes that have ended
             peaks.append(float(done.stdout.splitlines()[-1]))
-        found |= {name: statistics.median(seconds), f"{name}_peak": max(peaks)}
+        found |= {
+            name: statistics.median(seconds),
+            f"{name}_cpu": statistics.median(cpu),
+            f"{name}_peak": max(peaks),
+        }
     return found
 
 
 _AMEND = """
-import sys
+import resource, sys
 from legm.cli import main
 main(["amend", sys.argv[1], "--rename", sys.argv[2], "--yes"], standalone_mode=False)
 status = open("/proc/self/status").read()  # ru_maxrss has that of the process that started this one
-print(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
+own = int(status.partition("VmHWM:")[2].split()[0])
+print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024)
 """
 
 _PEAK = """

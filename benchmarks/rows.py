@@ -209,15 +209,11 @@ def plan(sizes: Sizes) -> Plan:
             mlflow_store.build_store,
             {"runs": sizes.store_runs, "configurations": sizes.store_configurations},
         ),
-        "looked_at": Fixture(
-            look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
-        ),
         **{
             name: Fixture(
-                look.build_looked_at,
-                {"configurations": configurations, "runs": sizes.looked_at_runs, "events": True},
+                look.build_looked_at, {"configurations": configurations, "runs": sizes.looked_at_runs}
             )
-            for name, configurations in (("amended", sizes.looked_at), ("amended_few", sizes.few))
+            for name, configurations in (("looked_at", sizes.looked_at), ("looked_at_few", sizes.few))
         },
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
         "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
@@ -274,7 +270,7 @@ def plan(sizes: Sizes) -> Plan:
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
         "amend": Task(
-            look.amend, {"experiment": "look"}, {"folder": "amended", "few": "amended_few"}, most=1
+            look.amend, {"experiment": "look"}, {"folder": "looked_at", "few": "looked_at_few"}, most=1
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "script": Task(capturing.script, {"rows": sizes.captured, "captured": False}, {"folder": ""}),
@@ -647,7 +643,7 @@ def _looking(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["amend"]["many"],
             30,
             beside=lambda r: (
-                f"peak {r['amend']['many_peak'] / 2**20:.0f} MiB, "
+                f"{r['amend']['many_cpu']:.1f} s of CPU; peak {r['amend']['many_peak'] / 2**20:.0f} MiB, "
                 f"of {sizes.few} configurations {r['amend']['few_peak'] / 2**20:.0f} MiB"
             ),
         ),

@@ -69,9 +69,11 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
         return
     try:
         status = os.fstat(file.fileno())
+        frame = amendment_frame(amendment)
         file.seek(end)
-        file.write(amendment_frame(amendment))
-        file.truncate()
+        file.write(frame)
+        if status.st_size > end + len(frame):  # an incomplete frame was longer
+            file.truncate()
         file.flush()
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # when an interrupted run ended
     except OSError as cause:
@@ -79,6 +81,8 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
 
 
 def _is_same(payload: bytes, amendment: Amendment) -> bool:
+    if json.dumps(amendment.configuration.fingerprint).encode() not in payload:
+        return False
     try:
         last = json.loads(payload)
     except ValueError:
