@@ -126,7 +126,7 @@ class _Execution:
 
     def work(self, lines: Iterable[JournalLine]) -> dict[str, Plain]:
         """Do independent steps; returns what :meth:`learn` takes."""
-        for steps in _at_once(map(self._journal.step, lines)):
+        for steps in _adopted_at_once(map(self._journal.step, lines)):
             self.do(steps)
         return {
             "notes": [*self.notes],
@@ -444,12 +444,12 @@ class _Execution:
         return True
 
 
-def _at_once(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Steps in parts whose runs' logs may be open at the same time."""
+def _adopted_at_once(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Steps that adopt folders, in parts whose logs may be open at the same time; others by themselves."""
     part: list[Step] = []
     runs = 0
     for step in steps:
-        if part and runs + len(step.runs) > MOST_HELD:
+        if part and (step.kind != ADOPT or runs + len(step.runs) > MOST_HELD):
             yield part
             part, runs = [], 0
         part.append(step)

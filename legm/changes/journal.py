@@ -158,9 +158,12 @@ class JournalLine(NamedTuple):
     text: str
 
     @property
-    def is_adoption(self) -> bool:
-        """Whether a folder is adopted; a line that this version did not write is taken for another step."""
-        return self.text.startswith(f'{{"kind":"{ADOPT}"')
+    def kind_of_folder(self) -> str | None:
+        """The kind of a step that changes one folder as a whole; None for another step.
+
+        A line that this version did not write is taken for another one.
+        """
+        return next((kind for kind in (ADOPT, FOLDER) if self.text.startswith(f'{{"kind":"{kind}"')), None)
 
 
 @contextlib.contextmanager
@@ -278,8 +281,8 @@ class Journal:
     def independent_steps(self) -> Iterator[list[JournalLine]]:
         """The lines of the steps, in their order, in parts.
 
-        The steps of a part are of different configurations that adopt folders, so that they may be done in
-        any order, and at the same time.
+        The steps of a part are of one kind, and change the folders of different configurations, so that they
+        may be done in any order, and at the same time.
 
         Raises:
             CorruptFile: the header is damaged.
@@ -290,7 +293,8 @@ class Journal:
             fingerprints = {*_FINGERPRINT.findall(line.text)}
             if part and (
                 len(part) == _MOST_INDEPENDENT
-                or not (part[0].is_adoption and line.is_adoption)
+                or line.kind_of_folder is None
+                or part[0].kind_of_folder != line.kind_of_folder
                 or not named.isdisjoint(fingerprints)
             ):
                 yield part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -213,11 +214,21 @@ def hide_from_viewers(folder: Path, *, hidden: bool) -> None:
         StorageError: a file cannot be renamed.
     """
     before, now = ("tfevents", "tf-events") if hidden else ("tf-events", "tfevents")
-    for path in (folder / TENSORBOARD).glob(f"*/events.out.{before}.*"):
-        try:
-            path.rename(path.with_name(path.name.replace(before, now, 1)))
-        except OSError as cause:
-            raise storage_error("rename", path, cause) from cause
+    for run in _names_in(f"{folder}/{TENSORBOARD}"):
+        for name in _names_in(events := f"{folder}/{TENSORBOARD}/{run}"):
+            if name.startswith(f"events.out.{before}."):
+                try:
+                    os.rename(f"{events}/{name}", f"{events}/{name.replace(before, now, 1)}")  # noqa: PTH104
+                except OSError as cause:
+                    raise storage_error("rename", Path(events, name), cause) from cause
+
+
+def _names_in(folder: str) -> list[str]:
+    """What is in a folder; nothing where there is none."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - quicker than Path's
+    except OSError:
+        return []
 
 
 def _create(folder: Path) -> None:
