@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, NoReturn, Protocol, runtime_checkable
 from legm.errors import LegmError
 from legm.importers.import_notes import ImportNotes
 from legm.importers.labels import Label
-from legm.records import BestRule, Display, Plain, Points, Run, RunMarks, Status
+from legm.records import BestRule, Display, MediaKind, Plain, Points, Run, RunMarks, Status
 
 __all__ = [
     "ExternalFile",
+    "ExternalMedium",
     "ExternalRun",
     "FolderNamedSource",
     "GroupedSource",
@@ -25,21 +26,51 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalMedium:
+    """What a file shows, where its source knows that it is a picture, a sound, a table or the like.
+
+    Files that follow each other and have equal names, kinds, steps and times are one medium.
+
+    Args:
+        name: under which the source shows it.
+        kind: what it is.
+        step: the step.
+        time: seconds since 1970 (UTC).
+        caption: of this file; "" for none.
+        details: of this file, as of :class:`legm.records.MediaFile`.
+    """
+
+    name: str
+    kind: MediaKind
+    step: int
+    time: float
+    caption: str = ""
+    details: Mapping[str, Plain] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, MediaKind, int, float]:
+        """What files of one medium have in common."""
+        return self.name, self.kind, self.step, self.time
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalFile:
     """A file of an external run.
 
     Args:
         name: its name in the source, with ``/`` between folders.
         open: opens it for reading.
+        medium: what it shows; None for any other file.
     """
 
     name: str
     open: Callable[[], AbstractContextManager[BinaryIO]]
+    medium: ExternalMedium | None = None
 
     @classmethod
-    def from_path(cls, name: str, path: Path) -> ExternalFile:
+    def from_path(cls, name: str, path: Path, medium: ExternalMedium | None = None) -> ExternalFile:
         """A file on this machine."""
-        return cls(name, lambda: path.open("rb"))
+        return cls(name, lambda: path.open("rb"), medium)
 
 
 _NO_MARKS = RunMarks()

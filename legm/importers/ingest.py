@@ -9,7 +9,9 @@ and its key in the source, so that it is recognized.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -20,10 +22,21 @@ from legm.delivery.client import BackendClient
 from legm.delivery.run_session import can_delete_runs, delete_run, store_run
 from legm.errors import LegmError
 from legm.hooks import Capability
-from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
-from legm.records import Artifact, Configuration, Query, Record, RunMarks, Status
+from legm.importers.valid_names import valid_name
+from legm.media.content_files import content_extension, keep_content
+from legm.records import (
+    Artifact,
+    Configuration,
+    Media,
+    MediaFile,
+    Query,
+    Record,
+    RunMarks,
+    Status,
+)
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
@@ -103,7 +116,7 @@ class Ingestion:
             LegmError: the run cannot be written.
         """
         folder = self._client.make_folder(new.run.configuration)
-        files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
+        files = list(self._keep_files(external, folder, new.run.run_id, notes))
         records = LazyRecords.chained(new.records, [*files, new.outcome])
         before = LogFolder.of(folder).finalized_path(new.run.run_id)
         if _ingested_log_ends_with(before, records):
@@ -129,21 +142,34 @@ class Ingestion:
                 else:
                     notes.add("runs whose parameters changed: the old entry stays in the tracker", run_id)
 
-    def _copy_files(self, external: ExternalRun, folder: Path, notes: ImportNotes) -> Iterator[Artifact]:
-        for file in list(external.files()):  # list all of them before copies appear
-            if not self._keeps_files:
-                notes.add(
-                    f"files: the backend {self._client.name!r} does not support artifacts",
-                    f"{external.key}: {file.name}",
-                )
-                continue
-            target = ingested_artifact_path(folder, file.name)
-            try:
-                _write_ingested_chunks(read_ingested_chunks(file), target)
-            except UnreadableFileError as error:
-                notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
-            else:
-                yield Artifact(file.name, str(target))
+    def _keep_files(
+        self, external: ExternalRun, folder: Path, run_id: str, notes: ImportNotes
+    ) -> Iterator[Artifact | Media]:
+        """Copy the run's files into its folder, those of media by their contents."""
+        listed = list(external.files())  # all of them before copies appear
+        if not self._keeps_files:
+            for file in listed:
+                what = f"files: the backend {self._client.name!r} does not support artifacts"
+                notes.add(what, f"{external.key}: {file.name}")
+            return
+        for _, group in itertools.groupby(listed, lambda file: file.medium and file.medium.key):
+            kept: list[MediaFile] = []
+            medium: ExternalMedium | None = None
+            for file in group:
+                try:
+                    if file.medium is None:
+                        target = ingested_artifact_path(artifacts_folder(folder, run_id), file.name)
+                        _write_ingested_chunks(read_ingested_chunks(file), target)
+                        yield Artifact(file.name, str(target))
+                        continue
+                    medium, content = file.medium, b"".join(read_ingested_chunks(file))
+                except UnreadableFileError as error:
+                    notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
+                    continue
+                one = keep_content(folder, run_id, content, content_extension(file.name))
+                kept.append(replace(one, caption=medium.caption, details=medium.details))
+            if medium is not None and kept:
+                yield Media(valid_name(medium.name), medium.kind, tuple(kept), medium.step, medium.time)
 
 
 def ingested_artifact_path(folder: Path, name: str) -> Path:

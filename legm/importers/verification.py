@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,7 +19,9 @@ from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableFileError, ingested_artifact_path, read_ingested_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
+from legm.media.content_files import content_extension
 from legm.records import History, Plain, Points, RunResult, Series, Status
+from legm.runlog.file_names import MEDIA
 from legm.runlog.log_reader import read_log
 from legm.runlog.log_records import read_log_in_pieces
 
@@ -166,13 +169,28 @@ class Verification:
     def _compare_files(self, external: ExternalRun, folder: Path, problems: list[str]) -> None:
         for file in external.files():
             try:
-                is_same = _verify_same_content(file, ingested_artifact_path(folder, file.name))
+                is_same = _is_kept_unchanged(file, folder)
             except UnreadableFileError:
                 continue  # it was reported when it was copied
             if is_same:
                 self._add_count(self.equal, "files", 1)
             else:
                 problems.append(f"the file {file.name!r}")
+
+
+def _is_kept_unchanged(file: ExternalFile, folder: Path) -> bool:
+    """Whether a file of the source is among the artifacts in a folder, with the same content.
+
+    Raises:
+        UnreadableFileError: the source's file cannot be read.
+    """
+    if file.medium is None:
+        return _verify_same_content(file, ingested_artifact_path(folder, file.name))
+    digest = hashlib.sha256()
+    for chunk in read_ingested_chunks(file):
+        digest.update(chunk)
+    kept = folder / MEDIA / f"{digest.hexdigest()}{content_extension(file.name)}"
+    return _verify_same_content(file, kept)
 
 
 def _equal_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:

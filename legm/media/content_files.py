@@ -1,7 +1,7 @@
 """Files that are named by their content, so that equal contents are stored once.
 
-A run's media are in ``artifacts/<run id>/media/`` of its configuration, each named by the SHA-256 of its
-content. A second name of the same file, a hard link, is in ``.legm/media/`` of the experiment; another run
+A run's media are in ``artifacts/<run id>/legm-media/`` of its configuration, each named by the SHA-256 of its
+content. A second name of the same file, a hard link, is in ``.legm/legm-media/`` of the experiment; another run
 with an equal content gets a link to it instead of a copy. The file system counts the links: what no run has
 any more is the file there that has only one name left. Where it has no links, each run has its own copy.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from legm.errors import CorruptFile, storage_error
 from legm.records import Media, MediaFile
@@ -21,7 +22,17 @@ from legm.runlog.configuration_folders import artifacts_folder, refuse_links
 from legm.runlog.file_names import MEDIA, OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 
-__all__ = ["checked_media_content", "copied_media", "delete_unused_contents", "keep_content", "media_folder"]
+__all__ = [
+    "checked_media_content",
+    "content_extension",
+    "copied_media",
+    "delete_unused_contents",
+    "keep_content",
+    "media_folder",
+]
+
+
+_EXTENSION = re.compile(r"(\.[a-z0-9]{1,10}){0,2}", re.ASCII)
 
 
 def media_folder(folder: Path, run_id: str) -> Path:
@@ -36,6 +47,17 @@ def media_folder(folder: Path, run_id: str) -> Path:
 
 def _shared_folder(experiment: Path) -> Path:
     return experiment / OWN_FOLDER / MEDIA
+
+
+def content_extension(name: str) -> str:
+    """What the name of a file keeps of another name: its extension, such as ``.png`` or ``.table.json``.
+
+    Args:
+        name: of the file, with or without folders.
+    """
+    suffixes = PurePosixPath(name).suffixes
+    kept = "".join(suffixes[-2:] if suffixes[-1:] == [".json"] else suffixes[-1:]).lower()
+    return kept if _EXTENSION.fullmatch(kept) else ""
 
 
 def keep_content(folder: Path, run_id: str, content: bytes, extension: str) -> MediaFile:
@@ -101,8 +123,7 @@ def copied_media(record: Media, folder: Path, run_id: str) -> Media:
             content = path.read_bytes()
         except OSError as cause:
             raise storage_error("read", path, cause) from cause
-        extension = "".join(path.suffixes[-2:]) if path.suffix == ".json" else path.suffix
-        kept = keep_content(folder, run_id, content, extension)
+        kept = keep_content(folder, run_id, content, content_extension(path.name))
         files.append(replace(one, path=kept.path, digest=kept.digest))
     return replace(record, files=tuple(files))
 

@@ -67,7 +67,7 @@ def _binned(finite: Any, bins: int) -> tuple[Any, Any]:
     return finite, np.unique(np.concatenate([[lowest], inner, [highest]]))
 
 
-def histogram_counts(content: bytes) -> tuple[list[float], list[int]]:
+def histogram_counts(content: bytes) -> tuple[list[float], list[float]]:
     """The edges (n + 1) and counts (n) of a stored histogram; both empty where no value is finite.
 
     Args:
@@ -82,7 +82,7 @@ def histogram_counts(content: bytes) -> tuple[list[float], list[int]]:
     ):
         raise ValueError("not a histogram: it needs the lists edges and counts")
     try:
-        edges, counts = [float(one) for one in found["edges"]], [int(one) for one in found["counts"]]
+        edges, counts = [float(one) for one in found["edges"]], [float(one) for one in found["counts"]]
     except TypeError as cause:
         raise ValueError("not a histogram: an edge or a count is not a number") from cause
     if len(edges) != len(counts) + 1 and (edges or counts):

@@ -72,7 +72,7 @@ PLOTS = "plots"
 TENSORBOARD = "tensorboard"
 ARTIFACTS = "artifacts"
 """The artifacts of the runs, in a folder for each run."""
-MEDIA = "media"
+MEDIA = "legm-media"
 """In the folder of a run's artifacts, its media; in ``.legm`` in an experiment's folder, links to them,
 so that equal ones are stored once."""
 CUSTOM_DATA_FILE = "custom_data.yml"

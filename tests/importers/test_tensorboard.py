@@ -23,6 +23,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from legm import ExperimentHandler, ParameterError, StorageError
 from legm.backends.local.event_records import encode_event_record
 from legm.cli import main
+from legm.delivery.client import connect_client
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
 from legm.importers.import_notes import ImportNotes
@@ -31,8 +32,10 @@ from legm.importers.tensorboard.event_reader import EventReader
 from legm.importers.tensorboard.run_layout import EventRunPart, RunFolder, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.importers.tensorboard.tfrecords import read_tfrecords
+from legm.media.histograms import histogram_counts
 from legm.records import Display, Points, Status
 from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.file_names import MEDIA
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.paths import SAMPLES
 
@@ -77,8 +80,19 @@ def parameters_in(result) -> dict[str, object]:
 
 
 def artifacts_in(root: Path, result) -> dict[str, bytes]:
+    """The files of a run beside its media."""
     folders = list(root.glob(f"*/*/artifacts/{result.run.run_id}"))
-    return files_in(folders[0]) if folders else {}
+    found = files_in(folders[0]) if folders else {}
+    return {name: content for name, content in found.items() if not name.startswith(f"{MEDIA}/")}
+
+
+def media_in(root: Path, result) -> dict[tuple[str, str, int], list[bytes]]:
+    """The contents of a run's media by kind, name and step."""
+    found: dict[tuple[str, str, int], list[bytes]] = {}
+    for one in connect_client(root).media(result.run):
+        contents = [Path(file.path).read_bytes() for file in one.files]
+        found.setdefault((one.kind.value, one.name, one.step), []).extend(contents)
+    return found
 
 
 def curve(result, name: str) -> list[float]:
@@ -155,9 +169,10 @@ def test_texts_pictures_and_sounds_come_as_they_were_written(writer, tmp_path):
     pictures = [image.encoded_image_string for image in expected.Images("deep/picture")]
     sounds = [one.encoded_audio_string for tag in expected.Tags()["audio"] for one in expected.Audio(tag)]
     assert (len(pictures), len(sounds)) == (2, int(writer is WRITERS["torch"]))
-    files = {f"images/deep/picture/7{end}.png": one for end, one in zip(("", "_1"), pictures, strict=True)}
-    files |= {f"audio/sound/{step}.wav": sound for step, sound in enumerate(sounds, 2)}
-    assert artifacts_in(tmp_path / "root", result) == files
+    media = {("image", "deep/picture", 7): pictures}
+    media |= {("audio", "sound", step): [sound] for step, sound in enumerate(sounds, 2)}
+    assert media_in(tmp_path / "root", result) == media
+    assert artifacts_in(tmp_path / "root", result) == {}
 
 
 def test_an_event_file_with_more_than_legm_has_words_for_is_kept_as_it_is(writer, tmp_path):
@@ -173,6 +188,9 @@ def test_an_event_file_with_more_than_legm_has_words_for_is_kept_as_it_is(writer
     ((name, content),) = artifacts_in(tmp_path / "root", found["a"]).items()
     (path,) = (tmp_path / "runs" / "a").iterdir()
     assert (name, content) == (f"events/{path.name}", path.read_bytes())
+    ((histogram,),) = media_in(tmp_path / "root", found["a"]).values()
+    edges, counts = histogram_counts(histogram)
+    assert (edges[0], edges[-1], sum(counts)) == (0, 9, 10)
     assert artifacts_in(tmp_path / "root", found["b"]) == {}
     reported = " ".join(report.omitted)
     assert "histograms" in reported
@@ -244,10 +262,13 @@ def test_what_tensorflow_2_wrote_is_read_whatever_the_type_of_its_tensors(tmp_pa
         assert curve(found["run"], name) == [0.0, 3.0], name
     assert curve(found["run"], "loss") == [float(np.float32(1 / (step + 1))) for step in range(5)]
     assert displays_in(tmp_path, found["run"]) == [("note", "a *text*", 3), ("notes", "a\nb", 3)]
-    files = artifacts_in(tmp_path, found["run"])
-    assert sorted(files) == ["audio/sound/4.wav", "images/picture/4.png", "images/picture/4_1.png"]
-    assert files["images/picture/4.png"].startswith(b"\x89PNG")
-    assert files["audio/sound/4.wav"].startswith(b"RIFF")
+    media = media_in(tmp_path, found["run"])
+    assert {key: len(contents) for key, contents in media.items()} == {
+        ("audio", "sound", 4): 1,
+        ("image", "picture", 4): 2,
+    }
+    assert media["image", "picture", 4][0].startswith(b"\x89PNG")
+    assert media["audio", "sound", 4][0].startswith(b"RIFF")
     assert [name.partition("/")[0] for name in artifacts_in(tmp_path, found["more"])] == ["events"]
     assert {" ".join(remark.split()[3:4]) for remark in report.omitted} == {"histograms:", "tensors:"}
 
@@ -257,9 +278,9 @@ def test_what_tensorflow_1_wrote_is_read(tmp_path):
     (result,) = results(tmp_path, "tf1").values()
     assert curve(result, "loss") == [float(np.float32(1 / (step + 1))) for step in range(5)]
     assert displays_in(tmp_path, result) == [("note", "a *text*", 4)]
-    assert sorted(artifacts_in(tmp_path, result)) == [
-        "audio/sound/audio/0/4.wav",
-        "images/picture/image/0/4.png",
+    assert sorted(media_in(tmp_path, result)) == [
+        ("audio", "sound/audio/0", 4),
+        ("image", "picture/image/0", 4),
     ]
 
 
@@ -498,9 +519,9 @@ def test_files_of_a_run_are_kept_but_those_of_other_runs_and_what_is_hidden_are_
     assert sorted(artifacts_in(tmp_path / "root", run)) == ["model.pt", "train/plot.svg"]
     assert artifacts_in(tmp_path / "root", top) == {
         "top.txt": b"top.txt",
-        "images/p/0.png": b"\x89PNG",
-        "files/images/p/0.png": b"images/p/0.png",
+        "images/p/0.png": b"images/p/0.png",
     }
+    assert media_in(tmp_path / "root", top) == {("image", "p", 0): [b"\x89PNG"]}
 
 
 # Again
@@ -806,9 +827,9 @@ def test_tags_that_climb_stay_with_their_run(tmp_path):
     new = set(tmp_path.rglob("*")) - before
     assert all(path == tmp_path / "deep" or path.is_relative_to(inside.parent) for path in new)
     kept = [path for path in new if path.is_file() and path.read_bytes() == b"\x89PNG climbed"]
-    assert len(kept) == len(tags)
-    (folder,) = inside.glob("*/*/artifacts/*")
-    assert all(path.resolve().is_relative_to(folder) for path in kept)
+    assert len(kept) == 2  # that of the run, and a link to it for other runs
+    assert len(media_in(inside, result)) == len(tags)
+    assert all(path.resolve().is_relative_to(inside) for path in kept)
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -33,6 +33,9 @@ class Tensor:
         self._array = np.asarray(array)
         self.dtype = f"torch.{self._array.dtype}"
 
+    def __repr__(self) -> str:
+        return f"Tensor{self._array.shape}"
+
     def detach(self) -> Tensor:
         """Itself."""
         return self

@@ -75,7 +75,7 @@ def test_equal_contents_are_stored_once_for_all_runs_of_an_experiment(tmp_path: 
 def test_a_shared_file_with_another_content_is_not_used(tmp_path: Path):
     folder = tmp_path / "experiment" / "configuration"
     first = keep_content(folder, "run-1", b"content", ".txt")
-    (shared,) = (tmp_path / "experiment" / ".legm" / "media").rglob("*.txt")
+    (shared,) = (tmp_path / "experiment" / ".legm" / "legm-media").rglob("*.txt")
     shared.unlink()
     shared.write_bytes(b"something else")
     second = keep_content(folder, "run-2", b"content", ".txt")

@@ -45,7 +45,6 @@ _UNSUPPORTED_KINDS = {
     "meta_graph_def": "graphs",
     "tagged_run_metadata": "metadata of graphs",
     "log_message": "log messages",
-    "histo": "histograms",
     "obsolete_old_style_histogram": "histograms",
 }
 
@@ -62,12 +61,13 @@ class TextEvent:
 
 @dataclass(frozen=True, slots=True)
 class MediaEvent:
-    """Images or sounds of one tag and step.
+    """Images, sounds or a histogram of one tag and step.
 
     Args:
-        kind: ``images`` or ``audio``.
+        kind: ``images``, ``audio`` or ``histograms``.
         tag, step: the tag and step they were logged for.
-        contents: each as the bytes of a file.
+        time: when, in seconds since 1970.
+        contents: each as the bytes of a file, of which histograms are made when they are opened.
         offset: the offset of its record in the event file.
         number: the index of the value within its event.
     """
@@ -75,6 +75,7 @@ class MediaEvent:
     kind: str
     tag: str
     step: int
+    time: float
     contents: list[bytes]
     offset: int
     number: int
@@ -207,8 +208,11 @@ class EventReader:
                 name = self._metric_name(value.tag.removesuffix("/text_summary"))
                 yield TextEvent(name, text, event.step, event.wall_time)
             elif (media := read_event_media(value, plugin)) is not None:
-                kind, contents = media
-                yield MediaEvent(kind, self._metric_name(value.tag), event.step, contents, offset, number)
+                yield MediaEvent(
+                    media[0],
+                    self._metric_name(value.tag),
+                    *(event.step, event.wall_time, media[1], offset, number),
+                )
             elif kind is not None:
                 yield UnsupportedEvent(_UNSUPPORTED_KINDS.get(kind) or _event_plugin_kind(plugin))
 
@@ -323,8 +327,13 @@ def _event_text(tensor: Any) -> str | None:
 
 
 def read_event_media(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
-    """The kind and the contents of the images or sounds in a ``Summary.Value``; None for any other value."""
+    """The kind and the contents of the images or sounds in a ``Summary.Value``; None for any other value.
+
+    The content of a histogram is empty: :func:`event_histogram_json` makes it.
+    """
     kind = value.WhichOneof("value")
+    if kind == "histo" or (kind == "tensor" and plugin == "histograms"):
+        return "histograms", [b""]
     if kind == "image":
         return "images", [value.image.encoded_image_string]
     if kind == "audio":

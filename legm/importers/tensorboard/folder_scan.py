@@ -39,7 +39,7 @@ class EventFolderScan:
         ended: when, in seconds since 1970; None if unknown.
         first, last: the times of the first and the last event, in seconds since 1970.
         tags: the tags of numbers, at most two of them.
-        has_media: whether there are images or sounds.
+        has_media: whether there are images, sounds or histograms.
         has_more: whether there is anything but numbers and hyperparameters.
         others: the kinds of content that legm does not support.
         problem: why the files cannot be read.

@@ -228,10 +228,11 @@ class TensorboardSource:
                         yield Display(valid_name(content.tag), content.value, content.step, content.time)
 
     def _files(self, run: RunFolder) -> Iterator[ExternalFile]:
-        """Images and sounds, event files with content that legm does not support, and all other files."""
+        """Images, sounds, histograms, event files with what legm does not support, and all other files."""
         taken = set()
         for file in self._files_from_events(run):
-            taken.add(file.name)
+            if file.medium is None:
+                taken.add(file.name)
             yield file
         folder = self._root / run.path
         for file in run_files_below(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-__all__ = ["tensor_number", "tensor_texts"]
+__all__ = ["tensor_doubles", "tensor_number", "tensor_texts"]
 
 _LAYOUTS = {
     1: ("float_val", "<f"),
@@ -27,6 +27,7 @@ _LAYOUTS = {
 }
 """By ``DataType``: the list of the values, and the layout of one in bytes."""
 _STRING = 7
+_DOUBLE = 2
 
 
 def tensor_number(tensor: Any) -> float | None:
@@ -52,6 +53,16 @@ def _unpack_tensor(content: bytes, layout: str) -> float | None:
     if len(content) != struct.calcsize(layout):
         return None
     return float(struct.unpack(layout, content)[0])
+
+
+def tensor_doubles(tensor: Any) -> list[float] | None:
+    """The numbers of a tensor of doubles, row by row; None for any other tensor."""
+    if tensor.dtype != _DOUBLE:
+        return None
+    if tensor.tensor_content:
+        size = len(tensor.tensor_content) // 8
+        return list(struct.unpack(f"<{size}d", tensor.tensor_content[: 8 * size]))
+    return list(tensor.double_val)
 
 
 def tensor_texts(tensor: Any) -> tuple[tuple[int, ...], list[bytes]] | None:
