@@ -19,13 +19,13 @@ from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_counts
 from legm.errors import storage_error
-from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.ingest import ingested_artifact_path
 from legm.importers.translation import translated_experiment, translated_run_id
-from legm.records import Artifact, BestRule, Display, Plain, Points, Run
+from legm.records import Artifact, BestRule, Display, Media, Plain, Points, Run
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
-from legm.runlog.file_names import log_file_name
+from legm.runlog.file_names import MEDIA, log_file_name
 from legm.runlog.log_folder import LogFolder
 
 __all__ = ["EarlierRuns"]
@@ -128,7 +128,14 @@ class EarlierRuns:
         if folder is None:
             return new
         others = [name for name in kept if name not in names]
+        shown = {(file.medium.name, file.medium.kind, file.medium.step) for file in new if file.medium}
         return [
+            *(
+                file
+                for one in log.records
+                if isinstance(one, Media) and (one.name, one.kind, one.step) not in shown
+                for file in _files_of_medium(one, folder)
+            ),
             *new,
             *(ExternalFile.from_path(name, ingested_artifact_path(folder, name)) for name in others),
         ]
@@ -139,6 +146,16 @@ class EarlierRuns:
             if LogFolder.of(folder).find(run.run_id) is not None:
                 return artifacts_folder(folder, run.run_id)
         return None
+
+
+def _files_of_medium(medium: Media, folder: Path) -> Iterator[ExternalFile]:
+    """The files of a medium, which are among the artifacts in a folder by now."""
+    for one in medium.files:
+        name = Path(one.path).name
+        shown = ExternalMedium(
+            medium.name, medium.kind, medium.step, medium.time, one.caption, dict(one.details)
+        )
+        yield ExternalFile.from_path(name, folder / MEDIA / name, shown)
 
 
 def _earlier_run_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:

@@ -1,9 +1,9 @@
 """Files that are named by their content, so that equal contents are stored once.
 
 A run's media are in ``artifacts/<run id>/legm-media/`` of its configuration, each named by the SHA-256 of its
-content. A second name of the same file, a hard link, is in ``.legm/legm-media/`` of the experiment; another run
-with an equal content gets a link to it instead of a copy. The file system counts the links: what no run has
-any more is the file there that has only one name left. Where it has no links, each run has its own copy.
+content. A second name of the same file, a hard link, is in ``.legm/legm-media/`` of the experiment; another
+run with an equal content gets a link to it instead of a copy. The file system counts the links: what no run
+has any more is the file there that has only one name left. Where it has no links, each run has its own copy.
 """
 
 from __future__ import annotations

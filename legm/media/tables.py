@@ -134,17 +134,17 @@ def table_columns(content: bytes) -> dict[str, list[Any]]:
     """
     found = json.loads(content)
     if not isinstance(found, dict) or not all(
-        isinstance(found.get(key), list) for key in ("columns", "types", "data")
+        isinstance(found.get(key), list) for key in ("columns", "data")
     ):
-        raise ValueError("not a table: it needs the lists columns, types and data")
-    names, types, rows = [str(one) for one in found["columns"]], found["types"], found["data"]
+        raise ValueError("not a table: it needs the lists columns and data")
+    names, rows = [str(one) for one in found["columns"]], found["data"]
+    types = list(found.get("types") or ["mixed"] * len(names))  # W&B's tables have none
     if len(types) != len(names) or not all(isinstance(row, list) and len(row) == len(names) for row in rows):
         raise ValueError("a table whose rows differ in length from its columns")
     columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
     for name, kind in zip(names, types, strict=True):
-        if kind in {"number", "mixed"}:
+        if kind == "number":
             columns[name] = [
-                _NOT_FINITE.get(one, one) if isinstance(one, str) and kind == "number" else one
-                for one in columns[name]
+                _NOT_FINITE.get(one, one) if isinstance(one, str) else one for one in columns[name]
             ]
     return columns

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.capture.earlier_store import begin_with_earlier_runs, kept_store, unchanged_earlier_runs
 from legm.capture.kept_store import keep_mlflow_store
+from legm.delivery.client import connect_client
 from legm.records import RunResult, Series, Split, Status
 from legm.runlog.file_names import CONSOLE_FILE, OWN_FOLDER
 from tests.support.captured import QUIET, begin, command, play, prepare_kept_store, results
@@ -457,10 +458,12 @@ for name in ("svm", "forest"):
 """
 AGAIN = """
 import sys, wandb
+import numpy as np
 part = int(sys.argv[1])
 with wandb.init(project="again", id="abc", name="svm", resume="allow", config={"lr": 0.1}) as run:
+    picture = wandb.Image(np.full((2, 2), part, np.uint8), caption=f"part {part}")
     for step in range(2):
-        run.log({"loss": 10 * part + step})
+        run.log({"loss": 10 * part + step} | ({"picture": picture} if step else {}))
     with open(run.dir + f"/part{part}.txt", "w") as file:
         file.write("x")
     run.summary[f"score{part}"] = part
@@ -493,6 +496,8 @@ def test_runs_of_other_names_stay_separate_and_one_that_a_later_capture_resumes_
     kept = (folder / "root").glob(f"again/*/artifacts/{run.run.run_id}/part*.txt")
     assert sorted(path.name for path in kept) == ["part0.txt", "part1.txt"]
     assert len(list((folder / "root").glob("again/*/runs/**/*.log"))) == 1
+    shown = [(one.step, one.files[0].caption) for one in connect_client(folder / "root").media(run.run)]
+    assert shown == [(1, "part 0"), (3, "part 1")]
 
 
 def begun(root: Path, kept: Path, name: str) -> Path:

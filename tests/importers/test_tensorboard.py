@@ -193,7 +193,6 @@ def test_an_event_file_with_more_than_legm_has_words_for_is_kept_as_it_is(writer
     assert (edges[0], edges[-1], sum(counts)) == (0, 9, 10)
     assert artifacts_in(tmp_path / "root", found["b"]) == {}
     reported = " ".join(report.omitted)
-    assert "histograms" in reported
     assert "pr curves" in reported
 
 
@@ -270,7 +269,7 @@ def test_what_tensorflow_2_wrote_is_read_whatever_the_type_of_its_tensors(tmp_pa
     assert media["image", "picture", 4][0].startswith(b"\x89PNG")
     assert media["audio", "sound", 4][0].startswith(b"RIFF")
     assert [name.partition("/")[0] for name in artifacts_in(tmp_path, found["more"])] == ["events"]
-    assert {" ".join(remark.split()[3:4]) for remark in report.omitted} == {"histograms:", "tensors:"}
+    assert {" ".join(remark.split()[3:4]) for remark in report.omitted} == {"tensors:"}
 
 
 def test_what_tensorflow_1_wrote_is_read(tmp_path):

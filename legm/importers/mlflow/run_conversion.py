@@ -15,6 +15,7 @@ from legm.importers.external_origin import external_origin
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import PERHAPS_ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
+from legm.importers.mlflow.stepped_images import with_stepped_images
 from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
 from legm.importers.value_parsing import parse_value_text
 from legm.records import Display, Plain, Points, Status
@@ -96,7 +97,9 @@ def external_run(
         except StorageError as error:
             return unreadable_run(run.run_id, run.experiment, error)
     return _as_external_run(
-        run, lambda: _with_system_displays(_noting_large_numbers(run.run_id, points(), notes)), files
+        run,
+        lambda: _with_system_displays(_noting_large_numbers(run.run_id, points(), notes)),
+        lambda: with_stepped_images(files()),
     )
 
 

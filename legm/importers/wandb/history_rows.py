@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from legm.core.point_columns import points_from_rows
+from legm.importers.external_run import ExternalMedium
 from legm.importers.wandb.json_items import (
     VALUE_MARK,
     WandbItemReader,
@@ -17,6 +18,7 @@ from legm.importers.wandb.json_items import (
     parse_json_value,
     set_json_at_path,
 )
+from legm.importers.wandb.media_values import captions_of_wandb_media, wandb_media
 from legm.records import Display, Points
 from legm.runlog.recorded_values import EXACT
 
@@ -58,6 +60,7 @@ class WandbHistoryRows:
         last: by metric the last value and the number of its row, for rows that :meth:`take_new` returned.
         texts: the same for values that are not numbers, as displayed; None for a value stored in a file.
         rounded: the metrics with a whole number that a float does not represent.
+        media: what the run's files show, by their paths.
     """
 
     def __init__(self, items: WandbItemReader, start: float = 0.0) -> None:
@@ -67,6 +70,7 @@ class WandbHistoryRows:
         self.last: dict[str, tuple[float, int]] = {}
         self.texts: dict[str, tuple[str | None, int]] = {}
         self.rounded: set[str] = set()
+        self.media: dict[str, ExternalMedium] = {}
         self.start = start
         self._shift: int | None = 0  # of the steps; None before the first row of another log
         self._items = items
@@ -126,12 +130,27 @@ class WandbHistoryRows:
         """Add a row from a server, which has texts for numbers that are not finite."""
         tree = {key: restore_non_finite_history(value) for key, value in row.items()}
         own = _pop_wandb_numbers(tree)
-        self._end_row(flatten_json(tree), len(self._values), self._step_of(own.get(_STEP)), own)
+        step = self._step_of(own.get(_STEP))
+        self._end_row(flatten_json(tree), len(self._values), step, own, has_files=False)
 
     def _end_row(
-        self, values: Mapping[str, Any], before: int, row_step: int, own: Mapping[int, float]
+        self,
+        values: Mapping[str, Any],
+        before: int,
+        row_step: int,
+        own: Mapping[int, float],
+        *,
+        has_files: bool = True,
     ) -> None:
-        """Add the values of a row that were not read directly, and the row's step and time."""
+        """Add the values of a row that were not read directly, and the row's step and time.
+
+        Args:
+            values: by name.
+            before: where the row's numbers begin.
+            row_step: the step as stored.
+            own: W&B's own numbers.
+            has_files: whether the files of media are at hand.
+        """
         step = self._step_in_run(row_step)
         time = history_time(own.get(_TIME, self.start + own.get(_RUNTIME, 0.0)), self.start)
         self.last_time = max(self.last_time, time)
@@ -146,9 +165,16 @@ class WandbHistoryRows:
                 self.texts[name] = text, self.count
                 if text is not None:
                     self.add_text(name, text, step, time)
-                elif captions := _history_captions(value):
-                    self.add_text(f"{name}.caption", captions, step, time)
+                else:
+                    self._add_media(name, value, step, time, has_files=has_files)
         self._rows.append((step, time, len(self._values) - before))
+
+    def _add_media(self, name: str, value: Any, step: int, time: float, *, has_files: bool) -> None:
+        found = dict(wandb_media(name, value, step, time)) if has_files else {}
+        self.media |= found
+        captions = "\n".join(captions_of_wandb_media(value))
+        if captions.strip() and not found:  # of what is no medium for legm
+            self.add_text(f"{name}.caption", captions, step, time)
 
     def _decode_items(
         self, row: Iterable[bytes], items: list[bytes], before: int, own: dict[int, float]
@@ -249,13 +275,6 @@ def history_text(value: Any) -> str | None:
     if isinstance(value, dict) and "_type" in value and not _FILES.isdisjoint(value):
         return None
     return json.dumps(value, ensure_ascii=False)
-
-
-def _history_captions(value: Any) -> str:
-    """The captions of media that are stored in files, one a line; "" for none."""
-    several = value.get("captions")
-    captions = several if isinstance(several, list) else [value.get("caption")]
-    return "\n".join(map(str, captions)) if any(captions) else ""
 
 
 def history_number(value: Any) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import binascii
 import os
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -23,7 +23,13 @@ from pathlib import Path
 from legm.backends import portable
 from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
+from legm.importers.external_run import (
+    ExternalFile,
+    ExternalMedium,
+    ExternalRun,
+    RunGroup,
+    unreadable_run,
+)
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
 from legm.importers.wandb.folder_without_log import (
@@ -256,14 +262,30 @@ class WandbFolderSource:
             log.with_name("files"), self.notes, what="files", follow_links=self._follow_links
         )
 
+    def _media(self, logs: Sequence[Path]) -> Mapping[str, ExternalMedium]:
+        """What the run's files show, by name; the logs are only read where there is a folder of media."""
+        if not any((log.with_name("files") / "media").is_dir() for log in logs):
+            return {}
+        fold = WandbRunFold()
+        for _ in self._fold_logs(logs, fold):
+            pass
+        return fold.media
+
     def _all_files(self, logs: Sequence[Path], cached: _CachedLocalRun) -> Iterator[ExternalFile]:
         """The files of the run, with those of later fragments first, and the files of its artifacts."""
-        names = set()
+        taken = set()
+        is_native = names.RUN_KEY in cached.run.parameters
+        media = {} if is_native else self._media(logs)
         for number, log in reversed([*enumerate(logs)]):
             for file in self._saved_files(log):
-                name = file.name if file.name not in names else f"fragments/{number}/{file.name}"
-                names.add(name)
-                yield replace(file, name=name)
+                name = file.name if file.name not in taken else f"fragments/{number}/{file.name}"
+                taken.add(name)
+                if name not in media:
+                    yield replace(file, name=name)
+        shown = {file.name: file for log in logs for file in self._saved_files(log) if file.name in media}
+        for name, medium in media.items():  # in the order in which they were logged
+            if name in shown:
+                yield replace(shown[name], medium=medium)
         versions: dict[str, int] = {}
         for artifact in cached.artifacts:
             if artifact.type.startswith(INTERNAL_ARTIFACT_TYPES):

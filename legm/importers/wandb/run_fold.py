@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from legm.core.system_names import SYSTEM_PREFIX
+from legm.importers.external_run import ExternalMedium
 from legm.importers.wandb.history_rows import (
     WANDB_KEYS,
     WandbHistoryRows,
@@ -251,6 +252,11 @@ class WandbRunFold:
     def undecoded(self) -> int:
         """The number of values that could not be decoded and are left out."""
         return self._items.undecoded
+
+    @property
+    def media(self) -> Mapping[str, ExternalMedium]:
+        """What the run's files show, by their paths."""
+        return self._rows.media
 
     @property
     def rounded(self) -> set[str]:
