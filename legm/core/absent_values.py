@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+_SIMPLE = (float, int, str, bool)  # but for NaN, Python compares two of one type as identity does
+
+
 @dataclass(frozen=True, slots=True)
 class LibraryDefault:
     """An absent value that a library's default gives, not the user: for integrations of trainers.
@@ -77,6 +80,10 @@ def parse_absent_value(name: str, given: object) -> AbsentValue:
 
 def equals_absent_value(value: Plain, absent: Plain) -> bool:
     """Whether two plain values are equal."""
+    kind = type(value)
+    is_simple = kind is type(absent) and kind in _SIMPLE
+    if is_simple and value == value and absent == absent:  # noqa: PLR0124 - no NaN
+        return bool(value == absent)
     return canonical_text(value) == canonical_text(absent)
 
 

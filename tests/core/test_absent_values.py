@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, ParameterError, UnstableValue
-from legm.core.absent_values import LibraryDefault, stored_absent_values
+from legm.core.absent_values import LibraryDefault, equals_absent_value, stored_absent_values
 from legm.core.identity import configuration_differences
 from legm.core.parameters import Parameters
 from legm.core.plain_form import canonical_text, to_plain
@@ -79,6 +79,20 @@ def active_by_the_specification(values, metadata) -> dict:
         for name, value in values.items()
         if not metadata[name]["disable_comparison"] and not is_off(name) and edges_hold(name)
     }
+
+
+SIMILAR = st.sampled_from(
+    [
+        *(None, False, True, 0, -0.0, 0.0, 1, 1.0, 2**60, float(2**60), 2**60 + 1, 0.1),
+        *(math.nan, math.inf, -math.inf, "", "1", [1], [True], {"a": 1}, {"a": 1.0}),
+    ]
+)
+
+
+@given(SIMILAR, SIMILAR)
+def test_values_are_equal_that_have_one_canonical_text(value, absent):
+    one, other = to_plain("p", value), to_plain("p", absent)
+    assert equals_absent_value(one, other) == (canonical_text(one) == canonical_text(other))
 
 
 @given(described())
