@@ -91,6 +91,25 @@ def test_a_configuration_that_is_made_meanwhile_is_united_with(root, monkeypatch
     assert len(list(configuration_folders(root))) == 1
 
 
+def test_a_configuration_that_is_new_begins_while_a_command_moves_its_experiment(root, monkeypatch):
+    make, moved = FolderIndex._make, []
+
+    def moved_meanwhile(index, *rest):
+        if not moved:
+            moved.append((root / "e").rename(root / "f"))
+        return make(index, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderIndex, "_make", moved_meanwhile)
+        handler = begun(root, 0.25)
+    handler.set_metric("loss", 0.5)
+    handler.log()
+    assert moved
+    assert len(list(configuration_folders(root / "f"))) == 1
+    assert handler.configuration_folder.parent == root / "e"
+    assert len(local_runs(root)) == 3
+
+
 def test_an_interrupted_run_is_resumed_after_it_was_amended(root):
     handler = begun(root, 0.125)
     run_id = handler.run_id

@@ -54,6 +54,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+_MOST_MOVED = 5  # times that commands may move the experiment's folder while a configuration is made in it
+
 
 def experiment_folder(root: Path, experiment: str) -> Path:
     """Where an experiment's configurations are, unless a user renamed the folder."""
@@ -161,6 +163,16 @@ class FolderIndex:
             CorruptFile: it is there, and its parameters or their fingerprint were edited or damaged.
             NewerFile: it is there, and a newer legm wrote it.
         """
+        for _ in range(_MOST_MOVED):
+            try:
+                return self._create(configuration)
+            except StorageError as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+        return self._create(configuration)
+
+    def _create(self, configuration: Configuration) -> Path:
+        """The same, unless a command moves the experiment's folder meanwhile."""
         before = self._read_index()
         found, now = self._find(before, configuration.fingerprint)
         if found is not None:
