@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from legm import ExperimentHandler, NotSupported, amend
+from legm.changes.amend import continue_changes
 from legm.changes.backend_deliveries import pending_in_backends
+from legm.changes.remove import restore
+from legm.changes.trash import trash_items
+from legm.delivery.backlog import sync_backlog
 from legm.delivery.client import connect_client
 from legm.delivery.trusted import trust
 from legm.errors import BackendError
@@ -22,7 +29,10 @@ from tests.support.mlflow_store import prepare_store
 from tests.support.mlflow_store import runs as mlflow_runs
 from tests.support.reading import runs_of
 from tests.support.shared import once
+from tests.support.waiting import until
+from tests.support.wandb_server import ENTITY, KEY, serving
 
+KILLS = int(os.environ.get("LEGM_TEST_AMEND_KILLS", "4"))
 MIRRORS = {"mlflow": {}, "wandb": {"mode": "offline"}}
 
 
@@ -235,6 +245,88 @@ def test_a_target_that_nobody_here_chose_is_refused(root, monkeypatch, tmp_path)
         "amend", root / "e", "--rename", "rate=lr", "--yes"
     )
     require_equal(root)
+
+
+CHANGING = """
+import sys, time
+from pathlib import Path
+from legm import LegmError, amend
+from legm.changes.move import rename_experiment
+from legm.changes.remove import Deletion, delete, restore
+from legm.changes.trash import trash_items
+
+root, what = Path(sys.argv[1]), sys.argv[2]
+experiment = next((path for path in sorted(root.iterdir()) if path.name in ("e", "f")), root / "e")
+print("begun", flush=True)
+try:
+    if what == "rename":
+        amend(experiment, rename={"rate": "lr"})
+    elif what == "compare":
+        amend(experiment, compare=["seed"])
+    elif what == "mv":
+        rename_experiment(experiment, "f" if experiment.name == "e" else "e", confirm=lambda plan: True)
+    elif what == "rm":
+        folder = next(path.parent for path in experiment.glob("*/params.yml"))
+        delete(Deletion(root, folders=[folder]), title="rm")
+    elif trash_items(root):
+        restore(root, trash_items(root)[-1])
+except LegmError as error:
+    print(error)
+"""
+
+
+def test_a_command_that_is_killed_at_any_instant_is_finished_in_every_backend(
+    prepared, mlflow_store, wandb_home
+):
+    root, options, chosen = mlflow_store, {"mlflow": {}}, random.Random(KILLS)
+    train(root, options=options)
+    before = numbers(local_runs(root))
+    for number in range(KILLS):
+        what = ["mv", "rename", "rm", "restore", "compare"][number % 5]
+        output = root.parent / f"output-{number}"
+        with output.open("w") as said:
+            process = prepared.begin(["-c", CHANGING, root, what], stdout=said, stderr=said)
+        until(lambda output=output: "begun" in output.read_text(), pause=0.01)
+        time.sleep(chosen.uniform(0, 0.5))  # at a random instant
+        process.kill()
+        continue_changes(root)
+        for one in sync_backlog(root):
+            assert not one.problem
+        require_equal(root, options)
+        found = numbers(local_runs(root))
+        assert found == {run_id: before[run_id] for run_id in found}
+    while trash_items(root):
+        restore(root, trash_items(root)[-1])
+    require_equal(root, options)
+    assert numbers(local_runs(root)) == before
+
+
+def test_a_run_on_a_wandb_server_stays_the_same_run(tmp_path, wandb_home, monkeypatch):
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        options = {"wandb": {"mode": "online", "entity": ENTITY}}
+        train(tmp_path, rates=(0.125,), options=options)
+        before = numbers(local_runs(tmp_path))
+        (first, _) = local_runs(tmp_path)
+        rows = [len(server.run(run_id).history) for run_id in before]
+
+        done = as_json("amend", tmp_path / "e", "--rename", "rate=lr", "--yes")
+        assert [(one["kind"], one["runs"]) for one in done["backends"]] == [("amended", 2)]
+        require_equal(tmp_path, options)
+        assert numbers(local_runs(tmp_path)) == before
+        assert [len(server.run(run_id).history) for run_id in before] == rows
+        for run_id in before:
+            assert "lr" in server.run(run_id).config
+            assert "rate" not in server.run(run_id).config
+
+        text = failed("mv", tmp_path / "e", "f", "--yes")
+        assert "cannot move a W&B run from the project e to another one" in text
+        assert "never takes the id of a deleted run" in shown("rm", tmp_path / first.run.run_id, "--yes")
+        require_equal(tmp_path, options)
+        assert "restore it on the project's page first" in shown("restore", tmp_path)
+        assert len(local_runs(tmp_path)) == 2
+        assert len(in_backend(tmp_path, "wandb", options["wandb"])) == 1
 
 
 @pytest.fixture

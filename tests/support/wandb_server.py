@@ -120,6 +120,7 @@ class WandbServer:
 
     def __init__(self, *, crash_after: float = 300.0) -> None:
         self.runs: dict[tuple[str, str, str], Run] = {}
+        self.deleted: set[tuple[str, str, str]] = set()  # W&B never takes the id of a deleted run again
         self.projects: dict[tuple[str, str], str] = {}  # when it was made
         self.blobs: dict[str, bytes] = {}  # files of artifacts by the path of their address
         self.requests: Counter[str] = Counter()  # by kind, and GraphQL's by operation besides
@@ -279,6 +280,8 @@ class Answers:
             server.projects.setdefault((entity, project), now())
             key = entity, project, variables["name"]
             inserted = key not in server.runs
+            if key in server.deleted:
+                raise Refusal(409, f"run {'/'.join(key)} was previously created and deleted")
             if inserted:
                 server.runs[key] = Run(*key, serial=next(server.serial), display_name=key[2])
             run = server.runs[key]
@@ -343,6 +346,7 @@ class Answers:
         for key, run in list(self.server.runs.items()):
             if run.storage_id == variables["id"]:
                 del self.server.runs[key]
+                self.server.deleted.add(key)
                 return {"deleteRun": {"clientMutationId": None}}
         raise Refusal(404, "no run has this id")
 
