@@ -8,7 +8,7 @@ folders were there. A copy of the earlier log lies in the staging folder, since 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from legm.errors import storage_error
 from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.ingest import ingested_artifact_path
 from legm.importers.translation import translated_experiment, translated_run_id
-from legm.records import Artifact, BestRule, Display, Media, Plain, Points, Run
+from legm.records import Artifact, BestRule, Display, Media, Plain, Points, Record, Run
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import MEDIA, log_file_name
@@ -120,9 +120,10 @@ class EarlierRuns:
 
     def _files(self, path: Path, run: ExternalRun) -> Iterable[ExternalFile]:
         """The new files, and those of the earlier run that have other names."""
-        new = list(run.files())
-        names = {file.name for file in new}
         log = log_reader.read_log(path)
+        shift = _steps_before(log.records, run.records())
+        new = [_with_shifted_step(file, shift) for file in run.files()]
+        names = {file.name for file in new}
         kept = dict.fromkeys(one.name for one in log.records if isinstance(one, Artifact))
         folder = self._artifacts(log.run)
         if folder is None:
@@ -158,6 +159,11 @@ def _files_of_medium(medium: Media, folder: Path) -> Iterator[ExternalFile]:
         yield ExternalFile.from_path(name, folder / MEDIA / name, shown)
 
 
+def _with_shifted_step(file: ExternalFile, shift: int) -> ExternalFile:
+    medium = file.medium
+    return file if medium is None else replace(file, medium=replace(medium, step=medium.step + shift))
+
+
 def _earlier_run_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
     """The parameters of the earlier run under the names that they have in W&B, without its labels."""
     imported = earlier.environment.get(IMPORTED)
@@ -171,17 +177,18 @@ def _earlier_run_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
 
 def _earlier_run_records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRule]:
     """The records of the earlier run, and those of the new one, with continued steps if these begin at 0."""
-    last = -1
-    for record in log_reader.read_log(path).records:
-        if isinstance(record, (Points, Display, BestRule)):
-            if isinstance(record, Points) and len(record):
-                last = max(last, int(record.steps.max()))
-            yield record
-    new = list(run.records())
-    steps = [int(one.steps.min()) for one in new if isinstance(one, Points) and len(one)]
-    shift = last + 1 if steps and min(steps) == 0 else 0
+    earlier, new = log_reader.read_log(path).records, list(run.records())
+    yield from (one for one in earlier if isinstance(one, (Points, Display, BestRule)))
+    shift = _steps_before(earlier, new)
     for record in new:
         yield _shifted_past_earlier_run(record, shift)
+
+
+def _steps_before(earlier: Sequence[Record], new: Iterable[Record]) -> int:
+    """How many steps the earlier run has before the new one, whose steps begin at 0; 0 if they continue."""
+    last = max((int(one.steps.max()) for one in earlier if isinstance(one, Points) and len(one)), default=-1)
+    first = min((int(one.steps.min()) for one in new if isinstance(one, Points) and len(one)), default=None)
+    return last + 1 if first == 0 else 0
 
 
 def _shifted_past_earlier_run(record: Points | Display | BestRule, shift: int) -> Points | Display | BestRule:
