@@ -12,8 +12,10 @@ import legm
 from legm.delivery.client import connect_client
 from legm.records import Query, RunResult
 from tests.support.mlflow_store import prepare_store
+from tests.support.paths import ROOT
 from tests.support.prepared import Prepared
 from tests.support.repositories import Repository
+from tests.support.wandb_server import environment, serving
 
 SCRIPT = """
 import sys
@@ -92,6 +94,25 @@ def test_wandb_says_where_a_run_of_this_process_comes_from_and_it_is_read_back(
     local = only_run(root, "local").run.environment
     assert local["git"]["commit"] == repository.head
     assert only_run(root, "wandb").run.environment == local
+
+
+def test_wandb_stores_legms_patch_and_none_of_its_own_where_it_saves_code(repository, prepared, tmp_path):
+    """W&B's own would have the changes as they are, with credentials that legm leaves out."""
+    secret = "ghp_" + "0123456789abcdef" * 2 + "0123"
+    repository.write({"sub/train.py": SCRIPT + f"token = '{secret}'\n"})
+    repository.git("add", "sub")
+    with serving() as server:
+        online = {**environment(server, tmp_path / "home"), "WANDB_MODE": "online", "WANDB_SAVE_CODE": "true"}
+        script = ["sub/train.py", tmp_path / "runs", "wandb"]
+        variables = {**online, "LEGM_PROVENANCE": "1", "PYTHONPATH": str(ROOT)}
+        prepared.run(script, cwd=repository.folder, env=variables, check=True)
+        (stored,) = [run for run in server.runs.values() if "wandb-metadata.json" in run.files]
+    metadata = json.loads(stored.files["wandb-metadata.json"])
+    assert metadata["git"] == {"remote": "https://example.org/code.git", "commit": repository.head}
+    assert metadata["codePath"] == "sub/train.py"
+    patch = stored.files["diff.patch"].decode()
+    assert "+changed = True" in patch
+    assert secret not in patch
 
 
 def test_wandb_keeps_no_credential_of_a_command_line(repository, prepared, tmp_path):

@@ -34,6 +34,7 @@ import wandb
 
 from legm.backends import portable
 from legm.backends.wandb import names
+from legm.backends.wandb.code_settings import code_settings
 from legm.backends.wandb.display import (
     display_config,
     display_history_rows,
@@ -373,7 +374,7 @@ class WandbBackend:
             handle = self._begin(
                 run.run_id,
                 project=self._project_of(configuration.experiment),
-                settings={} if _is_of_this_process(run) else _WITHOUT_ORIGIN,
+                settings=code_settings(self._settings) if _is_of_this_process(run) else _WITHOUT_ORIGIN,
                 name=_title(run),
                 group=names.group_name(configuration),
                 job_type=names.RUN_JOB,
@@ -413,7 +414,7 @@ class WandbBackend:
                     self._save_file(live.handle, portable.artifact_file(record.name), content)
                     if record.name == CONSOLE_FILE:  # also where W&B's page shows it
                         self._save_file(live.handle, names.CONSOLE_FILE, content)
-                    if record.name == CHANGES_FILE and not live.has_own_origin:
+                    if record.name == CHANGES_FILE:
                         self._save_file(live.handle, names.CHANGES_FILE, content)
                 elif isinstance(record, Display) and isinstance(record.value, str):
                     name = portable.text_file(record.name, record.step)
