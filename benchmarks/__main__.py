@@ -42,6 +42,9 @@ _LIBRARIES = [
     "mlflow-skinny",
     "SQLAlchemy",
     "trackio",
+    "pandas",
+    "polars",
+    "pyarrow",
 ]
 
 

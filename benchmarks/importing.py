@@ -198,7 +198,7 @@ def reading_by_wandb(source: str) -> dict[str, float]:
     wandb_internal_pb2.Record()
     began, points = time.perf_counter(), 0
     for log in _logs(source):
-        points += sum(len(row) for row in _rows(log))
+        points += sum(len(row) for row in rows_by_wandb(log))
     return {"points": points, "seconds": time.perf_counter() - began}
 
 
@@ -206,7 +206,8 @@ def _logs(source: str) -> list[Path]:
     return sorted(Path(source).glob("wandb/offline-run-*/*.wandb"))
 
 
-def _rows(log: Path) -> Iterator[dict[str, Any]]:
+def rows_by_wandb(log: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a log of W&B's, by its own messages."""
     for record in log_records(log):
         if record.HasField("history"):
             found = {".".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}

@@ -17,6 +17,7 @@ from benchmarks import (
     report,
     several,
     start,
+    tables,
     wandb_store,
     write,
 )
@@ -76,6 +77,11 @@ class Sizes:
     repository: int = 100_000
     pictures: int = 40
     repository_starts: int = 5
+    values: int = 10_000_000
+    single: int = 1_000_000
+    values_mlflow: int = 10_000
+    values_trackio: int = 10_000
+    values_wandb: int = 10_000
 
 
 FULL = Sizes()
@@ -123,6 +129,11 @@ QUICK = Sizes(
     repository=20,
     pictures=3,
     repository_starts=1,
+    values=1_000,
+    single=1_000,
+    values_mlflow=20,
+    values_trackio=20,
+    values_wandb=20,
 )
 
 
@@ -215,6 +226,7 @@ def plan(sizes: Sizes) -> Plan:
             )
             for name, configurations in (("looked_at", sizes.looked_at), ("looked_at_few", sizes.few))
         },
+        "histories": Fixture(tables.build_histories, {"values": sizes.values, "single": sizes.single}),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
         "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
         **{
@@ -272,6 +284,13 @@ def plan(sizes: Sizes) -> Plan:
         "amend": Task(
             look.amend, {"experiment": "look"}, {"folder": "looked_at", "few": "looked_at_few"}, most=1
         ),
+        "history_logs": Task(tables.from_logs, {}, {"folder": "histories"}, most=3),
+        "history_csv": Task(tables.from_csv, {}, {"folder": "histories"}, most=1),
+        "history_parquet": Task(tables.from_parquet, {}, {"folder": "histories"}, most=3),
+        "history_polars": Task(tables.to_polars, {}, {"folder": "histories"}, most=3),
+        "history_mlflow": Task(tables.by_mlflow, {"rows": sizes.values_mlflow}, most=2),
+        "history_trackio": Task(tables.by_trackio, {"rows": sizes.values_trackio}, most=2),
+        "history_wandb": Task(tables.by_wandb, {"rows": sizes.values_wandb}, most=2),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "script": Task(capturing.script, {"rows": sizes.captured, "captured": False}, {"folder": ""}),
         "captured": Task(capturing.script, {"rows": sizes.captured, "captured": True}, {"folder": ""}),
@@ -316,6 +335,7 @@ def plan(sizes: Sizes) -> Plan:
             *_writing(sizes),
             *_beginning(sizes),
             *_reading(sizes),
+            *_as_tables(sizes),
             *_looking(sizes),
             *_reporting(sizes),
             *_importing(sizes),
@@ -707,6 +727,72 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             at_least=True,
             beside=lambda r: f"CPU {r['runs']['cpu'] / r['runs']['runs'] * 1e3:.1f} ms a run",
         ),
+    )
+
+
+def _as_tables(sizes: Sizes) -> tuple[Row, ...]:
+    def seconds(name: str, seconds: float, cpu: float) -> str:
+        return f"{name} {seconds:.2f} s, CPU {cpu:.2f} s"
+
+    def speed(numbers: Mapping[str, float]) -> float:
+        return numbers["values"] / numbers["seconds"]
+
+    def peer(name: str, words: str) -> Row:
+        task = f"history_{name}"
+        return Row(
+            task,
+            f"legm's values a second of history().pandas() over those of {words}",
+            "x",
+            (task, "histories", "history_logs"),
+            lambda r: (
+                r["history_logs"]["pandas_values"] / r["history_logs"]["pandas_seconds"] / speed(r[task])
+            ),
+            beside=lambda r: f"{speed(r[task]):,.0f} values/s",
+        )
+
+    values = f"{sizes.values:,} values"
+    return (
+        Row(
+            "history_csv",
+            f"pandas.read_csv of {values} over history().pandas() of them",
+            "x",
+            ("histories", "history_logs", "history_csv"),
+            lambda r: r["history_csv"]["seconds"] / r["history_logs"]["pandas_seconds"],
+            3,
+            at_least=True,
+            beside=lambda r: "; ".join(
+                (
+                    seconds("CSV", r["history_csv"]["seconds"], r["history_csv"]["cpu"]),
+                    seconds("legm", r["history_logs"]["pandas_seconds"], r["history_logs"]["pandas_cpu"]),
+                )
+            ),
+        ),
+        Row(
+            "history_parquet",
+            f"history().arrow() of {values} over pyarrow's read_table of them in Parquet",
+            "x",
+            ("histories", "history_logs", "history_parquet"),
+            lambda r: r["history_logs"]["arrow_seconds"] / r["history_parquet"]["seconds"],
+            2,
+            beside=lambda r: "; ".join(
+                (
+                    seconds("legm", r["history_logs"]["arrow_seconds"], r["history_logs"]["arrow_cpu"]),
+                    seconds("Parquet", r["history_parquet"]["seconds"], r["history_parquet"]["cpu"]),
+                )
+            ),
+        ),
+        Row(
+            "history_polars",
+            f"{sizes.single:,} values of one metric to a polars frame",
+            "ms",
+            ("histories", "history_polars"),
+            lambda r: r["history_polars"]["seconds"] * 1e3,
+            50,
+            beside=lambda r: f"CPU {r['history_polars']['cpu'] * 1e3:.0f} ms",
+        ),
+        peer("mlflow", "MLflow's client, get_metric_history on SQLite"),
+        peer("trackio", "trackio's own reader of its local store"),
+        peer("wandb", "W&B's own messages of an offline run"),
     )
 
 

@@ -32,6 +32,8 @@ FOLDERS = {
         "handler",
         "runlog",
         "stats",
+        "tables/test_history.py",
+        "tables/test_run_tables.py",
         "test_rings.py",
     ),
     "libraries": (
@@ -60,6 +62,9 @@ FOLDERS = {
         "provenance/test_trackers.py",
         "report",
         "system_metrics",
+        "tables/test_backends.py",
+        "tables/test_frames.py",
+        "tables/test_queries.py",
     ),
     "servers": (
         "backends/wandb/test_server.py",

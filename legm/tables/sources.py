@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import FolderAccess, open_folder_access, read_counts, read_runs
@@ -31,11 +31,15 @@ from legm.runlog.configuration_folders import (
 )
 from legm.runlog.log_folder import (
     LogFolder,
+    find_pending_logs,
     read_result_from_log,
     results_only_in_logs,
     results_resumed_in_logs,
 )
+from legm.runlog.log_reader import read_log_backends, read_log_head
+from legm.runlog.log_writer import is_log_locked
 from legm.runlog.marks_files import runs_with_marks
+from legm.stats.run_counts import count_by_description
 
 __all__ = ["RunSource", "StoredConfiguration", "StoredResult", "run_source"]
 
@@ -51,12 +55,14 @@ class StoredConfiguration:
         label: the name of its folder, or without one its own.
         folder: its folder, or that of its run logs; None without one.
         experiment: the experiment as the store finds it, which a user may have renamed.
+        pending: the logs of runs on this machine that the store may not have yet.
     """
 
     configuration: Configuration
     label: str
     folder: Path | None
     experiment: str
+    pending: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +262,7 @@ class FolderRunSource:
 
 
 class BackendRunSource:
-    """The runs of any backend.
+    """The runs of any backend, and those on this machine that it has not received yet.
 
     Args:
         client: of the backend.
@@ -271,47 +277,91 @@ class BackendRunSource:
         Raises:
             NotSupported: the backend does not list them.
         """
-        return self._client.experiments()
+        pending = self._pending().values()
+        return sorted({*self._client.experiments(), *(one.configuration.experiment for one in pending)})
 
     def configurations(self, experiment: str | None) -> list[StoredConfiguration]:
         """The configurations of an experiment, or of all."""
-        return [
-            self._stored(one, name)
-            for name in self._wanted(experiment)
-            for one in self._client.configurations(name)
-        ]
+        pending = self._pending()
+        found = []
+        for name in self._wanted(experiment, pending.values()):
+            known = {one.fingerprint: one for one in self._client.configurations(name)}
+            known |= {
+                key: of for key, (of, _) in pending.items() if of.experiment == name and key not in known
+            }
+            found += [self._stored(one, name, pending) for one in known.values()]
+        return found
 
     def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
         """The runs of each configuration, counted by description."""
-        return [
-            (self._stored(one.configuration, name), one)
-            for name in self._wanted(experiment)
-            for one in read_counts(self._client, name)
-        ]
+        pending = self._pending()
+        found = []
+        for name in self._wanted(experiment, pending.values()):
+            found += [
+                (self._stored(one.configuration, name, {}), one)
+                for one in read_counts(self._client, name)
+                if one.configuration.fingerprint not in pending
+            ]
+            for stored in (
+                self._stored(one.configuration, name, pending)
+                for one in pending.values()
+                if one.configuration.experiment == name
+            ):
+                runs = [one.result for one in self.results(stored)]
+                folder = None if stored.folder is None else str(stored.folder)
+                found += [(stored, one) for one in count_by_description(stored.configuration, runs, folder)]
+        return found
 
-    def _wanted(self, experiment: str | None) -> Sequence[str]:
+    def _pending(self) -> dict[str, _Pending]:
+        """By fingerprint, the configurations with runs that the backend may not have yet."""
+        found: dict[str, _Pending] = {}
+        for path in find_pending_logs(self._client.root):
+            try:
+                head = read_log_head(path)
+                if self._client.name in read_log_backends(path):
+                    of = head.run.configuration
+                    found.setdefault(of.fingerprint, _Pending(of, [])).logs.append(path)
+            except LegmError as error:  # also of one that was moved since: the backend has its run
+                log.debug("%s", error)
+        return found
+
+    def _wanted(self, experiment: str | None, pending: Iterable[_Pending]) -> list[str]:
+        if experiment is not None and not self._client.supports(Capability.EXPERIMENTS):
+            return [experiment]
+        known = {*self._client.experiments(), *(one.configuration.experiment for one in pending)}
         if experiment is None:
-            return self._client.experiments()
-        if self._client.supports(Capability.EXPERIMENTS):
-            known = self._client.experiments()
-            if experiment not in known:
-                raise StorageError(
-                    f"the backend {self._client.name!r} has no experiment {experiment!r}; "
-                    f"{closest(experiment, known)}"
-                )
+            return sorted(known)
+        if experiment not in known:
+            raise StorageError(
+                f"the backend {self._client.name!r} has no experiment {experiment!r}; "
+                f"{closest(experiment, known)}"
+            )
         return [experiment]
 
-    def _stored(self, configuration: Configuration, experiment: str) -> StoredConfiguration:
+    def _stored(
+        self, configuration: Configuration, experiment: str, pending: Mapping[str, _Pending]
+    ) -> StoredConfiguration:
         folder = self._client.folder(configuration)
         has_name = folder is not None and self._client.supports(Capability.FOLDERS)
         label = folder.name if folder is not None and has_name else configuration.name
-        return StoredConfiguration(configuration, label, folder, experiment)
+        own = pending.get(configuration.fingerprint)
+        return StoredConfiguration(
+            configuration, label, folder, experiment, () if own is None else tuple(own.logs)
+        )
 
     def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
         """The runs of a configuration, whatever their status."""
         logs = None if configuration.folder is None else LogFolder.of(configuration.folder)
+        known: set[str] = set()
         for result in read_runs(self._client, configuration.configuration):
+            known.add(result.run.run_id)
             yield StoredResult(result, None if logs is None else logs.find(result.run.run_id))
+        for path in configuration.pending:
+            if path.stem not in known:
+                own = LogFolder.containing(path)
+                unsent = read_result_from_log(path, live=is_log_locked(path))
+                found = [] if unsent is None else [unsent]
+                yield from (StoredResult(one, own.find(path.stem)) for one in runs_with_marks(found, own))
 
     def series(
         self, configuration: StoredConfiguration, metrics: frozenset[str] | None
@@ -332,3 +382,10 @@ class BackendRunSource:
         """The content of a file of a medium."""
         del configuration
         return self._client.media_content(run, file)
+
+
+class _Pending(NamedTuple):
+    """A configuration, and the logs of its runs that a backend may not have yet."""
+
+    configuration: Configuration
+    logs: list[Path]

@@ -18,8 +18,6 @@ from legm.tables.columns import column_of, label_column, number_column, repeated
 from legm.tables.table import Table
 from tests.support.local_runs import train
 
-pytestmark = pytest.mark.libraries
-
 NUMBERS = [0.1 + 0.2, 1 / 3, math.nan, math.inf, -math.inf, -0.0, 5e-324, None]
 COUNTS = [0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63), 7, None]
 TEXTS = ["a", "b", "größe 😀", "", "\x00", "\ud83d!", "a,b", None]

@@ -20,8 +20,6 @@ from legm.runlog.configuration_folders import configuration_folders
 from tests.support.local_runs import local_runs, train
 from tests.support.sample_runs import bits, script
 
-pytestmark = pytest.mark.core
-
 
 def series_of(table) -> dict[tuple[str, Series], tuple[list, list[bytes]]]:
     """By run and series, the steps and values of a history."""

@@ -18,8 +18,6 @@ from legm.tables.queries import run_query
 from tests.support.calling import as_json, failed, misused, shown
 from tests.support.local_runs import local_runs, train
 
-pytestmark = pytest.mark.libraries
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:

@@ -18,8 +18,6 @@ from tests.support.calling import shown
 from tests.support.local_runs import local_runs, train
 from tests.support.processes import run_at_once
 
-pytestmark = pytest.mark.core
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
