@@ -43,7 +43,7 @@ def experiment_to_change(location: Location) -> Path:
 
     if location.folders is None:
         raise NotSupported(
-            f"the backend {location.backend!r} keeps what a run was begun with, so that nothing was changed; "
-            "legm import copies its runs into folders, where they can be changed"
+            f"the backend {location.backend!r} has no folders, where runs are changed: nothing was changed; "
+            "legm import copies its runs into folders"
         )
     return experiment_folder_at(location)

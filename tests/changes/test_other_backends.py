@@ -420,3 +420,30 @@ def test_a_server_keeps_the_runs_whose_params_stay_and_replaces_the_others(mlflo
 def shortened(root: Path) -> str:
     (folder,) = [path.name for path in root.iterdir() if not path.name.startswith(".")]
     return folder
+
+
+def test_a_run_that_is_resumed_before_its_change_was_delivered_is_changed_then(mlflow_store, monkeypatch):
+    root = mlflow_store
+
+    def begin(name: str, **options) -> ExperimentHandler:
+        handler = ExperimentHandler(root, "e", backend=["local", "mlflow"], strict=True)
+        handler.set_param(name, 0.5)
+        return handler.start(**options)
+
+    with begin("rate") as handler:
+        handler.set_metric("loss", 1.0, step=0)
+        handler.end("failed", "by hand")
+    ids = mlflow_ids(root)
+    with monkeypatch.context() as patch:  # as if the command was killed then
+        patch.setattr("legm.changes.amend.deliver_changes", lambda _: [])
+        amend(root / "e", rename={"rate": "lr"})
+    assert len(pending_in_backends(root)) == 1
+    assert names(in_backend(root, "mlflow")) != names(local_runs(root))
+
+    with begin("lr", resume=True) as handler:
+        assert handler.is_resumed
+        handler.set_metric("loss", 0.5, step=1)
+    continue_changes(root)
+
+    require_equal(root, {"mlflow": {}})
+    assert mlflow_ids(root) == ids
