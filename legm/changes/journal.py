@@ -315,6 +315,20 @@ class Journal:
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             raise self._damaged(line.number, cause) from cause
 
+    def count_runs(self) -> int:
+        """How many runs the steps change.
+
+        Raises:
+            CorruptFile: a line is damaged.
+        """
+        number = 0
+        for line in self._lines():
+            try:
+                number += len(json.loads(line.text)["runs"])
+            except (ValueError, KeyError, TypeError) as cause:
+                raise self._damaged(line.number, cause) from cause
+        return number
+
     def _lines(self) -> Iterator[JournalLine]:
         self.header()
         with self.path.open(encoding="utf-8") as file:

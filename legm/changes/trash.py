@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from legm.changes.journal import Journal
 from legm.errors import ParameterError, closest, storage_error
@@ -17,6 +18,7 @@ from legm.runlog.file_names import JOURNAL_SUFFIX, OWN_FOLDER, TRASH, TRASHED_FI
 from legm.util.atomic_files import delete_folder
 
 __all__ = [
+    "TrashContent",
     "TrashItem",
     "empty_trash",
     "find_trash_item",
@@ -27,6 +29,18 @@ __all__ = [
 ]
 
 
+class TrashContent(NamedTuple):
+    """How much one command left in the trash.
+
+    Args:
+        runs: how many runs it changed or deleted.
+        size: bytes of its files.
+    """
+
+    runs: int
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class TrashItem:
     """What one command left in the trash.
@@ -35,15 +49,11 @@ class TrashItem:
         folder: where it is.
         title: what the command did.
         time: when, in seconds since 1970.
-        runs: how many runs it changed or deleted.
-        size: bytes of its files.
     """
 
     folder: Path
     title: str
     time: float
-    runs: int
-    size: int
 
     @property
     def name(self) -> str:
@@ -54,6 +64,16 @@ class TrashItem:
     def journal(self) -> Journal:
         """The command's journal."""
         return _journal_in(self.folder)
+
+    def content(self) -> TrashContent:
+        """How much it is, read anew.
+
+        Raises:
+            CorruptFile: the journal is damaged.
+            StorageError: it cannot be read.
+        """
+        size = sum(one.lstat().st_size for one in self.folder.rglob("*") if one.is_file())
+        return TrashContent(self.journal.count_runs(), size)
 
 
 def trash_folder(root: Path, name: str) -> Path:
@@ -109,9 +129,7 @@ def trash_items(root: Path) -> list[TrashItem]:
         if path.is_symlink() or not journal.path.is_file():
             continue
         header = journal.header()
-        size = sum(one.lstat().st_size for one in path.rglob("*") if one.is_file())
-        runs = sum(len(step.runs) for step in journal.steps())
-        found.append(TrashItem(path, header["title"], header["time"], runs, size))
+        found.append(TrashItem(path, header["title"], header["time"]))
     return found
 
 

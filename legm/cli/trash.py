@@ -32,10 +32,10 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
     root = root_of_changes(root)
     if empty:
         continue_changes(root)
-    items = trash_items(root)
+    items = [(one, one.content()) for one in trash_items(root)]
     is_emptied = empty and bool(items)
     if is_emptied:
-        runs = sum(one.runs for one in items)
+        runs = sum(content.runs for _, content in items)
         text = f"Delete for good what {len(items):,} commands left, of {runs:,} runs?"
         if is_sure or click.confirm(text, err=as_json):
             with locked_root(root):
@@ -44,8 +44,8 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
             is_emptied = False
     if as_json:
         rows = [
-            {"id": one.name, "what": one.title, "time": one.time, "runs": one.runs, "bytes": one.size}
-            for one in items
+            {"id": one.name, "what": one.title, "time": one.time, "runs": runs, "bytes": size}
+            for one, (runs, size) in items
         ]
         print_json({"trash": rows, "emptied": is_emptied})
     elif is_emptied:
@@ -58,11 +58,11 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
                 (
                     one.name,
                     printed_time(one.time),
-                    printed_number(one.runs),
-                    printed_number(one.size),
+                    printed_number(runs),
+                    printed_number(size),
                     one.title,
                 )
-                for one in items
+                for one, (runs, size) in items
             ],
         )
     else:
