@@ -13,7 +13,13 @@ from legm.core.results import records_from_result, result_records
 from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
 from legm.errors import CorruptFile, LegmError, StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
+from legm.importers.external_run import (
+    ExternalFile,
+    ExternalMedium,
+    ExternalRun,
+    RunGroup,
+    unreadable_run,
+)
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import (
@@ -21,6 +27,7 @@ from legm.records import (
     BestRule,
     Configuration,
     Display,
+    Media,
     Points,
     Query,
     Record,
@@ -219,15 +226,27 @@ class LegmRootSource:
     def _artifact_files(self, key: str, log: Path | None, status: Status) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in self._read_logged_records(key, log, status) or ():
-            if not isinstance(record, Artifact):
-                continue
-            folder = LogFolder.containing(log).folder.parent
-            parts = Path(record.path).parts  # the root directory may have been moved since
-            below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
-            path = artifacts_folder(folder, key).joinpath(*below)
-            if path.resolve().is_relative_to(folder.resolve()):
-                yield ExternalFile.from_path(record.name, path)
+        for record in without_rewound(self._read_logged_records(key, log, status) or ()):
+            if isinstance(record, Artifact):
+                yield from self._file_in_folder(key, log, record.name, record.path)
+            elif isinstance(record, Media):
+                for one in record.files:
+                    medium = ExternalMedium(
+                        record.name, record.kind, record.step, record.time, one.caption, dict(one.details)
+                    )
+                    yield from self._file_in_folder(key, log, Path(one.path).name, one.path, medium)
+
+    @staticmethod
+    def _file_in_folder(
+        key: str, log: Path, name: str, recorded: str, medium: ExternalMedium | None = None
+    ) -> Iterator[ExternalFile]:
+        """A file of a run where it is now; nothing if that is outside of the configuration's folder."""
+        folder = LogFolder.containing(log).folder.parent
+        parts = Path(recorded).parts  # the root directory may have been moved since
+        below = parts[parts.index(key) + 1 :] if key in parts else (name,)
+        path = artifacts_folder(folder, key).joinpath(*below)
+        if path.resolve().is_relative_to(folder.resolve()):
+            yield ExternalFile.from_path(name, path, medium)
 
 
 def is_legm_root_file(path: Path) -> bool:

@@ -191,6 +191,38 @@ def test_legm_show_lists_media_by_name_and_not_each_file(tmp_path: Path):
     assert all(Path(file["path"]).is_file() for one in media for file in one["files"])
 
 
+@pytest.mark.parametrize("way", ["import", "export"])
+def test_media_go_to_another_root_with_their_run(tmp_path: Path, way: str):
+    from legm.export import export_runs
+    from legm.importers import import_runs
+
+    with started(tmp_path / "a") as handler:
+        for step in range(3):
+            handler.set_metric("loss", 1.0, step=step)
+            handler.log_image(
+                "x", [np.full((2, 2), shade, np.uint8) for shade in (step, 9)], step, ["p", "q"]
+            )
+        handler.rewind(1)
+        handler.log_audio("beep", np.zeros(4, np.int16), 8000)
+        run = handler.log().run
+    if way == "import":
+        assert import_runs(tmp_path / "a", tmp_path / "b").is_complete
+    else:
+        assert export_runs(tmp_path / "a", "local", into=tmp_path / "b").is_complete
+
+    def shown(root: Path) -> list[Any]:
+        return [
+            (one.name, one.kind, one.step, one.time, [(f.digest, f.caption, f.details) for f in one.files])
+            for one in media_of(root, run)
+        ]
+
+    assert shown(tmp_path / "b") == shown(tmp_path / "a")
+    assert len(shown(tmp_path / "b")) == 3
+    assert all(
+        Path(f.path).is_relative_to(tmp_path / "b") for m in media_of(tmp_path / "b", run) for f in m.files
+    )
+
+
 # Memory, disks, threads, signals and kills
 
 
