@@ -192,7 +192,7 @@ def test_legm_show_lists_media_by_name_and_not_each_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("way", ["import", "export"])
-def test_media_go_to_another_root_with_their_run(tmp_path: Path, way: str):
+def test_media_are_copied_to_another_root_with_their_run(tmp_path: Path, way: str):
     from legm.export import export_runs
     from legm.importers import import_runs
 
