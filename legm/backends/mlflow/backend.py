@@ -47,6 +47,7 @@ from legm.backends.mlflow.display import (
     indexed_tables,
     source_tags,
 )
+from legm.backends.mlflow.media_display import MlflowMediaBatch, read_mlflow_media
 from legm.backends.mlflow.rewinding import (
     can_delete_points,
     delete_for_good,
@@ -79,6 +80,8 @@ from legm.records import (
     Curve,
     Display,
     EnvironmentUpdate,
+    Media,
+    MediaFile,
     Points,
     Query,
     Record,
@@ -437,6 +440,7 @@ class MlflowBackend:
         live = self._runs[run.run_id]
         files, metrics = self._artifacts(live.mlflow_run), list[Metric]()
         tags = {names.POSITION_TAG: str(position)}
+        media = MlflowMediaBatch(files, lambda: self._store.get_run(live.run_id).data.tags)
         rewound_to: int | None = None
         with self._translate_errors("store the run's values"):
             for record in records:
@@ -445,6 +449,8 @@ class MlflowBackend:
                 elif isinstance(record, Artifact):
                     content = Path(record.path).read_bytes()
                     files.write(portable.artifact_file(record.name), content)
+                elif isinstance(record, Media):
+                    media.add(record)
                 elif isinstance(record, Display) and isinstance(record.value, str):
                     name = portable.text_file(record.name, record.step)
                     files.write(name, record.value.encode())
@@ -462,12 +468,13 @@ class MlflowBackend:
                 elif isinstance(record, Rewind):
                     metrics = without_points_after(metrics, record.step)
                     rewound_to = record.step if rewound_to is None else min(rewound_to, record.step)
+                    media.rewind(record)
                     tags |= self._rewind(live, record)
             if rewound_to is not None and can_delete_points(self._store):
                 delete_points_after(self._store, live.run_id, rewound_to)
             metrics = newest_points(metrics)
             self._delete_replaced(live, metrics)
-            self._log(live.run_id, metrics, tags=tags)
+            self._log(live.run_id, metrics, tags=tags | media.store_index())
 
     def _delete_replaced(self, live: _LiveMlflowRun, metrics: Iterable[Metric]) -> None:
         """Delete the points of steps that are set again; only a database can."""
@@ -676,6 +683,20 @@ class MlflowBackend:
             for run in [] if experiment is None else self._search(experiment, tags):
                 for name, size in self._artifacts(run).files(portable.ARTIFACTS):
                     yield StoredFile(run.data.tags[names.RUN_ID_TAG], unescape_name(name), size)
+
+    @hookimpl
+    def legm_read_media(self, run: Run) -> Iterable[Media]:
+        """Those in the index among the run's artifacts."""
+        with self._translate_errors("read the media"):
+            found = self._stored_as(run)
+            return read_mlflow_media(self._artifacts(found[0]), found[0].data.tags) if found else ()
+
+    @hookimpl
+    def legm_read_media_file(self, run: Run, file: MediaFile) -> bytes | None:
+        """An artifact of the run."""
+        with self._translate_errors("read the media"):
+            found = self._stored_as(run)
+            return self._artifacts(found[0]).read(file.path) if found else None
 
     def _read_stored(self, run: Any, metrics: frozenset[str] | None) -> RunResult | StoredRun:
         with self._translate_errors(f"read the artifacts of the run {run.info.run_id}"):

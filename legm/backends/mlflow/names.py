@@ -8,15 +8,18 @@ MLflow.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
+from legm.backends.portable_media import name_of_content
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
 from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json, tag_from_text
 from legm.core.system_names import is_system_name
-from legm.records import RunMarks, Series, Split
+from legm.media.content_files import content_extension
+from legm.records import Media, MediaFile, RunMarks, Series, Split
 
 __all__ = [
     "AGGREGATE_METRICS",
@@ -36,6 +39,9 @@ __all__ = [
     "GIT_COMMIT_TAG",
     "GIT_REMOTE_TAG",
     "KIND_TAG",
+    "LOGGED_FILES_TAG",
+    "LOGGED_IMAGES_TAG",
+    "MEDIA_TAG",
     "NOTE_TAG",
     "POSITION_TAG",
     "REWINDABLE_METRICS",
@@ -48,6 +54,7 @@ __all__ = [
     "SQLITE_FILE",
     "STATUS_TAG",
     "STRETCHES_TAG",
+    "TABLES_FOLDER",
     "changed_tags",
     "curve_file",
     "experiment_name",
@@ -56,9 +63,13 @@ __all__ = [
     "mlflow_aggregates_file",
     "mlflow_description_digest",
     "mlflow_display_key",
+    "mlflow_figure_file",
+    "mlflow_image_file",
     "mlflow_indexed_file",
+    "mlflow_media_file",
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
+    "mlflow_table_file",
     "sent_marks_from_tags",
     "sent_marks_without_those_there",
 ]
@@ -94,6 +105,12 @@ STRETCHES_TAG = "legm.stretches"
 REWOUND_TAG = "legm.rewound"
 """The tag of a run that was rewound on a server, which keeps the points: which of them are void."""
 
+MEDIA_TAG = "legm.media"
+"""The tag of a run with media: how many entries their index has (:mod:`legm.backends.portable_media`)."""
+LOGGED_IMAGES_TAG = "mlflow.loggedImages"
+LOGGED_FILES_TAG = "mlflow.loggedArtifacts"
+"""MLflow's own tags of a run for which its page shows pictures and tables."""
+
 SOURCE_NAME_TAG = "mlflow.source.name"
 SOURCE_TYPE_TAG = "mlflow.source.type"
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
@@ -115,8 +132,12 @@ AGGREGATE_METRICS = "aggregate"
 """The first part of the key of an aggregate over the runs of a configuration."""
 BEST_STEP_METRIC = "best_step"
 
+TABLES_FOLDER = "tables"
+"""The folder of the tables that MLflow's page shows."""
+
 _LONGEST_KEY = 240  # characters
 _LONGEST_EXPERIMENT = 400
+_LONGEST_MEDIA_NAME = 100
 
 
 def experiment_name(experiment: str) -> str:
@@ -143,10 +164,10 @@ def mlflow_metric_key(*parts: str) -> str:
     return shorten_name(key, _name_digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
 
 
-def _name_segment(text: str) -> str:
+def _name_segment(text: str, *, is_ascii: bool = False) -> str:
     if not text.strip(". "):
         return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty segment is between two "/"
-    return escape_name(text, lambda c: c.isalnum() or c in "_-. ")
+    return escape_name(text, lambda c: (c.isalnum() and (c.isascii() or not is_ascii)) or c in "_-. ")
 
 
 def _name_digest(text: str) -> str:
@@ -157,6 +178,49 @@ def mlflow_indexed_file(series: Series) -> str:
     """The artifact with the values of an indexed metric at the best step, or of the test data."""
     split = "test" if series.split is Split.TEST else BEST_METRICS
     return f"indexed/{safe_name(f'{split}_{series.name}')}.csv"
+
+
+def mlflow_image_file(medium: Media, number: int, ending: str) -> str:
+    """The artifact with a picture, named as MLflow names the pictures of its ``log_image``.
+
+    The last part, which MLflow draws at random, comes from the content, so that a picture that is delivered
+    twice is stored once.
+
+    Args:
+        medium: the medium.
+        number: of the picture in it.
+        ending: ``.png``, or ``+compressed.webp`` for the small copy.
+    """
+    file = medium.files[number]
+    key = _media_name(medium.name if len(medium.files) == 1 else f"{medium.name}/{number}")
+    unique = uuid.UUID(name_of_content(file)[:32])
+    return f"images/{key}+step+{medium.step}+timestamp+{int(medium.time * 1000)}+{unique}{ending}"
+
+
+def mlflow_figure_file(medium: Media, file: MediaFile, extension: str) -> str:
+    """The artifact with a drawn figure."""
+    return f"figures/{_media_name(medium.name)}/{_media_file_name(medium, file)}{extension}"
+
+
+def mlflow_table_file(medium: Media) -> str:
+    """The artifact with a table as MLflow's page shows it; runs with the same one are compared there."""
+    return f"{TABLES_FOLDER}/{_media_name(medium.name)}/{medium.step}.json"
+
+
+def mlflow_media_file(medium: Media, file: MediaFile) -> str:
+    """The artifact with a medium of another kind."""
+    name = f"{_media_file_name(medium, file)}{content_extension(file.path)}"
+    return f"media/{_media_name(medium.name)}/{name}"
+
+
+def _media_file_name(medium: Media, file: MediaFile) -> str:
+    return f"{medium.step}-{name_of_content(file)[:12]}"
+
+
+def _media_name(name: str) -> str:
+    """The name of a medium as MLflow allows it for a picture's key, with its ``~`` for ``/``."""
+    segments = [_name_segment(one, is_ascii=True) for one in name.split("/")]
+    return shorten_name("~".join(segments), _name_digest(name), _LONGEST_MEDIA_NAME, mark="_")
 
 
 def mlflow_aggregates_file(description: str) -> str:

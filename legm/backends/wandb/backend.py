@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -44,7 +45,12 @@ from legm.backends.wandb.display import (
     display_summary_values,
     indexed_tables,
 )
-from legm.backends.wandb.history_upload import send_history_rows
+from legm.backends.wandb.media_display import (
+    WandbMedia,
+    read_wandb_media,
+    read_wandb_media_file,
+    send_rows_and_media,
+)
 from legm.backends.wandb.offline_log import require_offline_log
 from legm.backends.wandb.run_finder import (
     FoundRun,
@@ -66,6 +72,8 @@ from legm.records import (
     Configuration,
     Curve,
     Display,
+    Media,
+    MediaFile,
     Points,
     Query,
     Record,
@@ -137,6 +145,7 @@ class _LiveWandbRun:
         handle: the W&B run.
         session: that it was begun in.
         run: the run, with the environment of all of its stretches so far.
+        media: those that were stored.
         known_rows: how many of the rows that are still to be sent the server already has.
         had_result: whether the server has a result of the run from before, and it does not count.
         rows: how many rows were given, sent or known.
@@ -147,6 +156,7 @@ class _LiveWandbRun:
     handle: Any
     session: WandbSession
     run: Run
+    media: WandbMedia
     known_rows: int = 0
     has_own_origin: bool = False
     """Whether W&B finds out itself where the run comes from, since it is this process."""
@@ -387,6 +397,7 @@ class WandbBackend:
                 handle,
                 self._session,
                 run,
+                WandbMedia(functools.partial(self._save_file, handle)),
                 handle.starting_step,
                 had_result=ended not in {None, Status.COMPLETED.value, Status.RUNNING.value},
             )
@@ -405,7 +416,7 @@ class WandbBackend:
         """Send numbers as history rows, and store files and texts as files."""
         live = self._live[run.run_id]
         with self._translate_errors("store the run's values"):
-            rows: list[dict[str, Any]] = []
+            rows: list[dict[str, Any] | Media] = []
             for record in records:
                 if isinstance(record, Points):
                     rows.extend(display_history_rows(record))
@@ -430,14 +441,19 @@ class WandbBackend:
                     rows.append({**row, "_timestamp": record.time})
                 elif isinstance(record, Resumption):
                     self._begin_stretch(live, record)
+                elif isinstance(record, Media):
+                    live.media.add(record)
+                    rows.append(record)
                 elif isinstance(record, Rewind):
+                    live.media.rewind(record)
                     marked = live.rewound.with_mark(record.step, live.rows + len(rows) - 1)
                     void = {name for name, step in live.texts.items() if step > record.step}
                     self._mark(live, replace(marked, texts=marked.texts | void))
+            live.media.store_index()
             known = min(live.known_rows, len(rows))
             live.known_rows -= known
             live.rows += len(rows)
-            send_history_rows(live.handle, rows[known:])
+            send_rows_and_media(live.handle, rows[known:])
 
     def _begin_stretch(self, live: _LiveWandbRun, resumption: Resumption) -> None:
         """Say that the run is resumed, and where; a completed one counts until it ends again."""
@@ -646,6 +662,25 @@ class WandbBackend:
                     folder, slash, name = path.partition("/")
                     if slash and folder == portable.ARTIFACTS:
                         yield StoredFile(stored.run.run_id, unescape_name(name), size)
+
+    @hookimpl
+    def legm_read_media(self, run: Run) -> Iterable[Media]:
+        """Those in the index among the run's files."""
+        with self._translate_errors("read the media"):
+            found = self._found(run)
+            return () if found is None else read_wandb_media(found)
+
+    @hookimpl
+    def legm_read_media_file(self, run: Run, file: MediaFile) -> bytes | None:
+        """One of the run's files."""
+        with self._translate_errors("read the media"):
+            found = self._found(run)
+            return None if found is None else read_wandb_media_file(found, file)
+
+    def _found(self, run: Run) -> FoundRun | None:
+        if not self._is_online:
+            return self._folders.found(run)
+        return self._connect().stored_as(self._project_of(run.configuration.experiment), run)
 
     def _read_stored(
         self, stored: FoundRun | StoredRun, metrics: frozenset[str] | None

@@ -10,9 +10,11 @@ import hashlib
 import re
 
 from legm.backends.portable import DISPLAYS, FOLDER
+from legm.backends.portable_media import MEDIA_FOLDER, name_of_content
 from legm.core.naming import short_name
 from legm.core.system_names import SYSTEM_PREFIX, is_system_name
-from legm.records import Configuration, Series, Split, Status
+from legm.media.content_files import content_extension
+from legm.records import Configuration, MediaFile, Series, Split, Status
 
 __all__ = [
     "AGGREGATES_FILE",
@@ -28,6 +30,7 @@ __all__ = [
     "EXPERIMENT_KEY",
     "FINGERPRINT_KEY",
     "HISTORY_PATTERNS",
+    "MEDIA_KEYS",
     "METADATA_FILE",
     "REQUIREMENTS_FILE",
     "REWOUND_KEY",
@@ -49,6 +52,8 @@ __all__ = [
     "wandb_best_summary_key",
     "wandb_computed_run_id",
     "wandb_display_history_key",
+    "wandb_media_file",
+    "wandb_media_key",
     "wandb_status_count_key",
 ]
 
@@ -80,7 +85,9 @@ BEST_STEP_KEY = "best_step"
 
 STEP_KEY = "legm/step"
 """The history key of a row's step; W&B's own step counts rows."""
-HISTORY_PATTERNS = ("dev/*", "test/*", f"{DISPLAYS}/*", f"{SYSTEM_PREFIX}*")
+MEDIA_KEYS = "media"
+"""The first part of the history keys of media."""
+HISTORY_PATTERNS = ("dev/*", "test/*", f"{DISPLAYS}/*", f"{MEDIA_KEYS}/*", f"{SYSTEM_PREFIX}*")
 """The history keys whose x axis is :data:`STEP_KEY`."""
 
 CONSOLE_FILE = "output.log"
@@ -93,6 +100,8 @@ METADATA_FILE = "wandb-metadata.json"
 CHANGES_FILE = "diff.patch"
 REQUIREMENTS_FILE = "requirements.txt"
 """W&B's own files for where a run comes from."""
+
+_LONGEST_MEDIA_SEGMENT = 60  # bytes; W&B makes it part of a file's name
 
 _TAKEN = re.compile(r"legm_|_|wandb_version$")  # the config keys of legm and W&B begin like this
 
@@ -128,6 +137,17 @@ def history_key(series: Series) -> str:
 def wandb_display_history_key(name: str) -> str:
     """The history key of a number that is only shown; system metrics have a section of their own."""
     return name if is_system_name(name) else f"{DISPLAYS}/{name}"
+
+
+def wandb_media_key(name: str) -> str:
+    """The history key of a medium, of which W&B makes the path of its file: no part of it leads elsewhere."""
+    segments = [short_name(one, _LONGEST_MEDIA_SEGMENT) if one else "_x2f_" for one in name.split("/")]
+    return "/".join([MEDIA_KEYS, *segments])
+
+
+def wandb_media_file(file: MediaFile) -> str:
+    """The file that holds a file of a medium as it was logged."""
+    return f"{MEDIA_FOLDER}/{name_of_content(file)}{content_extension(file.path)}"
 
 
 def wandb_best_summary_key(metric: str) -> str:

@@ -89,6 +89,13 @@ class WandbFolderRuns:
             if not path.is_file() or _is_same_run(_read_found_run(path), run)
         ]
 
+    def found(self, run: Run) -> FoundRun | None:
+        """A run with this configuration in its newest folder; None where it has none."""
+        files = next((one / "files" for one in reversed(self.stored_as(run))), None)
+        if files is None:
+            return None
+        return FoundRun(run, _found_run_file_reader(files), functools.partial(_found_run_files, files))
+
     @staticmethod
     def is_synced(folder: Path) -> bool:
         """Whether ``wandb sync`` sent a folder to W&B, where it stays as it was."""
