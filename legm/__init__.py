@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from legm.changes.amend import amend
     from legm.handler import ExperimentHandler
     from legm.hooks import hookimpl
-    from legm.tables import open  # noqa: A004
+    from legm.tables import open as open  # noqa: A004 - not by `import *`, over Python's own
 
 __all__ = [
     "BackendError",
@@ -59,7 +59,6 @@ __all__ = [
     "amend",
     "from_namespace",
     "hookimpl",
-    "open",
     "parse_args_and_metadata",
     "splitify_namespace",
 ]
