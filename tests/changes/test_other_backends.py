@@ -158,6 +158,7 @@ def test_an_experiment_that_is_renamed_is_in_another_experiment_everywhere(root)
     assert {one[0] for one in names(in_backend(root, "wandb")).values()} == {"f"}
     assert not {*mlflow_ids(root, "f").values()} & {*ids.values()}
     assert mlflow_ids(root) == {}
+    assert shown("ls", root, "--backend", "mlflow").startswith("f\n")
     shown("restore", root)
     require_equal(root)
     assert numbers(local_runs(root)) == before

@@ -721,13 +721,17 @@ class MlflowBackend:
 
     @hookimpl
     def legm_read_experiments(self) -> Iterator[str]:
-        """The names of the experiments that legm created."""
+        """The names of the experiments that legm created, without those whose runs were all deleted."""
         with self._translate_errors("list the experiments"):
             token = None
             while self._exists():
                 page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
+                of_run = {names.KIND_TAG: names.RUN_KIND}
                 yield from (
-                    one.tags[names.EXPERIMENT_TAG] for one in page if names.EXPERIMENT_TAG in one.tags
+                    one.tags[names.EXPERIMENT_TAG]
+                    for one in page
+                    if names.EXPERIMENT_TAG in one.tags
+                    and any(self._search(one.experiment_id, of_run, page_size=1))
                 )
                 token = page.token
                 if not token:
