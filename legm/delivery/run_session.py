@@ -165,9 +165,15 @@ class RunSession:
             self.folder = client.make_folder(run.configuration)
             """The configuration's."""
             self._logs = LogFolder.of(self.folder)
-            with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
-                resumed = resumable and resumable.take_over(self._logs, client.backend_options)
-                writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
+            try:
+                with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
+                    resumed = resumable and resumable.take_over(self._logs, client.backend_options)
+                    writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
+            except StorageError as error:
+                is_moved = not is_folder_of(client.name, self.folder, run.configuration.fingerprint)
+                if isinstance(error.__cause__, FileNotFoundError) and is_moved:
+                    continue  # a user moved it at this moment
+                raise
             if resumed or is_folder_of(client.name, self.folder, run.configuration.fingerprint):
                 break
             writer.close()  # a user amended or deleted the configuration at this moment

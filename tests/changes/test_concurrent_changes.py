@@ -9,6 +9,7 @@ from legm.backends.local.folder_index import FolderIndex
 from legm.delivery.client import BackendClient
 from legm.records import Status
 from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.log_writer import LogWriter
 from tests.support.local_runs import begun, local_runs, numbers, train
 
 
@@ -107,6 +108,25 @@ def test_a_configuration_that_is_new_begins_while_a_command_moves_its_experiment
     assert moved
     assert len(list(configuration_folders(root / "f"))) == 1
     assert handler.configuration_folder.parent == root / "e"
+    assert len(local_runs(root)) == 3
+
+
+def test_a_run_whose_folder_moves_while_its_log_is_made_begins_in_another_one(root, monkeypatch):
+    move, moved = LogWriter.move, []
+
+    def moved_meanwhile(writer, path):
+        if not moved:
+            moved.append((root / "e").rename(root / "f"))
+        move(writer, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LogWriter, "move", moved_meanwhile)
+        handler = begun(root, 0.125)
+    handler.set_metric("loss", 0.5)
+    handler.log()
+    assert moved
+    assert handler.configuration_folder.is_dir()
+    assert rates(root)[handler.run_id] == {"rate": 0.125}
     assert len(local_runs(root)) == 3
 
 
