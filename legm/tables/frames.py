@@ -78,6 +78,8 @@ def _polars_labels(pl: Any, column: Column, labels: Sequence[str]) -> Any:
     """A categorical series: block by block where labels are repeated, which is far quicker."""
     texts = pl.Series(column.name, [*labels, None], dtype=pl.Categorical)  # -1 is the last one
     codes = column.data
+    if len(texts) == 2 and column.missing is None:  # one label in all rows
+        return texts.new_from_index(0, len(codes))
     starts = np.flatnonzero(np.diff(codes, prepend=codes[:1])).tolist()
     if not len(codes) or len(starts) * _LEAST_BLOCK > len(codes):
         return texts.gather(codes)

@@ -89,7 +89,7 @@ def _query_tree(connection: Any, query: str) -> Any:
         NotSupported: it may not.
         LegmError: it is not a query.
     """
-    ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    ((text,),) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchall()
     tree = json.loads(text)
     if tree["error"]:
         if "SELECT statements" not in tree["error_message"]:
@@ -104,16 +104,17 @@ def _query_tree(connection: Any, query: str) -> Any:
                 raise NotSupported(
                     f"a query reads the tables {', '.join(QUERY_TABLES)}, and not by the function {name!r}"
                 )
-        elif node.get("show_type") == "SHOW_SPECIAL":
+        elif node.get("type") == "SHOW_REF" and not node["query"] and _table_name(node) not in QUERY_TABLES:
             raise NotSupported(f"the tables are {', '.join(QUERY_TABLES)}: DESCRIBE runs lists its columns")
     return tree
 
 
 def _named_tables(tree: Any) -> set[str]:
-    return {str(node["table_name"]).casefold() for node in _nodes(tree) if node.get("type") in _TABLE_NODES}
+    return {_table_name(node) for node in _nodes(tree) if "table_name" in node}
 
 
-_TABLE_NODES = frozenset(("BASE_TABLE", "SHOW_REF"))
+def _table_name(node: Mapping[str, Any]) -> str:
+    return str(node["table_name"]).strip('"').casefold()
 
 
 def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:

@@ -43,8 +43,9 @@ def test_tables_are_queried_and_joined(root):
     assert counts[:3] == ("e", 2, 4)
     (n,) = run_query(project, "select sum(best_loss_n) from configurations").rows[0]
     assert n == 4
-    names = [row[0] for row in run_query(project, "describe history").rows]
-    assert names == list(project.history())
+    for text in ("describe history", "show History", "describe select * from history"):
+        assert [row[0] for row in run_query(project, text).rows] == list(project.history())
+    assert run_query(project, "select count(*)::int, '1'::decimal(4, 1) from runs").rows[0][0] == 4
 
 
 def test_only_the_tables_that_are_named_are_read(root, monkeypatch):
