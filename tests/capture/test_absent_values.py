@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from legm.capture.live_ingest import LiveIngest
+from legm.capture.staging import StagingFolder
 from legm.importers.external_run import ExternalRun
 from legm.importers.identity_decisions import IdentityOverrides
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
@@ -21,9 +22,11 @@ def ended(root: Path, number: int, **params: object) -> None:
         *(f"run {number}", "e", "", params, {}, Status.COMPLETED, started, started + 0.5, None),
         records=lambda: iter(()),
     )
-    ingest = LiveIngest(root, None, IdentityOverrides(), root / "staging")
+    staging = StagingFolder.create(root, None, IdentityOverrides())
+    ingest = LiveIngest(root, None, IdentityOverrides(), staging)
     ingest.ingest_ended(("mlflow", run.key), run)
     ingest.close()
+    staging.remove()
 
 
 def decided(root: Path) -> Identity:
