@@ -125,7 +125,7 @@ class MediaWriter:
             )
 
     def _start_thread(self) -> None:
-        self._thread = threading.Thread(target=self._work, name="legm-media", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="legm-media-writer", daemon=True)
         try:
             self._thread.start()
         except RuntimeError:  # the interpreter is shutting down: drain() writes what is left
