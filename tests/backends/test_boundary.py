@@ -370,8 +370,8 @@ def test_what_the_backend_cannot_do_is_refused_before_anything_is_done(tmp_path,
 
 def test_every_capability_that_a_backend_may_lack_is_tried_here():
     changes_no_answer = {Capability.FOLDERS, Capability.REMOTE, Capability.CURVES}
-    changes_no_answer |= {Capability.RESUME, Capability.PROVENANCE, Capability.MARKS}
-    no_call_of_a_handler = {Capability.EXPERIMENTS, Capability.DISCARD}
+    changes_no_answer |= {Capability.RESUME, Capability.PROVENANCE, Capability.MARKS, Capability.MEDIA}
+    no_call_of_a_handler = {Capability.EXPERIMENTS, Capability.DISCARD, Capability.AMEND}
     tried = {c for c in UNSUPPORTED if isinstance(c, Capability)}
     assert tried == set(Capability) - changes_no_answer - no_call_of_a_handler
 

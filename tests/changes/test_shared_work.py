@@ -63,6 +63,7 @@ def test_what_a_process_that_is_killed_should_have_done_is_done(lock):
 
 def test_an_error_of_any_process_is_raised_and_none_works_on(lock):
     def work(pieces):
+        (lock.parent / f"{os.getpid()}.worker").touch()
         for piece in pieces:
             if piece in {1, 5}:
                 raise StorageError(f"piece {piece}")
@@ -71,8 +72,11 @@ def test_an_error_of_any_process_is_raised_and_none_works_on(lock):
     with pytest.raises(StorageError, match="piece 1"):
         share_work(range(8), work, lock, 2)
     assert wait_for_workers(lock)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    workers = {int(path.stem) for path in lock.parent.glob("*.worker")} - {os.getpid()}
+    assert len(workers) == 1
+    for worker in workers:
+        with pytest.raises(ChildProcessError):  # it has ended, and was waited for
+            os.waitpid(worker, os.WNOHANG)
 
 
 COMMAND = """

@@ -29,6 +29,7 @@ def test_every_command_answers_in_json(tmp_path):
         "plot": [root, "loss", "-o", tmp_path / "loss.svg"],
         "report": [root, "-o", tmp_path / "report.html"],
         "show": [one],
+        "sql": [root, "select count(*) as runs from runs"],
         "logs": [kept.run_id, tmp_path / "kept"],
         "diff": [one, other],
         "tag": [tmp_path / "kept" / kept.run_id, "good"],
