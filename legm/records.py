@@ -15,6 +15,7 @@ import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from legm.errors import LegmError
@@ -60,7 +61,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -338,19 +338,19 @@ class MediaKind(enum.Enum):
     """What a medium is, and how its files hold it."""
 
     IMAGE = "image"
-    """Pictures: PNG, or another format in which the user had a file."""
+    """Pictures, as PNG or in the format in which the user had a file."""
     FIGURE = "figure"
-    """A drawn figure: PNG for Matplotlib, Plotly's JSON (``.plotly.json``) for Plotly."""
+    """A drawn figure, as PNG for Matplotlib and as Plotly's JSON (``.plotly.json``) for Plotly."""
     AUDIO = "audio"
-    """Sound: WAV, or another format in which the user had a file."""
+    """Sound, as WAV or in the format in which the user had a file."""
     VIDEO = "video"
     """A video, in the user's format."""
     HISTOGRAM = "histogram"
-    """Counts by bin: JSON with ``edges`` (n + 1), ``counts`` (n) and how many values were left out."""
+    """Counts by bin, as JSON with ``edges`` (n + 1), ``counts`` (n) and how many values were left out."""
     TEXT = "text"
     """A text in UTF-8."""
     TABLE = "table"
-    """Columns and rows: JSON with ``columns``, ``types`` and ``data``, a list of rows."""
+    """Columns and rows, as JSON with ``columns``, ``types`` and ``data``, a list of rows."""
     HTML = "html"
     """A page."""
     OBJECT3D = "object3d"

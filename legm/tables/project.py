@@ -43,7 +43,7 @@ def open(root: str | os.PathLike[str], backend: object = "local", **options: Any
 
 
 class Project:
-    """The runs of a root directory, read anew with each table; see :func:`legm.open`.
+    """The runs of a root directory, read anew with each table; see :func:`legm.tables.open`.
 
     Runs whose process died are finalized first, as by every command. Runs that are still running are in every
     table, with what they have set so far. What is damaged is logged and left out.
