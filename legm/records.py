@@ -61,7 +61,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-
     import numpy as np
     from numpy.typing import NDArray
 
