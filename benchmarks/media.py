@@ -10,8 +10,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from benchmarks import peers
 
 __all__ = ["legm", "mlflow", "tensorboardx", "wandb"]
 
@@ -48,33 +49,15 @@ def tensorboardx(folder: str, pictures: int) -> dict[str, float]:
 
 def wandb(folder: str, pictures: int) -> dict[str, float]:
     """W&B offline, ``run.log`` of a ``wandb.Image``."""
-    import wandb as module
+    from wandb import Image
 
-    settings = module.Settings(
-        console="off",
-        disable_code=True,
-        disable_git=True,
-        silent=True,
-        x_disable_meta=True,
-        x_disable_stats=True,
-    )
-    run = module.init(dir=folder, mode="offline", project="benchmark", settings=settings)
-
-    def close() -> None:
-        run.finish()
-        module.teardown()
-
-    return _timed(pictures, lambda image, step: run.log({"sample": module.Image(image)}, step=step), close)
+    run, close = peers.wandb_run(folder)
+    return _timed(pictures, lambda image, step: run.log({"sample": Image(image)}, step=step), close)
 
 
 def mlflow(folder: str, pictures: int) -> dict[str, float]:
     """MLflow on SQLite, ``log_image`` of its client."""
-    from mlflow import MlflowClient
-
-    os.chdir(folder)
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    experiment = client.create_experiment("benchmark", artifact_location=str(Path(folder) / "artifacts"))
-    run_id = client.create_run(experiment).info.run_id
+    client, run_id = peers.mlflow_run(folder)
     return _timed(
         pictures,
         lambda image, step: client.log_image(run_id, image, key="sample", step=step),

@@ -15,7 +15,17 @@ from typing import Any
 
 from benchmarks.write import NAMES, row
 
-__all__ = ["mlflow", "mlflow_batched", "tensorboard", "tensorboardx", "text", "trackio", "wandb"]
+__all__ = [
+    "mlflow",
+    "mlflow_batched",
+    "mlflow_run",
+    "tensorboard",
+    "tensorboardx",
+    "text",
+    "trackio",
+    "wandb",
+    "wandb_run",
+]
 
 
 def text(folder: str, rows: int) -> dict[str, float]:
@@ -57,6 +67,12 @@ def tensorboardx(folder: str, rows: int) -> dict[str, float]:
 
 def wandb(folder: str, rows: int) -> dict[str, float]:
     """W&B offline, ``run.log`` of ten; its service is a child process and ends within the total."""
+    run, close = wandb_run(folder)
+    return _timed(rows, lambda metrics, step: run.log(dict(metrics), step=step), close)
+
+
+def wandb_run(folder: str) -> tuple[Any, Callable[[], None]]:
+    """An offline run that logs nothing by itself, and what ends it and its service."""
     import wandb as module
 
     settings = module.Settings(
@@ -73,12 +89,12 @@ def wandb(folder: str, rows: int) -> dict[str, float]:
         run.finish()
         module.teardown()
 
-    return _timed(rows, lambda metrics, step: run.log(dict(metrics), step=step), close)
+    return run, close
 
 
 def mlflow(folder: str, rows: int) -> dict[str, float]:
     """MLflow on SQLite, ``log_metric`` for each number."""
-    client, run_id = _mlflow_run(folder)
+    client, run_id = mlflow_run(folder)
 
     def write(metrics: Mapping[str, float], step: int) -> None:
         for name, value in metrics.items():
@@ -89,7 +105,7 @@ def mlflow(folder: str, rows: int) -> dict[str, float]:
 
 def mlflow_batched(folder: str, rows: int) -> dict[str, float]:
     """MLflow on SQLite, ``log_batch`` of the thousand numbers that it takes at most."""
-    client, run_id = _mlflow_run(folder)
+    client, run_id = mlflow_run(folder)
     from mlflow.entities import Metric
 
     waiting: list[Metric] = []
@@ -108,7 +124,8 @@ def mlflow_batched(folder: str, rows: int) -> dict[str, float]:
     return _timed(rows, write, close)
 
 
-def _mlflow_run(folder: str) -> tuple[Any, str]:
+def mlflow_run(folder: str) -> tuple[Any, str]:
+    """A client of a new SQLite store, and the id of a run in it."""
     from mlflow import MlflowClient
 
     os.chdir(folder)

@@ -1,8 +1,9 @@
 """Tables that users log: rows and columns of plain values, as JSON.
 
-Format: a JSON object with ``columns`` (their names), ``types`` (of each column: "whole", "number", "truth",
-"text", "empty" or "mixed") and ``data``, a list of rows. JSON has no NaN and no infinities, so in a column of
-numbers they are the texts "NaN", "Infinity" and "-Infinity", as in the JSON form of protocol buffers.
+Format: a JSON object with ``columns`` (their names), ``types`` (of each column: "integer", "number",
+"boolean", "text", "empty" or "mixed") and ``data``, a list of rows. JSON has no NaN and no infinities, so in
+a column of numbers they are the texts "NaN", "Infinity" and "-Infinity", as in the JSON form of protocol
+buffers.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _type_of(values: Sequence[Any]) -> str:
     kinds = {type(one) for one in values if one is not None}
     if not kinds:
         return "empty"
-    for name, allowed in (("truth", {bool}), ("whole", {int}), ("number", {int, float}), ("text", {str})):
+    for name, allowed in (("boolean", {bool}), ("integer", {int}), ("number", {int, float}), ("text", {str})):
         if kinds <= allowed:
             return name
     return "mixed"
