@@ -70,8 +70,10 @@ class MachineReader:
                 self._read_bytes += max(0, read - before[1])
                 self._written_bytes += max(0, written - before[2])
         self._known = known
+        share = 100 * used / passed if passed > 0 else 0.0
         return {
-            "process_cpu_percentage": 100 * used / passed if passed > 0 else 0.0,
+            "process_cpu_percentage": share,
+            "process_cpu_utilization_percentage": share / (self._psutil.cpu_count() or 1),
             "process_memory_megabytes": memory / _MEGABYTE,
             "process_disk_read_megabytes": self._read_bytes / _MEGABYTE,
             "process_disk_write_megabytes": self._written_bytes / _MEGABYTE,

@@ -19,8 +19,9 @@ from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.capture.earlier_store import begin_with_earlier_runs, kept_store, unchanged_earlier_runs
 from legm.capture.kept_store import keep_mlflow_store
 from legm.delivery.client import connect_client
-from legm.records import RunResult, Series, Split, Status
+from legm.records import Display, RunResult, Series, Split, Status
 from legm.runlog.file_names import CONSOLE_FILE, OWN_FOLDER
+from legm.runlog.log_reader import read_log
 from tests.support.captured import QUIET, begin, command, play, prepare_kept_store, results
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import count_native_runs, prepare_store
@@ -344,7 +345,8 @@ def test_overrides_apply_and_those_without_effect_are_reported(folder):
 
 WANDB_LIVE = """
 import os, time, wandb
-run = wandb.init(project="live", config={"lr": 0.1, "optimizer": {"name": "adam"}})
+monitor = wandb.Settings(x_stats_sampling_interval=0.1)
+run = wandb.init(project="live", config={"lr": 0.1, "optimizer": {"name": "adam"}}, settings=monitor)
 run.log({"loss": 1.0})
 run.log({"loss": 0.5})
 while not os.path.exists("late"):
@@ -379,6 +381,9 @@ def test_a_wandb_run_is_shown_while_it_is_running_and_moves_when_parameters_are_
     assert kept.read_text(encoding="utf-8") == "hello"
     assert "captured 1 run of wandb" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "late", "root", "script.py"]
+    (log,) = tmp_path.glob(f"root/live/*/runs/{found.run.run_id}.log")
+    displays = [one.name for one in read_log(log).records if isinstance(one, Display)]
+    assert "system/process_memory_megabytes" in displays  # W&B's proc.memory.rssMB
 
 
 WANDB_ENDS = f"""{WAIT_FOR}

@@ -129,18 +129,32 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     assert (picture.name, picture.kind, picture.step) == ("picture", MediaKind.IMAGE, 20)
     assert [file.caption for file in picture.files] == ["seed 1"]
     assert Path(picture.files[0].path).read_bytes()[:4] == b"\x89PNG"
-    (lonely,) = results(tmp_path / "root", "uncategorized")
-    assert lonely.histories[DEV].values.tolist() == [1]
-    assert set(lonely.histories) == {DEV}
-    kept = log_reader.read_log(next(tmp_path.glob(f"root/*/*/runs/{lonely.run.run_id}.log"))).records
-    system = {one.name: one for one in kept if isinstance(one, Display)}
-    assert 0 < system["system/memory_percent"].value < 100
-    assert all(name.startswith("system/") and 0 <= one.step < 60 for name, one in system.items())
     omitted = {remark: count for remark, (count, _) in report.omitted.items()}
     assert omitted.pop("links that lead out of a run's files were left out") == 4
     assert omitted.pop("references to external files in artifacts are not imported") >= 2
     omitted.pop("logs that end in the middle of a record were used up to there", None)
     assert not omitted
+
+
+def test_what_wandbs_monitor_recorded_is_beside_the_metrics_under_legms_names(written, tmp_path):
+    import_runs(written, tmp_path / "root", experiments=["uncategorized"])
+    (lonely,) = results(tmp_path / "root", "uncategorized")
+    assert lonely.histories[DEV].values.tolist() == [1]
+    assert set(lonely.histories) == {DEV}
+    kept = log_reader.read_log(next(tmp_path.glob(f"root/*/*/runs/{lonely.run.run_id}.log"))).records
+    system = {one.name: one for one in kept if isinstance(one, Display)}
+    (log,) = written.glob("wandb/*-lonely/*.wandb")
+    stats = {
+        item.key: json.loads(item.value_json) for record in records(log) for item in record.stats.item
+    }  # the last of each
+    assert stats.keys() >= {"memory_percent", "proc.memory.rssMB", "disk./.usageGB", "network.recv"}
+    assert system["system/system_memory_usage_percentage"].value == stats["memory_percent"]
+    assert system["system/process_memory_megabytes"].value == stats["proc.memory.rssMB"] * 1048576 / 1e6
+    assert system["system/disk_usage_megabytes"].value == stats["disk./.usageGB"] * 1073741824 / 1e6
+    assert system["system/network_receive_megabytes"].value == stats["network.recv"] / 1e6
+    assert system["system/proc.cpu.threads"].value == stats["proc.cpu.threads"]  # legm has none of its own
+    assert len(system) == len(stats)
+    assert all(name.startswith("system/") and 0 <= one.step < 60 for name, one in system.items())
 
 
 def test_files_and_artifacts_are_kept_with_the_run(written, tmp_path):

@@ -13,8 +13,10 @@ import wandb
 from legm import StorageError
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
+from legm.importers.wandb import server
 from legm.importers.wandb.server import WandbServerSource
-from legm.records import BestRule, Series, Split, Status
+from legm.records import BestRule, Display, Series, Split, Status
+from legm.runlog.log_reader import read_log
 from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_scripts import run_script
 from tests.support.wandb_server import ENTITY, KEY, environment, serving
@@ -45,7 +47,11 @@ for seed in range(2):
     run.log_artifact(artifact)
     run.finish()
 begin(project="digits", id="failed", config={"lr": 1}).finish(exit_code=1)
-begin(project="other", id="more", config={"lr": 1}).finish()
+more = begin(project="other", id="more", config={"lr": 1},
+    settings={"x_disable_stats": False, "x_stats_sampling_interval": 0.1})
+more.log({"loss": 1})
+wait_for(f"{more.dir}/../*.wandb", b"memory_percent")  # its system metrics
+more.finish()
 """
 LOSS = Series("loss")
 
@@ -125,6 +131,32 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
     assert [path for name, path in found.items() if name.startswith("media/images/picture_2500_")]
     again = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
     assert (again.created, again.updated, again.unchanged) == (0, 0, 3)
+
+
+def test_system_metrics_of_wandb_are_beside_the_runs_metrics_under_legms_names(filled, tmp_path, monkeypatch):
+    events = filled.run("more").events
+    assert {"system.memory_percent", "_timestamp", "_runtime"} <= set().union(*events)
+    assert import_runs(f"wandb:{ENTITY}/other", tmp_path / "root").is_complete
+    (run,) = results(tmp_path / "root", "other")
+    assert set(run.histories) == {LOSS}
+    (log,) = tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log")
+    shown = [one for one in read_log(log).records if isinstance(one, Display)]
+    assert len(shown) == sum(key.startswith("system.") for event in events for key in event)
+    for key, name, unit in [
+        ("memory_percent", "system_memory_usage_percentage", None),
+        ("proc.memory.rssMB", "process_memory_megabytes", 1 << 20),
+        ("disk./.usageGB", "disk_usage_megabytes", 1 << 30),
+        ("network.sent", "network_transmit_megabytes", 1),
+        ("proc.cpu.threads", "proc.cpu.threads", None),  # legm has none of its own
+    ]:
+        assert [(one.value, one.step, one.time) for one in shown if one.name == f"system/{name}"] == [
+            (value * unit / 1e6 if unit else value, int(event["_runtime"]), event["_timestamp"])
+            for event in events
+            if (value := event.get(f"system.{key}")) is not None
+        ]
+    monkeypatch.setattr(server, "_SAMPLES", 1)  # of a run that has more than W&B's interface gives
+    report = import_runs(f"wandb:{ENTITY}/other", tmp_path / "sampled")
+    assert report.omitted["of the system metrics 1 samples were imported"][0] == 1
 
 
 @pytest.mark.parametrize(

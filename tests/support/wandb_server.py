@@ -412,8 +412,9 @@ class Answers:
     def RunFullHistory(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         def answer(run: Run) -> dict[str, Any]:
             count = variables["samples"]
-            rows = {"history": run.history, "events": run.events}
-            return {name: [self.server.dumps(r) for r in thinned(rows[name], count)] for name in rows}
+            node = next(name for name in ("history", "events") if f"{name}(samples: $samples)" in query)
+            rows = run.history if node == "history" else run.events
+            return {node: [self.server.dumps(row) for row in thinned(rows, count)]}
 
         return self._read(variables, answer)
 
@@ -550,7 +551,7 @@ def run_node(server: WandbServer, run: Run, query: str = "summaryMetrics") -> di
     }
     if "summaryMetrics" in query:
         node |= {"config": json.dumps(run.raw_config), "summaryMetrics": server.dumps(run.summary)}
-        node["systemMetrics"] = "{}"
+        node["systemMetrics"] = server.dumps({key: one for row in run.events for key, one in row.items()})
     if "historyKeys" in query:
         node["historyKeys"] = history_keys(run)
     return node

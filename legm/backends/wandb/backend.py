@@ -110,15 +110,8 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
     "finish_timeout": 60.0,
     "finish_timeout_raises": True,
 }
-_WITHOUT_TRACKING = {
-    "x_disable_stats": True,
-    "x_disable_meta": True,
-    "disable_git": True,
-    "disable_code": True,
-}
-
-
 _WITHOUT_ORIGIN = {"x_disable_meta": True, "disable_git": True, "disable_code": True}
+_WITHOUT_TRACKING = {**_WITHOUT_ORIGIN, "x_disable_stats": True}
 
 
 def _is_of_this_process(run: Run) -> bool:
@@ -353,6 +346,12 @@ class WandbBackend:
             self._ends_at_exit = True
         return handle
 
+    def _tracking_of(self, run: Run) -> Mapping[str, Any]:
+        """W&B's settings for what it finds out itself: about this process, so for no run of another one."""
+        if _is_of_this_process(run):
+            return code_settings(self._settings)
+        return _WITHOUT_TRACKING if run.environment else _WITHOUT_ORIGIN
+
     def _project_of(self, experiment: str) -> str:
         return self._project or names.project_name(experiment)
 
@@ -384,7 +383,7 @@ class WandbBackend:
             handle = self._begin(
                 run.run_id,
                 project=self._project_of(configuration.experiment),
-                settings=code_settings(self._settings) if _is_of_this_process(run) else _WITHOUT_ORIGIN,
+                settings=self._tracking_of(run),
                 name=_title(run),
                 group=names.group_name(configuration),
                 job_type=names.RUN_JOB,
@@ -434,11 +433,8 @@ class WandbBackend:
                     if name in live.rewound.texts:
                         self._mark(live, replace(live.rewound, texts=live.rewound.texts - {name}))
                 elif isinstance(record, Display):
-                    row = {
-                        names.wandb_display_history_key(record.name): record.value,
-                        names.STEP_KEY: record.step,
-                    }
-                    rows.append({**row, "_timestamp": record.time})
+                    key, value = names.wandb_display_history_item(record.name, float(record.value))
+                    rows.append({key: value, names.STEP_KEY: record.step, "_timestamp": record.time})
                 elif isinstance(record, Resumption):
                     self._begin_stretch(live, record)
                 elif isinstance(record, Media):

@@ -7,7 +7,9 @@ that hold a run exactly are those of :mod:`legm.backends.portable`. Importing th
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+from typing import TYPE_CHECKING, TypeVar
 
 from legm.backends.portable import DISPLAYS, FOLDER
 from legm.backends.portable_media import MEDIA_FOLDER, name_of_content
@@ -15,6 +17,9 @@ from legm.core.naming import short_name
 from legm.core.system_names import SYSTEM_PREFIX, is_system_name
 from legm.media.content_files import content_extension
 from legm.records import Configuration, MediaFile, Series, Split, Status
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray
 
 __all__ = [
     "AGGREGATES_FILE",
@@ -49,13 +54,16 @@ __all__ = [
     "history_key",
     "indexed_summary_key",
     "project_name",
+    "system_metric_from_wandb",
     "wandb_best_summary_key",
     "wandb_computed_run_id",
-    "wandb_display_history_key",
+    "wandb_display_history_item",
     "wandb_media_file",
     "wandb_media_key",
     "wandb_status_count_key",
 ]
+
+_Values = TypeVar("_Values", float, "FloatArray")
 
 RUN_JOB = "run"
 """The job type of a legm run."""
@@ -101,6 +109,35 @@ CHANGES_FILE = "diff.patch"
 REQUIREMENTS_FILE = "requirements.txt"
 """W&B's own files for where a run comes from."""
 
+_MEGABYTE, _MEBIBYTE, _GIBIBYTE = 1e6, float(1 << 20), float(1 << 30)
+_SYSTEM_METRICS: dict[str, tuple[str, float | None]] = {
+    "process_cpu_utilization_percentage": ("cpu", None),
+    "system_memory_usage_percentage": ("memory_percent", None),
+    "system_memory_usage_megabytes": ("memory.used", 1.0),
+    "process_memory_megabytes": ("proc.memory.rssMB", _MEBIBYTE),
+    "disk_usage_percentage": ("disk.root_directory.usagePercent", None),
+    "disk_usage_megabytes": ("disk.root_directory.usageGB", _GIBIBYTE),
+    "network_receive_megabytes": ("network.recv", 1.0),
+    "network_transmit_megabytes": ("network.sent", 1.0),
+}
+"""W&B's own names of system metrics, and for megabytes the bytes of W&B's unit; a disk's has its path."""
+_GPU_METRICS: dict[str, tuple[str, float | None]] = {
+    "utilization_percentage": ("gpu", None),
+    "memory_usage_percentage": ("memoryAllocated", None),
+    "memory_usage_megabytes": ("memoryAllocatedBytes", 1.0),
+    "temperature_celsius": ("temp", None),
+    "power_usage_watts": ("powerWatts", None),
+    "power_usage_percentage": ("powerPercent", None),
+}
+"""The same of a GPU, behind its number."""
+_GPU_NAME = re.compile(r"gpu_([0-9]+)_(.+)")
+_WANDB_GPU_NAME = re.compile(r"gpu\.([0-9]+)\.([A-Za-z]+)")
+_FROM_WANDB = {one: (name, unit) for name, (one, unit) in _SYSTEM_METRICS.items()}
+_FROM_WANDB |= {  # of W&B's own: the disk that holds the system's root, which MLflow calls so too
+    f"disk./.{one}": _FROM_WANDB[f"disk.root_directory.{one}"] for one in ("usagePercent", "usageGB")
+}
+_GPU_FROM_WANDB = {one: (name, unit) for name, (one, unit) in _GPU_METRICS.items()}
+
 _LONGEST_MEDIA_SEGMENT = 60  # bytes; W&B makes it part of a file's name
 
 _TAKEN = re.compile(r"legm_|_|wandb_version$")  # the config keys of legm and W&B begin like this
@@ -134,9 +171,43 @@ def history_key(series: Series) -> str:
     return f"{series.split.value}/{series.name}"
 
 
-def wandb_display_history_key(name: str) -> str:
-    """The history key of a number that is only shown; system metrics have a section of their own."""
-    return name if is_system_name(name) else f"{DISPLAYS}/{name}"
+def wandb_display_history_item(name: str, value: float) -> tuple[str, float]:
+    """The history key of a number that is only shown, and the number there.
+
+    A system metric is ``system/`` and the name of W&B's own monitor, in the unit of W&B's. That is how W&B's
+    page calls those of its monitor too. One that W&B does not have keeps its name and unit.
+    """
+    if not is_system_name(name):
+        return f"{DISPLAYS}/{name}", value
+    own = name.removeprefix(SYSTEM_PREFIX)
+    gpu = _GPU_NAME.fullmatch(own)
+    key, unit = _GPU_METRICS.get(gpu[2], (None, None)) if gpu else _SYSTEM_METRICS.get(own, (None, None))
+    if key is None:
+        return name, value
+    key = f"gpu.{gpu[1]}.{key}" if gpu else key
+    return f"{SYSTEM_PREFIX}{key}", value if unit is None else _bytes_from_megabytes(value) / unit
+
+
+def _bytes_from_megabytes(value: float) -> float:
+    """As a whole number where megabytes were computed from one, so that the way back is exact."""
+    found = value * _MEGABYTE
+    whole = float(round(found)) if math.isfinite(found) else found
+    return whole if whole / _MEGABYTE == value else found
+
+
+def system_metric_from_wandb(name: str, values: _Values) -> tuple[str, _Values]:
+    """The name of a system metric for a name of W&B's monitor, and its values in the unit of that name.
+
+    Args:
+        name: without a prefix; one that legm has no name for is kept, with its unit.
+        values: of W&B's; a number or an array.
+    """
+    gpu = _WANDB_GPU_NAME.fullmatch(name)
+    own, unit = _GPU_FROM_WANDB.get(gpu[2], (None, None)) if gpu else _FROM_WANDB.get(name, (None, None))
+    if own is None:
+        return f"{SYSTEM_PREFIX}{name}", values
+    own = f"gpu_{gpu[1]}_{own}" if gpu else own
+    return f"{SYSTEM_PREFIX}{own}", values if unit is None else values * unit / _MEGABYTE
 
 
 def wandb_media_key(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from legm.backends.portable import Rewound
 from legm.backends.wandb import names
 from legm.core import point_columns as columns
 from legm.core.run_marks import marks_from_texts
+from legm.core.system_names import SYSTEM_PREFIX, is_system_name
 from legm.errors import StorageError
 from legm.importers.external_origin import external_origin, origin_in_files
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
@@ -21,6 +22,9 @@ from legm.importers.labels import Label, LabelKind, last_label_part
 from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
 from legm.importers.wandb.history_rows import history_number, is_history_rounded
 from legm.records import BestRule, Display, Plain, Points, Series, Split, Status
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray
 
 __all__ = [
     "INTERNAL_ARTIFACT_TYPES",
@@ -244,7 +248,16 @@ def _converted_at_native_steps(
     for series, (at, times, values) in found.items():
         positions = np.searchsorted(rows, at)
         known = rows[np.minimum(positions, len(rows) - 1)] == at
-        moved[series] = (steps[positions[known]], times[known], values[known])
-        rows_of[series] = at[known]
+        own, numbers = _native_display(series, values)
+        moved[own] = (steps[positions[known]], times[known], numbers[known])
+        rows_of[own] = at[known]
     counted = without_rewound_columns(moved, void, rows_of)
     yield columns.points_from_columns(counted, lambda series: series)
+
+
+def _native_display(series: Series, values: FloatArray) -> tuple[Series, FloatArray]:
+    """A system metric as legm recorded it, for one with W&B's name and unit; anything else as it is."""
+    if not is_system_name(series.name):
+        return series, values
+    name, numbers = names.system_metric_from_wandb(series.name.removeprefix(SYSTEM_PREFIX), values)
+    return replace(series, name=name), numbers

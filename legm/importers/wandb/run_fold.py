@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from legm.core.system_names import SYSTEM_PREFIX
+from legm.backends.wandb.names import system_metric_from_wandb
 from legm.importers.external_run import ExternalMedium
 from legm.importers.wandb.history_rows import (
     WANDB_KEYS,
@@ -16,6 +16,7 @@ from legm.importers.wandb.history_rows import (
     history_number,
     history_text,
     history_time,
+    restore_non_finite_history,
 )
 from legm.importers.wandb.json_items import (
     WandbItemReader,
@@ -163,8 +164,21 @@ class WandbRunFold:
         for item in stats.item:
             value = parse_json_value(item.value_json.encode())
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                name, step = f"{SYSTEM_PREFIX}{item.key}", max(0, int(time - self._rows.start))
-                self._rows.add_display(name, float(value), step, time)
+                self._add_system_metric(item.key, float(value), time - self._rows.start, time)
+
+    def add_system_row(self, row: Mapping[str, Any]) -> None:
+        """Add a row of the system metrics from a server, which has ``system.`` before the name of each."""
+        values = {name: restore_non_finite_history(value) for name, value in row.items()}
+        time = history_time(history_number(values.get("_timestamp")), self._rows.start)
+        passed = history_time(history_number(values.get("_runtime")), time - self._rows.start)
+        for key, value in values.items():
+            name = key.removeprefix("system.")
+            if name != key and isinstance(value, (int, float)) and not isinstance(value, bool):
+                self._add_system_metric(name, history_number(value), passed, time)
+
+    def _add_system_metric(self, name: str, value: float, passed: float, time: float) -> None:
+        own, value = system_metric_from_wandb(name, value)
+        self._rows.add_display(own, value, max(0, int(passed)), time)
 
     def _add_run(self, run: Any) -> None:
         self.run_id, self.project, self.entity = run.run_id, run.project, run.entity

@@ -47,6 +47,7 @@ _STATUSES = {
     "killed": Status.INTERRUPTED,
 }
 _RUNS, _ROWS, _BATCH = 50, 1_000, 1 << 16
+_SAMPLES = 10_000  # of system metrics: two days, at W&B's interval of 15 seconds
 _TIMEOUT = 60
 _MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # codes in the metrics part of a configuration
 
@@ -164,9 +165,6 @@ class WandbServerSource:
         artifacts = self._artifacts(run, described)
         origin = {"artifacts": [_artifact_origin(one) for one in artifacts]} if artifacts else {}
         described = replace(described, origin={**described.origin, **origin})
-        with self._translate_errors("read a run"):
-            if run.system_metrics:
-                self.notes.add("system metrics are not imported", described.key)
         return external_run(
             described,
             lambda: self._read_records(run, described),
@@ -220,6 +218,7 @@ class WandbServerSource:
             fold.add_row(row)
             if fold.pending >= _BATCH:
                 yield from fold.take_new()
+        yield from self._read_system_metrics(run, described, fold)
         yield from fold.take_new()
         summary = fold.own_summary(
             {name: restore_non_finite_history(one) for name, one in run.summary_metrics.items()}
@@ -228,6 +227,21 @@ class WandbServerSource:
         note_rounded_wandb(self.notes, described.key, fold.rounded, summary)
         if fold.best is not None:
             yield fold.best
+
+    def _read_system_metrics(
+        self, run: Any, described: ExternalWandbRun, fold: WandbRunFold
+    ) -> Iterator[Points | Display]:
+        """What W&B's monitor recorded; W&B's interface has no pages of it, but a number of samples."""
+        if names.RUN_KEY in described.parameters:
+            return  # it is legm's, which records its own: W&B's are of whatever process sent the run
+        with self._translate_errors("read the system metrics"):
+            rows = run.history(samples=_SAMPLES, pandas=False, stream="system") if run.system_metrics else ()
+        if len(rows) >= _SAMPLES:
+            self.notes.add(f"of the system metrics {_SAMPLES:,} samples were imported", described.key)
+        for row in rows:
+            fold.add_system_row(row)
+            if fold.pending >= _BATCH:
+                yield from fold.take_new()
 
     # Files
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import wandb
 
 from legm import BackendError, ExperimentHandler
 from legm.backends.wandb import history_upload
+from legm.backends.wandb.backend import WandbBackend
 from legm.delivery import live_delivery as delivery
 from legm.delivery.client import connect_client
 from legm.records import Query, Status
@@ -245,6 +247,19 @@ def test_credentials_never_leave_the_machine(tmp_path, server):
     assert "'<redacted>'" in repr(vars(run)).replace('"', "'")
     assert not any(secret.encode() in blob for blob in server.blobs.values())
     assert not any(secret.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_wandb_monitors_this_process_for_its_own_runs_and_not_for_those_that_it_sends(tmp_path):
+    with handler(tmp_path, {"mode": "offline"}).start() as mine:
+        mine.set_metric("loss", 1.0)
+    backend = WandbBackend(tmp_path, mode="offline")
+    (stored,) = backend.legm_read_runs(Query("e"))
+    elsewhere = replace(stored.run, run_id="elsewhere", environment={"host": "other", "pid": 1})
+    for run, is_monitored in ((stored.run, True), (elsewhere, False)):
+        backend.legm_open_run(run)
+        live = backend._live[run.run_id]  # noqa: SLF001 - W&B samples too seldom to wait for it
+        assert live.handle.settings.x_disable_stats is not is_monitored
+    backend.end_open_runs()
 
 
 @pytest.mark.parametrize("reinit", [None, "finish_previous", "return_previous", "create_new"])
