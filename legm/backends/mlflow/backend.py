@@ -121,6 +121,14 @@ def _is_incomplete_mlflow_run(parent: Any) -> bool:
     return bool(parent.info.status == "RUNNING")
 
 
+def _received(mlflow_run: Any) -> tuple[bool, int]:
+    """How much of a run its MLflow run has: whether its end, and the byte of the run log."""
+    tags = mlflow_run.data.tags
+    has_ended = tags.get(names.STATUS_TAG, Status.RUNNING.value) != Status.RUNNING.value
+    position = tags.get(names.POSITION_TAG, "")
+    return has_ended, int(position) if position.isdecimal() else -1
+
+
 @dataclass(slots=True)
 class _LiveMlflowRun:
     """An MLflow run that is being written.
@@ -295,6 +303,11 @@ class MlflowBackend:
             if not token:
                 return
 
+    def _most_received_first(
+        self, experiment: str, tags: Mapping[str, str], view: int = ViewType.ACTIVE_ONLY
+    ) -> list[Any]:
+        return sorted(self._search(experiment, tags, view), key=_received, reverse=True)
+
     def _create(self, experiment: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         user = getpass.getuser()
         every = {**self._tags, **tags, "mlflow.user": user}
@@ -402,9 +415,7 @@ class MlflowBackend:
         configuration = run.configuration
         with self._translate_errors("begin the run"):
             experiment = self._experiment(configuration.experiment)
-            found, *others = [*self._search(experiment, {names.RUN_ID_TAG: run.run_id})] or [None]
-            for duplicate in others:  # from a request that timed out and still succeeded
-                self._store.delete_run(duplicate.info.run_id)
+            found = self._only_run(experiment, run.run_id)
             if found is None:
                 tags = {
                     names.KIND_TAG: names.RUN_KIND,
@@ -419,7 +430,8 @@ class MlflowBackend:
                     tags[names.DESCRIPTION_TAG] = display_value(run.description)
                 if len(run_stretches(run)) > 1:
                     tags[names.STRETCHES_TAG] = display_stretches(run)
-                found = self._create(experiment, _title(run), run.started, tags)
+                made = self._create(experiment, _title(run), run.started, tags)
+                found = self._only_run(experiment, run.run_id) or made
             live = self._runs[run.run_id] = _LiveMlflowRun(found)
             if names.REWOUND_TAG in found.data.tags:
                 with portable.checked_files(run.run_id):
@@ -433,6 +445,17 @@ class MlflowBackend:
             params = self._params(configuration, run.parameters)
             self._log(found.info.run_id, params=params, tags={names.POSITION_TAG: "0"})
             return 0
+
+    def _only_run(self, experiment: str, run_id: str) -> Any:
+        """The MLflow run of a run; None where there is none.
+
+        There are several after a request that succeeded although its answer never came: all but the one with
+        the most are deleted, also where that is the one that was just made.
+        """
+        found, *others = self._most_received_first(experiment, {names.RUN_ID_TAG: run_id}) or [None]
+        for duplicate in others:
+            self._store.delete_run(duplicate.info.run_id)
+        return found
 
     @hookimpl
     def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
@@ -602,14 +625,17 @@ class MlflowBackend:
             self._delete_unused_parent(run.configuration)
 
     def _stored_as(self, run: Run, view: int = ViewType.ACTIVE_ONLY) -> list[Any]:
-        """The MLflow runs of a run with this configuration: several after a request that timed out."""
+        """The MLflow runs of a run with this configuration: several after a request whose answer never came.
+
+        The one with the most comes first.
+        """
         experiment = self._find_experiment(run.configuration.experiment)
         tags = {
             names.KIND_TAG: names.RUN_KIND,
             names.RUN_ID_TAG: run.run_id,
             names.FINGERPRINT_TAG: run.configuration.fingerprint,
         }
-        return [] if experiment is None else [*self._search(experiment, tags, view)]
+        return [] if experiment is None else self._most_received_first(experiment, tags, view)
 
     @hookimpl
     def legm_plan_change(self, run: Run, after: Run | None) -> StoredChange:
@@ -666,11 +692,12 @@ class MlflowBackend:
                 tags[names.FINGERPRINT_TAG] = query.fingerprint
             if query.description is not None:
                 tags[names.DESCRIPTION_DIGEST_TAG] = names.mlflow_description_digest(query.description)
-            runs = self._search(experiment, tags)
-            # A run without a position does not have its files yet.
-            found = {
-                run.data.tags[names.RUN_ID_TAG]: run for run in runs if names.POSITION_TAG in run.data.tags
-            }
+            found: dict[str, Any] = {}
+            for run in self._search(experiment, tags):
+                if names.POSITION_TAG not in run.data.tags:  # it does not have its files yet
+                    continue
+                run_id = run.data.tags[names.RUN_ID_TAG]
+                found[run_id] = max(found.get(run_id, run), run, key=_received)
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
                 yield from readers.map(lambda run: self._read_stored(run, query.histories), found.values())
 

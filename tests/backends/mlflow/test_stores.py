@@ -20,14 +20,15 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+import legm
 from legm import BackendError, ExperimentHandler
-from legm.backends.mlflow import MlflowBackend, table_creation
+from legm.backends.mlflow import MlflowBackend, names, table_creation
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.names import experiment_name, mlflow_sqlite_uri
 from legm.backends.mlflow.stores import open_mlflow_store, sqlite_store_path
 from legm.backends.mlflow.table_creation import create_sqlite_store
 from legm.records import Configuration, Run
-from tests.support.mlflow_store import history, only_run
+from tests.support.mlflow_store import history, only_run, runs
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
@@ -121,6 +122,40 @@ def test_parameters_that_another_process_logs_at_the_same_moment_are_no_failure(
     assert [(one.key, one.value) for one in refused] == [("lr", "0.5")]
     assert caplog.text == ""
     assert handler.aggregate_results()["best_loss"]["n"] == 1
+
+
+def test_an_mlflow_run_whose_creation_was_given_up_hides_no_run(mlflow_store, monkeypatch):
+    create = SqlAlchemyStore.create_run
+
+    def create_late(self, experiment, user, started, tags, name):
+        """The request of a process that gave up is carried out just before the next one's."""
+        if any((tag.key, tag.value) == (names.KIND_TAG, names.RUN_KIND) for tag in tags):
+            create(self, experiment, user, started, tags, name)
+        return create(self, experiment, user, started, tags, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlAlchemyStore, "create_run", create_late)
+        for loss in (0.25, 0.75):
+            with ExperimentHandler(mlflow_store, "e", backend="mlflow") as handler:
+                handler.set_param("lr", 0.5)
+                handler.start()
+                handler.set_metric("loss", loss)
+    client = MlflowClient(mlflow_sqlite_uri(mlflow_store / "mlflow.db"))
+    made = runs(client, "e", f"tags.`{names.KIND_TAG}` = '{names.RUN_KIND}'")
+    assert [run.info.status for run in made] == ["FINISHED"] * 2
+
+    for run in made:  # one that is carried out when all is over: nobody is there to delete it
+        tags = {**run.data.tags, names.POSITION_TAG: "0"}
+        del tags[names.STATUS_TAG]
+        for started in (run.info.start_time - 1, run.info.start_time + 1):
+            client.create_run(run.info.experiment_id, started, tags)
+    summary = handler.aggregate_results()["best_loss"]
+    assert (summary["n"], summary["mean"]) == (2, 0.5)
+    runs_table = legm.open(mlflow_store, backend="mlflow").runs()
+    assert sorted(zip(runs_table["status"], runs_table["best_loss"], strict=True)) == [
+        ("completed", 0.25),
+        ("completed", 0.75),
+    ]
 
 
 class Bucket(ArtifactRepository):
