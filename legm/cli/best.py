@@ -13,6 +13,7 @@ from legm.cli.json_output import json_aggregate, json_configuration, json_run, p
 from legm.cli.options import (
     aggregation_option,
     backend_options,
+    curve_option,
     description_option,
     direction_option,
     group_by_option,
@@ -42,7 +43,9 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
+    from legm.cli.ranked_curves import CurveReader
     from legm.cli.selection import SelectedMetric, Selection
+    from legm.cli.terminal_curves import CurveColumn
     from legm.core.selection import RunSelection
     from legm.records import Configuration, Direction, Ranked, RankedGroup, RunMarks, RunResult
 
@@ -63,6 +66,7 @@ _SHOWN = 20  # configurations, unless a user says how many
 @aggregation_option
 @one_per_seed_option
 @status_option
+@curve_option
 @description_option
 @backend_options
 @json_option
@@ -78,6 +82,7 @@ def best_command(
     aggregation: str,
     one_per_seed: bool,
     statuses: Sequence[str],
+    curve: str | None,
     description: str | None,
     at: Callable[[Path], Location],
     as_json: bool,
@@ -88,12 +93,17 @@ def best_command(
     read at each run's best step. The direction, and how values were chosen, is printed below the ranking.
     A METRIC may also be given as test_NAME or best_NAME. Without METRIC, the ranking is by the metric that
     chose the runs' best steps, or by the only one there is. If that is ambiguous, all metrics are listed.
+
+    With --curve, each row has the curve of a dev metric over steps, aggregated like the value. All curves of
+    the output have one scale, which is printed below.
     """
     from legm.analysis.notes import compared_seeds_note, ranking_notes
     from legm.cli.selection import Selection
 
     choice = Selection.of(at(path), description, selection)
     is_chosen = metric is None
+    if metric is None and not test:
+        metric = choice.own_metric(test=False) or curve or None
     if metric is None and (metric := choice.own_metric(test=test)) is None:
         _list_best_metrics(choice, as_json=as_json)
         return
@@ -104,33 +114,46 @@ def best_command(
         top = 0 if as_json else _SHOWN
     if group_by and statuses:
         raise click.UsageError("--status lists single runs, which --group-by does not have")
+    reader = None
+    if curve is not None:
+        name = choice.curve_metric(curve, wanted, statuses)
+        reader = _curve_reader(choice, name, aggregation, one_per_seed=one_per_seed)
     if group_by:
-        _print_groups(choice, wanted, ranked, group_by, top, as_json=as_json)
+        _print_groups(choice, wanted, ranked, group_by, top, reader, as_json=as_json)
         print_problems(choice.experiment.problems)
         return
     shown = ranked[: top or None]
     unfinished = choice.unfinished(statuses, wanted)
     direction = ranked[0].direction if ranked else choice.direction(wanted, higher, unfinished)
+    curves = None if reader is None else reader.of_ranking(shown, reader.unfinished(statuses))
     if as_json:
         noted = _best_marks(choice, shown)
         ranking = [
-            _best_dict(i, one, labels, wanted.key, noted[one.configuration.fingerprint])
+            _best_dict(i, one, labels, wanted.key, noted[one.configuration.fingerprint], curves)
             for i, one in enumerate(shown, 1)
         ]
-        others = [_unfinished_best_dict(run, labels, wanted, direction) for run in unfinished]
+        others = [_unfinished_best_dict(run, labels, wanted, direction, curves) for run in unfinished]
         print_json({"ranking": ranking, "unfinished": others} if statuses else ranking)
     else:
         if ranked:
-            _print_best(choice, shown, [one.configuration for one in ranked], labels, wanted.key)
+            every = [one.configuration for one in ranked]
+            _print_best(choice, shown, every, labels, wanted.key, curves)
             say()
         if len(shown) < len(ranked):
             say(f"{len(ranked) - len(shown):,} more: --top 0 shows all")
         hint = compared_seeds_note(one.configuration for one in choice.counts)
         more = _other_best_metrics_note(choice, wanted) if is_chosen else []
-        print_notes([*ranking_notes(wanted.key, ranked), *choice.notes, *hint, *more])
+        drawn = [] if reader is None or curves is None else reader.notes(curves, shown, wanted=wanted)
+        print_notes([*ranking_notes(wanted.key, ranked), *drawn, *choice.notes, *hint, *more])
         if statuses:
-            _print_unfinished_best(unfinished, labels, wanted, direction)
+            _print_unfinished_best(unfinished, labels, wanted, direction, curves)
     print_problems(choice.experiment.problems)
+
+
+def _curve_reader(choice: Selection, metric: str, aggregation: str, *, one_per_seed: bool) -> CurveReader:
+    from legm.cli.ranked_curves import CurveReader
+
+    return CurveReader(choice, metric, aggregation, one_per_seed)
 
 
 def _print_groups(
@@ -139,17 +162,20 @@ def _print_groups(
     ranked: Sequence[Ranked],
     names: Sequence[str],
     top: int,
+    reader: CurveReader | None,
     *,
     as_json: bool,
 ) -> None:
     """Groups of configurations with equal values of some parameters, best first."""
     from legm.analysis.grouping import group_notes, group_ranked
     from legm.analysis.notes import ranking_notes
+    from legm.cli.ranked_curves import group_key
     from legm.stats.number_formatting import decimals_for, value_text
     from legm.stats.value_choice import choice_as_dict, value_title
 
     groups = group_ranked(ranked, names)
     shown = groups[: top or None]
+    curves = None if reader is None else reader.of_groups(shown)
     if as_json:
         labels = choice.experiment.labels()
         print_json(
@@ -162,6 +188,7 @@ def _print_groups(
                     "runs": one.runs,
                     "code": _code_of_group(one),
                     "choice": choice_as_dict(metric.key, one.rules, one.direction),
+                    **_curve_dict(curves, group_key(one)),
                 }
                 for rank, one in enumerate(shown, 1)
             ]
@@ -173,6 +200,7 @@ def _print_groups(
         Column("#", right=True),
         *(printed_column(found, name, "fold") for name in names),
         Column(f"mean {value_title(metric.key, groups[0].rules)}" if groups else "", right=True),
+        *_curve_columns(curves),
         Column("configurations", right=True),
         Column("runs", right=True),
     ]
@@ -182,6 +210,7 @@ def _print_groups(
             str(rank),
             *(column[rank - 1] for column in cells),
             printable_text(value_text(one.value, digits)),
+            *_curve_cells(curves, group_key(one)),
             printed_number(len(one.members)),
             printed_number(one.runs),
         )
@@ -191,7 +220,25 @@ def _print_groups(
     say()
     if len(shown) < len(groups):
         say(f"{len(groups) - len(shown):,} more: --top 0 shows all")
-    print_notes([*ranking_notes(metric.key, ranked), *group_notes(names, groups), *choice.notes])
+    notes = [*ranking_notes(metric.key, ranked), *group_notes(names, groups)]
+    if reader is not None and curves is not None:
+        members = [one for group in shown for one in group.members]
+        notes += reader.notes(curves, members, "configuration", metric)
+    print_notes([*notes, *choice.notes])
+
+
+def _curve_columns(curves: CurveColumn | None, *, is_run: bool = False) -> list[Column]:
+    return [] if curves is None else [curves.column(is_run=is_run)]
+
+
+def _curve_cells(curves: CurveColumn | None, key: str) -> list[str]:
+    return [] if curves is None else curves.cells([key])
+
+
+def _curve_dict(curves: CurveColumn | None, key: str) -> dict[str, Any]:
+    from legm.cli.terminal_curves import json_curve
+
+    return {} if curves is None else {"curve": json_curve(curves.curve(key))}
 
 
 def _code_of_group(group: RankedGroup) -> dict[str, int]:
@@ -246,6 +293,7 @@ def _print_best(
     every: Sequence[Configuration],
     labels: Mapping[str, str],
     key: str,
+    curves: CurveColumn | None,
 ) -> None:
     from legm.core.direction import merge_direction_rules
     from legm.core.display_names import differing_parameters, display_names
@@ -261,6 +309,7 @@ def _print_best(
         Column("#", right=True),
         Column("configuration", fit="fold", is_name=True),
         Column(value_title(key, merge_direction_rules(one.rules for one in shown)), right=True),
+        *_curve_columns(curves),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         Column("tags", fit="fold"),
@@ -272,6 +321,7 @@ def _print_best(
             str(rank),
             titles[one.configuration.fingerprint],
             printable_text(value_text(one.value, digits)),
+            *_curve_cells(curves, one.configuration.fingerprint),
             printed_number(one.value.n),
             _best_aggregates_text(one),
             printable_text(shown_tags(marks[one.configuration.fingerprint].values())),
@@ -306,7 +356,11 @@ def _best_aggregates_text(one: Ranked) -> str:
 
 
 def _print_unfinished_best(
-    runs: Sequence[RunResult], labels: Mapping[str, str], metric: SelectedMetric, direction: Direction
+    runs: Sequence[RunResult],
+    labels: Mapping[str, str],
+    metric: SelectedMetric,
+    direction: Direction,
+    curves: CurveColumn | None,
 ) -> None:
     from legm.analysis.unfinished import unfinished_best_so_far
     from legm.core.display_names import display_names
@@ -323,6 +377,7 @@ def _print_unfinished_best(
         Column("last step", right=True),
         Column(f"last {name}", right=True),
         *([] if metric.test else [Column(f"best {name} so far", right=True)]),
+        *_curve_columns(curves, is_run=True),
         Column("error", fit="fold"),
     ]
     configurations = {run.run.configuration.fingerprint: run.run.configuration for run in runs}
@@ -340,6 +395,7 @@ def _print_unfinished_best(
                 printed_number(run.last_step),
                 printed_number(last),
                 *([] if metric.test else [printed_number(best)]),
+                *_curve_cells(curves, run.run.run_id),
                 printed_error_summary(run.error),
             )
         )
@@ -347,7 +403,11 @@ def _print_unfinished_best(
 
 
 def _unfinished_best_dict(
-    run: RunResult, labels: Mapping[str, str], metric: SelectedMetric, direction: Direction
+    run: RunResult,
+    labels: Mapping[str, str],
+    metric: SelectedMetric,
+    direction: Direction,
+    curves: CurveColumn | None,
 ) -> dict[str, Any]:
     from legm.analysis.unfinished import unfinished_best_so_far
 
@@ -355,11 +415,17 @@ def _unfinished_best_dict(
         run, metric.name, test=metric.test, higher_better=direction.higher_better
     )
     label = labels[run.run.configuration.fingerprint]
-    return {"configuration": label, **json_run(run), "last_value": last, "best_so_far": best}
+    found = {"configuration": label, **json_run(run), "last_value": last, "best_so_far": best}
+    return {**found, **_curve_dict(curves, run.run.run_id)}
 
 
 def _best_dict(
-    rank: int, one: Ranked, labels: Mapping[str, str], key: str, marks: Mapping[str, RunMarks]
+    rank: int,
+    one: Ranked,
+    labels: Mapping[str, str],
+    key: str,
+    marks: Mapping[str, RunMarks],
+    curves: CurveColumn | None,
 ) -> dict[str, Any]:
     from legm.stats.value_choice import choice_as_dict
 
@@ -376,4 +442,5 @@ def _best_dict(
         "code": dict(one.code),
         "tags": {run_id: list(noted.tags) for run_id, noted in sorted(marks.items())},
         "choice": choice_as_dict(key, one.rules, one.direction),
+        **_curve_dict(curves, found.fingerprint),
     }

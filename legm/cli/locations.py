@@ -526,16 +526,24 @@ def located_configuration(found: ConfigurationStatus) -> Configuration:
     return found.configuration
 
 
-def located_overview(experiment: LocatedExperiment, found: ConfigurationStatus) -> tuple[str, Overview]:
-    """A configuration's label, and all its runs; damage of a folder is in the overview, not raised."""
+def located_overview(
+    experiment: LocatedExperiment, found: ConfigurationStatus, histories: frozenset[str] = frozenset()
+) -> tuple[str, Overview]:
+    """A configuration's label, and all its runs; damage of a folder is in the overview, not raised.
+
+    Args:
+        experiment: the configuration's.
+        found: the configuration.
+        histories: dev metrics whose series are wanted.
+    """
     from legm.analysis import overview
     from legm.delivery.reading import read_runs
     from legm.stats.run_counts import ALL_VALUES_METRICS
 
-    folders = experiment.store.folders
+    folders, wanted = experiment.store.folders, histories | ALL_VALUES_METRICS
     if folders is not None:
-        return found.label, overview.read_overview(Path(found.folder), ALL_VALUES_METRICS, folders)
+        return found.label, overview.read_overview(Path(found.folder), wanted, folders)
     configuration = located_configuration(found)
-    found_runs = read_runs(experiment.store.client, configuration, histories=ALL_VALUES_METRICS)
+    found_runs = read_runs(experiment.store.client, configuration, histories=wanted)
     runs = sorted(found_runs, key=lambda run: run.run.run_id)
     return found.label, overview.Overview(Path(found.folder), configuration, runs)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from legm.cli.json_output import json_configuration, print_json
-from legm.cli.options import backend_options, json_option, path_argument, selection_options
+from legm.cli.options import (
+    backend_options,
+    curve_option,
+    json_option,
+    path_argument,
+    selection_options,
+)
 from legm.cli.printing import (
     color_statuses,
     print_notes,
@@ -26,8 +32,10 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
+    from legm.cli.ranked_curves import CurveReader
+    from legm.cli.terminal_curves import CurveColumn
     from legm.core.selection import RunSelection
-    from legm.records import Configuration, ConfigurationStatus, RunCounts, RunMarks
+    from legm.records import Configuration, ConfigurationStatus, Ranked, RunCounts, RunMarks
 
 __all__ = ["ls_command"]
 
@@ -37,13 +45,15 @@ At = Callable[[Path], "Location"]
 @click.command("ls")
 @path_argument("path", default=Path())
 @selection_options
+@curve_option
 @backend_options
 @json_option
-def ls_command(path: Path, *, selection: RunSelection, at: At, as_json: bool) -> None:
+def ls_command(path: Path, *, selection: RunSelection, curve: str | None, at: At, as_json: bool) -> None:
     """List experiments with their metrics, and their configurations with how many runs each has.
 
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; by default the current folder.
-    Configurations without runs are only counted; --json lists them.
+    Configurations without runs are only counted; --json lists them. With --curve, each configuration has the
+    mean curve of a dev metric over its completed runs without a description.
     """
     from legm.analysis.notes import compared_seeds_note
     from legm.cli.locations import experiments_at, other_stores_note
@@ -51,21 +61,78 @@ def ls_command(path: Path, *, selection: RunSelection, at: At, as_json: bool) ->
 
     location = at(path)
     found = select_members(list(experiments_at(location)), selection)
+    curves = [None] * len(found) if curve is None else _listed_curves(found, selection, curve)
     if as_json:
-        print_json([_listed_dict(one, of) for of in found for one in of.members])
+        print_json(
+            [
+                _listed_dict(one, of, drawn)
+                for of, drawn in zip(found, curves, strict=True)
+                for one in of.members
+            ]
+        )
         return
     if not found:
         nothing = f"no configurations below {path}"
         print_notes(["; ".join(filter(None, (nothing, other_stores_note(location))))])
         return
-    for number_of, one in enumerate(found):
+    for number_of, (one, drawn) in enumerate(zip(found, curves, strict=True)):
         if number_of:
             say()
         say(one.title, bold=True)
-        _print_listed(one.members, one)
-        print_notes(_listed_metrics_note(one))
+        _print_listed(one.members, one, None if drawn is None else drawn.column)
+        print_notes([*_listed_metrics_note(one), *([] if drawn is None else drawn.notes())])
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _ListedCurves:
+    """The curves of an experiment's configurations.
+
+    Args:
+        reader: read them.
+        ranked: the configurations that have the metric.
+        column: the curves by fingerprint.
+    """
+
+    reader: CurveReader
+    ranked: Sequence[Ranked]
+    column: CurveColumn
+
+    def notes(self) -> list[str]:
+        """What a user should know about the curves."""
+        return self.reader.notes(self.column, self.ranked)
+
+
+def _listed_curves(
+    experiments: Sequence[LocatedExperiment], selection: RunSelection, name: str
+) -> list[_ListedCurves | None]:
+    """The curves of each experiment; None for one without a curve of the metric.
+
+    Raises:
+        MetricError: no experiment has the metric.
+        StateError: the selected runs of an experiment have several descriptions.
+    """
+    from legm.cli.ranked_curves import CurveReader
+    from legm.cli.selection import SelectedMetric, Selection
+    from legm.errors import MetricError, StateError
+
+    found: list[_ListedCurves | None] = []
+    problems: list[MetricError | StateError] = []
+    for of in experiments:
+        try:
+            choice = Selection.among(of, None, selection)
+            metric = choice.curve_metric(name, None)
+        except (MetricError, StateError) as error:
+            problems.append(error)
+            found.append(None)
+            continue
+        reader = CurveReader(choice, metric, "mean", one_per_seed=False)
+        ranked = choice.ranked(SelectedMetric(metric, False), higher_better=None)
+        found.append(_ListedCurves(reader, ranked, reader.of_ranking(ranked, [])))
+    if problems and not any(found):
+        raise problems[0]
+    return found
 
 
 def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
@@ -82,11 +149,13 @@ def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
     return ["; ".join(texts)] if texts else []
 
 
-def _print_listed(members: Sequence[ConfigurationStatus], experiment: LocatedExperiment) -> None:
+def _print_listed(
+    members: Sequence[ConfigurationStatus], experiment: LocatedExperiment, curves: CurveColumn | None
+) -> None:
     every = [(one, _listed_counts(one.counts)) for one in members]
     shown = [(one, counts) for one, counts in every if one.configuration is None or any(counts.values())]
     if shown:
-        _print_listed_counts(shown, experiment)
+        _print_listed_counts(shown, experiment, curves)
     if len(shown) < len(every):
         from legm.core.texts import counted
 
@@ -94,7 +163,9 @@ def _print_listed(members: Sequence[ConfigurationStatus], experiment: LocatedExp
 
 
 def _print_listed_counts(
-    members: Sequence[tuple[ConfigurationStatus, Mapping[str, int]]], experiment: LocatedExperiment
+    members: Sequence[tuple[ConfigurationStatus, Mapping[str, int]]],
+    experiment: LocatedExperiment,
+    curves: CurveColumn | None,
 ) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
@@ -119,6 +190,7 @@ def _print_listed_counts(
             (
                 title,
                 one.label if title != label else "",
+                *([] if curves is None else curves.cells([key])),
                 f"{counts['completed']:,}",
                 printed_statuses(counts),
                 printed_time(last),
@@ -129,6 +201,7 @@ def _print_listed_counts(
     columns = [
         Column("configuration", fit="fold", is_name=True),
         Column("folder"),
+        *([] if curves is None else [curves.column()]),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         Column("last run"),
@@ -170,7 +243,12 @@ def _listed_marks(one: ConfigurationStatus, experiment: LocatedExperiment) -> di
     return marks_of_runs(one.folder if experiment.store.folders is not None else None, one.counts)
 
 
-def _listed_dict(one: ConfigurationStatus, experiment: LocatedExperiment) -> dict[str, Any]:
+def _listed_dict(
+    one: ConfigurationStatus, experiment: LocatedExperiment, curves: _ListedCurves | None
+) -> dict[str, Any]:
+    from legm.cli.terminal_curves import json_curve
+
+    key = one.configuration.fingerprint if one.configuration else ""
     return {
         "folder": one.folder,
         **json_configuration(one.configuration),
@@ -191,4 +269,5 @@ def _listed_dict(one: ConfigurationStatus, experiment: LocatedExperiment) -> dic
             for run_id, marks in sorted(_listed_marks(one, experiment).items())
         ],
         "problem": str(one.problem) if one.problem else None,
+        **({} if curves is None else {"curve": json_curve(curves.column.curve(key))}),
     }

@@ -30,6 +30,7 @@ __all__ = [
     "STATUS_NAMES",
     "aggregation_option",
     "backend_options",
+    "curve_option",
     "description_option",
     "direction_option",
     "dry_run_option",
@@ -103,6 +104,16 @@ group_by_option = click.option(
     callback=lambda _ctx, _param, text: [one.strip() for one in (text or "").split(",") if one.strip()],
     help="Show groups of configurations that have equal values of these parameters, by the mean over the "
     "configurations.",
+)
+
+curve_option = click.option(
+    "--curve",
+    is_flag=False,
+    flag_value="",
+    metavar="[METRIC]",
+    shell_complete=complete_metric,
+    help="Draw the curve of a dev metric in each row; without METRIC, of the one that is ranked, or that the "
+    "runs chose their best step by.",
 )
 
 sure_option = click.option(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUSES",
     "are_printed_as_numbers",
+    "can_print",
     "color_statuses",
     "print_notes",
     "print_problems",
@@ -35,6 +36,7 @@ __all__ = [
     "printed_series",
     "printed_statuses",
     "printed_time",
+    "printing_width",
     "say",
     "terminal_text",
 ]
@@ -73,8 +75,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     Empty columns are left out.
     """
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)] or [0]
-    width = _printing_width()
-    can = _can_print("─…")
+    width = printing_width()
+    can = can_print("─…")
     lines = terminal_table_lines(
         [columns[i] for i in used],
         rows if len(used) == len(columns) else [[row[i] for i in used] for row in rows],
@@ -86,12 +88,12 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     say("\n".join(lines))
 
 
-def _printing_width() -> int | None:
+def printing_width() -> int | None:
     """The width of the terminal; None without one."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _can_print(text: str) -> bool:
+def can_print(text: str) -> bool:
     """Whether the standard output's encoding has these characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
@@ -102,7 +104,7 @@ def _can_print(text: str) -> bool:
 
 def printable_text(text: str) -> str:
     """A text with ASCII characters instead of typographic ones that the standard output cannot encode."""
-    if _can_print(text):
+    if can_print(text):
         return text
     for sign, plain in (
         ("±", "+-"),

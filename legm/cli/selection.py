@@ -10,7 +10,17 @@ from legm.analysis.selected_runs import SelectedRuns, nothing_selected
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
 from legm.core.selection import RunSelection
 from legm.errors import MetricError, StateError, closest
-from legm.records import Direction, Ranked, RunCounts, RunMarks, RunResult, Series, Split
+from legm.records import (
+    Configuration,
+    Curve,
+    Direction,
+    Ranked,
+    RunCounts,
+    RunMarks,
+    RunResult,
+    Series,
+    Split,
+)
 from legm.stats.run_counts import ALL_VALUES_METRICS
 
 __all__ = ["SelectedMetric", "Selection", "select_members", "select_metric", "selectable_metrics"]
@@ -198,6 +208,52 @@ class Selection:
             aggregation=aggregation,
             one_per_seed=one_per_seed,
         )
+
+    def curve(
+        self,
+        configuration: Configuration,
+        name: str,
+        aggregation: str = "mean",
+        *,
+        one_per_seed: bool = False,
+    ) -> Curve | None:
+        """The curve of a dev metric over the completed runs of a configuration; None without one.
+
+        Raises:
+            MetricError: there is no such method.
+            LegmError: runs cannot be read.
+        """
+        from legm.stats.aggregate import aggregate_curves
+        from legm.stats.run_counts import newest_counted_of_each_seed
+
+        runs: Iterable[RunResult] = self.runs.read(configuration, self.description, frozenset({name}))
+        if one_per_seed:
+            runs = newest_counted_of_each_seed(runs)
+        return next((one for one in aggregate_curves(runs, None, aggregation) if one.metric == name), None)
+
+    def curve_metric(self, asked: str, ranked: SelectedMetric | None, statuses: Sequence[str] = ()) -> str:
+        """The dev metric whose curves a user wants to see.
+
+        Args:
+            asked: its name; "" for the one that is ranked, else the runs' own.
+            ranked: the metric that is ranked, if any.
+            statuses: of runs that are shown though they are not completed.
+
+        Raises:
+            MetricError: no such run has it, it is a test metric, or nobody knows which one is meant.
+        """
+        metric = ranked
+        if asked:
+            metric = self.metric(asked, test=False, statuses=statuses)
+        elif metric is None or metric.test:
+            own = self.own_metric(test=False)
+            if own is None:
+                names = closest("", [one.name for one in self.metrics() if not one.test])
+                raise MetricError(f"--curve needs the name of a dev metric here; {names}")
+            return own
+        if metric.test:
+            raise MetricError(f"the test metric {metric.name!r} is a single value and has no curve")
+        return metric.name
 
     def unfinished(self, statuses: Sequence[str], metric: SelectedMetric) -> list[RunResult]:
         """The runs with these statuses of the configurations that are chosen, with the metric's series."""

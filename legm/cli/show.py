@@ -13,6 +13,7 @@ from legm.cli.json_output import json_configuration, json_line, json_run, print_
 from legm.cli.options import (
     STATUS_NAMES,
     backend_options,
+    curve_option,
     json_option,
     one_per_seed_option,
     path_argument,
@@ -34,6 +35,7 @@ from legm.cli.terminal_tables import Column
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
     from legm.cli.locations import Location
+    from legm.cli.terminal_curves import CurveColumn
     from legm.core.selection import RunSelection
     from legm.records import Configuration, Plain, RunResult
 
@@ -60,6 +62,7 @@ At = Callable[[Path], "Location"]
 )
 @selection_options
 @one_per_seed_option
+@curve_option
 @backend_options
 @json_option
 def show_command(
@@ -69,6 +72,7 @@ def show_command(
     reproduce: bool,
     selection: RunSelection,
     one_per_seed: bool,
+    curve: str | None,
     at: At,
     as_json: bool,
 ) -> None:
@@ -76,7 +80,8 @@ def show_command(
 
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint. The errors of failed runs are printed below the runs. Aggregates are over completed runs.
-    A run's id, or the end of it, behind that or behind ROOT, names the run.
+    A run's id, or the end of it, behind that or behind ROOT, names the run. With --curve, each run of the
+    configuration has its own curve of a dev metric, whatever its status.
     """
     from legm.cli.run_locations import names_configuration, require_run_at_location, run_at_location
 
@@ -87,17 +92,20 @@ def show_command(
         return
     run = None if names_configuration(at(config)) else run_at_location(at(config))
     if run is not None:
+        if curve is not None:
+            raise click.UsageError(f"--curve draws the runs of a configuration; {config} is one run")
         from legm.cli.run_details import print_run
 
         print_run(run, as_json=as_json)
         return
-    _show_one(*(config, statuses, selection), one_per_seed=one_per_seed, at=at, as_json=as_json)
+    _show_one(*(config, statuses, selection, curve), one_per_seed=one_per_seed, at=at, as_json=as_json)
 
 
 def _show_one(
     config: Path,
     statuses: Sequence[str],
     selection: RunSelection,
+    curve: str | None,
     *,
     one_per_seed: bool,
     at: At,
@@ -111,7 +119,10 @@ def _show_one(
     from legm.stats.run_counts import newest_counted_of_each_seed
 
     experiment, member = configuration_at_location(at(config))
-    label, one = located_overview(experiment, member)
+    label, one = located_overview(experiment, member, frozenset({curve} if curve else ()))
+    if curve == "":
+        curve = _own_curve_metric(one.runs)
+        label, one = located_overview(experiment, member, frozenset({curve}))
     found = _selected_runs(one, selection)
     by_description: dict[str, list[RunResult]] = {}
     for run in found:
@@ -128,10 +139,11 @@ def _show_one(
         logged = experiment.store.client.files(one.configuration)
         files += [(f"{ARTIFACTS}/{file.run_id}/{file.name}", file.size) for file in logged]
 
-    media = [(run, media_in_folder(one.folder, run.run.run_id)) for run in found]
-
     def is_shown(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses
+
+    curves = None if curve is None else _run_curves(curve, [run for run in found if is_shown(run)])
+    media = [(run, media_in_folder(one.folder, run.run.run_id)) for run in found]
 
     if as_json:
         print_json(
@@ -139,7 +151,7 @@ def _show_one(
                 "folder": str(one.folder),
                 **json_configuration(one.configuration),
                 "absent_values": absent,
-                "runs": [json_run(run) for run in found if is_shown(run)],
+                "runs": [{**json_run(run), **_curve_dict(curves, run)} for run in found if is_shown(run)],
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
@@ -159,7 +171,7 @@ def _show_one(
         words = [" or ".join(statuses), "runs", f"with the description {text!r}" if text else ""]
         say(f"\n{' '.join(filter(None, words))}:")
         if listed:
-            _show_runs(listed)
+            _show_runs(listed, curves)
             _show_notes(listed)
             _show_errors(listed)
         else:
@@ -167,15 +179,69 @@ def _show_one(
         if aggregates[text]:
             say()
             _show_aggregates(aggregates[text], choices[text])
-            notes = choices[text].notes(aggregates[text])
-            if notes:
-                say()
-                print_notes(notes)
+            _show_aggregate_notes(choices[text].notes(aggregates[text]))
+    _show_curve_notes(curves, found)
     if not found:
         say("\nno such runs" if one.runs else "\nno runs yet")
     print_media(media)
     _show_files(files)
     print_problems([one.problem] if one.problem else [])
+
+
+def _show_aggregate_notes(notes: Sequence[str]) -> None:
+    if notes:
+        say()
+        print_notes(notes)
+
+
+def _own_curve_metric(runs: Sequence[RunResult]) -> str:
+    """The dev metric by which runs chose their best step, or the only one that they have.
+
+    Raises:
+        MetricError: nobody knows which one is meant.
+    """
+    from legm.core.texts import listed_names
+    from legm.errors import MetricError
+    from legm.stats.run_counts import ALL_VALUES_METRICS
+
+    known = {series.name for run in runs for series in run.best if series.index is None} - ALL_VALUES_METRICS
+    chosen = {run.rule.metric for run in runs if run.rule.metric is not None} & known
+    own = chosen if len(chosen) == 1 else known
+    if len(own) != 1:
+        raise MetricError(f"--curve needs the name of a dev metric here: {listed_names(sorted(known))}")
+    return own.pop()
+
+
+def _run_curves(metric: str, runs: Sequence[RunResult]) -> CurveColumn:
+    """The curve of each run.
+
+    Raises:
+        MetricError: no run has the metric.
+    """
+    from legm.analysis.unfinished import unfinished_curve
+    from legm.cli.terminal_curves import CurveColumn
+    from legm.errors import MetricError, closest
+
+    curves = {run.run.run_id: unfinished_curve(run, metric) for run in runs}
+    if runs and not any(curves.values()):
+        known = {series.name for run in runs for series in run.best if series.index is None}
+        raise MetricError(f"no run has a curve of the metric {metric!r}; {closest(metric, known)}")
+    return CurveColumn(metric, "", curves)
+
+
+def _curve_dict(curves: CurveColumn | None, run: RunResult) -> dict[str, Any]:
+    from legm.cli.terminal_curves import json_curve
+
+    return {} if curves is None else {"curve": json_curve(curves.curve(run.run.run_id))}
+
+
+def _show_curve_notes(curves: CurveColumn | None, runs: Sequence[RunResult]) -> None:
+    from legm.core.direction import decide_direction
+
+    if curves is not None and runs:
+        say()
+        direction = decide_direction(curves.metric, Counter(run.rule for run in runs))
+        print_notes(curves.notes("run", direction))
 
 
 def _selected_runs(one: Overview, selection: RunSelection) -> list[RunResult]:
@@ -297,7 +363,7 @@ def _shown_inactive_reason(found: Configuration, name: str) -> str:
     return "inactive" if off or not parents else f"inactive (depends on {parents})"
 
 
-def _show_runs(runs: Sequence[RunResult]) -> None:
+def _show_runs(runs: Sequence[RunResult], curves: CurveColumn | None) -> None:
     from legm.core.run_marks import shown_tags
     from legm.core.texts import value_texts
 
@@ -314,6 +380,9 @@ def _show_runs(runs: Sequence[RunResult]) -> None:
         [printed_number(run.best_step if run.best_step is not None else run.last_step) for run in runs],
         [printed_number(run.points) for run in runs],
     ]
+    if curves is not None:
+        columns.append(curves.column())
+        cells.append(curves.cells(run.run.run_id for run in runs))
     if len(choices.rules) > 1:
         columns.append(Column("step chosen", fit="fold"))
         cells.append([_shown_choice(run) for run in runs])

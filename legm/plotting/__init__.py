@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from legm.plotting.bars import plot_bars
 from legm.plotting.curves import UnfinishedCurve, plot_configurations, plot_curves
-from legm.plotting.downsampling import Line, line
 from legm.plotting.image_files import FORMATS, checked_formats, render
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.ticks import step_labels, tick_labels
+from legm.stats.downsampling import Line, line
 from legm.stats.number_formatting import value_text
 
 __all__ = [

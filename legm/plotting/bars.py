@@ -28,13 +28,13 @@ from legm.plotting.axes import (
     style_axes,
     write_axes_heading,
 )
-from legm.plotting.downsampling import clip_downsampled
 from legm.plotting.readable_names import axis_name_with_unit
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text_rendering import render_annotation, text_measurer
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, tick_labels, tick_limits
 from legm.records import Ranked, RankedGroup
 from legm.stats.aggregate import aggregate_interval
+from legm.stats.downsampling import clip_downsampled
 from legm.stats.number_formatting import decimals_for, spread_description, value_text
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import choice_note, value_title

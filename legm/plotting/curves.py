@@ -23,13 +23,13 @@ from legm.plotting.axes import (
     style_axes,
     write_axes_heading,
 )
-from legm.plotting.downsampling import Line, line
 from legm.plotting.legend import add_legend
 from legm.plotting.readable_names import axis_name_with_unit, readable_names
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text_rendering import render_annotation
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, step_labels, tick_labels, tick_limits
 from legm.records import Curve
+from legm.stats.downsampling import Line, line
 from legm.stats.number_formatting import spread_description
 
 __all__ = ["UnfinishedCurve", "plot_configurations", "plot_curves"]

@@ -19,10 +19,10 @@ from legm.core.display_names import display_names
 from legm.core.plain_form import canonical_text
 from legm.core.run_marks import shown_tags
 from legm.core.texts import exact_text, value_texts
-from legm.plotting.downsampling import POINTS_PER_BUCKET, line
 from legm.records import Aggregate, BestRule, Configuration, Curve, Plain, RunResult, Status
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.stats import aggregate
+from legm.stats.downsampling import POINTS_PER_BUCKET, line
 from legm.stats.run_counts import (
     ALL_VALUES_METRICS,
     count_repeated,

@@ -46,7 +46,7 @@ def root(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_no_number_is_truncated_and_names_are_complete_at_any_width(root, monkeypatch, width):
-    monkeypatch.setattr(printing, "_printing_width", lambda: width)
+    monkeypatch.setattr(printing, "printing_width", lambda: width)
     text = shown("best", root / "named", "loss", "--lower")
     lines = text.splitlines()
     assert max(map(len, lines)) <= width

@@ -20,8 +20,8 @@ from matplotlib.transforms import Bbox
 
 import legm.plotting.text_rendering
 from legm.plotting import line, plot_bars, plot_curves, step_labels, tick_labels
-from legm.plotting.downsampling import POINTS_PER_BUCKET
 from legm.records import is_record_file_name
+from legm.stats.downsampling import POINTS_PER_BUCKET
 from tests.support.pictures import curve, draw, ranked, render_png, texts
 
 numbers = st.floats(allow_subnormal=True)

@@ -1,0 +1,241 @@
+"""Small curves in a table's cells: a line of braille, or of digits if the output has no braille."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from legm.cli.printing import can_print, printing_width
+from legm.cli.terminal_tables import Column
+from legm.core.texts import number_text
+from legm.stats.downsampling import LARGEST, line
+
+if TYPE_CHECKING:
+    from legm.records import Curve, Direction, FloatArray
+
+__all__ = ["CurveColumn", "CurveScale", "curve_scale", "drawn_curve", "json_curve"]
+
+_BRAILLE = "\N{BRAILLE PATTERN DOTS-12345678}"
+_WIDTH, _NARROW = 24, 14  # characters of a curve, and on a terminal that is narrower than
+_WIDE = 120
+
+_DOTS = (2, 4)  # of a character: side by side, and one above the other
+_TAIL = 0.05  # of a curve's values at each end may lie beyond the scale, and curves may,
+_FAR = 10.0  # if the scale would be so many times as long with them
+
+
+@dataclass(frozen=True, slots=True)
+class CurveScale:
+    """What the edges of all curves of a table stand for.
+
+    Args:
+        first, last: the steps at the left and the right edge.
+        low, high: the values at the lower and the upper edge.
+        has_beyond: whether curves have values beyond low or high, which are drawn at the edge.
+    """
+
+    first: float
+    last: float
+    low: float
+    high: float
+    has_beyond: bool
+
+    def text(self, *, braille: bool) -> str:
+        """What a user should know about it."""
+        edges = ("at the bottom", "at the top") if braille else ("as the digit 0", "as 9")
+        ends = f"{number_text(self.low)} {edges[0]} to {number_text(self.high)} {edges[1]}"
+        beyond = ", where values beyond are drawn too" if self.has_beyond else ""
+        return f"all on one scale: steps {self.first:,.0f} to {self.last:,.0f}, and {ends}{beyond}"
+
+
+class CurveColumn:
+    """The curves of one metric in tables that are shown together, on one scale.
+
+    Args:
+        metric: its name.
+        method: how the runs of a row are aggregated; "" where each row is one run.
+        curves: by row's key, what is drawn; None for a row without a curve.
+        of_runs: the same for rows that are single runs, beside aggregated ones.
+    """
+
+    def __init__(
+        self,
+        metric: str,
+        method: str,
+        curves: Mapping[str, Curve | None],
+        of_runs: Mapping[str, Curve | None] | None = None,
+    ) -> None:
+        self.metric = metric
+        self._method = method
+        self._averaged = [one for one in curves.values() if one is not None]
+        self._curves = {**curves, **(of_runs or {})}
+        self._scale = curve_scale(one for one in self._curves.values() if one is not None)
+        self._braille = can_print(_BRAILLE)
+        width = printing_width()
+        self._width = _WIDTH if width is None or width >= _WIDE else _NARROW
+
+    def column(self, *, is_run: bool = False) -> Column:
+        """The column of a table.
+
+        Args:
+            is_run: whether each row of this table is one run.
+        """
+        name = " ".join(filter(None, ("" if is_run else self._method, self.metric)))
+        return Column(f"{name} by step")
+
+    def cells(self, keys: Iterable[str]) -> list[str]:
+        """The cells of the rows with these keys."""
+        return [
+            drawn_curve(self._curves.get(key), self._scale, self._width, braille=self._braille)
+            for key in keys
+        ]
+
+    def curve(self, key: str) -> Curve | None:
+        """That of the row with this key."""
+        return self._curves.get(key)
+
+    def notes(self, averaged: str, direction: Direction | None) -> list[str]:
+        """What a user should know about the curves.
+
+        Args:
+            averaged: over what a curve averages, if it does: "run" or "configuration".
+            direction: which values are better; None where it is said elsewhere.
+        """
+        if self._scale is None:
+            return [f"curves: no finite value of {self.metric}"]
+        facts = [self._scale.text(braille=self._braille)]
+        if self._method and self._averaged:
+            facts.insert(
+                0, f"{self._method} {self.metric} over the {_numbers_averaged(self._averaged, averaged)}"
+            )
+        if any(one is not None and np.isnan(one.center).any() for one in self._curves.values()):
+            facts.append("a gap is where all values are NaN")
+        facts += [str(direction)] if direction is not None else []
+        return [f"curves: {'; '.join(facts)}"]
+
+
+def _numbers_averaged(curves: Sequence[Curve], averaged: str) -> str:
+    """Over how many runs, or configurations, curves are at their steps."""
+    counts = np.concatenate([one.runs for one in curves])
+    low, high = int(counts[counts > 0].min(initial=counts.max())), int(counts.max())
+    kind = f"completed {averaged}" if averaged == "run" else averaged
+    number = f"{low} to {high}" if low < high else f"{high}"
+    return f"{number} {kind}{'s' * (high != 1)} that have a value at a step"
+
+
+def curve_scale(curves: Iterable[Curve]) -> CurveScale | None:
+    """The scale on which curves can be compared; None where they have no finite value.
+
+    A few values of a curve, and a few curves, that are far from all others are left out of it: they would
+    flatten everything else.
+
+    Args:
+        curves: all that are drawn.
+    """
+    drawn = [one for one in curves if len(one.steps)]
+    ranges = [_own_range(values) for one in drawn if len(values := _finite_values(one))]
+    if not ranges:
+        return None
+    reference = sorted(ranges, key=lambda ends: ends[1] - ends[0])[(len(ranges) - 1) // 2]
+    far = _FAR * (reference[1] - reference[0]) or np.inf
+    near = [ends for ends in ranges if ends[0] >= reference[0] - far and ends[1] <= reference[1] + far]
+    low, high = min(ends[0] for ends in near), max(ends[1] for ends in near)
+    first, last = min(one.steps[0] for one in drawn), max(one.steps[-1] for one in drawn)
+    has_beyond = any(bool(((one.center < low) | (one.center > high)).any()) for one in drawn)
+    return CurveScale(float(first), float(last), low, high, has_beyond)
+
+
+def _own_range(values: FloatArray) -> tuple[float, float]:
+    """The smallest and largest value of a curve, without single ones that are far from the others."""
+    low, high = float(values.min()), float(values.max())
+    inner = tuple(map(float, np.quantile(values, [_TAIL, 1 - _TAIL])))
+    return (inner[0], inner[1]) if high - low > _FAR * (inner[1] - inner[0]) > 0 else (low, high)
+
+
+def _finite_values(curve: Curve) -> FloatArray:
+    values: FloatArray = curve.center[np.abs(curve.center) <= LARGEST]  # NaN is not
+    return values
+
+
+def drawn_curve(curve: Curve | None, scale: CurveScale | None, width: int, *, braille: bool) -> str:
+    """A curve as a line of characters; a gap is where it has no value.
+
+    Args:
+        curve: the curve; None for none.
+        scale: that of all curves; None for none.
+        width: the number of characters.
+        braille: whether braille may be used; else each character is a digit, 0 at the bottom and 9 at the
+            top.
+
+    Returns:
+        the characters; "" where there is nothing to draw.
+    """
+    if curve is None or scale is None or bool(np.isnan(curve.center).all()):
+        return ""
+    columns, rows = (width * _DOTS[0], _DOTS[1]) if braille else (width, 10)
+    shown = line(curve, columns)
+    center = _with_infinite_values(curve, shown.steps, shown.center)
+    x = _positions(shown.steps, scale.first, scale.last, columns)
+    y = _positions(center, scale.low, scale.high, rows)
+    return _braille(x, y, width) if braille else _digits(x, y, width)
+
+
+def _with_infinite_values(curve: Curve, steps: FloatArray, center: FloatArray) -> FloatArray:
+    """The values at the chosen steps, where infinite ones are gaps, as they are."""
+    values: FloatArray = curve.center[np.searchsorted(curve.steps, steps)]
+    return np.where(np.isinf(values), values, center)
+
+
+def _positions(values: FloatArray, low: float, high: float, count: int) -> list[int | None]:
+    """Where values are between two ends, of so many positions; None for NaN."""
+    with np.errstate(all="ignore"):  # halved, since the largest numbers are too far from each other
+        share = (values / 2 - low / 2) / (high / 2 - low / 2) if high > low else values * 0 + 0.5
+        share = np.where(np.isinf(values), values > 0, share)
+        placed = np.rint(np.clip(share, 0, 1) * (count - 1))
+    return [None if np.isnan(one) else int(one) for one in placed]
+
+
+def _braille(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:
+    import plotille
+
+    canvas = plotille.Canvas(width, 1, 0, 0, width * _DOTS[0], _DOTS[1])
+    before: tuple[int, int] | None = None
+    for column, row in zip(x, y, strict=True):
+        if column is None or row is None:
+            before = None
+            continue
+        canvas.line(*(before or (column, row)), column, row)
+        before = column, row
+    text: str = canvas.plot()
+    return text
+
+
+def _digits(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:
+    cells = [" "] * width
+    before: tuple[int, int] | None = None
+    for column, row in zip(x, y, strict=True):
+        if column is None or row is None:
+            before = None
+            continue
+        from_column, from_row = before or (column, row)
+        between = np.linspace(from_row, row, column - from_column + 1)
+        cells[from_column + 1 : column] = [str(round(one)) for one in between[1:-1]]
+        cells[column] = str(row)
+        before = column, row
+    return "".join(cells).rstrip()
+
+
+def json_curve(curve: Curve | None) -> Mapping[str, Any] | None:
+    """A curve for JSON, with all its steps."""
+    if curve is None:
+        return None
+    return {
+        "metric": curve.metric,
+        "method": curve.method,
+        "steps": curve.steps.tolist(),
+        "values": curve.center.tolist(),
+        "runs": curve.runs.tolist(),
+    }
