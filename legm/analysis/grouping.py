@@ -12,7 +12,7 @@ from legm.errors import ParameterError, closest
 from legm.records import Configuration, Ranked, RankedGroup, RunCounts
 from legm.stats.aggregate import aggregate_counts, aggregate_interval
 
-__all__ = ["group_notes", "group_ranked"]
+__all__ = ["group_notes", "group_ranked", "require_group_parameters"]
 
 
 def group_ranked(ranked: Sequence[Ranked], names: Sequence[str] | str) -> list[RankedGroup]:
@@ -32,7 +32,7 @@ def group_ranked(ranked: Sequence[Ranked], names: Sequence[str] | str) -> list[R
         ParameterError: no configuration has one of the parameters, or it was given twice.
     """
     wanted = [names] if isinstance(names, str) else list(names)
-    _require_group_parameters(wanted, [one.configuration for one in ranked])
+    require_group_parameters(wanted, [one.configuration for one in ranked])
     groups: dict[str, list[Ranked]] = {}
     for one in ranked:
         own = _group_values(one.configuration, wanted)
@@ -42,7 +42,16 @@ def group_ranked(ranked: Sequence[Ranked], names: Sequence[str] | str) -> list[R
     return sorted(found, key=lambda one: (math.isnan(one.value.mean), sign * one.value.mean))
 
 
-def _require_group_parameters(names: Sequence[str], every: Sequence[Configuration]) -> None:
+def require_group_parameters(names: Sequence[str], every: Sequence[Configuration]) -> None:
+    """Check that configurations can be grouped by parameters.
+
+    Args:
+        names: the parameters.
+        every: the configurations.
+
+    Raises:
+        ParameterError: no configuration has one of the parameters, or it was given twice.
+    """
     known = {name for one in every for name in one.active}
     for name in names:
         if name not in known and any(name in one.parameters for one in every):
@@ -84,7 +93,8 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
     over = [name for name in others if any(_varies(name, group) for group in groups)]
     what = f", which differ in {', '.join(over)}" if over else ""
     mean = f"each value is the mean over the configurations of a group{what}, and their standard deviation"
-    each = f"each of these is over its runs ({counted(len(members), 'configuration')})"
+    different = len({one.fingerprint for one in members})
+    each = f"each of these is over its runs ({counted(different, 'configuration')})"
     return [f"grouped by {', '.join(names)}: {mean}; {each}"]
 
 

@@ -13,6 +13,7 @@ from legm.cli.json_output import print_json
 from legm.cli.options import (
     backend_options,
     direction_option,
+    group_by_option,
     json_option,
     one_per_seed_option,
     path_argument,
@@ -49,6 +50,7 @@ __all__ = ["report_command"]
 @test_option
 @status_option
 @one_per_seed_option
+@group_by_option
 @selection_options
 @backend_options
 @json_option
@@ -61,6 +63,7 @@ def report_command(
     test: bool,
     statuses: Sequence[str],
     one_per_seed: bool,
+    group_by: list[str],
     selection: RunSelection,
     at: Callable[[Path], Location],
     as_json: bool,
@@ -86,6 +89,7 @@ def report_command(
         statuses=statuses,
         one_per_seed=one_per_seed,
         where=selection.texts,
+        group_by=group_by,
     )
     if as_json:
         print_json({"output": str(output), "experiments": [one.name for one in found], "choices": chosen})

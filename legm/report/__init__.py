@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from legm.analysis.grouping import require_group_parameters
 from legm.analysis.ranking import ranking_value_key
 from legm.analysis.unfinished import unfinished_statuses
 from legm.core.selection import BoundSelection, Candidate, RunSelection
@@ -35,6 +36,7 @@ def build(
     statuses: str | Sequence[str] = (),
     one_per_seed: bool = False,
     where: str | Sequence[str] | None = None,
+    group_by: str | Sequence[str] = (),
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -56,6 +58,7 @@ def build(
         one_per_seed: whether of several completed runs with equal seed parameters only the newest counts; by
             default all do, and the page says so.
         where: selects configurations and runs as ``--where`` does; the page says so.
+        group_by: parameters: the page also ranks groups of configurations with equal values of them.
         backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.
         backend_options: the backend's own options.
 
@@ -64,7 +67,8 @@ def build(
 
     Raises:
         MetricError: no experiment has the metric.
-        ParameterError: nothing is selected, or ``where`` is not a selection.
+        ParameterError: nothing is selected, ``where`` is not a selection, or no configuration can be grouped
+            by one of the parameters.
         LegmError: the backend cannot read the runs, or plotly is not installed.
     """
     return _render_report(
@@ -74,6 +78,7 @@ def build(
             statuses=statuses,
             one_per_seed=one_per_seed,
             where=where,
+            group_by=group_by,
         )
     )
 
@@ -90,6 +95,7 @@ def _collect_report(
     statuses: str | Sequence[str],
     one_per_seed: bool,
     where: str | Sequence[str] | None,
+    group_by: str | Sequence[str],
 ) -> tuple[BackendClient, list[dict[str, Plain]], str]:
     """The client, the content of each experiment, and plotly's script; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
@@ -97,14 +103,19 @@ def _collect_report(
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else ranking_value_key(metric, test=test)
     selection = RunSelection.parse(where)
+    groups = [group_by] if isinstance(group_by, str) else list(group_by)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
-        content = ExperimentContent(name, shown_statuses, one_per_seed=one_per_seed, selected=str(selection))
+        content = ExperimentContent(
+            name, shown_statuses, one_per_seed=one_per_seed, selected=str(selection), group_by=groups
+        )
         collected.append(content)
         found.append(_read_report_configurations(client, content))
     bound = selection.bound(one for of in found for one in of) if selection else None
     found = [[one for one in of if _may_be_selected(bound, one)] for of in found]
+    if any(found):
+        require_group_parameters(groups, [one for of in found for one in of])
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
         _collect_report_experiment(client, configurations, content, share, bound)
@@ -138,6 +149,7 @@ def write(
     statuses: str | Sequence[str] = (),
     one_per_seed: bool = False,
     where: str | Sequence[str] | None = None,
+    group_by: str | Sequence[str] = (),
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -145,7 +157,7 @@ def write(
 
     Args:
         root, experiments, metric, higher_better, test, statuses, one_per_seed, where: see :func:`build`.
-        backend, backend_options: see :func:`build`.
+        group_by, backend, backend_options: see :func:`build`.
         path: the file.
 
     Returns:
@@ -162,6 +174,7 @@ def write(
         statuses=statuses,
         one_per_seed=one_per_seed,
         where=where,
+        group_by=group_by,
     )
     write_atomically(path, _render_report(client, contents, library))
     shown = ("title", "higher_better", "because", "note")

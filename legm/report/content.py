@@ -19,7 +19,8 @@ from legm.core.display_names import display_names
 from legm.core.plain_form import canonical_text
 from legm.core.run_marks import shown_tags
 from legm.core.texts import exact_text, value_texts
-from legm.records import Aggregate, BestRule, Configuration, Curve, Plain, RunResult, Status
+from legm.records import Aggregate, BestRule, Configuration, Curve, Direction, Plain, RunResult, Status
+from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.stats import aggregate
 from legm.stats.downsampling import POINTS_PER_BUCKET, line
@@ -110,6 +111,7 @@ class ExperimentContent:
         one_per_seed: whether of several completed runs with equal seeds only the newest counts in summaries
             and curves.
         selected: what all runs that are added have in common; "" for nothing.
+        group_by: parameters by which configurations are grouped; () for no groups.
     """
 
     def __init__(
@@ -119,8 +121,11 @@ class ExperimentContent:
         *,
         one_per_seed: bool = False,
         selected: str = "",
+        group_by: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self._group_by = group_by
+        self._report_rows: list[ReportRow] = []
         self._selected = selected
         self._problems: list[str] = []
         self._configurations: list[dict[str, Plain]] = []
@@ -161,6 +166,7 @@ class ExperimentContent:
         for run in runs:
             by_description.setdefault(run.run.description, []).append(run)
         for description, members in sorted((by_description or {"": []}).items()):
+            self._report_rows.append(ReportRow(index, configuration, description))
             self._add_row(index, description, members, share // (len(by_description) or 1))
 
     def _add_row(self, index: int, description: str, runs: Sequence[RunResult], share: int) -> None:
@@ -285,15 +291,26 @@ class ExperimentContent:
             },
             "grids": list(self._grids),
             "runs": self._run_columns(),
+            "groups": self._groups(asked),
         }
+
+    def _groups(self, asked: InitialReportView) -> dict[str, Plain] | None:
+        if not self._group_by:
+            return None
+        directions = {key: self._direction(key, asked) for key in self._summaries}
+        return grouped_report_content(self._group_by, self._report_rows, self._summaries, directions)
+
+    def _direction(self, key: str, asked: InitialReportView) -> Direction:
+        name, split = split_summary_key(key)
+        higher_better = asked.higher_better if key == asked.key else None
+        return decide_direction(name, self._rules, higher_better, over_all_values=split == "pooled")
 
     def _metrics(self, asked: InitialReportView) -> list[dict[str, Plain]]:
         empty = Aggregate(math.nan, math.nan, 0, 0, "")
         found = []
         for key in sorted(self._summaries, key=_report_metric_order):
             name, split = split_summary_key(key)
-            higher_better = asked.higher_better if key == asked.key else None
-            direction = decide_direction(name, self._rules, higher_better, over_all_values=split == "pooled")
+            direction = self._direction(key, asked)
             of = [self._summaries[key].get(row, empty) for row in range(len(self._rows))]
             found.append(
                 {

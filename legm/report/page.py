@@ -25,6 +25,7 @@ _SCRIPTS = (  # in this order, in one scope
     "controls",
     "columns",
     "leaderboard",
+    "groups",
     "detail",
     "curves",
     "parallel",

@@ -21,6 +21,7 @@ from legm.records import BestRule, Configuration, History, Run, RunResult, Serie
 from legm.runlog.configuration_folders import configuration_folders
 from legm.testing.memory import MemoryBackend
 from tests.support.browsing import keep_picture
+from tests.support.calling import as_json
 from tests.support.different_code import make_runs_of_different_code
 from tests.support.waiting import until
 
@@ -30,7 +31,9 @@ WIDE, NARROW = 1600, 360
 BACKSPACE = "\ue003"  # to WebDriver
 
 
-def train(root: Path, experiment: str, params: dict, *, fails: str = "", **options: Any) -> None:
+def train(
+    root: Path, experiment: str, params: dict, *, fails: str = "", factor: float = 1.0, **options: Any
+) -> None:
     """One run whose curves depend on the learning rate and the seed."""
     with suppress(RuntimeError), ExperimentHandler(root, experiment, **options) as handler:
         handler.set_dict_params({"batch_size": 32, "momentum": 0.9, **params})
@@ -40,7 +43,7 @@ def train(root: Path, experiment: str, params: dict, *, fails: str = "", **optio
         handler.start()
         handler.tag(*["favourite", "good"][: handler.seed])
         for step in range(20):
-            loss = (1 + handler.seed / 10) / (1 + step * (1 - abs(handler.rate - 0.1)))
+            loss = factor * (1 + handler.seed / 10) / (1 + step * (1 - abs(handler.rate - 0.1)))
             handler.set_dict_metrics({"loss": loss, "accuracy": 1 - loss / 2}, step=step)
         if fails:
             raise RuntimeError(fails)
@@ -503,6 +506,74 @@ def test_the_address_keeps_what_was_chosen(page, address):
     page.open(address + "#metric=nothing&filters=%7B%22rate%22&shown=7&experiment=none&sort=-x")
     assert len(page.names()) == 9
     assert page.problems() == []
+
+
+# Groups
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Two optimizers with two depths and two rates, each with two seeds; one run more is described."""
+    folder = tmp_path_factory.mktemp("grouped") / "results"
+    for optimizer, depth, rate, seed in itertools.product(("adam", "sgd"), (2, 4), RATES[:2], range(2)):
+        params = {"optimizer": optimizer, "depth": depth, "rate": rate, "seed": seed}
+        train(folder, "net", params, factor=depth + (optimizer == "sgd") / 2)
+    train(folder, "net", {"optimizer": "adam", "depth": 2, "rate": 0.1, "seed": 2}, description="longer")
+    place = folder.parent / "report.html"
+    client = BackendClient(make_backend("local", folder, {}), folder)
+    report.write(client, ["net"], place, group_by=["optimizer", "depth"])
+    return folder, place.as_uri()
+
+
+def test_groups_are_ranked_as_by_the_command_line_and_lead_to_their_configurations(page, grouped):
+    folder, address = grouped
+    page.open(address)
+    page.choose("#description", "(none)")
+    best = [
+        [
+            str(rank),
+            one["group"]["optimizer"],
+            str(one["group"]["depth"]),
+            len(one["configurations"]),
+            one["runs"],
+        ]
+        for rank, one in enumerate(
+            as_json("best", folder / "net", "loss", "--group-by", "optimizer,depth"), 1
+        )
+    ]
+    rows = page.run(
+        "return [...document.querySelectorAll('#groups-table tbody tr')].map((row) => "
+        "[...row.cells].map((cell) => cell.textContent))"
+    )
+    assert [[*row[:3], int(row[4]), int(row[5])] for row in rows] == best
+    assert len(best) == 4
+    assert page.one("#groups-note").text == (
+        "grouped by optimizer, depth: each value is the mean over the configurations of a group, which "
+        "differ in rate, and their standard deviation; each of these is over its runs (8 configurations)"
+    )
+    page.click("#higher")
+    turned = [page.texts(f"#groups-table tbody td:nth-child({column})") for column in (2, 3)]
+    assert [*zip(*turned, strict=True)] == [(one[1], one[2]) for one in reversed(best)]
+    page.choose("#description", "all")
+    assert page.texts("#groups-table th")[3] == "Description"
+    assert len(page.all("#groups-table tbody tr")) == 5
+    page.click("#groups-table tbody tr[data-group='0'] button")
+    assert len(page.names()) == 3  # two rates, and one of them with a description too
+    assert page.one("#filters-title").text == "Filter by parameter (2 set)"
+    assert page.problems() == []
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_groups_read_on_wide_and_narrow_screens(page, grouped, width):
+    page.open(grouped[1], width=width)
+    page.keep_picture(f"groups-{width}")
+    heights = page.run(
+        "return [...document.querySelectorAll('#groups-table tr')].map((row) => row.offsetHeight)"
+    )
+    assert max(heights) < 60  # no cell is squeezed
+    over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.run(over) <= 0
+    assert page.one("#groups").is_displayed()
 
 
 # Looks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from legm import ExperimentHandler, LegmError, MetricError, StorageError, report
+from legm import ExperimentHandler, LegmError, MetricError, ParameterError, StorageError, report
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Query, Run, RunResult, Series, Split, Status
@@ -92,6 +93,53 @@ def test_the_leaderboards_numbers_are_those_of_aggregate_bit_for_bit(tmp_path):
                     == np.float64(getattr(expected, field)).tobytes()
                 )
             assert decoded(metric["n"])[row] == expected.n
+
+
+def test_groups_are_those_of_get_best_bit_for_bit_whatever_the_metric(tmp_path):
+    for optimizer, depth, rate in itertools.product(("adam", "sgd"), (1, 2), (0.1, 0.01, 0.001)):
+        params = {"optimizer": optimizer, "depth": depth, "rate": rate}
+        for seed in range(1 + depth):
+            value = math.sin(len(optimizer) + depth + rate + seed) / 3
+            logged(tmp_path, {**params, "seed": seed}, {"loss": [value]}, {"f1": -value})
+    logged(tmp_path, {"optimizer": "adam", "depth": 1, "rate": 0.1}, {"loss": [9.0]}, description="other")
+    content = only(tmp_path, group_by=["optimizer", "depth"])
+    groups = content["groups"]
+    assert (groups["by"], groups["missing"]) == (["optimizer", "depth"], [])
+    assert set(groups["metrics"]) == {"best_loss", "test_f1"}
+    handler = ExperimentHandler(tmp_path, "toy")
+    for key, test in (("best_loss", False), ("test_f1", True)):
+        expected = handler.get_best(key.partition("_")[2], test=test, group_by=["optimizer", "depth"])
+        found = groups["metrics"][key]
+        own = [i for i, description in enumerate(found["description"]) if not description]
+        assert len(own) == len(expected) == 4
+        for field in ("mean", "std"):
+            values = np.array([getattr(one.value, field) for one in expected], np.float64)
+            assert decoded(found[field])[own].astype(np.float64).tobytes() == values.tobytes()
+        for field, numbers in {
+            "configurations": [len(one.members) for one in expected],
+            "runs": [one.runs for one in expected],
+        }.items():
+            assert decoded(found[field])[own].tolist() == numbers
+        firsts = [content["configurations"][found["first"][i]]["fingerprint"] for i in own]
+        assert firsts == [one.members[0].configuration.fingerprint for one in expected]
+    assert "which differ in rate" in groups["metrics"]["best_loss"]["notes"][""]
+    assert groups["metrics"]["best_loss"]["description"].count("other") == 1
+    assert "(12 configurations)" in groups["metrics"]["best_loss"]["note"]
+
+
+def test_an_experiment_without_a_parameter_says_so_and_one_that_none_has_is_refused(tmp_path):
+    logged(tmp_path, {"rate": 1}, {"loss": [1.0]})
+    with ExperimentHandler(tmp_path, "other") as handler:
+        handler.set_param("depth", 1)
+        handler.start()
+        handler.set_metric("loss", 1.0)
+    toy, other = content_of(report.build(client_of(tmp_path), ["toy", "other"], group_by="depth"))[
+        "experiments"
+    ]
+    assert (toy["groups"]["missing"], toy["groups"]["metrics"]) == (["depth"], {})
+    assert set(other["groups"]["metrics"]) == {"best_loss"}
+    with pytest.raises(ParameterError, match="no configuration has an active parameter 'dept'"):
+        report.build(client_of(tmp_path), ["toy", "other"], group_by=["dept"])
 
 
 def test_every_runs_own_values_are_there(tmp_path):

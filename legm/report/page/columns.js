@@ -101,7 +101,7 @@ function columns() {
   const first = metric() && {
     ...metricColumn("metric", metric()),
     kind: "number chosen",
-    cell: chosenCell(),
+    cell: chosenCell(metric(), ranked()),
   };
   return [name, first, runs, ...optionalColumns().filter((one) => wanted.has(one.id))].filter(Boolean);
 }
@@ -142,11 +142,10 @@ function runsCell(row) {
   return element("span", { class: "runs" }, ...badges, element("span", {}, String(counts.completed[row])));
 }
 
-/** The selected metric with a bar: the mean and its spread, on a common scale. */
-function chosenCell() {
-  const one = metric();
+/** The selected metric with a bar: the mean and its spread, on a common scale for the rows. */
+function chosenCell(one, rows) {
   const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
-  const scale = barScale(one);
+  const scale = barScale(one, rows);
   return (row) => {
     if (!scale || !Number.isFinite(one.mean[row])) return meanCell(one, row, decimals);
     const bar = element("span", { class: "bar-frame", "aria-hidden": "true" });
@@ -164,8 +163,8 @@ function chosenCell() {
 }
 
 /** The position of a value in percent; outliers are clipped to the ends. */
-function barScale(one) {
-  const values = ranked()
+function barScale(one, rows) {
+  const values = rows
     .flatMap((row) => (one.has(row) ? [one.mean[row] - one.std[row], one.mean[row] + one.std[row]] : []))
     .filter(Number.isFinite)
     .sort((a, b) => a - b);

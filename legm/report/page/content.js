@@ -53,6 +53,14 @@ class Metric {
   }
 }
 
+/** The groups of configurations by a metric: like a metric, with a row for each group. */
+class Groups extends Metric {
+  constructor(content) {
+    super(content);
+    for (const column of ["configurations", "runs"]) this[column] = decoded(content[column]);
+  }
+}
+
 class Experiment {
   constructor(content) {
     this.content = content;
@@ -90,6 +98,18 @@ class Experiment {
 
   state(parameter, row) {
     return parameter.state(this.configurationIndex(row));
+  }
+
+  parameter(name) {
+    return this.parameters.find((one) => one.name === name);
+  }
+
+  /** The groups by a metric; undefined if there are none. */
+  groupsBy(key) {
+    this.groups ??= new Map(
+      Object.entries(this.content.groups?.metrics ?? {}).map(([one, content]) => [one, new Groups(content)]),
+    );
+    return this.groups.get(key);
   }
 
   /** The name of a row, with its description if there are several. */

@@ -168,11 +168,22 @@ function byValue(parameter, a, b) {
   return (x === null) - (y === null) || byText(parameter.text(a), parameter.text(b));
 }
 
+function isRange(parameter, states) {
+  return states.length > FEW && states.every((one) => !one || parameter.number(one) !== null);
+}
+
+/** The filter that leaves one value of a parameter; 0 if inactive. */
+function filterOf(parameter, own) {
+  if (!own || !isRange(parameter, statesOf(parameter))) return { state: own };
+  const number = parameter.number(own);
+  return { least: number, most: number };
+}
+
 function filterField(parameter, name) {
   const states = statesOf(parameter);
-  const numeric = states.every((one) => !one || parameter.number(one) !== null);
-  const inside =
-    numeric && states.length > FEW ? rangeInputs(parameter, states) : [valueChoice(parameter, states)];
+  const inside = isRange(parameter, states)
+    ? rangeInputs(parameter, states)
+    : [valueChoice(parameter, states)];
   const title = element("span", { class: "name", title: parameter.name }, breakable(name));
   return element("div", { class: "field" }, title, ...inside);
 }

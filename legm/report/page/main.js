@@ -6,6 +6,7 @@ const PARTS = {
     renderFilters,
     renderColumnChoice,
     renderConstant,
+    renderGroups,
     renderTable,
     renderCurves,
     renderParallel,
@@ -15,6 +16,7 @@ const PARTS = {
   ranking: [
     renderHead,
     renderColumnChoice,
+    renderGroups,
     renderTable,
     renderCurves,
     renderParallel,
@@ -73,6 +75,10 @@ function listen() {
   on("more", "click", () => {
     state.limit += PAGE;
     changed("table");
+  });
+  on("groups-more", "click", () => {
+    state.groupLimit += PAGE;
+    renderGroups();
   });
   on("unfinished-more", "click", () => {
     state.unfinishedLimit += PAGE;

@@ -26,6 +26,7 @@ const state = {
   logarithmic: false,
   axes: null, // parameters
   limit: PAGE,
+  groupLimit: PAGE,
   open: new Set(),
   equalToo: false,
   theme: "auto",
@@ -58,6 +59,7 @@ function begin(index) {
     columns: null,
     axes: null,
     limit: PAGE,
+    groupLimit: PAGE,
     unfinishedLimit: FIRST_UNFINISHED,
     open: new Set(),
     picked: false,
@@ -147,7 +149,7 @@ function byName(a, b) {
 /** The rows that match the search and the filters, best first. */
 function filtered() {
   const filters = Object.entries(state.filters).map(([name, filter]) => [
-    experiment().parameters.find((one) => one.name === name),
+    experiment().parameter(name),
     filter,
   ]);
   const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
@@ -246,7 +248,7 @@ function writeAddress() {
 function filtersAsText() {
   return Object.fromEntries(
     Object.entries(state.filters).map(([name, filter]) => {
-      const parameter = experiment().parameters.find((one) => one.name === name);
+      const parameter = experiment().parameter(name);
       return [name, filter.state ? { value: parameter.text(filter.state) } : filter];
     }),
   );

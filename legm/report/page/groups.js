@@ -1,0 +1,108 @@
+// Groups of configurations that have equal values of some parameters, ranked by the chosen metric.
+
+function renderGroups() {
+  const stored = experiment().content.groups;
+  byId("groups").hidden = !stored;
+  if (!stored) return;
+  const groups = experiment().groupsBy(state.metric);
+  const shown = groups ? rankedGroups(groups) : [];
+  byId("groups-note").textContent = shown.length ? groupNote(groups) : "";
+  byId("groups-empty").hidden = shown.length > 0;
+  byId("groups-empty").textContent = stored.missing.length
+    ? `No configuration of this experiment has an active parameter ${stored.missing.join(", ")}.`
+    : "No completed run has a value yet.";
+  byId("groups-frame").hidden = !shown.length;
+  const visible = shown.slice(0, state.groupLimit);
+  fill(byId("groups-table"), ...(shown.length ? groupTable(groups, shown, visible) : []));
+  const rest = shown.length - visible.length;
+  byId("groups-more").hidden = rest <= 0;
+  byId("groups-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
+}
+
+/** What is averaged, in the groups that are shown. */
+function groupNote(groups) {
+  return state.description === null ? groups.note : (groups.notes[state.description] ?? "");
+}
+
+/** The groups of the chosen description, best first; those without a number come last. */
+function rankedGroups(groups) {
+  const sign = higherBetter() ? -1 : 1;
+  const value = (group) => sign * groups.mean[group];
+  return groups.description
+    .map((_, group) => group)
+    .filter((group) => state.description === null || groups.description[group] === state.description)
+    .sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y) || a - b;
+      return x < y ? -1 : x > y ? 1 : a - b;
+    });
+}
+
+function groupTable(groups, shown, visible) {
+  const parameters = experiment().content.groups.by.map((name) => experiment().parameter(name));
+  const described = state.description === null && experiment().descriptions.length > 1;
+  const value = chosenCell(groups, shown);
+  const head = [
+    ["#", "number rank"],
+    ...parameters.map((one) => [one.name, "text"]),
+    ...(described ? [["Description", "text"]] : []),
+    [`mean ${metric().label}`, "number chosen"],
+    ["Configurations", "number"],
+    ["Runs", "number"],
+    ["", null],
+  ];
+  const titles = head.map(([title, kind]) =>
+    element("th", { scope: "col", class: kind }, title ? breakable(title) : hidden("Filter")),
+  );
+  const rows = visible.map((group, i) =>
+    element(
+      "tr",
+      { "data-group": group },
+      element("td", { class: "number rank" }, Number.isNaN(groups.mean[group]) ? "–" : String(i + 1)),
+      ...parameters.map((one) => element("td", { class: "text" }, groupValue(one, groups.first[group]))),
+      described ? element("td", { class: "text" }, groups.description[group] || "(none)") : null,
+      element("td", { class: "number chosen" }, value(group)),
+      element("td", { class: "number" }, counted(groups.configurations[group], "", "").trim()),
+      element("td", { class: "number" }, counted(groups.runs[group], "", "").trim()),
+      element("td", {}, groupButton(parameters, groups, group)),
+    ),
+  );
+  return [element("thead", {}, element("tr", {}, ...titles)), element("tbody", {}, ...rows)];
+}
+
+function hidden(text) {
+  return element("span", { class: "hidden" }, text);
+}
+
+function groupValue(parameter, index) {
+  const own = parameter.state(index);
+  if (!own) return element("span", { class: "faint" }, parameter.note(index));
+  const [text, brief] = [parameter.text(own), parameter.brief(own)];
+  return element("span", { title: brief === text ? null : text }, brief);
+}
+
+/** A button that leaves only the configurations of a group in the leaderboard. */
+function groupButton(parameters, groups, group) {
+  const label = parameters
+    .map((one) => `${one.name}=${one.text(one.state(groups.first[group])) ?? "inactive"}`)
+    .join(", ");
+  return element(
+    "button",
+    {
+      type: "button",
+      class: "show-group",
+      "aria-label": `Show the configurations with ${label} in the leaderboard`,
+      click: () => {
+        for (const one of parameters) {
+          if (experiment().varying.includes(one))
+            state.filters[one.name] = filterOf(one, one.state(groups.first[group]));
+        }
+        byId("filters").open = true;
+        renderFilters();
+        changed("rows");
+        byId("leaderboard").scrollIntoView({ block: "start" });
+      },
+    },
+    "Show",
+  );
+}
