@@ -14,15 +14,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from legm.core.texts import rounded_text
 from legm.errors import MediaError
 from legm.media.pending_file import PendingFile
 
-__all__ = ["pending_table", "table_columns"]
+__all__ = ["pending_table", "table_cell_text", "table_columns"]
 
 _RIGHT = (
     "right are a mapping of columns, a list of rows that are mappings, and tables of pandas, polars or Arrow"
 )
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_DIGITS = 6  # significant ones of a number that is shown
 
 
 def pending_table(name: str, table: Any) -> PendingFile:
@@ -149,3 +151,10 @@ def table_columns(content: bytes) -> dict[str, list[Any]]:
                 _NOT_FINITE.get(one, one) if isinstance(one, str) else one for one in columns[name]
             ]
     return columns
+
+
+def table_cell_text(value: Any) -> str:
+    """The value of a cell for people: a number rounded, a missing value as nothing."""
+    if isinstance(value, float) and math.isfinite(value):
+        return rounded_text(value, _DIGITS)
+    return "" if value is None else str(value)

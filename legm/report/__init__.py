@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from legm.analysis.grouping import require_group_parameters
 from legm.analysis.ranking import ranking_value_key
@@ -13,10 +13,11 @@ from legm.analysis.unfinished import unfinished_statuses
 from legm.core.selection import BoundSelection, Candidate, RunSelection
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
-from legm.errors import CorruptFile, MetricError, ParameterError, closest
+from legm.errors import CorruptFile, LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
-from legm.records import Configuration, Plain
+from legm.records import Configuration, Plain, RunResult
 from legm.report.content import ExperimentContent, InitialReportView, unique_report_names
+from legm.report.media import ReportMedia
 from legm.report.page import read_plotly_script, render_page
 from legm.util.atomic_files import write_atomically
 from legm.util.progress import show_progress
@@ -24,6 +25,7 @@ from legm.util.progress import show_progress
 __all__ = ["build", "write"]
 
 _MAX_CURVE_BYTES = 6 << 20  # for all curves of a report together
+_MAX_MEDIA_BYTES = 8 << 20  # for all pictures, sounds and the like
 
 
 def build(
@@ -96,8 +98,8 @@ def _collect_report(
     one_per_seed: bool,
     where: str | Sequence[str] | None,
     group_by: str | Sequence[str],
-) -> tuple[BackendClient, list[dict[str, Plain]], str]:
-    """The client, the content of each experiment, and plotly's script; see :func:`build`."""
+) -> tuple[BackendClient, _ReportContent]:
+    """The client, and all that the page shows; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
     shown_statuses = unfinished_statuses(statuses)
     library = read_plotly_script()  # raises before anything is read
@@ -117,8 +119,9 @@ def _collect_report(
     if any(found):
         require_group_parameters(groups, [one for of in found for one in of])
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
+    media = ReportMedia(client, _MAX_MEDIA_BYTES, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
-        _collect_report_experiment(client, configurations, content, share, bound)
+        _collect_report_experiment(client, configurations, content, share, bound, media)
     if bound is not None and not any(content.has_runs for content in collected):
         raise ParameterError(f"no run has {selection}")
     known = {own for content in collected for own in content.keys}
@@ -131,11 +134,19 @@ def _collect_report(
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
     asked = InitialReportView(key, higher_better)
-    return client, [content.content(asked) for content in collected], library
+    return client, _ReportContent([content.content(asked) for content in collected], media.contents, library)
 
 
-def _render_report(client: BackendClient, contents: Sequence[Plain], library: str) -> bytes:
-    return render_page(client.root.resolve().name, client.name, contents, library)
+class _ReportContent(NamedTuple):
+    """The content of each experiment, that of the media by their digests, and plotly's script."""
+
+    experiments: list[dict[str, Plain]]
+    media: dict[str, Plain]
+    library: str
+
+
+def _render_report(client: BackendClient, content: _ReportContent) -> bytes:
+    return render_page(client.root.resolve().name, client.name, *content)
 
 
 def write(
@@ -168,7 +179,7 @@ def write(
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    client, contents, library = _collect_report(
+    client, content = _collect_report(
         *(root, experiments, metric, higher_better, backend, backend_options),
         test=test,
         statuses=statuses,
@@ -176,11 +187,11 @@ def write(
         where=where,
         group_by=group_by,
     )
-    write_atomically(path, _render_report(client, contents, library))
+    write_atomically(path, _render_report(client, content))
     shown = ("title", "higher_better", "because", "note")
     return {
-        content["name"]: {one["key"]: {name: one[name] for name in shown} for one in content["metrics"]}
-        for content in contents
+        one["name"]: {of["key"]: {name: of[name] for name in shown} for of in one["metrics"]}
+        for one in content.experiments
     }
 
 
@@ -198,10 +209,19 @@ def _collect_report_experiment(
     content: ExperimentContent,
     share: int,
     bound: BoundSelection | None,
+    media: ReportMedia,
 ) -> None:
     """Add all runs of an experiment to the content, one configuration after the other."""
     folders = [client.folder(one) for one in configurations]
     has_folders = client.supports(Capability.FOLDERS)
+
+    def show_media(runs: Sequence[RunResult]) -> dict[str, Plain]:
+        try:
+            return media.of_row(runs) if client.supports(Capability.MEDIA) else {}
+        except LegmError as error:
+            content.problem(str(error))
+            return {}
+
     names = unique_report_names(configurations, [f.name if f and has_folders else None for f in folders])
     every = zip(configurations, names, strict=True)
     for configuration, name in show_progress(every, "reading runs", len(configurations)):
@@ -217,7 +237,7 @@ def _collect_report_experiment(
         if bound is not None:
             runs = [run for run in runs if bound.has_run(run)]
         if runs or bound is None:
-            content.add(configuration, name, runs, share)
+            content.add(configuration, name, runs, share, show_media)
 
 
 def _may_be_selected(bound: BoundSelection | None, configuration: Configuration) -> bool:

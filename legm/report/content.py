@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from legm.analysis.unfinished import unfinished_curve
@@ -148,7 +148,14 @@ class ExperimentContent:
         if text not in self._problems:
             self._problems.append(text)
 
-    def add(self, configuration: Configuration, name: str, runs: Iterable[RunResult], share: int) -> None:
+    def add(
+        self,
+        configuration: Configuration,
+        name: str,
+        runs: Iterable[RunResult],
+        share: int,
+        media: Callable[[Sequence[RunResult]], Plain],
+    ) -> None:
         """Add a configuration with all its runs, without keeping their series.
 
         Args:
@@ -156,6 +163,7 @@ class ExperimentContent:
             name: its name on the page.
             runs: each once, with all dev series.
             share: the number of bytes available for its curves.
+            media: gives what the page shows of the media of the runs of a row.
         """
         index = len(self._configurations)
         self._configurations.append({"name": name, "fingerprint": configuration.fingerprint})
@@ -167,9 +175,11 @@ class ExperimentContent:
             by_description.setdefault(run.run.description, []).append(run)
         for description, members in sorted((by_description or {"": []}).items()):
             self._report_rows.append(ReportRow(index, configuration, description))
-            self._add_row(index, description, members, share // (len(by_description) or 1))
+            self._add_row(index, description, members, share // (len(by_description) or 1), media(members))
 
-    def _add_row(self, index: int, description: str, runs: Sequence[RunResult], share: int) -> None:
+    def _add_row(
+        self, index: int, description: str, runs: Sequence[RunResult], share: int, media: Plain
+    ) -> None:
         row = len(self._rows)
         counted = newest_counted_of_each_seed(runs) if self._one_per_seed else runs
         completed = [run for run in counted if run.status is Status.COMPLETED]
@@ -207,6 +217,7 @@ class ExperimentContent:
                 ],
                 "repeated": count_repeated(run.run.parameters for run in completed),
                 "code": different_code_text(count_code(run.run.environment for run in completed)),
+                "media": media,
             }
         )
         for run in sorted(runs, key=lambda run: run.run.run_id):

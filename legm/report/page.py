@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -30,6 +30,7 @@ _SCRIPTS = (  # in this order, in one scope
     "curves",
     "parallel",
     "compare",
+    "media",
     "unfinished",
     "main",
 )
@@ -49,13 +50,16 @@ def read_plotly_script() -> str:
         ) from cause
 
 
-def render_page(title: str, backend: str, experiments: Sequence[Plain], library: str) -> bytes:
+def render_page(
+    title: str, backend: str, experiments: Sequence[Plain], media: Mapping[str, Plain], library: str
+) -> bytes:
     """Render the page.
 
     Args:
         title: the page's title.
         backend: the name of the backend that the runs were read from.
         experiments: the content of each experiment.
+        media: how each file is shown, by its digest.
         library: plotly's script.
 
     Returns:
@@ -68,6 +72,7 @@ def render_page(title: str, backend: str, experiments: Sequence[Plain], library:
         "made": time.time(),
         "legm": __version__,
         "experiments": list(experiments),
+        "media": dict(media),
     }
     text = Template(_read_page_part("page.html")).substitute(
         policy=_content_security_policy(library, own),
@@ -89,14 +94,14 @@ def _wrap_page_scripts(scripts: str) -> str:
 
 
 def _content_security_policy(*scripts: str) -> str:
-    """The policy that allows only these scripts, inline styles, and images that the page created itself."""
+    """The policy that allows only these scripts, inline styles, and pictures and sounds in the page."""
     digests = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
         for script in scripts
     )
     return (
-        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; "
+        f"img-src data: blob:; media-src data:; base-uri 'none'; form-action 'none'"
     )
 
 

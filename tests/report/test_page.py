@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects
 import pytest
 
 from legm import ExperimentHandler, report
@@ -833,4 +834,61 @@ def test_runs_of_different_code_are_said_and_system_metrics_are_none_of_the_metr
     opened = page.run("return document.body.innerText")
     assert "preempted" in opened
     assert page.run("return document.documentElement.scrollWidth") <= width
+    assert page.problems() == []
+
+
+def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, tmp_path):
+    for rate in (1, 2):
+        with ExperimentHandler(tmp_path, "net") as handler:
+            handler.set_param("rate", rate)
+            handler.name_params(["rate"])
+            handler.start()
+            for step in range(0, 10 * rate, 5):
+                handler.set_metric("loss", rate / (1 + step), step=step)
+                picture = np.full((4, 4, 3), 10 * step, np.uint8)
+                handler.log_image("digits", picture, step=step, caption=f"{HOSTILE} {step}")
+                handler.log_histogram("weights", np.arange(50.0), step=step)
+            figure = {"data": [{"y": [1, 2], "name": HOSTILE}], "layout": {"title": {"text": HOSTILE}}}
+            handler.log_figure("figure", plotly.graph_objects.Figure(figure))
+            handler.log_table("answers", {"letter": ["a", HOSTILE]})
+            handler.log_audio("tone", np.sin(np.arange(800) / 5), 8000)
+    report.write(tmp_path, ["net"], tmp_path / "report.html")
+    page.open((tmp_path / "report.html").as_uri())
+    assert page.texts("#media-names .chip") == ["answers", "digits", "figure", "tone", "weights"]
+    assert page.texts("#media-cards td") == ["a", HOSTILE] * 2
+
+    def choose(name: str) -> None:
+        page.click(f"#media-names .chip[title='{name}']")
+
+    choose("digits")
+    assert page.texts("#media-cards figcaption") == [f"{HOSTILE} 15", f"{HOSTILE} 5"]
+    assert page.texts("#media-step-text") == ["15"]
+    until(
+        lambda: page.run(
+            "return [...document.querySelectorAll('#media-cards img')].every((p) => p.naturalWidth === 4)"
+        )
+    )
+    page.run(
+        "const slider = document.getElementById('media-step'); slider.value = 0;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    assert page.texts("#media-cards figcaption") == [f"{HOSTILE} 0"] * 2
+    page.keep_picture("report-media")
+    again = page.browser.current_url
+    page.open(again)
+    assert page.texts("#media-cards figcaption") == [f"{HOSTILE} 0"] * 2
+
+    choose("weights")
+    assert len(page.all("#media-cards svg rect")) == 2 * 64
+    choose("figure")
+    until(lambda: len(page.all("#media-cards .figure .main-svg")) >= 2)
+    choose("tone")
+    until(
+        lambda: page.run(
+            "return [...document.querySelectorAll('audio')].every((one) => one.duration === 0.1)"
+        )
+    )
+    page.click("#show-none")
+    assert page.texts("#media-empty") == ["Tick configurations in the leaderboard to see theirs here."]
+    assert page.browser.title != "taken"
     assert page.problems() == []

@@ -52,7 +52,9 @@ def decoded(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(data), f"<{code}")
 
 
-def logged(root: Path, params: dict, metrics: dict, test: dict | None = None, **options: object) -> None:
+def logged(
+    root: Path, params: dict, metrics: dict, test: dict | None = None, *, text: str = "", **options: object
+) -> None:
     """One completed run, a value a step for each metric."""
     with ExperimentHandler(root, "toy", **options) as handler:
         handler.set_dict_params(params)
@@ -62,6 +64,8 @@ def logged(root: Path, params: dict, metrics: dict, test: dict | None = None, **
             for step, value in enumerate(values):
                 handler.set_metric(name, value, step=step)
         handler.set_dict_metrics(test or {}, test=True)
+        if text:
+            handler.log_text("note", text)
 
 
 def metric_of(content: dict, key: str) -> dict:
@@ -442,20 +446,27 @@ def test_repeated_seeds_are_counted_and_one_of_each_can_be_taken(tmp_path):
 
 
 def test_every_backend_has_the_same_report(tmp_path):
-    pages = []
+    pages, media = [], []
     for backend in ("local", "mlflow"):
         root = tmp_path / backend
         if backend == "mlflow":
             prepare_store(root / "mlflow.db")
         for seed in range(2):
             logged(
-                root, {"rate": 1, "seed": seed}, {"loss": [1 / (3 + seed), 0.7]}, {"f1": 0.1}, backend=backend
+                *(root, {"rate": 1, "seed": seed}, {"loss": [1 / (3 + seed), 0.7]}, {"f1": 0.1}),
+                text="as it was",
+                backend=backend,
             )
-        (content,) = content_of(report.build(client_of(root, backend), ["toy"]))["experiments"]
+        page = content_of(report.build(client_of(root, backend), ["toy"]))
+        media.append(page["media"])
+        (content,) = page["experiments"]
         for varying in ("id", "started", "ended"):
             del content["runs"][varying]
+        (row,) = content["rows"]
+        assert row["media"].pop("run")
         pages.append({**content, "configurations": [one["fingerprint"] for one in content["configurations"]]})
     assert pages[0] == pages[1]
+    assert [list(one.values()) for one in media] == [[{"text": "as it was", "left": 0}]] * 2
 
 
 def test_a_backend_without_folders_is_read_too(tmp_path):

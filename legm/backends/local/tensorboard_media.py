@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from legm.core.texts import rounded_text
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_columns
+from legm.media.tables import table_cell_text, table_columns
 from legm.records import Media, MediaKind
 
 __all__ = ["tensorboard_value"]
@@ -25,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _PICTURES = (".png", ".gif", ".jpg", ".jpeg", ".bmp")  # what a browser shows, of what the plugin takes
 _MOST_ROWS = 50  # of a table
-_DIGITS = 6  # significant ones of a number in it
 
 
 def tensorboard_value(medium: Media) -> dict[str, Any] | None:
@@ -128,7 +125,7 @@ def _markdown(columns: Mapping[str, Sequence[Any]]) -> str:
     """A table in Markdown, with its first rows and how many there are."""
     rows = list(zip(*columns.values(), strict=True))
     lines = [_markdown_row(columns), _markdown_row("---" for _ in columns)]
-    lines += [_markdown_row(map(_cell_text, row)) for row in rows[:_MOST_ROWS]]
+    lines += [_markdown_row(map(table_cell_text, row)) for row in rows[:_MOST_ROWS]]
     if len(rows) > _MOST_ROWS:
         lines.append(f"\nThe first {_MOST_ROWS} of {len(rows)} rows.")
     return "\n".join(lines)
@@ -136,9 +133,3 @@ def _markdown(columns: Mapping[str, Sequence[Any]]) -> str:
 
 def _markdown_row(cells: Any) -> str:
     return "| " + " | ".join(str(one).replace("|", "\\|").replace("\n", " ") for one in cells) + " |"
-
-
-def _cell_text(value: Any) -> str:
-    if isinstance(value, float) and math.isfinite(value):
-        return rounded_text(value, _DIGITS)
-    return "" if value is None else str(value)

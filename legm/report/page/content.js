@@ -79,6 +79,7 @@ class Experiment {
         this.rows.flatMap((row) => [...Object.keys(row.curves), ...row.unfinished.map((one) => one.metric)]),
       ),
     ].sort(byText);
+    this.mediaNames = [...new Set(this.rows.flatMap((row) => Object.keys(row.media.names ?? {})))].sort(byText);
     this.lines = new Map();
     this.grids = [];
   }

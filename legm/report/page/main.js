@@ -11,6 +11,7 @@ const PARTS = {
     renderCurves,
     renderParallel,
     renderCompare,
+    renderMedia,
     renderUnfinished,
   ],
   ranking: [
@@ -21,15 +22,17 @@ const PARTS = {
     renderCurves,
     renderParallel,
     renderCompare,
+    renderMedia,
     renderUnfinished,
   ],
   rows: [renderTable, renderCurveTools, renderParallel],
   table: [renderTable],
-  shown: [renderTable, renderCurves, renderParallel],
+  shown: [renderTable, renderCurves, renderParallel, renderMedia],
   curves: [renderCurves],
   axes: [renderParallel],
   pair: [renderTable, renderCompare],
-  theme: [renderTheme, renderTable, renderCurves, renderParallel],
+  media: [renderMedia],
+  theme: [renderTheme, renderTable, renderCurves, renderParallel, renderMedia],
 };
 
 /** Redraw the page after a change of the state. */
@@ -101,6 +104,7 @@ function listen() {
   on("show-none", "click", () => show([]));
   on("compare-a", "change", () => choosePair(0, Number(byId("compare-a").value)));
   on("compare-b", "change", () => choosePair(1, Number(byId("compare-b").value)));
+  on("media-step", "input", () => chooseMediaStep(Number(byId("media-step").value)));
   on("equal-too", "change", () => {
     state.equalToo = byId("equal-too").checked;
     renderCompare();

@@ -25,6 +25,8 @@ const state = {
   spread: true,
   logarithmic: false,
   axes: null, // parameters
+  medium: null, // the name of the media that are shown; null for the first one,
+  step: null, // and at which step; null for the last one
   limit: PAGE,
   groupLimit: PAGE,
   open: new Set(),
@@ -58,6 +60,8 @@ function begin(index) {
     sort: { column: "metric", reversed: false },
     columns: null,
     axes: null,
+    medium: null,
+    step: null,
     limit: PAGE,
     groupLimit: PAGE,
     unfinishedLimit: FIRST_UNFINISHED,
@@ -235,6 +239,8 @@ function writeAddress() {
     put("spread", state.spread, true);
     put("log", state.logarithmic, false);
     if (state.axes) put("axes", JSON.stringify(state.axes));
+    put("medium", state.medium, null);
+    put("step", state.step, null);
   }
   for (const name of PLAIN) put(name, state[name], name === "theme" ? "auto" : "");
   try {
@@ -286,6 +292,8 @@ function readAddress() {
   state.logarithmic = address.get("log") === "true";
   state.axes =
     listOf(structured("axes"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? null;
+  state.medium = known(address.get("medium"), chosen.mediaNames, null);
+  state.step = address.has("step") ? (finite(Number(address.get("step"))) ?? null) : null;
   const rows = new Map(chosen.rows.map((_, row) => [chosen.id(row), row]));
   const shown = listOf(structured("shown"))
     ?.map((id) => rows.get(id))
