@@ -87,7 +87,7 @@ class ReportMedia:
             by_name.setdefault(medium.name, []).append(medium)
         chosen = {name: _some_of(of) for name, of in by_name.items()}
         shown: dict[int, Plain] = {}
-        for turn in range(_MOST_STEPS):  # what is most telling comes first, while there is room for it
+        for turn in range(_MOST_STEPS):  # what is most telling comes first, while it fits
             for of in chosen.values():
                 for medium in of[turn : turn + 1]:
                     before = self._rest
@@ -111,7 +111,7 @@ class ReportMedia:
                     content = _shown(medium.kind, file, self._source.media_content(run, file))
                     size = len(json.dumps(content))
                     if size > share:
-                        raise _NotShown("There is no room for it on this page.")
+                        raise _NotShown("There is no space for it on this page.")
                     self.contents[file.digest] = content
                     self._rest -= size
                     share -= size
@@ -127,8 +127,8 @@ class ReportMedia:
 def _some_of(media: Sequence[Media]) -> list[Media]:
     """Media of one name, the most telling first: the last, the first, then some between them."""
     count = min(len(media), _MOST_STEPS)
-    places = [round(at * (len(media) - 1) / max(1, count - 1)) for at in range(count)]
-    return [media[at] for at in dict.fromkeys([len(media) - 1, 0, *places])]
+    positions = [round(at * (len(media) - 1) / max(1, count - 1)) for at in range(count)]
+    return [media[at] for at in dict.fromkeys([len(media) - 1, 0, *positions])]
 
 
 class _NotShown(Exception):

@@ -14,7 +14,7 @@ from PIL import Image
 from legm import ExperimentHandler, report
 from legm.records import Configuration, Media, MediaFile, MediaKind, Plain, Run, RunResult, Status
 from legm.report.media import ReportMedia
-from tests.report.test_report import content_of
+from tests.support.reports import content_of
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 
@@ -123,7 +123,7 @@ def shown(source: Source, limit: int = 1 << 20, rows: int = 1) -> tuple[list[Pla
     return [one["files"][0] for one in names["m"]["shown"]], media.contents
 
 
-def test_a_large_picture_is_shown_smaller_and_what_has_no_room_says_so():
+def test_a_large_picture_is_shown_smaller_and_what_does_not_fit_says_so():
     noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
     content = io.BytesIO()
     Image.fromarray(noise).save(content, "PNG")
@@ -135,7 +135,7 @@ def test_a_large_picture_is_shown_smaller_and_what_has_no_room_says_so():
     texts = [f"{step}".encode() * 1_000 for step in range(8)]
     files, contents = shown(Source(MediaKind.TEXT, ".txt", texts), limit=6_000, rows=2)
     assert list(contents) == ["7", "0"]  # the last one first
-    assert [one.get("why") for one in files] == [None, *["There is no room for it on this page."] * 6, None]
+    assert [one.get("why") for one in files] == [None, *["There is no space for it on this page."] * 6, None]
 
 
 @pytest.mark.parametrize(

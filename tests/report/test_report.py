@@ -24,22 +24,13 @@ from legm.report.page import json_for_script
 from legm.stats import aggregate
 from legm.testing.memory import MemoryBackend
 from tests.support.mlflow_store import prepare_store
+from tests.support.reports import content_of
 
 NAN, INF = float("nan"), float("inf")
 
 
 def client_of(root: Path, backend: str = "local", **options: object) -> BackendClient:
     return BackendClient(make_backend(backend, root, options), root)
-
-
-def content_of(page: bytes) -> dict:
-    found = re.search(rb'<script type="application/json" id="content">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads(found[1], parse_constant=refuse)
 
 
 def only(root: Path, experiment: str = "toy", **asked: object) -> dict:
