@@ -391,6 +391,16 @@ class ExperimentHandler(MediaLogging):
         names = ", ".join(f"{name}={self._parameters.text(name)}" for name in self._parameters.names())
         return f"<ExperimentHandler {self._experiment!r} {names}>"
 
+    def _repr_html_(self) -> str:
+        from legm.analysis.notebook_views import handler_html
+        from legm.core.html_markup import html_paragraphs
+
+        try:
+            configuration = self._current()
+        except LegmError as error:
+            return html_paragraphs([repr(self), str(error)])
+        return handler_html(self._client, configuration, self._description, self.run_id)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, also one in another process, that reads parameters and runs; its other calls do nothing."""
         backends = self._client.with_mirrors
@@ -1253,7 +1263,7 @@ class ExperimentHandler(MediaLogging):
             one_per_seed=one_per_seed,
             where=where,
         )
-        return found if group_by is None else group_ranked(found, group_by)
+        return found if group_by is None else found.with_groups(group_ranked(found, group_by))
 
     @overload
     def compare(  # type: ignore[overload-overlap]  # a text is one, not a sequence
@@ -1327,6 +1337,7 @@ class ExperimentHandler(MediaLogging):
             LegmError: the level is not between 0 and 1.
         """
         from legm.analysis import comparison
+        from legm.analysis.notebook_views import Comparisons, DisplayedComparison
         from legm.core.selection import RunSelection
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
@@ -1340,7 +1351,8 @@ class ExperimentHandler(MediaLogging):
             one_per_seed=one_per_seed,
             selection=RunSelection.parse(where),
         )
-        return found[0] if others is None else found
+        shown = Comparisons(map(DisplayedComparison.of, found))
+        return shown[0] if others is None else shown
 
     @staticmethod
     def _named(one: Comparable) -> Configuration | str | os.PathLike[str]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legm.analysis import ranking
+from legm.analysis.notebook_views import Ranking
 from legm.analysis.notes import (
     brief_notes,
     left_out_note,
@@ -399,7 +400,7 @@ def rank_results(
     constraints: Mapping[str, Any],
     one_per_seed: bool,
     where: str | Sequence[str] | None,
-) -> list[Ranked]:
+) -> Ranking[Ranked]:
     """Rank an experiment's configurations by their runs with a description, and log what was decided."""
     counts = [one for one in read_counts(client, experiment) if one.description == description]
     runs = SelectedRuns.of(
@@ -416,8 +417,16 @@ def rank_results(
         constraints=constraints,
         one_per_seed=one_per_seed,
     )
-    log_ranking_notes(ranking.ranking_value_key(metric, test=test), found)
-    return found
+    key = ranking.ranking_value_key(metric, test=test)
+    log_ranking_notes(key, found)
+
+    def read_curve(configuration: Configuration) -> Curve | None:
+        chosen: Iterable[RunResult] = runs.read(configuration, description, frozenset({metric}))
+        chosen = newest_counted_of_each_seed(chosen) if one_per_seed else chosen
+        curves = aggregate.aggregate_curves(chosen)
+        return next((one for one in curves if one.metric == metric), None)
+
+    return Ranking(found, key, None if test else read_curve)
 
 
 def rank_results_by_metric(

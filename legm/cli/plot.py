@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_command"]
 
 _CURVES = 10  # configurations in one picture, unless a user says how many
-_UNFINISHED = 20  # runs that are not completed
 
 
 @click.command("plot")
@@ -185,6 +184,7 @@ def _plot_configuration(
 ) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
+    from legm.analysis.experiment_figures import newest_unfinished
     from legm.analysis.notes import brief_notes, left_out_note, repeated_note
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
@@ -204,7 +204,7 @@ def _plot_configuration(
     completed = [one.name for one in metrics if choice.has(one)]
     drawn = _plotted_curves(asked, choice, configuration, completed) if completed else []
     others = {run.run.run_id: run for one in metrics for run in choice.unfinished(asked.statuses, one)}
-    runs, note = _newest_plotted(list(others.values()))
+    runs, note = newest_unfinished(list(others.values()))
     unfinished = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
@@ -220,13 +220,11 @@ def _plot_configuration(
 def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, _Drawn]:
     """Bars, or the curves of the best configurations; and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief_notes, left_out_note, ranking_notes
-    from legm.analysis.summaries import unfinished_curves
+    from legm.analysis.experiment_figures import draw_best_curves
+    from legm.analysis.notes import ranking_notes
     from legm.cli.selection import Selection
     from legm.core.direction import merge_direction_rules
-    from legm.core.display_names import display_names
     from legm.stats.value_choice import choice_as_dict
-    from legm.util.progress import show_progress
 
     choice = Selection.among(experiment, asked.description, asked.selection)
     asked = replace(asked, description=choice.description)
@@ -259,25 +257,19 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     }
     if asked.bars:
         return plotting.plot_bars(rankings, heading, asked.style), _Drawn(shown, choices, [], notes)
-    ranking = every[metrics[0].key]
-    beyond = {one.configuration.fingerprint for one in ranking[len(first) :]}
-    found = choice.unfinished(asked.statuses, metrics[0])
-    runs, note = _newest_plotted([run for run in found if run.run.configuration.fingerprint not in beyond])
-    drawn = {one.fingerprint: one for one in (*first, *(run.run.configuration for run in runs))}
-    if len(drawn) == 1:  # what makes it differ from those that are not shown
-        drawn |= {one.configuration.fingerprint: one.configuration for one in ranking}
-    titles = display_names(list(drawn.values()), labels)
-    curves = [
-        (titles[configuration.fingerprint], curve)
-        for configuration in show_progress(first, "reading runs")
-        for curve in _plotted_curves(asked, choice, configuration, [name])
-    ]
-    unfinished = unfinished_curves(runs, [name], titles)
-    note += left_out_note(one.left_out for one in ranking[: len(first)])
-    selected = [f"the best {len(first)} of {len(ranking)} configurations"] if beyond else []
-    caption = brief_notes([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
-    figure = plotting.plot_configurations(curves, heading, asked.style, unfinished, caption)
-    return figure, _Drawn(shown, choices, [run.run.run_id for run in runs], [*notes, *selected, *note])
+    drawn = draw_best_curves(
+        name,
+        every[metrics[0].key],
+        top,
+        lambda configuration: _plotted_curves(asked, choice, configuration, [name]),
+        labels,
+        heading,
+        asked.style,
+        choice.unfinished(asked.statuses, metrics[0]),
+        notes,
+    )
+    runs = [run.run.run_id for run in drawn.unfinished]
+    return drawn.figure, _Drawn(shown, choices, runs, list(drawn.notes))
 
 
 def _plot_groups(
@@ -337,14 +329,6 @@ def _group_curves(asked: _PlotRequest, choice: Selection, group: RankedGroup, na
         curve for one in group.members for curve in _plotted_curves(asked, choice, one.configuration, [name])
     ]
     return [average_curves(members)] if members else []
-
-
-def _newest_plotted(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
-    """The newest runs, as many as can be distinguished in a figure, and what was left out."""
-    newest = sorted(runs, key=lambda run: run.run.run_id)[-_UNFINISHED:]
-    if len(newest) == len(runs):
-        return newest, []
-    return newest, [f"the newest {len(newest)} of {len(runs)} runs that are not completed"]
 
 
 def _plotted_curves(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,44 +10,19 @@ import numpy as np
 from legm.cli.printing import can_print, printing_width
 from legm.cli.terminal_tables import Column
 from legm.core.texts import number_text
-from legm.stats.downsampling import LARGEST, line
+from legm.stats.curve_scale import CurveScale, curve_scale, share_of_scale, values_at
+from legm.stats.downsampling import line
 
 if TYPE_CHECKING:
     from legm.records import Curve, Direction, FloatArray
 
-__all__ = ["CurveColumn", "CurveScale", "curve_scale", "drawn_curve", "json_curve"]
+__all__ = ["CurveColumn", "drawn_curve", "json_curve"]
 
 _BRAILLE = "\N{BRAILLE PATTERN DOTS-12345678}"
 _WIDTH, _NARROW = 24, 14  # characters of a curve, and on a terminal that is narrower than
 _WIDE = 120
 
 _DOTS = (2, 4)  # of a character: side by side, and one above the other
-_TAIL = 0.05  # of a curve's values at each end may lie beyond the scale, and curves may,
-_FAR = 10.0  # if the scale would be so many times as long with them
-
-
-@dataclass(frozen=True, slots=True)
-class CurveScale:
-    """What the edges of all curves of a table stand for.
-
-    Args:
-        first, last: the steps at the left and the right edge.
-        low, high: the values at the lower and the upper edge.
-        has_beyond: whether curves have values beyond low or high, which are drawn at the edge.
-    """
-
-    first: float
-    last: float
-    low: float
-    high: float
-    has_beyond: bool
-
-    def text(self, *, braille: bool) -> str:
-        """What a user should know about it."""
-        edges = ("at the bottom", "at the top") if braille else ("as the digit 0", "as 9")
-        ends = f"{number_text(self.low)} {edges[0]} to {number_text(self.high)} {edges[1]}"
-        beyond = ", where values beyond are drawn too" if self.has_beyond else ""
-        return f"all on one scale: steps {self.first:,.0f} to {self.last:,.0f}, and {ends}{beyond}"
 
 
 class CurveColumn:
@@ -106,7 +80,7 @@ class CurveColumn:
         """
         if self._scale is None:
             return [f"curves: no finite value of {self.metric}"]
-        facts = [self._scale.text(braille=self._braille)]
+        facts = [_scale_text(self._scale, braille=self._braille)]
         if self._method and self._averaged:
             facts.insert(
                 0, f"{self._method} {self.metric} over the {_numbers_averaged(self._averaged, averaged)}"
@@ -117,6 +91,13 @@ class CurveColumn:
         return [f"curves: {'; '.join(facts)}"]
 
 
+def _scale_text(scale: CurveScale, *, braille: bool) -> str:
+    edges = ("at the bottom", "at the top") if braille else ("as the digit 0", "as 9")
+    ends = f"{number_text(scale.low)} {edges[0]} to {number_text(scale.high)} {edges[1]}"
+    beyond = ", where values beyond are drawn too" if scale.has_beyond else ""
+    return f"all on one scale: steps {scale.first:,.0f} to {scale.last:,.0f}, and {ends}{beyond}"
+
+
 def _numbers_averaged(curves: Sequence[Curve], averaged: str) -> str:
     """Over how many runs, or configurations, curves are at their steps."""
     counts = np.concatenate([one.runs for one in curves])
@@ -124,40 +105,6 @@ def _numbers_averaged(curves: Sequence[Curve], averaged: str) -> str:
     kind = f"completed {averaged}" if averaged == "run" else averaged
     number = f"{low} to {high}" if low < high else f"{high}"
     return f"{number} {kind}{'s' * (high != 1)} that have a value at a step"
-
-
-def curve_scale(curves: Iterable[Curve]) -> CurveScale | None:
-    """The scale on which curves can be compared; None where they have no finite value.
-
-    A few values of a curve, and a few curves, that are far from all others are left out of it: they would
-    flatten everything else.
-
-    Args:
-        curves: all that are drawn.
-    """
-    drawn = [one for one in curves if len(one.steps)]
-    ranges = [_own_range(values) for one in drawn if len(values := _finite_values(one))]
-    if not ranges:
-        return None
-    reference = sorted(ranges, key=lambda ends: ends[1] - ends[0])[(len(ranges) - 1) // 2]
-    far = _FAR * (reference[1] - reference[0]) or np.inf
-    near = [ends for ends in ranges if ends[0] >= reference[0] - far and ends[1] <= reference[1] + far]
-    low, high = min(ends[0] for ends in near), max(ends[1] for ends in near)
-    first, last = min(one.steps[0] for one in drawn), max(one.steps[-1] for one in drawn)
-    has_beyond = any(bool(((one.center < low) | (one.center > high)).any()) for one in drawn)
-    return CurveScale(float(first), float(last), low, high, has_beyond)
-
-
-def _own_range(values: FloatArray) -> tuple[float, float]:
-    """The smallest and largest value of a curve, without single ones that are far from the others."""
-    low, high = float(values.min()), float(values.max())
-    inner = tuple(map(float, np.quantile(values, [_TAIL, 1 - _TAIL])))
-    return (inner[0], inner[1]) if high - low > _FAR * (inner[1] - inner[0]) > 0 else (low, high)
-
-
-def _finite_values(curve: Curve) -> FloatArray:
-    values: FloatArray = curve.center[np.abs(curve.center) <= LARGEST]  # NaN is not
-    return values
 
 
 def drawn_curve(curve: Curve | None, scale: CurveScale | None, width: int, *, braille: bool) -> str:
@@ -177,25 +124,14 @@ def drawn_curve(curve: Curve | None, scale: CurveScale | None, width: int, *, br
         return ""
     columns, rows = (width * _DOTS[0], _DOTS[1]) if braille else (width, 10)
     shown = line(curve, columns)
-    center = _with_infinite_values(curve, shown.steps, shown.center)
-    x = _positions(shown.steps, scale.first, scale.last, columns)
-    y = _positions(center, scale.low, scale.high, rows)
+    x = _indices(share_of_scale(shown.steps, scale.first, scale.last), columns)
+    y = _indices(share_of_scale(values_at(curve, shown), scale.low, scale.high), rows)
     return _braille(x, y, width) if braille else _digits(x, y, width)
 
 
-def _with_infinite_values(curve: Curve, steps: FloatArray, center: FloatArray) -> FloatArray:
-    """The values at the chosen steps, where infinite ones are gaps, as they are."""
-    values: FloatArray = curve.center[np.searchsorted(curve.steps, steps)]
-    return np.where(np.isinf(values), values, center)
-
-
-def _positions(values: FloatArray, low: float, high: float, count: int) -> list[int | None]:
-    """Where values are between two ends, of so many positions; None for NaN."""
-    with np.errstate(all="ignore"):  # halved, since the largest numbers are too far from each other
-        share = (values / 2 - low / 2) / (high / 2 - low / 2) if high > low else values * 0 + 0.5
-        share = np.where(np.isinf(values), values > 0, share)
-        placed = np.rint(np.clip(share, 0, 1) * (count - 1))
-    return [None if np.isnan(one) else int(one) for one in placed]
+def _indices(shares: FloatArray, count: int) -> list[int | None]:
+    """Which of so many positions shares from 0 to 1 are; None for NaN."""
+    return [None if np.isnan(one) else int(one) for one in np.rint(shares * (count - 1))]
 
 
 def _braille(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -32,6 +33,17 @@ __all__ = [
 _MAX_TICKS = 12  # more than any locator here chooses
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows as the last value of a cell, though pyplot does not know it."""
+
+    def _repr_png_(self) -> bytes:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        buffer, agg = io.BytesIO(), cast("Any", FigureCanvasAgg(self))  # its calls have no types
+        agg.print_png(buffer)
+        return buffer.getvalue()
+
+
 def make_figure_for_axes(
     width: float, height: float, style: Style, sides: tuple[float, float] = (0.0, 0.0)
 ) -> Figure:
@@ -46,7 +58,7 @@ def make_figure_for_axes(
     pads = {name: of[f"figure.constrained_layout.{name}"] for name in ("w_pad", "h_pad")}
     dpi = of["figure.dpi"] if of["savefig.dpi"] == "figure" else of["savefig.dpi"]
     rect = (sides[0] / width, 0, 1 - sum(sides) / width, 1)
-    figure = Figure(
+    figure = NotebookFigure(
         (width, height),
         dpi=dpi,
         facecolor=style.background,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
+import datetime
 from typing import TYPE_CHECKING
 
-from legm.core.texts import escape_unprintable, number_text
+from legm.core.html_markup import html_paragraphs, html_table
+from legm.core.texts import number_text
 
 if TYPE_CHECKING:
     from legm.tables.table import Table
@@ -15,6 +16,7 @@ __all__ = ["table_html"]
 _MOST_ROWS = 10
 _MOST_COLUMNS = 20
 _MOST_CHARACTERS = 60  # of a cell
+_TIME = "seconds since 1970"  # as the columns of times say
 
 
 def table_html(table: Table, caption: str) -> str:
@@ -25,30 +27,26 @@ def table_html(table: Table, caption: str) -> str:
         caption: the line above it.
     """
     columns = table.columns[:_MOST_COLUMNS]
-    cells = [column.cells(0, _MOST_ROWS) for column in columns]
-    more_columns = "<th>…</th>" if len(table.columns) > len(columns) else ""
-    head = "".join(
-        f'<th title="{html.escape(column.about)}">{_escaped(column.name)}</th>' for column in columns
-    )
-    body = "".join(
-        f"<tr>{''.join(f'<td>{_escaped(_cell_text(cell))}</td>' for cell in row)}"
-        f"{'<td>…</td>' if more_columns else ''}</tr>"
-        for row in zip(*cells, strict=True)
-    )
+    cells = [[_cell_text(cell, column.about) for cell in column.cells(0, _MOST_ROWS)] for column in columns]
+    more = ["…"] if len(table.columns) > len(columns) else []
+    rows = [[*row, *more] for row in zip(*cells, strict=True)]
+    headers = [*(column.name for column in columns), *more]
     rest = len(table) - _MOST_ROWS
-    last = f"<p>and {rest:,} more rows</p>" if rest > 0 else ""
-    return (
-        f"<table><caption>{_escaped(caption)}</caption><thead><tr>{head}{more_columns}</tr></thead>"
-        f"<tbody>{body}</tbody></table>{last}"
-    )
+    below = html_paragraphs([f"and {rest:,} more rows"] if rest > 0 else [])
+    return html_table(caption, headers, rows, [column.about for column in columns]) + below
 
 
-def _cell_text(cell: object) -> str:
+def _cell_text(cell: object, about: str) -> str:
     if cell is None:
         return ""
-    text = number_text(cell) if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return _time_text(cell) if _TIME in about else number_text(cell)
+    text = str(cell)
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
-def _escaped(text: str) -> str:
-    return html.escape(escape_unprintable(text))
+def _time_text(seconds: float) -> str:
+    try:
+        return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # NaN, and what no calendar has
+        return number_text(seconds)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from legm.analysis.selected_runs import SelectedRuns
 from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.core.texts import listed_names
 from legm.errors import LegmError
 from legm.records import Configuration, RunCounts, RunResult
 from legm.tables.history_table import RunSeries, history_table
@@ -18,6 +19,11 @@ from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import RunSource, StoredConfiguration, StoredResult, run_source
 from legm.tables.table import Table
 from legm.util.progress import show_progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from legm.plotting import StyleSheets
 
 __all__ = ["Project", "open"]
 
@@ -188,6 +194,81 @@ class Project:
             reader.require_metrics()
         return history_table(series, x)
 
+    def plot(
+        self,
+        metrics: str | Sequence[str],
+        experiment: str | None = None,
+        *,
+        top: int | None = None,
+        bars: bool = False,
+        higher_better: bool | None = None,
+        test: bool = False,
+        aggregation: str = "mean",
+        one_per_seed: bool = False,
+        description: str = "",
+        statuses: str | Sequence[str] = (),
+        style: StyleSheets = None,
+        title: str | None = None,
+        where: Where = None,
+        **parameters: Any,
+    ) -> Figure:
+        """Draw the curves of the best configurations, or their ranking as bars, as ``legm plot`` does.
+
+        As the last line of a notebook's cell, the figure is shown.
+
+        Args:
+            metrics: a dev metric; with ``bars`` one metric or several.
+            experiment: the experiment; it may be left out if there is only one.
+            top: how many configurations at most; by default 10 curves, and all bars. 0 for all.
+            bars: whether the ranking is drawn instead of curves.
+            higher_better: as for :meth:`legm.ExperimentHandler.get_best`.
+            test: whether they are test metrics, which have bars only.
+            aggregation: how runs are aggregated: "mean", "median", "outlier_mean", "confidence".
+            one_per_seed: whether of several completed runs with equal seeds only the newest counts.
+            description: only runs with this one.
+            statuses: of runs that are drawn too, each as a line of its own that is never averaged: "failed",
+                "interrupted", "pruned", "running".
+            style: a matplotlib style sheet, or several, as for :meth:`legm.ExperimentHandler.plot`.
+            title: above the figure; None for the experiment's name, "" for none.
+            where: which configurations and runs.
+            **parameters: values that parameters have to have.
+
+        Returns:
+            the figure, which no part of pyplot knows.
+
+        Raises:
+            MetricError: no completed run has a metric, or it is a test metric and has no curve.
+            ParameterError: no configuration has one of the parameters or values.
+            LegmError: there is no such experiment, style or aggregation, or the backend could not be read.
+        """
+        from legm.tables.project_figures import FigureRequest, project_figure
+
+        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        counted = self._source.counts(self._one_experiment(experiment))
+        stored = {one.configuration.fingerprint: one for one, _ in counted}
+
+        def read(configuration: Configuration, of: str, histories: frozenset[str]) -> Iterator[RunResult]:
+            found = self._source.runs(stored[configuration.fingerprint], histories)
+            return (run for run in found if run.run.description == of)
+
+        selection = _selection(where, parameters)
+        runs = SelectedRuns.of(selection, (one.configuration for one, _ in counted), read)
+        chosen = runs.counts([one for _, one in counted if one.description == description])
+        request = FigureRequest(
+            *(names, top, bars, higher_better, test, aggregation, one_per_seed),
+            *(description, [statuses] if isinstance(statuses, str) else statuses, title, str(selection)),
+        )
+        labels = {key: one.label for key, one in stored.items()}
+        return project_figure(request, runs, chosen, labels, style)
+
+    def _one_experiment(self, experiment: str | None) -> str:
+        if experiment is not None:
+            return experiment
+        known = self._source.experiments()
+        if len(known) != 1:
+            raise LegmError(f"{self.root} has {len(known)} experiments: name one of {listed_names(known)}")
+        return known[0]
+
     def media(
         self,
         name: str | None = None,
@@ -269,9 +350,9 @@ class Project:
         try:
             return table_html(self.experiments(), repr(self)[1:-1])
         except LegmError as error:
-            from html import escape
+            from legm.core.html_markup import html_paragraphs
 
-            return f"<p>{escape(repr(self))}: {escape(str(error))}</p>"
+            return html_paragraphs([f"{self!r}: {error}"])
 
 
 def _selection(where: Where, parameters: Mapping[str, Any]) -> RunSelection:

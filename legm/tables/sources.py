@@ -98,6 +98,9 @@ class RunSource(Protocol):
     ) -> Iterator[RunResult]:
         """The runs of a configuration as the store has them, with the series of dev metrics; None for all."""
 
+    def runs(self, configuration: StoredConfiguration, histories: frozenset[str]) -> Iterator[RunResult]:
+        """The runs of a configuration, whatever their status, with the series of these dev metrics."""
+
     def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
         """The media of a run."""
 
@@ -246,6 +249,11 @@ class FolderRunSource:
             else:
                 self._report(one.problem)
 
+    def runs(self, configuration: StoredConfiguration, histories: frozenset[str]) -> Iterator[RunResult]:
+        """The runs of a configuration, whatever their status, with the series of these dev metrics."""
+        assert configuration.folder is not None  # noqa: S101
+        return self._access.read_runs(configuration.folder, histories, configuration.configuration)
+
     def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
         """The media of a run; none where its log is damaged."""
         assert configuration.folder is not None  # noqa: S101
@@ -368,6 +376,10 @@ class BackendRunSource:
     ) -> Iterator[RunResult]:
         """The runs of a configuration with their series."""
         return read_runs(self._client, configuration.configuration, None, metrics)
+
+    def runs(self, configuration: StoredConfiguration, histories: frozenset[str]) -> Iterator[RunResult]:
+        """The runs of a configuration, whatever their status, with the series of these dev metrics."""
+        return read_runs(self._client, configuration.configuration, None, histories)
 
     def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
         """The media of a run.

@@ -1,4 +1,4 @@
-"""What a user watches on standard error; progress bars only on a terminal, after a second."""
+"""What a user watches: progress bars on a terminal's standard error or in a notebook, after a second."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 __all__ = ["show_progress", "show_progress_line", "show_waiting_progress"]
 
 T = TypeVar("T")
 
 _DELAY = 1.0  # seconds
+_NOTEBOOK_PAUSE = 0.2  # seconds between two states that a notebook is sent
 
 
 def show_progress(
     items: Iterable[T], doing: str, total: int | Callable[[], int | None] | None = None
 ) -> Iterator[T]:
-    """Iterate over items, with a progress bar on standard error after a second if it is a terminal.
+    """Iterate over items, with a progress bar after a second, on a terminal or below a notebook's cell.
 
     Args:
         items: the items.
@@ -27,7 +31,8 @@ def show_progress(
         total: how many items there are, where ``len()`` does not tell; a function is called when the bar
             begins.
     """
-    if not sys.stderr.isatty():
+    is_terminal = sys.stderr.isatty()
+    if not is_terminal and not _is_in_notebook():
         yield from items
         return
     began, iterator = time.monotonic(), iter(items)
@@ -43,6 +48,11 @@ def show_progress(
         total = total()
     elif isinstance(items, Sized):
         total = len(items)
+    show = _show_terminal_bar if is_terminal else _show_notebook_bar
+    yield from show(_progress_bar(total), iterator, doing, total, done)
+
+
+def _progress_bar(total: int | None) -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -57,11 +67,45 @@ def show_progress(
     known = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     unknown = (MofNCompleteColumn(), TimeElapsedColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), *(unknown if total is None else known))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _show_terminal_bar(
+    bar: Progress, items: Iterator[T], doing: str, total: int | None, done: int
+) -> Iterator[T]:
+    with bar:
         task = bar.add_task(doing, total=total, completed=done)
-        for item in iterator:
+        for item in items:
             yield item
             bar.advance(task)
+
+
+def _is_in_notebook() -> bool:
+    """Whether this is a cell of a notebook, whose page shows what IPython displays."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return threading.current_thread() is threading.main_thread() and hasattr(shell, "kernel")
+
+
+def _show_notebook_bar(
+    bar: Progress, items: Iterator[T], doing: str, total: int | None, done: int
+) -> Iterator[T]:
+    """A bar that is displayed again as it moves; rich's own way of doing that needs ipywidgets."""
+    from IPython import display as ipython_display
+
+    notebook: Any = ipython_display  # without types
+    task = bar.add_task(doing, total=total, completed=done)
+    shown = notebook.display(bar, display_id=True)
+    last = time.monotonic()
+    try:
+        for item in items:
+            yield item
+            bar.advance(task)
+            if time.monotonic() - last > _NOTEBOOK_PAUSE:
+                shown.update(bar)
+                last = time.monotonic()
+    finally:
+        shown.update(notebook.HTML(""))
 
 
 def show_progress_line(text: str) -> None:
