@@ -98,6 +98,7 @@ def counting(points: list[tuple[int, int, float]], rewound: bytes | None) -> lis
 
 class TestMlflowServer(Kit):
     __test__ = True
+    many = 10_000  # several requests of MLflow's size; the same client stores 100,000 points above
 
     @pytest.fixture(autouse=True)
     def _server(self, mlflow_server, monkeypatch):

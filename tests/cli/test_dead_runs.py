@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 from click.shell_completion import ZshComplete
@@ -45,14 +43,14 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory):
+def killed(tmp_path_factory, prepared_core):
     """By backend, a root directory with two configurations, in each of which a process left a run."""
     base = tmp_path_factory.mktemp("killed")
     with pytest.MonkeyPatch.context() as patched:
         folder_plugins.install(base / "site", patched)
         for backend in BACKENDS:
-            command = [sys.executable, "-c", KILLED, str(base / backend), backend]
-            assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+            done = prepared_core.run(["-c", KILLED, base / backend, backend])
+            assert done.returncode == -signal.SIGKILL, done.stderr
     return base
 
 

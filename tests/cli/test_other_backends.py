@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -127,10 +125,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("command", ["ls", "show"])
-def test_a_run_whose_process_died_is_not_running_any_more(tmp_path, command):
+def test_a_run_whose_process_died_is_not_running_any_more(tmp_path, prepared, command):
     prepare_store(tmp_path / "mlflow.db")
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert prepared.run(["-c", KILLED, tmp_path]).returncode == -signal.SIGKILL
     if command == "ls":
         (found,) = as_json("ls", str(tmp_path), *MLFLOW)
         (counts,) = found["runs"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -297,25 +296,27 @@ def test_watching_delivers_what_becomes_pending_until_it_is_interrupted(mlflow_s
         prepared.run(["-c", KILLED, tmp_path])
 
     kill_one()
-    command = [sys.executable, "-m", "legm", "sync", str(tmp_path), "--watch"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as watching:
-        timer = threading.Timer(120, watching.kill)
-        timer.start()
-        try:
-            assert "Ctrl-C stops it" in watching.stdout.readline()
-            said = [watching.stdout.readline() for _ in range(2)]
-            assert [line.split(":")[0] for line in said] == ["local", "mlflow"]
-            kill_one()
-            while len(delivered := [line for line in said if "300 values delivered" in line]) < 4:
-                said.append(line := watching.stdout.readline())
-                assert line, said
-            watching.send_signal(signal.SIGINT)
-            rest = watching.stdout.read()
-        finally:
-            timer.cancel()
-    assert watching.returncode == 0
-    assert rest.endswith("4 deliveries with 1,200 values\n")
-    assert len({line.split()[2] for line in delivered}) == 2
+    watched = tmp_path / "watched.txt"
+    with watched.open("wb") as output:
+        command = ["-m", "legm", "sync", tmp_path, "--watch"]
+        watching = prepared.begin(command, stdout=output, stderr=output)
+
+    def delivered() -> list[str]:
+        return [line for line in watched.read_text().splitlines() if "300 values delivered" in line]
+
+    try:
+        until(lambda: len(delivered()) == 2)
+        first, *said = watched.read_text().splitlines()
+        assert "Ctrl-C stops it" in first
+        assert [line.split(":")[0] for line in said] == ["local", "mlflow"]
+        kill_one()
+        until(lambda: len(delivered()) == 4)
+        os.kill(watching.pid, signal.SIGINT)
+        assert watching.wait() == 0
+    finally:
+        watching.kill()
+    assert watched.read_text().endswith("4 deliveries with 1,200 values\n")
+    assert len({line.split()[2] for line in delivered()}) == 2
     of = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
     number = of.get_experiment_by_name("e").experiment_id
     for run in of.search_runs([number], "tags.`legm.kind` = 'run'"):

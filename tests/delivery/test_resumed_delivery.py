@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from legm.runlog.log_reader import read_log
 from legm.testing import MemoryBackend
 from tests.support.memory_backend import Memory
 from tests.support.mlflow_store import prepare_store
-from tests.support.processes import ForkServer, run_at_once, wait_for_end
+from tests.support.processes import ForkServer, wait_for_end
 from tests.support.reading import runs_of
 from tests.support.waiting import until
 
@@ -169,6 +168,7 @@ def test_what_legm_wrote_comes_back_by_an_import_without_what_was_rewound(root, 
 AT_ONCE = """
 import os, sys
 from pathlib import Path
+from legm import ExperimentHandler, StateError
 
 def start(resume):
     handler = ExperimentHandler(sys.argv[1], sys.argv[2], backend=sys.argv[3])
@@ -199,7 +199,7 @@ handler.log()
     "store", ["mlflow", pytest.param("server", marks=pytest.mark.servers), "wandb"], ids=str
 )
 def test_two_processes_that_resume_at_once_get_two_runs_and_none_of_the_others(
-    root, tmp_path, monkeypatch, request, store
+    root, tmp_path, monkeypatch, request, prepared, store
 ):
     if store == "server":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("mlflow_server").uri)
@@ -213,8 +213,7 @@ def test_two_processes_that_resume_at_once_get_two_runs_and_none_of_the_others(
     run_id = first.run_id
     first.end("interrupted")
 
-    imports = f"{IMPORTS}\nfrom legm import ExperimentHandler, StateError"
-    ended = run_at_once(AT_ONCE, [[root, experiment, backend, said]] * 2, imports, timeout=120)
+    ended = prepared.run_at_once(AT_ONCE, [[root, experiment, backend, said]] * 2, tmp_path / "said.txt")
 
     assert ended == [0, 0]
     resumed = {path.stem: path.suffix for path in said.glob("*e")}
@@ -439,19 +438,19 @@ GRACE = 30.0
 @pytest.mark.parametrize(
     "answers", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["it answers", "it hangs"]
 )
-def test_a_preempted_run_is_marked_everywhere_within_its_grace(root, answers):
+def test_a_preempted_run_is_marked_everywhere_within_its_grace(root, tmp_path, prepared, answers):
+    said = tmp_path / "said.txt"
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # and never answers
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         environment = {**os.environ, **({} if answers else {"MLFLOW_TRACKING_URI": address})}
-        command = [sys.executable, "-c", PREEMPTED, str(root)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "saved 99\n"
-            began = time.monotonic()
-            assert process.wait(120) == -signal.SIGTERM
-            took = time.monotonic() - began
+        with said.open("wb") as output:
+            process = prepared.begin(["-c", PREEMPTED, root], env=environment, stdout=output, stderr=output)
+        until(lambda: "saved 99\n" in said.read_text())
+        began = time.monotonic()
+        assert process.wait() == -signal.SIGTERM
+        took = time.monotonic() - began
     assert took < GRACE
     for backend in OPTIONS if answers else ("local", "wandb"):
         found = stored(root, backend)
@@ -492,9 +491,11 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.mark.parametrize("limit", [64, 3000, 4000])
-def test_a_full_disk_at_resume_is_a_clear_error_and_the_run_can_still_be_resumed(tmp_path, limit):
+def test_a_full_disk_at_resume_is_a_clear_error_and_the_run_can_still_be_resumed(
+    tmp_path, prepared_core, limit
+):
     def train_in_a_process(*given: object) -> str:
-        command = [sys.executable, "-c", FULL, str(tmp_path), *map(str, given)]
+        command = prepared_core.command("-c", FULL, tmp_path, *given)  # what it says is in no file
         return subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout
 
     assert train_in_a_process(0, "be killed") == ""
@@ -517,9 +518,9 @@ def test_a_full_disk_at_resume_is_a_clear_error_and_the_run_can_still_be_resumed
         ("wandb", 30_000),  # nor W&B's log, of the second process
     ],
 )
-def test_a_full_disk_of_a_mirror_at_resume_loses_nothing(root, mirror, limit):
+def test_a_full_disk_of_a_mirror_at_resume_loses_nothing(root, prepared, mirror, limit):
     def train_in_a_process(limit: int, last: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", FULL, str(root), str(limit), last, "local", mirror]
+        command = prepared.command("-c", FULL, root, limit, last, "local", mirror)
         return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
 
     assert train_in_a_process(0, "be killed").stdout == ""
