@@ -12,7 +12,7 @@ from legm.capture.script_console import ScriptConsole, with_console
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.records import Status
 from legm.runlog.file_names import CONSOLE_FILE
-from tests.support.captured import play, prepare_kept_store
+from tests.support.captured import play
 
 PRINTED = [(10, "begin"), (12, "first"), (20, "second"), (29, "end")]
 
@@ -68,18 +68,16 @@ def test_a_run_that_a_later_script_continues_has_both_consoles_once():
 
 
 SCRIPT = """
-import mlflow
-mlflow.set_experiment("digits")
-with mlflow.start_run():
-    mlflow.log_metric("loss", 1.0)
+import wandb
+with wandb.init(project="digits") as run:
+    run.log({"loss": 1.0})
 print("api_key=abc123def456 done")
 raise SystemExit("it ended")
 """
 
 
 def test_the_console_can_be_left_out(tmp_path):
-    for folder in (tmp_path, tmp_path / "other"):
-        prepare_kept_store(folder)
+    (tmp_path / "other").mkdir()
     play(tmp_path, SCRIPT)
     (kept,) = (tmp_path / "root").glob(f"digits/*/artifacts/*/{CONSOLE_FILE}")
     text = kept.read_text(encoding="utf-8")
