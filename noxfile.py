@@ -159,6 +159,13 @@ def trackers_newest(session: nox.Session) -> None:
 
 
 @nox.session(python=MAIN)
+def clients(session: nox.Session) -> None:
+    """Trainings with scikit-learn, LightGBM, PyTorch and Lightning: with stand-ins, captured and natively."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", "tests/compat/test_clients.py", *session.posargs)
+
+
+@nox.session(python=MAIN)
 def mysql(session: nox.Session) -> None:
     """An MLflow store in MariaDB, whose server has to be installed: ``apt-get install mariadb-server``."""
     session.install("-e", ".[test-trackers]", "pymysql>=1.1")

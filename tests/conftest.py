@@ -76,8 +76,8 @@ FOLDERS = {
 }
 """By marker, the folders and modules below tests whose tests have it."""
 
-APART = ("backends/mlflow/test_mysql.py",)
-"""Modules that run only where they are named: what they need is in their own session of nox alone."""
+APART = ("backends/mlflow/test_mysql.py", "compat/test_clients.py")
+"""Modules that run only where they are named, as in sessions of nox: they need or take too much."""
 
 FIXTURES = {
     "servers": {"mlflow_server", "own_server", "postgres", "server", "wandb_stand_in", "tensorboard"},

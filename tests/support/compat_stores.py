@@ -35,8 +35,9 @@ class Held:
     points: dict[str, list[tuple[int, float]]]
 
 
-def scripts(library: str) -> list[Path]:
-    return sorted((SCRIPTS / library).glob("*.py"))
+def scripts(group: str) -> list[Path]:
+    """The scripts of a library, or with ``_clients`` behind its name those that train with its clients."""
+    return sorted((SCRIPTS / group).glob("*.py"))
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -60,11 +61,11 @@ def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.Comp
     )
 
 
-def run_all(library: str, folder: Path, *command: str, **variables: str) -> str:
-    """All scripts of a library, unchanged, one after the other in one process.
+def run_all(group: str, folder: Path, *command: str, **variables: str) -> str:
+    """All scripts of a group, unchanged, one after the other in one process.
 
     Args:
-        library: "mlflow" or "wandb".
+        group: "mlflow", "wandb", "mlflow_clients" or "wandb_clients".
         folder: where they run.
         *command: what Python is given before the driver of the scripts.
         **variables: of the process's environment.
@@ -72,21 +73,22 @@ def run_all(library: str, folder: Path, *command: str, **variables: str) -> str:
     Returns:
         What it wrote to standard error.
     """
+    library = group.partition("_")[0]
     end = {"mlflow": "mlflow.end_run()", "wandb": "wandb.finish()"}[library]
     driver = DRIVER.format(before=f"import {library}", after=end)
     (folder / "driver.py").write_text(driver, encoding="utf-8")
-    done = run([*command, "driver.py", *map(str, scripts(library))], folder, **variables)
+    done = run([*command, "driver.py", *map(str, scripts(group))], folder, **variables)
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stderr
 
 
-def with_stand_ins(library: str) -> Path:
-    """The root directory of what legm's stand-ins made of all scripts of a library."""
+def with_stand_ins(group: str) -> Path:
+    """The root directory of what legm's stand-ins made of all scripts of a group."""
 
     def make(folder: Path) -> None:
-        run_all(library, folder, "-m", "legm.compat", LEGM_ROOT="root")
+        run_all(group, folder, "-m", "legm.compat", LEGM_ROOT="root")
 
-    return once(f"stand-ins-{library}", make) / "root"
+    return once(f"stand-ins-{group}", make) / "root"
 
 
 def in_legm(root: Path, experiment: str) -> list[Held]:

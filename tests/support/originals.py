@@ -10,21 +10,21 @@ from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
 
-def of_mlflow() -> dict[str, list[Held]]:
+def of_mlflow(group: str = "mlflow") -> dict[str, list[Held]]:
     """By experiment, the runs that the real mlflow has in SQLite, oldest first."""
     from mlflow import MlflowClient
 
     def make(folder: Path) -> None:
         prepare_store(folder / "mlflow.db")
         run_all(
-            "mlflow",
+            group,
             folder,
             MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db",
             MLFLOW_DISABLE_TELEMETRY="true",
             MLFLOW_LOGGING_LEVEL="ERROR",
         )
 
-    folder = once("original-mlflow", make)
+    folder = once(f"original-{group}", make)
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
     found = {}
     for experiment in client.search_experiments():
@@ -48,12 +48,12 @@ def of_mlflow() -> dict[str, list[Held]]:
     return found
 
 
-def wandb_logs() -> list[RunLog]:
-    """The logs that the real wandb has written, of all scripts."""
+def wandb_logs(group: str = "wandb") -> list[RunLog]:
+    """The logs that the real wandb has written, of all scripts of a group."""
 
     def make(folder: Path) -> None:
         run_all(
-            "wandb",
+            group,
             folder,
             WANDB_MODE="offline",
             WANDB_SILENT="true",
@@ -62,14 +62,14 @@ def wandb_logs() -> list[RunLog]:
             WANDB_CONSOLE="off",
         )
 
-    folder = once("original-wandb", make)
+    folder = once(f"original-{group}", make)
     return [RunLog(place) for place in folder.glob("wandb/offline-run-*")]
 
 
-def of_wandb() -> dict[str, list[Held]]:
+def of_wandb(group: str = "wandb") -> dict[str, list[Held]]:
     """By project, the runs that the real wandb has written, oldest first."""
     found: dict[str, list[tuple[float, Held]]] = {}
-    for log in wandb_logs():
+    for log in wandb_logs(group):
         started = log.run.start_time.seconds + log.run.start_time.nanos / 1e9
         points: dict[str, list[tuple[int, float]]] = {}
         for row in log.rows:

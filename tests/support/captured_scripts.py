@@ -1,0 +1,97 @@
+"""What scripts leave under ``legm capture`` and with stand-ins is what the library's own store has."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+from tests.support.captured import QUIET, prepare_kept_store, results
+from tests.support.compat_stores import Held, comparable, in_legm, run_all, with_stand_ins
+from tests.support.shared import once
+
+
+def captured(group: str) -> Path:
+    """The folder in which all scripts of a group were captured."""
+
+    def make(folder: Path) -> None:
+        prepare_kept_store(folder)
+        command = ["-m", "legm", "capture", "--root", "root", "--", sys.executable]
+        said = run_all(group, folder, *command, **QUIET)
+        assert "different" not in said, said
+        assert "failed" not in said, said
+
+    return once(f"captured-{group}", make)
+
+
+def held(folder: Path, experiment: str) -> list[Held]:
+    """The runs that were captured, under the names that the script gave."""
+    found = []
+    for result in results(folder, experiment):
+        names = result.run.environment["imported"].get("renamed", {})
+        configuration = result.run.configuration
+        values = {
+            name: configuration.parameters[name]
+            for name in configuration.active
+            if not name.startswith(("mlflow.", "tags.", "wandb."))  # names and tags that count too
+        } | result.run.parameters
+        points = {
+            names.get(str(series), series.name): list(
+                zip(history.steps.tolist(), history.values.tolist(), strict=True)
+            )
+            for series, history in result.histories.items()
+        }
+        # A test value that was not renamed is one of W&B's summary, and of no history.
+        points |= {
+            names[str(series)]: [(None, value)]
+            for series, value in result.test.items()
+            if str(series) in names
+        }
+        found.append(Held({names.get(name, name): value for name, value in values.items()}, points))
+    return found
+
+
+def require_same(ours: list[Held], theirs: list[Held]) -> None:
+    """See that each run has the parameters and numbers of the original's; a test value has no step."""
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        by_name = {name.replace("/", "."): numbers for name, numbers in their.points.items()}
+        points = {name.replace("/", "."): numbers for name, numbers in our.points.items()}
+        assert set(points) == set(by_name)
+        for name, numbers in points.items():
+            expected = list(dict(sorted(by_name[name], key=lambda one: one[0])).items())
+            if len(expected) == 1 < len(numbers):
+                # It was logged without steps. MLflow keeps equal values of one millisecond once.
+                assert [step for step, _ in numbers] == [*range(len(numbers))]
+                assert {value for _, value in numbers} == {value for _, value in by_name[name]}
+                continue
+            if numbers[0][0] is None:
+                expected = [(None, expected[0][1])]
+            assert [step for step, _ in numbers] == [step for step, _ in expected], name
+            for (_, value), (_, other) in zip(numbers, expected, strict=True):
+                assert value == other or (math.isnan(value) and math.isnan(other)), name
+
+
+def require_same_captured(script: Path, originals: dict[str, list[Held]]) -> None:
+    """See that a script left under ``legm capture`` what it leaves in the library's own store."""
+    group = script.parent.name
+    ours, theirs = held(captured(group), script.stem), originals[script.stem]
+    require_same(ours, theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        as_text = str if group.startswith("mlflow") else lambda value: value
+        assert {name: as_text(value) for name, value in our.parameters.items()} == their.parameters
+
+
+def require_same_with_stand_ins(script: Path, originals: dict[str, list[Held]]) -> None:
+    """See that a script left with legm's stand-ins what it leaves in the library's own store."""
+    group = script.parent.name
+    ours, theirs = in_legm(with_stand_ins(group), script.stem), originals[script.stem]
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        if group.startswith("mlflow"):
+            assert {name: str(value) for name, value in our.parameters.items()} == their.parameters
+            assert comparable(our.points) == comparable(their.points)
+        else:
+            assert our.parameters == their.parameters
+            points = {name.replace("/", "."): values for name, values in our.points.items()}
+            assert comparable(points) == comparable(their.points)
