@@ -102,8 +102,11 @@ def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
     """
     groups: dict[str, int] = {}
     seeds_of: dict[str, list[str]] = {}
+    seeds_among: dict[tuple[str, ...], list[str]] = {}  # most configurations have the same parameters
     for one in configurations:
-        seeds = [name for name in one.active if looks_like_seed(name)]
+        seeds = seeds_among.get(one.active)
+        if seeds is None:
+            seeds = seeds_among[one.active] = [name for name in one.active if looks_like_seed(name)]
         if not seeds:
             continue
         from legm.core.plain_form import canonical_text

@@ -227,12 +227,19 @@ def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -
 
 def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
     """How many runs of each kind there are, whatever their description."""
+    completed = failed = interrupted = pruned = running = 0
+    for one in counts:
+        completed += one.completed
+        failed += one.failed
+        interrupted += one.interrupted
+        pruned += one.pruned
+        running += one.running
     return {
-        "completed": sum([one.completed for one in counts]),
-        "failed": sum([one.failed for one in counts]),
-        "interrupted": sum([one.interrupted for one in counts]),
-        "pruned": sum([one.pruned for one in counts]),
-        "running": sum([one.running for one in counts]),
+        "completed": completed,
+        "failed": failed,
+        "interrupted": interrupted,
+        "pruned": pruned,
+        "running": running,
     }
 
 

@@ -85,7 +85,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
         rule="─" if can else "-",
         ellipsis="…" if can else "~",
     )
-    say("\n".join(lines))
+    click.secho("\n".join(lines), file=sys.stdout)  # the cells are escaped already
 
 
 def printing_width() -> int | None:

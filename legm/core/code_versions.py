@@ -50,7 +50,10 @@ def count_code(environments: Iterable[Mapping[str, Plain]]) -> dict[str, int]:
     Args:
         environments: of each run.
     """
-    labels = Counter(filter(None, map(code_label, environments)))
+    labels: dict[str, int] = {}
+    for label in map(code_label, environments):
+        if label:
+            labels[label] = labels.get(label, 0) + 1
     return dict(sorted(labels.items()))
 
 

@@ -7,6 +7,7 @@ The **fingerprint** is the digest of the canonical form of the experiment's name
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 
@@ -29,10 +30,16 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
     Returns:
         ``v1-`` and 32 hexadecimal digits: the first half of the SHA-256 of the canonical form.
     """
-    pairs = sorted([f"[{encode_plain_json(name)},{canonical_text(value)}]" for name, value in active.items()])
+    pairs = sorted([f"[{_name_text(name)},{canonical_text(value)}]" for name, value in active.items()])
     # The same as canonical_text([experiment, {"legm:map": …}]), but faster.
-    text = f'[{encode_plain_json(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
+    text = f'[{_name_text(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _name_text(name: str) -> str:
+    """The canonical form of a name, which many configurations have."""
+    return encode_plain_json(name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

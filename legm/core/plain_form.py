@@ -304,8 +304,8 @@ encode_plain_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators
 def canonical_text(value: Plain) -> str:
     """The canonical form of a plain value: equal values have equal texts."""
     kind = type(value)
-    if kind is float and value.is_integer():
-        return repr(int(value))
+    if kind is float and math.isfinite(value):
+        return repr(int(value) if value.is_integer() else value)
     if kind is str or kind is int:
         return encode_plain_json(value) if kind is str else repr(value)
     return encode_plain_json(_canonical_plain(value))

@@ -16,7 +16,7 @@ _REPETITION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_SIMPLE = (int, float, str)  # but for NaN, Python compares these as identity does
+_SIMPLE = frozenset((int, float, str))  # but for NaN, Python compares these as identity does
 
 
 @functools.lru_cache(maxsize=4096)
@@ -31,6 +31,12 @@ def _allows_equal_seeds(name: str) -> bool:
     return _REPETITION.fullmatch(name) is not None
 
 
+@functools.lru_cache(maxsize=256)
+def _seeds_and_repetitions(names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Which parameters are seeds, and which say what fold or repetition a run is."""
+    return list(filter(looks_like_seed, names)), list(filter(_allows_equal_seeds, names))
+
+
 def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
     """Equal for two runs of one configuration that have equal seeds, and are the same fold if they have one.
 
@@ -40,13 +46,14 @@ def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
     Returns:
         the key; None for a run without a seed.
     """
-    seeds = [name for name, value in parameters.items() if value is not None and looks_like_seed(name)]
+    named, repetitions = _seeds_and_repetitions(tuple(parameters))
+    seeds = [name for name in named if parameters[name] is not None]
     if not seeds:
         return None
-    seeds += [name for name in parameters if _allows_equal_seeds(name)]
-    values = [parameters[name] for name in sorted(seeds)]
-    if all(type(value) in _SIMPLE and value == value for value in values):  # noqa: PLR0124 - no NaN
-        return (*sorted(seeds), *values)
+    names = sorted(seeds + repetitions)
+    values = [parameters[name] for name in names]
+    if _SIMPLE.issuperset(map(type, values)) and not any([value != value for value in values]):  # noqa: C419, PLR0124 - no NaN
+        return (*names, *values)
     from legm.core.plain_form import canonical_text
 
-    return canonical_text([sorted(seeds), values])
+    return canonical_text([names, values])

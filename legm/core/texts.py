@@ -38,7 +38,9 @@ _AMBIGUOUS = re.compile(
     r"[-+]?\.?\d.*|[-+]?\.?(nan|inf|infinity)|true|false|null|none|[\[{\"'~].*", re.IGNORECASE | re.DOTALL
 )
 
-_SIMPLE = frozenset((str, int, float, bool))  # types of which equal values have equal texts
+_MOST_SHORT = _DIGITS + 1  # characters of a float that never has more digits: its point is none
+_SIMPLE = frozenset((str, int, float, bool))  # types of which equal values have equal texts,
+_WITH_ITEMS = frozenset((list, dict))  # and those of which only repr() tells
 
 T = TypeVar("T")
 
@@ -135,13 +137,20 @@ def value_texts(values: Iterable[Plain]) -> list[str]:
         values: the values, such as those of a column.
     """
     every: list[Any] = list(values)
-    return _distinct_texts(every, _float_text if set(map(type, every)) == {float} else rounded_text)
+    if set(map(type, every)) != {float}:
+        return _distinct_texts(every, rounded_text)
+    exact = list(map(str, every))
+    if max(map(len, exact)) <= _MOST_SHORT:  # the usual case, made quick
+        return exact
+    return _distinct_texts(every, _float_text)
 
 
 def _distinct_texts(values: Sequence[T], text: Callable[[T, int | None], str]) -> list[str]:
     """The texts with the fewest digits with which different values have different ones."""
     is_simple = len(kinds := set(map(type, values))) == 1 and kinds <= _SIMPLE
-    keys: Sequence[Any] = values if is_simple else list(map(_value_key, values))
+    keys: Sequence[Any] = values
+    if not is_simple:
+        keys = list(map(repr if kinds <= _WITH_ITEMS else _value_key, values))
     unique = dict(zip(keys, values, strict=True))
     exact = {key: text(value, None) for key, value in unique.items()}
     most = len(set(exact.values()))

@@ -117,9 +117,16 @@ class LogFolder:
     def set_folder(self, folder: Path) -> None:
         """Take the logs of another folder, where a user moved it."""
         self.folder = folder
-        self.open_folder = folder / OPEN
-        self.lock = folder / LOCK_FILE
+
+    @property
+    def open_folder(self) -> Path:
+        """The folder of the pending logs."""
+        return self.folder / OPEN
+
+    @property
+    def lock(self) -> Path:
         """The lock file for decisions about all runs of the configuration."""
+        return self.folder / LOCK_FILE
 
     @staticmethod
     def of(folder: Path) -> LogFolder:
@@ -230,11 +237,23 @@ class LogFolder:
 
     def pending_logs(self) -> list[Path]:
         """The paths of the pending logs, oldest first."""
-        return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
+        folder = self.open_folder
+        return [folder / name for name in sorted(_log_names(folder))]
 
     def has_pending_logs(self) -> bool:
         """Whether a log is pending."""
         return bool(_log_names(self.open_folder))
+
+    def has_only_finalized_logs_of(self, run_ids: Iterable[str]) -> bool:
+        """Whether no log is pending, and each is that of one of these runs.
+
+        Args:
+            run_ids: the ids of the runs.
+        """
+        names = map(log_file_name, run_ids)
+        folder = str(self.folder)
+        pending = f"{folder}/{OPEN}"  # asked in the order of :meth:`logs_except`
+        return not (_log_names(pending) or set(_log_names(folder)).difference(names) or _log_names(pending))
 
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
         """The paths of all logs except those of some runs, oldest first.
@@ -342,7 +361,7 @@ class LogFolder:
         return known.run, status if outcome is None else outcome.status
 
 
-def _log_names(folder: Path) -> list[str]:
+def _log_names(folder: Path | str) -> list[str]:
     try:
         return [name for name in os.listdir(folder) if name.endswith(LOG_SUFFIX)]  # noqa: PTH208 - faster than Path's
     except OSError:  # the folder does not exist or is not readable

@@ -183,23 +183,37 @@ def _parse_yaml_line(line: str) -> tuple[int, str, Plain] | None:
             return len(found["indent"]) // 2, name, ...
         if value[0] != '"' and _NOT_JSON.search(value):
             return None
-        return len(found["indent"]) // 2, name, json.loads(yaml_flow_as_json(value))
+        return len(found["indent"]) // 2, name, parse_yaml_flow(value)
     except ValueError:
         return None
 
 
 _STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? (?="(?:[^"\\]|\\.)*":)')
 _SPECIAL = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity", "? ": ""}
+_JSON = json.JSONDecoder()
 _ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|.)")
 
 
 def yaml_flow_as_json(text: str) -> str:
     """The output of :func:`yaml_flow` as JSON text for :func:`json.loads`."""
-    if ".nan" in text or ".inf" in text or '? "' in text:
+    if ".nan" in text or ".inf" in text or ("?" in text and '? "' in text):  # one character is found quicker
         text = _STRING_OR_SPECIAL.sub(lambda m: _SPECIAL.get(m[0], m[0]), text)
-    if "\\U" in text:
+    if "\\" in text and "\\U" in text:
         text = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[0], text)
     return text
+
+
+def parse_yaml_flow(text: str) -> Any:
+    """The value of the output of :func:`yaml_flow`.
+
+    Raises:
+        ValueError, RecursionError: it is not that.
+    """
+    text = yaml_flow_as_json(text)
+    value, end = _JSON.raw_decode(text)
+    if end != len(text):
+        raise ValueError(f"there is more behind a value: {text[end : end + 20]!r}")
+    return value
 
 
 def is_yaml_number(value: object) -> bool:

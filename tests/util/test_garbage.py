@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +26,39 @@ def test_after_a_pause_the_collector_is_as_it_was_before(is_enabled):
         assert gc.isenabled() == is_enabled
     finally:
         (gc.enable if was_enabled else gc.disable)()
+
+
+def test_what_was_made_in_a_pause_is_not_searched_right_after_it_but_found_as_garbage_later():
+    """In a process of its own: pytest's has frozen objects, and so would be left alone."""
+    found = subprocess.run([sys.executable, "-c", _PAUSE], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["0", "100", "0", "7"]
+
+
+_PAUSE = """
+import gc
+from legm.util.garbage import paused_garbage_collection
+class Part:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        gone.append(self)
+gone, searches = [], []
+gc.callbacks.append(lambda phase, info: searches.append(phase))
+gc.collect(0)
+searches.clear()
+with paused_garbage_collection():
+    made = [[number] for number in range(10_000)]
+    Part()
+more = [[number] for number in range(100)]
+gc.callbacks.pop()
+print(len(searches), len(more), len(gone))
+assert gc.get_freeze_count() == 0
+gc.collect()
+assert len(gone) == 1
+gc.freeze()
+frozen = gc.get_freeze_count()
+with paused_garbage_collection():
+    pass
+assert gc.get_freeze_count() == frozen > 0
+print(7)
+"""

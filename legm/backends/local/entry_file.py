@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import json
 import os
 import re
 import zlib
@@ -254,7 +253,7 @@ class EntryFile:
 
     def _parse(self, start: int, body: str) -> dict[str, Any]:
         try:
-            parsed = json.loads(yaml_text.yaml_flow_as_json(body))
+            parsed = yaml_text.parse_yaml_flow(body)
         except (ValueError, RecursionError) as cause:
             raise self._damaged(start) from cause
         if not isinstance(parsed, dict):

@@ -75,14 +75,20 @@ def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> Conf
     except LegmError as error:
         return ConfigurationStatus(path, None, problem=error)
     try:
-        entries = EntryFile(folder / METRICS_FILE).entries()
+        metrics = EntryFile(folder / METRICS_FILE)
+        entries = metrics.entries()
         ids = [str(entry.head.get("run_id", "")) for entry in entries]
-        logs = LogFolder.of(folder)
-        unfinished, damaged = results_resumed_in_logs(logs, ids), list[Path]()
+        logs, damaged = LogFolder.of(folder), list[Path]()
+        if logs.has_only_finalized_logs_of(ids):  # as in most folders
+            counts = count_yaml_entries(metrics.path, configuration, entries, ())
+            return ConfigurationStatus(
+                path, configuration, counts, has_pending_logs=False, is_shortened=is_shortened
+            )
+        unfinished = results_resumed_in_logs(logs, ids)
         others = [*unfinished, *results_only_in_logs(logs, ids, configuration, damaged)]
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
-        counts = count_yaml_entries(folder, configuration, entries, others)
+        counts = count_yaml_entries(metrics.path, configuration, entries, others)
         return ConfigurationStatus(
             path,
             configuration,

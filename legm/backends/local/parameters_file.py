@@ -28,12 +28,14 @@ from legm.util.yaml_files import load_yaml, parse_yaml
 
 __all__ = [
     "add_parameters_checksums",
+    "checked_configuration",
     "experiment_of_parameters",
     "fingerprints_of_parameters",
     "is_parameters_checksum",
     "parameters_yaml",
     "parse_parameters",
     "read_configuration",
+    "read_parameters_file",
     "refuse_newer_parameters",
     "stated_fingerprint",
 ]
@@ -79,7 +81,7 @@ def add_parameters_checksums(folder: Path, *, dry_run: bool) -> bool:
         StorageError: it cannot be read or written.
     """
     path = folder / PARAMETERS_FILE
-    data = _read(path)
+    data = read_parameters_file(path)
     if _parts(data)[1]:
         return False
     if not dry_run:
@@ -101,7 +103,11 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
         CorruptFile: its parameters are not those that its fingerprint was made of.
     """
     path = folder / PARAMETERS_FILE
-    data = _read(path)
+    return checked_configuration(path, read_parameters_file(path), known)
+
+
+def checked_configuration(path: Path, data: bytes, known: dict[str, Any] | None = None) -> Configuration:
+    """The configuration in a parameters file that was read; see :func:`read_configuration`."""
     found, digest = parse_parameters(path, data, known)
     if digest != found.fingerprint:
         raise _not_of_its_parameters(path, data, found.fingerprint, digest)
@@ -138,7 +144,7 @@ def refuse_newer_parameters(folder: Path) -> None:
         StorageError: it cannot be read.
     """
     path = folder / PARAMETERS_FILE
-    found = _SCHEMA_LINE.search(_read(path, 200))
+    found = _SCHEMA_LINE.search(read_parameters_file(path, 200))
     if found and int(found[1]) > SCHEMA:
         raise NewerFile(path, "line 2", int(found[1]), SCHEMA)
 
@@ -156,7 +162,7 @@ def fingerprints_of_parameters(folder: Path) -> tuple[str, ...]:
     try:
         if stated is not None and _is_file_unchanged(path):
             return known
-        data = _read(path)
+        data = read_parameters_file(path)
         _, digest = parse_parameters(path, data, None)
     except LegmError as error:
         log.error("%s", error)  # noqa: TRY400
@@ -175,15 +181,19 @@ def experiment_of_parameters(folder: Path) -> str:
         CorruptFile: its parameters are not those that its fingerprint was made of.
     """
     path = folder / PARAMETERS_FILE
-    match = _EXPERIMENT_LINE.search(_read(path, _START)) if _is_file_unchanged(path) else None
+    match = _EXPERIMENT_LINE.search(read_parameters_file(path, _START)) if _is_file_unchanged(path) else None
     with contextlib.suppress(ValueError):
         if match and isinstance(name := json.loads(match[1]), str):
             return name
     return read_configuration(folder).experiment
 
 
-def _read(path: Path, most: int = -1) -> bytes:
-    """The content of a file, or no more than the first bytes of it."""
+def read_parameters_file(path: Path, most: int = -1) -> bytes:
+    """The content of a parameters file, or no more than the first bytes of it.
+
+    Raises:
+        StorageError: there is none, or it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(most)
@@ -298,7 +308,7 @@ def _is_file_unchanged(path: Path) -> bool:
             while at and (piece := file.read(min(at, _START))):
                 checksum, at = zlib.crc32(piece, checksum), at - len(piece)
     except FileNotFoundError:
-        _read(path)  # which says what is missing
+        read_parameters_file(path)  # which says what is missing
         return False
     except OSError as cause:
         raise storage_error("read", path, cause) from cause

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.parameters_file import (
+    checked_configuration,
     is_parameters_checksum,
     parameters_yaml,
     parse_parameters,
     read_configuration,
+    read_parameters_file,
 )
 from legm.core.credentials import redact_configuration
 from legm.errors import storage_error
@@ -50,11 +52,9 @@ def read_configuration_overview(
         CorruptFile: its parameters are not those that its fingerprint was made of.
     """
     path = folder / PARAMETERS_FILE
-    try:
-        if path.stat().st_size <= _LARGE:
-            return read_configuration(folder, known), False
-    except OSError:
-        return read_configuration(folder, known), False  # which says what is wrong
+    data = read_parameters_file(path, _LARGE + 1)
+    if len(data) <= _LARGE:
+        return checked_configuration(path, data, known), False
     short, is_shortened, is_unchanged = _shortened(_pieces_of_file(path))
     if not is_unchanged:  # an earlier version wrote it, or it was edited: only its fingerprint tells
         short, is_shortened, _ = _shortened([parameters_yaml(read_configuration(folder, known))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from legm.records import (
     Status,
     is_record_file_name,
 )
-from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
+from legm.runlog.file_names import STEPS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock
@@ -276,14 +276,14 @@ def _selected_yaml_keys(path: Path, entry: Entry, names: frozenset[str] | None) 
 
 
 def count_yaml_entries(
-    folder: Path, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
+    path: Path, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
 ) -> tuple[RunCounts, ...]:
     """Count the runs of a configuration by description, without reading more than the entries' heads.
 
     Args:
-        folder: the configuration's folder.
+        path: that of ``metrics.yml`` in the configuration's folder.
         configuration: the configuration.
-        entries: the entries of ``metrics.yml``.
+        entries: the entries in it.
         others: the runs that are not in it.
 
     Raises:
@@ -292,17 +292,16 @@ def count_yaml_entries(
     heads: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         if entry.trailer is not None and "legm" not in entry.head:  # of another file, such as steps.yml
-            path = folder / METRICS_FILE
             raise _corrupt_yaml_value(path, f"experiment_{entry.number}", [*entry.head], "the entry of a run")
         heads.setdefault(str(entry.head.get("description") or ""), []).append(entry.head)
-    others = list(others)
+    others, folder = list(others), str(path.parent)
     counted: dict[str, RunCounts] = {}
     if others or not heads:
-        counted = {one.description: one for one in count_by_description(configuration, others, str(folder))}
+        counted = {one.description: one for one in count_by_description(configuration, others, folder)}
     for description, found in heads.items():
-        known = counted.get(description) or RunCounts(configuration, description, folder=str(folder))
+        known = counted.get(description) or RunCounts(configuration, description, folder=folder)
         more = [one for one in others if one.run.description == description]
-        counted[description] = _count_yaml_heads(known, found, more, folder / METRICS_FILE)
+        counted[description] = _count_yaml_heads(known, found, more, path)
     return tuple(counted[description] for description in sorted(counted))
 
 
@@ -319,7 +318,7 @@ def _count_yaml_heads(
     """
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
-    rules = Counter(counted.rules)
+    rules = dict(counted.rules)
     completed = [one.run for one in others if one.status is Status.COMPLETED]
     parameters = [run.parameters for run in completed]
     environments = [run.environment for run in completed]
@@ -331,7 +330,7 @@ def _count_yaml_heads(
         rule = known_rules.get(text := repr(stored))
         if rule is None:
             rule = known_rules[text] = _rule_from_yaml(stored, path, str(head.get("run_id")))
-        rules[rule] += 1
+        rules[rule] = rules.get(rule, 0) + 1
         parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
         environments.append(_require_yaml_mapping(own.get("environment") or {}, path, head))
         ended = own.get("ended") or own.get("started") or 0.0
@@ -351,15 +350,22 @@ def _count_yaml_heads(
                 indexed.add(name)
             else:
                 raise _corrupt_yaml_value(path, str(head.get("run_id")), value, "a number")
-    return replace(
-        counted,
+    return RunCounts(
+        configuration=counted.configuration,
+        description=counted.description,
         completed=counted.completed + len(heads),
+        failed=counted.failed,
+        interrupted=counted.interrupted,
+        running=counted.running,
         values=values,
         indexed=frozenset(indexed),
         last=last or None,
+        folder=counted.folder,
         rules=rules,
         repeated=count_repeated(parameters) if len(parameters) > 1 else 0,
+        pruned=counted.pruned,
         code=count_code(environments),
+        marks=counted.marks,
     )
 
 

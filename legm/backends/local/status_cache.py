@@ -35,7 +35,7 @@ from legm.util.garbage import paused_garbage_collection
 
 __all__ = ["counted_once", "read_statuses"]
 
-_HEADER = re.compile(rb"legm catalogue 8 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 9 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
@@ -60,7 +60,9 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         table = _StatusStringTable(kept.get("shared", []))
         old: dict[str, list[Any]] = kept.get("folders", {})
         known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
-        rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
+        rows = old
+        if known != marks:
+            rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
     changed = [name for name in marks if name not in rows]
     damaged, pending, are_marked = dict[str, ConfigurationStatus](), set[str](), False
     for name, scanned in _scan_statuses(folder, changed, table):
@@ -81,7 +83,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         lasting = {
             name: row
             for name, row in rows.items()
-            if not _is_status_fleeting(row) and max(marks[name][:3]) < too_new and name not in pending
+            if not table.is_fleeting(row) and max(marks[name][:3]) < too_new and name not in pending
         }
         packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
         _save_status_cache(
@@ -221,103 +223,88 @@ class _StatusStringTable:
 
     def __init__(self, shared: list[list[Plain]]) -> None:
         self.shared = shared
-        self._tuples = [tuple(one[0]) for one in shared]
         self._numbers = {repr(one): number for number, one in enumerate(shared)}
-        self._indexed = functools.cache(self._read_indexed)
-        self._rules = functools.cache(self._read_rules)
-        self._code = functools.cache(self._read_code)
+        self._common = functools.cache(self._read_common)
+        self._common_of_counts = functools.cache(self._read_common_of_counts)
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared entries this is; it is added where it is new."""
         number = self._numbers.setdefault(repr(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
-            self._tuples.append(tuple(common[0]))
         return number
 
     def packed(self, status: ConfigurationStatus) -> list[Plain]:
         """A status without its folder."""
         found = status.configuration
         assert found is not None  # noqa: S101
-        common = [list(found.active), list(found.parameters), found.experiment, dict(found.metadata)]
-        values = list(found.parameters.values())
-        own = [found.fingerprint, found.name, values, status.has_damaged_logs, status.is_shortened]
-        return [self.number(common), *own, [self._packed(one) for one in status.counts]]
-
-    def _packed(self, count: RunCounts) -> list[Plain]:
-        keys = self.number([list(count.values), sorted(count.indexed)])
-        lengths = [len(values) for values in count.values.values()]
-        numbers = array("d", chain.from_iterable(count.values.values()))
-        counts = [count.completed, count.running, count.repeated, *count.left_out.values()]
-        rules = self.number(
+        common = self.number(
             [
+                *(list(found.active), list(found.parameters), found.experiment, dict(found.metadata)),
+                *(status.has_damaged_logs, status.is_shortened),
+            ]
+        )
+        counts = [self._packed_counts(one) for one in status.counts]
+        return [common, found.fingerprint, found.name, list(found.parameters.values()), counts]
+
+    def _packed_counts(self, count: RunCounts) -> list[Plain]:
+        common = self.number(
+            [
+                *(count.description, count.completed, count.failed, count.interrupted, count.running),
+                *(count.repeated, count.pruned),
+                *(list(count.values), [len(values) for values in count.values.values()]),
+                *(sorted(count.indexed), list(map(list, count.code.items()))),
                 [
                     [one.method, one.step, one.metric, one.higher_better, runs]
                     for one, runs in count.rules.items()
-                ]
+                ],
             ]
         )
-        return [
-            count.description,
-            counts,
-            keys,
-            rules,
-            self.number([list(map(list, count.code.items()))]),
-            lengths,
-            _packed_status_numbers(numbers.tobytes()),
-            count.last,
-        ]
+        numbers = array("d", chain.from_iterable(count.values.values()))
+        return [common, _packed_status_numbers(numbers.tobytes()), count.last]
 
     def unpacked(self, folder: str, row: list[Any], *, has_pending_logs: bool) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
-        number, fingerprint, name, values, has_damaged_logs, is_shortened, counted = row
-        _, names, experiment, metadata = self.shared[number]
+        number, fingerprint, name, values, counted = row
+        active, names, experiment, metadata, has_damaged_logs, is_shortened = self._common(number)
         parameters = dict(zip(names, values, strict=True))
-        found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
-        counts = [
-            RunCounts(
-                *(found, description, completed, failed, interrupted, running),
-                _PackedStatusNumbers(self._tuples[keys], lengths, text),
-                *(self._indexed(keys), last, folder, self._rules(rules), repeated, pruned),
-                code=self._code(code),
+        found = Configuration(experiment, fingerprint, name, parameters, active, metadata)
+        counts = []
+        for number_of_counts, text, last in counted:
+            described, *numbers, keys, lengths, indexed, code, rules = self._common_of_counts(
+                number_of_counts
             )
-            for description, numbers, keys, rules, code, lengths, text, last in counted
-            for completed, running, repeated, failed, interrupted, pruned in (numbers,)
-        ]
+            completed, failed, interrupted, running, repeated, pruned = numbers
+            stored = _PackedStatusNumbers(keys, lengths, text)
+            counts.append(
+                RunCounts(
+                    *(found, described, completed, failed, interrupted, running, stored),
+                    *(indexed, last, folder, rules, repeated, pruned, code),
+                )
+            )
         return ConfigurationStatus(
-            folder,
-            found,
-            tuple(counts),
-            None,
-            has_damaged_logs,
-            has_pending_logs=has_pending_logs,
-            is_shortened=is_shortened,
+            folder, found, tuple(counts), None, has_damaged_logs, has_pending_logs, is_shortened
         )
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
         """A row of another table, whose shared entries have these numbers here."""
         *own, counted = row
-        return [
-            *(numbers[own[0]], *own[1:]),
-            [[*one[:2], *(numbers[common] for common in one[2:5]), *one[5:]] for one in counted],
-        ]
+        return [numbers[own[0]], *own[1:], [[numbers[one[0]], *one[1:]] for one in counted]]
 
-    def _read_indexed(self, number: int) -> frozenset[str]:
-        """The keys of indexed metrics that a shared entry has."""
-        return frozenset(self.shared[number][1])
+    def is_fleeting(self, row: list[Any]) -> bool:
+        """Whether a row has a run that is running, or one whose damage is to be said each time."""
+        return self.shared[row[0]][4] or any(self.shared[count[0]][4] for count in row[4])
 
-    def _read_rules(self, number: int) -> Mapping[BestRule, int]:
-        """The best rules that a shared entry has, each with its number of runs."""
-        return {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
+    def _read_common(self, number: int) -> tuple[Any, ...]:
+        """What a shared entry says of a configuration."""
+        active, *others = self.shared[number]
+        return tuple(active), *others
 
-    def _read_code(self, number: int) -> Mapping[str, int]:
-        """The labels of code that a shared entry has, each with its number of runs."""
-        return dict(self.shared[number][0])
-
-
-def _is_status_fleeting(row: list[Any]) -> bool:
-    """Whether a packed status has a run that is running, or one whose damage is to be said each time."""
-    return row[4] or any(count[1][1] for count in row[6])
+    def _read_common_of_counts(self, number: int) -> tuple[Any, ...]:
+        """What a shared entry says of the runs of a configuration."""
+        *counts, keys, lengths, indexed, code, rules = self.shared[number]
+        runs_by_rule = {BestRule(*rule): runs for *rule, runs in rules}
+        return (*counts, tuple(keys), lengths, frozenset(indexed), dict(code), runs_by_rule)
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
@@ -380,4 +367,4 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     with contextlib.suppress(LegmError, OSError):  # a folder that cannot be written is read anew each time
         refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"legm catalogue 8 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 9 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
