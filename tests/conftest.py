@@ -248,6 +248,18 @@ def mlflow_store(tmp_path: Path) -> Path:
     return prepare_store(tmp_path / "mlflow.db").parent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _mlflow_tables() -> Iterator[None]:
+    """The stores that the tests' own process makes in files are copies; other processes make theirs."""
+    with pytest.MonkeyPatch.context() as patched:
+        if "mlflow" in sys.modules:
+            from legm.backends.mlflow import table_creation
+            from tests.support.mlflow_store import copy_tables
+
+            patched.setattr(table_creation, "_create_tables", copy_tables)
+        yield
+
+
 @pytest.fixture(scope="session")
 def digits_root() -> Path:
     """The results of examples/digits.py with two seeds, made once for all workers: only to be read.

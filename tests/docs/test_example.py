@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.support.mlflow_store import prepare_store
 from tests.support.paths import EXAMPLE, RESUME_EXAMPLE
+from tests.support.prepared import Prepared
 
 SIZES = {"epochs": 8, "runs": 2}
 
@@ -104,11 +105,11 @@ def test_event_files_hold_the_same_series(digits_root: Path) -> None:
             assert [folder.name for folder in place.iterdir() if folder.is_dir()] == []
 
 
-def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:
+def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path, prepared: Prepared) -> None:
     root = shutil.copytree(digits_root, tmp_path / "results")
     before = {folder: load(folder / "metrics.yml") for folder in configurations(root)}
     arguments = ["--seeds", "1", "--first-seed", "2", "--epochs", str(SIZES["epochs"])]
-    subprocess.run([sys.executable, EXAMPLE, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    prepared.run([EXAMPLE, *arguments], cwd=tmp_path, check=True)
     assert configurations(root) == list(before)
     for folder, runs in before.items():
         after = load(folder / "metrics.yml")
@@ -118,16 +119,16 @@ def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["mlflow", "wandb"])
-def test_another_backend_prints_the_same_leaderboard(digits_root: Path, tmp_path: Path, backend: str) -> None:
-    command = [sys.executable, str(EXAMPLE), "--backend", backend, "--seeds", "2", "--epochs", "8"]
+def test_another_backend_prints_the_same_leaderboard(
+    digits_root: Path, tmp_path: Path, prepared: Prepared, backend: str
+) -> None:
+    command = [EXAMPLE, "--backend", backend, "--seeds", "2", "--epochs", "8"]
     if backend == "mlflow":
         prepare_store(tmp_path / "results" / "mlflow.db")
     environment = {**os.environ, "HOME": str(tmp_path)}
     for name in ("WANDB_API_KEY", "WANDB_MODE", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=True
-    )
+    done = prepared.run(command, cwd=tmp_path, env=environment, check=True)
 
     def rows(text: str) -> list[str]:
         return [line for line in text.splitlines() if line.startswith("│") or ": best epoch" in line]

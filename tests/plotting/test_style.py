@@ -30,6 +30,12 @@ TRIED = [
 
 
 @pytest.fixture(scope="module")
+def own_axes():
+    """Axes in legm's own look: only to be looked at."""
+    return axes_of(None)
+
+
+@pytest.fixture(scope="module")
 def plain():
     """In legm's own look, each picture in each format."""
     return [render(picture, form, Style.of(None)) for picture in pictures() for form in FORMATS]
@@ -86,10 +92,10 @@ class TestStyle:
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
     )
-    def test_what_a_style_sheet_says_wins_over_legms_choice(self, settings, found):
+    def test_what_a_style_sheet_says_wins_over_legms_choice(self, settings, found, own_axes):
         (wanted,) = settings.values()
         wanted = "#123456" if "cycler" in type(wanted).__module__ else wanted
-        assert found(axes_of(None)) != wanted
+        assert found(own_axes) != wanted
         assert found(axes_of(settings)) == wanted
 
     def test_all_sizes_follow_the_size_of_the_font(self):

@@ -10,8 +10,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
+from legm.backends.mlflow import table_creation
 from legm.backends.mlflow.names import mlflow_sqlite_uri
-from legm.backends.mlflow.table_creation import create_sqlite_store
+from legm.backends.mlflow.stores import sqlite_store_path
 from tests.support.shared import once
 
 STARTING = """
@@ -27,13 +28,25 @@ with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
 """A process that logs a run: its arguments are the root directory and the seed."""
 
 
+_create_tables = table_creation._create_tables  # noqa: SLF001 - as it is before a test replaces it
+
+
 def prepare_store(path: Path) -> Path:
     """Put a store without a run there, as MLflow makes it; its tables are made once for all workers."""
     if not path.exists():
-        made = once("mlflow-store", lambda folder: create_sqlite_store(folder / "mlflow.db"))
+        made = once("mlflow-store", lambda folder: _create_tables(mlflow_sqlite_uri(folder / "mlflow.db")))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made / "mlflow.db", path)
     return path
+
+
+def copy_tables(uri: str) -> None:
+    """In the place of the function that creates MLflow's tables: a store in a file is a copy of one."""
+    path = sqlite_store_path(uri)
+    if path is not None and path.parent.is_dir():
+        prepare_store(path)
+    else:
+        _create_tables(uri)
 
 
 def client(root: Path) -> MlflowClient:

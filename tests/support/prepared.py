@@ -32,6 +32,7 @@ TRACKERS = (
     "mlflow.cli",
     "mlflow.server.fastapi_app",
     "mlflow.store.tracking.sqlalchemy_store",
+    "sklearn.neural_network",
     "uvicorn.main",
     "legm.backends.local.backend",
     "legm.backends.mlflow",
