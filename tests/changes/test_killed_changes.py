@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -123,6 +124,36 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
     assert {run_id: after[run_id] for run_id in (*before, *theirs)} == {**before, **theirs}
     assert {*logged.read_text().split()} <= {*after}
     check_consistency(root)
+
+
+def test_a_merge_that_is_killed_is_finished_or_was_never_begun(tmp_path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    for rate in (0.125, 0.25):
+        train(mine, rate=rate, seed=0)
+    for rate, seed in ((0.25, 5), (0.5, 5), (0.5, 6)):
+        train(theirs, rate=rate, seed=seed)
+    before = numbers(local_runs(mine))
+    after = {**before, **numbers(local_runs(theirs))}
+    chosen = random.Random(KILLS)
+    with ForkServer(CODE, IMPORTS) as server:
+        for number in range(KILLS // 3):
+            root = tmp_path / f"{number}" / "root"
+            shutil.copytree(mine, root)
+            shutil.copytree(theirs, root.parent / "other")
+            process = server.begin(tmp_path / f"output-{number}", root, "merge", number)
+            time.sleep(chosen.uniform(0, 0.12))  # at a random instant
+            with contextlib.suppress(ProcessLookupError):  # it was quicker
+                server.kill(process)
+            wait_for_end(process)
+            was_pending = bool(pending_journals(root))
+            continue_changes(root)
+            found = numbers(local_runs(root))
+            assert found == (after if was_pending else found)
+            assert found in (before, after)
+            merge_roots(root, root.parent / "other")
+            assert numbers(local_runs(root)) == after
+            check_consistency(root)
+            shutil.rmtree(root.parent)
 
 
 def check(root: Path, before: dict[str, tuple], theirs: dict[str, tuple]) -> None:

@@ -33,6 +33,7 @@ from tests.support.waiting import until
 from tests.support.wandb_server import ENTITY, KEY, serving
 
 KILLS = int(os.environ.get("LEGM_TEST_AMEND_KILLS", "4"))
+IS_SERVER = bool(os.environ.get("LEGM_TEST_AMEND_SERVER"))  # by hand: a server instead of an SQLite file
 MIRRORS = {"mlflow": {}, "wandb": {"mode": "offline"}}
 
 
@@ -277,9 +278,11 @@ except LegmError as error:
 
 
 def test_a_command_that_is_killed_at_any_instant_is_finished_in_every_backend(
-    prepared, mlflow_store, wandb_home
+    prepared, mlflow_store, wandb_home, request
 ):
-    root, options, chosen = mlflow_store, {"mlflow": {}}, random.Random(KILLS)
+    root, chosen = mlflow_store, random.Random(KILLS)
+    server = {"tracking_uri": request.getfixturevalue("mlflow_server").uri} if IS_SERVER else {}
+    options = {"mlflow": server}
     train(root, options=options)
     before = numbers(local_runs(root))
     for number in range(KILLS):

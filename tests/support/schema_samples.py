@@ -4,6 +4,9 @@ Run it with the source of a version on the path and LEGM_PROVENANCE=0, then dele
 locks, the trash and the catalogue. With ``changed`` it is an experiment that was amended, with absent values,
 tags and notes. The samples in ``tests/samples/schema`` are named for the number and the hash of the
 commit that wrote them.
+
+``schema_samples.py ROOT in mlflow`` and ``in wandb`` (with WANDB_MODE=offline) write the same to a tracker.
+The root directory, without locks and the SDK's own logs, is an archive in ``trackers``.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from legm import ExperimentHandler
 
 
 def begin(rate: float, seed: int, description: str | None = None) -> ExperimentHandler:
-    handler = ExperimentHandler(sys.argv[1], "Le Net", description)
+    backend = {"backend": sys.argv[3]} if sys.argv[2:3] == ["in"] else {}
+    handler = ExperimentHandler(sys.argv[1], "Le Net", description, **backend)
     params = {"lr": rate, "layers": [64, 32], "net": "lenet", "dropout": None, "momentum": 0.9, "opt": "sgd"}
     handler.set_dict_params({**params, "seed": seed})
     handler.set_param_metadata(

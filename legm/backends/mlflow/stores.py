@@ -198,8 +198,10 @@ class MlflowArtifactStore:
         if parts.scheme in {"", "file"} or len(parts.scheme) == 1:
             self.folder = Path(url2pathname(parts.path) if parts.scheme == "file" else uri)
             head, name, rest = str(self.folder).partition(f"{os.sep}{ARTIFACTS_FOLDER}{os.sep}")
-            if moved_to is not None and name and not Path(head).exists():
-                self.folder = moved_to / rest
+            if moved_to is not None and name and not self.folder.exists():
+                moved = moved_to / rest
+                if moved.exists() or not Path(head).exists():  # else it is still to be made where it was said
+                    self.folder = moved
         self._proxied = parts.path.strip("/") if parts.scheme == "mlflow-artifacts" and server else None
 
     def is_below(self, location: str | None) -> bool:

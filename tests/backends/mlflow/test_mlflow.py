@@ -446,6 +446,8 @@ def test_a_store_is_read_where_it_was_moved_to(tmp_path):
         handler.set_metric("loss", 0.25)
     (tmp_path / "a").rename(tmp_path / "b")
     assert ExperimentHandler(tmp_path / "b", "e", backend="mlflow").get_best("loss")[0].value.mean == 0.25
+    (tmp_path / "a" / "mlartifacts").mkdir(parents=True)  # of another store that was made there since
+    assert ExperimentHandler(tmp_path / "b", "e", backend="mlflow").get_best("loss")[0].value.mean == 0.25
 
 
 def test_the_ui_command_names_the_store(tmp_path, prepared):
