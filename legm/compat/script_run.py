@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
@@ -34,7 +34,8 @@ from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
-from legm.records import BestRule, Display, Outcome, Plain, Resumption, Run, Status
+from legm.media.pending_file import PendingFile
+from legm.records import BestRule, Display, MediaKind, Outcome, Plain, Resumption, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.recorded_values import recorded_rounding_problem, to_recorded_value
@@ -247,6 +248,17 @@ class ScriptRun:
             path = Path(folder, "content")
             path.write_bytes(content)
             self._keep(path, name)
+
+    @_in_script_order
+    def log_media(self, name: str, kind: MediaKind, files: Sequence[PendingFile], step: int) -> None:
+        """Keep a medium at a step; the run begins if it has not yet."""
+        with self._lock:
+            self.changed = True
+            if not self._supports(Capability.ARTIFACTS, f"the {kind.value} {name!r}"):
+                return
+            session = self._open_session()
+            session.is_logged = False
+            session.media.add(name, kind, files, step)
 
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run; whatever is logged later reopens it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from legm.errors import MediaError
 from legm.media.pending_file import PendingFile
 from legm.media.pictures import plain_array
 
-__all__ = ["BINS", "histogram_counts", "pending_histogram"]
+__all__ = ["BINS", "histogram_counts", "pending_counts", "pending_histogram"]
 
 BINS = 64
 _MOST_BINS = 10_000
@@ -35,6 +36,18 @@ def pending_histogram(name: str, values: Any, bins: Any = BINS) -> PendingFile:
         raise MediaError(f"{name!r} has the shape {array.shape}, and so no value")
     copy = np.array(array).ravel()
     return PendingFile(lambda: _histogram_json(copy, bins), ".histogram.json", copy.nbytes)
+
+
+def pending_counts(edges: Sequence[float], counts: Sequence[float]) -> PendingFile:
+    """A histogram that was counted before.
+
+    Args:
+        edges: of the bins, rising, shape (n + 1,).
+        counts: of each bin, shape (n,).
+    """
+    content = {"edges": list(edges), "counts": list(counts), "nan": 0, "infinite": 0}
+    encoded = json.dumps(content).encode()
+    return PendingFile(lambda: encoded, ".histogram.json", len(encoded))
 
 
 def _histogram_json(values: Any, bins: int) -> bytes:

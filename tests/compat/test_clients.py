@@ -7,16 +7,13 @@ are always compared.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from legm.compat.run_snapshot import stored_snapshots
-from legm.compat.settings import Settings
+from legm.media.histograms import histogram_counts
 from tests.support.captured_scripts import require_same_captured, require_same_with_stand_ins
-from tests.support.compat_stores import scripts, with_stand_ins
-from tests.support.originals import of_mlflow, of_wandb, wandb_logs
+from tests.support.compat_stores import media_of_stand_ins, scripts
+from tests.support.originals import histograms_of_wandb, of_mlflow, of_wandb
 
 ORIGINALS = {"mlflow_clients": of_mlflow, "wandb_clients": of_wandb}
 SCRIPTS = [script for group in ORIGINALS for script in scripts(group)]
@@ -29,16 +26,11 @@ def test_a_training_leaves_what_it_leaves_in_the_librarys_own_store(script, requ
 
 
 def test_a_watched_model_leaves_the_same_histograms():
-    (log,) = (one for one in wandb_logs("wandb_clients") if one.run.project == "watch_model")
-    theirs = {
-        f"media/{name}_{row['_step']}.json": (row[f"{name}/values"], row[f"{name}/bins"])
-        for row in log.rows
-        for name in {key.rpartition("/")[0] for key in row if key.endswith("/_type")}
-    }
-    (run,) = stored_snapshots(Settings(with_stand_ins("wandb_clients")), ["watch_model"])
-    ours = {name: json.loads(path.read_text()) for name, path in run.files.items() if name[:5] == "media"}
-    assert len(ours) == 24  # gradients and parameters, two weights and two biases, three times
-    assert set(ours) == set(theirs)
-    for name, (values, bins) in theirs.items():
-        assert ours[name]["values"] == values, name
-        assert np.allclose(ours[name]["bins"], bins), name
+    _, contents = media_of_stand_ins("wandb_clients", "watch_model")
+    theirs = histograms_of_wandb("watch_model", "wandb_clients")
+    assert len(contents) == 24  # gradients and parameters, two weights and two biases, three times
+    assert set(contents) == set(theirs)
+    for key, (edges, counts) in theirs.items():
+        ours = histogram_counts(contents[key])
+        assert ours[1] == counts, key
+        assert np.allclose(ours[0], edges), key

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import legm
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm
 
@@ -233,11 +234,12 @@ def test_an_object_that_is_not_a_pytorch_model_is_reported_and_not_watched(with_
 
 def test_models_are_watched_under_names_of_their_own_until_they_are_not(with_torch):
     folder, _, _ = with_torch
-    first, _ = snapshots(folder, "p")
-    names = {name for name in first.files if name.startswith("media/")}
+    table = legm.open(folder / "root").media(experiment="p")
+    found = list(zip(table["name"], table["step"].tolist(), strict=True))
     layers = {f"{layer}.{part}" for layer in (0, 1) for part in ("weight", "bias")}
-    second = {f"media/gradients/graph_1{layer}_{step}.json" for layer in layers for step in (0, 1)}
-    assert names == {f"media/gradients/{layer}_0.json" for layer in layers} | second
+    second = {(f"gradients/graph_1{layer}", step) for layer in layers for step in (0, 1)}
+    assert len(found) == len(set(found))
+    assert set(found) == {(f"gradients/{layer}", 0) for layer in layers} | second
 
 
 LIGHTNING = """
@@ -312,3 +314,42 @@ def test_a_metric_that_is_watched_can_be_sent_to_other_processes(tmp_path):
     assert played(tmp_path, ELSEWHERE).split("\n")[0] == (
         "make_scorer(f1_score, response_method='predict', average=macro) 0.5"
     )
+
+
+MEDIA = """
+import numpy as np, matplotlib.pyplot as plt, plotly.graph_objects as go
+import mlflow, wandb
+pixels = np.zeros((2, 2), np.uint8)
+with wandb.init(project="w") as run:
+    run.log({"several": [wandb.Image(pixels, caption="a"), wandb.Image(pixels + 9, caption="b")]}, step=4)
+    run.log({"loud": wandb.Audio(np.array([0.0, 1.5]), sample_rate=8000, caption="cut")}, step=4)
+    open("clip.mp4", "wb").write(b"video")
+    run.log({"clip": wandb.Video("clip.mp4", caption="c"), "drawn": plt.figure()}, step=5)
+    run.log({"plotly": go.Figure(go.Scatter(y=[1, 2])), "page": wandb.Html("<b>x</b>")}, step=5)
+    run.log({"cloud": wandb.Object3D(np.zeros((3, 3)))}, step=5)
+mlflow.set_experiment("m")
+with mlflow.start_run():
+    mlflow.log_image(pixels, key="keyed", step=7)
+    mlflow.log_image(pixels, "named.png")
+"""
+
+
+def test_each_kind_of_medium_is_a_record_with_its_step_and_caption(tmp_path):
+    done = play(tmp_path, MEDIA)
+    assert done.returncode == 0, done.stderr
+    table = legm.open(tmp_path / "root").media()
+    columns = ("experiment", "name", "kind", "step", "caption")
+    found = list(zip(*(table[column].tolist() for column in columns), strict=True))
+    assert found == [
+        ("m", "keyed", "image", 7, ""),
+        ("w", "several", "image", 4, "a"),
+        ("w", "several", "image", 4, "b"),
+        ("w", "loud", "audio", 4, "cut"),
+        ("w", "clip", "video", 5, "c"),
+        ("w", "drawn", "figure", 5, ""),
+        ("w", "plotly", "figure", 5, ""),
+        ("w", "page", "html", 5, ""),
+    ]
+    assert "wandb.Object3D of a ndarray is not recorded" in done.stderr
+    (run,) = snapshots(tmp_path, "m")
+    assert set(run.files) == {"named.png"}

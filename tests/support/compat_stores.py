@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import legm
 from legm.compat.run_snapshot import read_snapshot_history, stored_snapshots
 from legm.compat.settings import Settings
 from tests.support.paths import ROOT, TESTS
@@ -101,6 +102,21 @@ def in_legm(root: Path, experiment: str) -> list[Held]:
         points = {name: {number.step: number.value for number in numbers} for name, numbers in series.items()}
         found.append(Held(dict(one.parameters), {name: sorted(by.items()) for name, by in points.items()}))
     return found
+
+
+def media_of_stand_ins(
+    library: str, experiment: str
+) -> tuple[dict[tuple[str, int], list[str]], dict[tuple[str, int], bytes]]:
+    """By name and step, the captions of the media that scripts left, and the content of the last file."""
+    project = legm.open(with_stand_ins(library))
+    table = project.media(experiment=experiment)
+    captions: dict[tuple[str, int], list[str]] = {}
+    contents: dict[tuple[str, int], bytes] = {}
+    columns = (table[column].tolist() for column in ("name", "step", "caption", "digest"))
+    for name, step, caption, digest in zip(*columns, strict=True):
+        captions.setdefault((name, step), []).append(caption)
+        contents[name, step] = project.media_content(digest)
+    return captions, contents
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

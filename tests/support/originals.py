@@ -66,6 +66,16 @@ def wandb_logs(group: str = "wandb") -> list[RunLog]:
     return [RunLog(place) for place in folder.glob("wandb/offline-run-*")]
 
 
+def histograms_of_wandb(project: str, group: str = "wandb") -> dict[tuple[str, int], tuple[list, list]]:
+    """By name and step, the bins' edges and counts that the real wandb has in its log of a project's run."""
+    (log,) = (one for one in wandb_logs(group) if one.run.project == project)
+    return {
+        (name, row["_step"]): (row[f"{name}/bins"], row[f"{name}/values"])
+        for row in log.rows
+        for name in {key.removesuffix("/_type") for key, kind in row.items() if kind == "histogram"}
+    }
+
+
 def of_wandb(group: str = "wandb") -> dict[str, list[Held]]:
     """By project, the runs that the real wandb has written, oldest first."""
     found: dict[str, list[tuple[float, Held]]] = {}

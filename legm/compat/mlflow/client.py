@@ -24,6 +24,7 @@ from legm.compat.mlflow.exceptions import invalid_value_exception, not_found_exc
 from legm.compat.mlflow.search_filters import parse_filter, sort_searched_runs
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.script_session import SESSION
+from legm.records import MediaKind
 
 __all__ = ["MlflowClient", "parse_artifact_uri", "register_model_version"]
 
@@ -259,15 +260,19 @@ class MlflowClient:
         run_id: str,
         image: Any,
         artifact_file: str | None = None,
-        key: str = "image",
-        step: int = 0,
+        key: str | None = None,
+        step: int | None = None,
         **_: Any,
     ) -> None:
-        """Store an image: an array, or an image of Pillow."""
+        """Store an image, an array or an image of Pillow, as a file, or under a key at a step."""
         from legm.compat.wandb.media import Image
 
-        content = Image(getattr(image, "image", image)).content()
-        STORE.open_run(run_id).keep_bytes(content, artifact_file or f"images/{key}_{step}.png")
+        picture = Image(getattr(image, "image", image))
+        if artifact_file is not None:
+            STORE.open_run(run_id).keep_bytes(picture.content(), artifact_file)
+        else:
+            name = "image" if key is None else key
+            STORE.open_run(run_id).log_media(name, MediaKind.IMAGE, [picture.pending(name)], step or 0)
 
     def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
         """Store columns or a data frame as JSON."""

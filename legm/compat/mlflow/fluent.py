@@ -255,7 +255,7 @@ def log_figure(figure: Any, artifact_file: str, **_: Any) -> None:
 
 
 def log_image(
-    image: Any, artifact_file: str | None = None, key: str = "image", step: int = 0, **_: Any
+    image: Any, artifact_file: str | None = None, key: str | None = None, step: int | None = None, **_: Any
 ) -> None:
     """Store an image."""
     MlflowClient().log_image(active_run_id(), image, artifact_file, key, step)

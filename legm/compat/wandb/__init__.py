@@ -16,7 +16,7 @@ from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.configs import Config, UninitializedObject
 from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init
 from legm.compat.wandb.errors import CommError, Error, UsageError
-from legm.compat.wandb.media import Histogram, Html, Image, Table
+from legm.compat.wandb.media import Audio, Histogram, Html, Image, Object3D, Table, Video
 from legm.compat.wandb.plot import plot_table
 from legm.compat.wandb.wandb_run import Run
 
@@ -24,16 +24,19 @@ __all__ = [
     "AlertLevel",
     "Api",
     "Artifact",
+    "Audio",
     "CommError",
     "Config",
     "Error",
     "Histogram",
     "Html",
     "Image",
+    "Object3D",
     "Run",
     "Settings",
     "Table",
     "UsageError",
+    "Video",
     "alert",
     "define_metric",
     "errors",

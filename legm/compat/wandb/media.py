@@ -1,10 +1,12 @@
-"""Objects that are logged as files: images, histograms, tables, HTML pages, charts."""
+"""Objects that are logged as media: images, sounds, histograms, tables, HTML pages, charts."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,24 @@ from legm.compat.wandb.errors import UsageError
 from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.errors import UnstableValue
+from legm.media.histograms import pending_counts
+from legm.media.pending_file import PendingFile, pending_copy
+from legm.media.sounds import pending_sound
+from legm.media.tables import pending_table
+from legm.records import MediaKind
 
-__all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "to_media"]
+__all__ = [
+    "Audio",
+    "Chart",
+    "Histogram",
+    "Html",
+    "Image",
+    "Media",
+    "Object3D",
+    "Table",
+    "Video",
+    "to_media",
+]
 
 
 def _media_array(values: Any) -> Any:
@@ -37,13 +55,20 @@ def _media_table_cell(value: Any) -> Any:
 
 
 class Media:
-    """An object that is stored as a file."""
+    """An object that is stored as a file, and logged as a medium of a kind; without one it is only a file."""
 
+    media_kind: MediaKind | None = None
     extension = "json"
+    caption: str | None = None
 
     def content(self) -> bytes:
         """The content of the file."""
         raise NotImplementedError
+
+    def pending(self, name: str) -> PendingFile:
+        """The file of the medium that is logged under a name."""
+        content = self.content()
+        return PendingFile(lambda: content, f".{self.extension}", len(content), str(self.caption or ""))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -59,6 +84,7 @@ class Image(Media):
         caption: a caption.
     """
 
+    media_kind = MediaKind.IMAGE
     extension = "png"
 
     def __init__(
@@ -75,6 +101,12 @@ class Image(Media):
     def content(self) -> bytes:
         """The image as PNG."""
         return self._png
+
+
+class _Figure(Image):
+    """A figure of Matplotlib, as it is now."""
+
+    media_kind = MediaKind.FIGURE
 
 
 def _png_media(data: Any, mode: str | None) -> bytes:
@@ -127,6 +159,8 @@ class Histogram(Media):
         num_bins: the number of bins.
     """
 
+    media_kind = MediaKind.HISTOGRAM
+
     def __init__(self, sequence: Any = None, np_histogram: Any = None, num_bins: int = 64) -> None:
         import numpy as np
 
@@ -142,6 +176,10 @@ class Histogram(Media):
         """Counts and edges as JSON."""
         return json.dumps({"values": self.histogram, "bins": self.bins}).encode()
 
+    def pending(self, name: str) -> PendingFile:
+        """Counts and edges as legm stores them."""
+        return pending_counts(self.bins, self.histogram)
+
 
 class Table(Media):
     """A table.
@@ -152,6 +190,8 @@ class Table(Media):
         rows: the same, by wandb's older name.
         dataframe: a pandas data frame instead.
     """
+
+    media_kind = MediaKind.TABLE
 
     def __init__(
         self,
@@ -214,10 +254,19 @@ class Table(Media):
         rows = [[_media_table_cell(cell) for cell in row] for row in self.data]
         return json.dumps({"columns": self.columns, "data": rows}).encode()
 
+    def pending(self, name: str) -> PendingFile:
+        """The table as legm stores it; W&B's may have several columns of one name."""
+        names = [str(column) for column in self.columns]
+        if len(set(names)) < len(names) or not names:
+            return super().pending(name)
+        rows = [[_media_table_cell(cell) for cell in row] for row in self.data]
+        return pending_table(name, {column: [row[at] for row in rows] for at, column in enumerate(names)})
+
 
 class Html(Media):
     """An HTML page: its text, an open file, or with ``data_is_not_path=False`` its path."""
 
+    media_kind = MediaKind.HTML
     extension = "html"
 
     def __init__(self, data: Any, inject: bool = True, data_is_not_path: bool = False) -> None:
@@ -230,6 +279,78 @@ class Html(Media):
     def content(self) -> bytes:
         """The page."""
         return self.html.encode()
+
+
+class Audio(Media):
+    """A sound.
+
+    Args:
+        data_or_path: samples, of shape (samples,) or (samples, channels), or the path of a file.
+        sample_rate: samples per second (Hz); not needed for a file.
+        caption: a caption.
+    """
+
+    media_kind = MediaKind.AUDIO
+
+    def __init__(
+        self, data_or_path: Any, sample_rate: int | None = None, caption: str | None = None, **_: Any
+    ) -> None:
+        self.caption = caption
+        if not isinstance(data_or_path, (str, Path)):
+            data_or_path = _audio_samples(data_or_path)
+        self._sound = pending_sound("wandb.Audio", data_or_path, sample_rate)
+        self.extension = self._sound.extension.lstrip(".")
+
+    def content(self) -> bytes:
+        """The sound."""
+        return self._sound.encode()
+
+    def pending(self, name: str) -> PendingFile:
+        """The sound, which is encoded later."""
+        return replace(self._sound, caption=str(self.caption or ""))
+
+
+def _audio_samples(data: Any) -> Any:
+    """Samples as W&B writes them, which cuts what is too loud."""
+    import numpy as np
+
+    samples = _media_array(data)
+    return np.nan_to_num(samples).clip(-1, 1) if samples.dtype.kind == "f" else samples
+
+
+class _FileMedia(Media):
+    """A file of the user's, as it is now.
+
+    Args:
+        data_or_path: its path.
+        caption: a caption.
+    """
+
+    def __init__(self, data_or_path: Any, *_: Any, caption: str | None = None, **__: Any) -> None:
+        self.caption = caption
+        if not isinstance(data_or_path, (str, os.PathLike)):
+            kind = type(self).__name__
+            SESSION.notices.report_unsupported(f"wandb.{kind} of a {type(data_or_path).__qualname__}")
+            self.media_kind, self.extension, self._content = None, "txt", repr(data_or_path).encode()
+            return
+        file = pending_copy(f"wandb.{type(self).__name__}", Path(data_or_path))
+        self.extension, self._content = file.extension.lstrip("."), file.encode()
+
+    def content(self) -> bytes:
+        """The file."""
+        return self._content
+
+
+class Video(_FileMedia):
+    """A video file."""
+
+    media_kind = MediaKind.VIDEO
+
+
+class Object3D(_FileMedia):
+    """A scene or a cloud of points in a file."""
+
+    media_kind = MediaKind.OBJECT3D
 
 
 class Chart(Media):
@@ -248,7 +369,8 @@ class Chart(Media):
 
 
 class _JsonMedia(Media):
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kind: MediaKind | None = None, extension: str = "json") -> None:
+        self.media_kind, self.extension = kind, extension
         self._text = text
 
     def content(self) -> bytes:
@@ -260,9 +382,9 @@ def to_media(value: Any) -> Media | None:
     if isinstance(value, Media):
         return value
     if hasattr(value, "savefig") or (hasattr(value, "gcf") and hasattr(value, "figure")):
-        return Image(value)
+        return _Figure(value)
     if hasattr(value, "to_plotly_json"):
-        return _JsonMedia(value.to_json())
+        return _JsonMedia(value.to_json(), MediaKind.FIGURE, "plotly.json")
     if type(value).__module__.partition(".")[0] == "PIL":
         return Image(value)
     if hasattr(value, "itertuples"):

@@ -191,21 +191,31 @@ class Run:
                 number = to_recorded_value(name, value)
             except MetricError:
                 several = value if isinstance(value, (list, tuple)) else [value]
-                media: list[Media | None] = [one for one in several if isinstance(one, Media)]
-                media = media or [to_media(value)]
-                for count, one in enumerate(media):
-                    if one is None:
-                        SESSION.notices.report_unsupported(f"wandb.log of a {type(value).__qualname__}")
-                    else:
-                        self._store_media(
-                            f"media/{name}_{step}" + (f"_{count}" if len(media) > 1 else ""), one
-                        )
+                media = [one for one in several if isinstance(one, Media)]
+                if not media and (made := to_media(value)) is not None:
+                    media = [made]
+                if not media:
+                    SESSION.notices.report_unsupported(f"wandb.log of a {type(value).__qualname__}")
+                self._log_media(name, media, step)
                 continue
             numbers[name] = value
             self.summary.add_logged(name, number)
             self._apply_metric_rules(name)
         if numbers:
             tracked.log(numbers, step)
+
+    def _log_media(self, name: str, media: Sequence[Media], step: int) -> None:
+        """Log what a row has under a name, pictures of a list as one medium; charts are only files."""
+        if self.tracked is None:
+            return
+        for kind in dict.fromkeys(one.media_kind for one in media):
+            of_kind = [one for one in media if one.media_kind is kind]
+            if kind is not None:
+                files = [one.pending(name) for one in of_kind]
+                self.tracked.log_media(name, kind, files, step)
+                continue
+            for count, one in enumerate(of_kind):
+                self._store_media(f"media/{name}_{step}" + (f"_{count}" if len(of_kind) > 1 else ""), one)
 
     def _store_media(self, name: str, media: Media) -> None:
         if self.tracked is not None:
