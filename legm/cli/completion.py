@@ -14,8 +14,7 @@ __all__ = ["completion_command"]
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @json_option
-@click.pass_context
-def completion_command(ctx: click.Context, shell: str, *, as_json: bool) -> None:
+def completion_command(shell: str, *, as_json: bool) -> None:
     r"""Print the script that completes legm's commands in a shell.
 
     It completes commands and options, experiments and configurations, metrics, parameters and their values.
@@ -27,7 +26,7 @@ def completion_command(ctx: click.Context, shell: str, *, as_json: bool) -> None
     """
     from legm.cli.completion_scripts import completion_script
 
-    script = completion_script(shell, ctx.find_root().command).rstrip()
+    script = completion_script(shell).rstrip()
     if as_json:
         print_json({"shell": shell, "script": script})
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 __all__ = ["completion_script"]
 
 _BASH = r"""_legm_completion() {
@@ -64,12 +62,67 @@ complete -o nosort -F _legm_completion legm
 """
 
 
-def completion_script(shell: str, command: click.Command) -> str:
-    """The script that completes legm's commands in a shell: legm's own for bash, click's for the others."""
-    if shell == "bash":
-        return _BASH
-    from click.shell_completion import get_completion_class
+_ZSH = r"""#compdef legm
 
-    made = get_completion_class(shell)
-    assert made is not None  # noqa: S101 - one of click's own
-    return made(command, {}, "legm", "_LEGM_COMPLETE").source()
+_legm_completion() {
+    local -a response plain open described
+    local type value help
+    (( $+commands[legm] )) || return 1
+    response=("${(@f)$(COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT - 1)) \
+        _LEGM_COMPLETE=zsh_complete legm)}")
+    for type value help in "${response[@]}"; do
+        if [[ $type == dir ]]; then
+            _path_files -/
+        elif [[ $type == file ]]; then
+            _path_files -f
+        elif [[ $value == *[=:/] ]]; then
+            open+=("$value") # no space behind it: a value or the rest of a path follows
+        elif [[ $type == plain && $help == _ ]]; then
+            plain+=("$value")
+        elif [[ $type == plain ]]; then
+            described+=("$value:$help")
+        fi
+    done
+    (( ${#described} )) && _describe -V unsorted described -U
+    (( ${#plain} )) && compadd -U -V unsorted -a plain
+    (( ${#open} )) && compadd -U -V unsorted -S '' -a open
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _legm_completion "$@"
+else
+    compdef _legm_completion legm
+fi
+"""
+
+_FISH = r"""function _legm_completion
+    set -l words (commandline -cp)
+    set -l word (commandline -t)
+    set -l response (env _LEGM_COMPLETE=fish_complete COMP_WORDS="$words" COMP_CWORD="$word" legm)
+    for one in $response
+        # Values hold commas too.
+        set -l parts (string split --max 1 "," -- $one)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+
+complete --no-files --keep-order --command legm --arguments "(_legm_completion)"
+"""
+
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+
+def completion_script(shell: str) -> str:
+    """The script that completes legm's commands in a shell: bash, zsh or fish.
+
+    It asks ``legm`` by click's protocol. click's own scripts know nothing of names and values with ``=``,
+    ``:`` or commas.
+    """
+    return _SCRIPTS[shell]

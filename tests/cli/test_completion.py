@@ -172,10 +172,17 @@ def test_other_backends_have_their_experiments_and_configurations_offered(place,
     assert names == [r"0.1\,adam_0", r"0.1\,sgd_0"]
 
 
-@pytest.mark.parametrize(("shell", "kind"), [("zsh", ZshComplete), ("fish", FishComplete)])
-def test_other_shells_ask_by_clicks_own_scripts(place, monkeypatch, shell, kind):
+@pytest.mark.parametrize(
+    ("shell", "kind", "said"),
+    [
+        ("zsh", ZshComplete, "compadd -U -V unsorted -S '' -a open"),  # no space behind "lr="
+        ("fish", FishComplete, 'string split --max 1 ","'),  # a value may hold commas
+    ],
+)
+def test_other_shells_ask_by_clicks_protocol(place, monkeypatch, shell, kind, said):
     script = shown("completion", shell)
-    assert "_LEGM_COMPLETE" in script
+    assert f"_LEGM_COMPLETE={shell}_complete" in script
+    assert said in script
     monkeypatch.chdir(place)
     monkeypatch.delenv("_LEGM_COMPLETE", raising=False)
     asked = kind(main, {}, "legm", "_LEGM_COMPLETE")
