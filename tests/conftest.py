@@ -104,6 +104,7 @@ def is_core_alone(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """``-m core`` tries fewer examples of each property than the whole suite, and waits for no disk."""
+    gc.disable()  # what is imported to collect the tests stays
     if is_core_alone(config):
         settings.load_profile("core")
         if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= 2**30:
@@ -175,6 +176,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """No search for garbage looks again at what the tests have imported: a million objects in each worker."""
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

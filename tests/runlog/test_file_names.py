@@ -18,10 +18,13 @@ NAMES = {
 } - {file_names.LOCK_FILE}  # also the suffix of locks beside other files
 
 
+_MAY_SPELL = re.compile(rf"(?:{'|'.join(map(re.escape, (*NAMES, file_names.LOG_SUFFIX)))})[\"'/{{\\]")
+"""What a module has that spells a name: one before the end of a text, or of a part of a path."""
+
+
 def texts_in(path: Path) -> set[str]:
     """The texts in a module, also those inside of f-strings, split where paths are; without docstrings."""
-    source = path.read_text(encoding="utf-8")
-    if not any(name in source for name in (*NAMES, file_names.LOG_SUFFIX)):
+    if not _MAY_SPELL.search(path.read_text(encoding="utf-8")):
         return set()
     nodes = syntax_nodes(path)
     docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 from pathlib import Path
 
 __all__ = ["syntax_nodes"]
@@ -12,4 +13,8 @@ __all__ = ["syntax_nodes"]
 @functools.cache
 def syntax_nodes(path: Path) -> tuple[ast.AST, ...]:
     """Every node of a module, the module itself first, each before those inside of it."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    gc.disable()  # it would look through all trees again for each few modules
+    try:
+        return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    finally:
+        gc.enable()
