@@ -9,6 +9,9 @@ from collections.abc import Iterator
 __all__ = ["paused_garbage_collection"]
 
 
+_MUCH = 10_000  # objects: looking through fewer of them is quick
+
+
 @contextlib.contextmanager
 def paused_garbage_collection() -> Iterator[None]:
     """Do not search for garbage while a great many objects are made that all stay.
@@ -22,7 +25,8 @@ def paused_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if not gc.get_freeze_count():  # what somebody else froze stays frozen
+            is_much = gc.get_count()[0] > _MUCH
+            if is_much and not gc.get_freeze_count():  # what somebody else froze stays frozen
                 gc.freeze()
                 gc.unfreeze()  # into the oldest generation
             gc.enable()

@@ -47,7 +47,7 @@ gc.callbacks.append(lambda phase, info: searches.append(phase))
 gc.collect(0)
 searches.clear()
 with paused_garbage_collection():
-    made = [[number] for number in range(10_000)]
+    made = [[number] for number in range(20_000)]
     Part()
 more = [[number] for number in range(100)]
 gc.callbacks.pop()
@@ -58,7 +58,7 @@ assert len(gone) == 1
 gc.freeze()
 frozen = gc.get_freeze_count()
 with paused_garbage_collection():
-    pass
+    more = [[number] for number in range(20_000)]
 assert gc.get_freeze_count() == frozen > 0
 print(7)
 """
