@@ -58,7 +58,7 @@ assert len(gone) == 1
 gc.freeze()
 frozen = gc.get_freeze_count()
 with paused_garbage_collection():
-    more = [[number] for number in range(20_000)]
+    many = [[number] for number in range(20_000)]
 assert gc.get_freeze_count() == frozen > 0
 print(7)
 """
