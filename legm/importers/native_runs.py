@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from legm.backends import portable
+from legm.backends.portable_media import counting_media, read_media_entries
 from legm.core import point_columns as columns
 from legm.core.naming import unescape_name
 from legm.core.results import records_from_result
 from legm.core.system_names import is_system_name
 from legm.errors import StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
@@ -98,12 +99,42 @@ def restore_native_run(
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
-            replace(file, name=unescape_name(name.removeprefix(f"{portable.ARTIFACTS}/")))
-            for name, file in files.items()
-            if name.startswith(f"{portable.ARTIFACTS}/")
+            *(
+                replace(file, name=unescape_name(name.removeprefix(f"{portable.ARTIFACTS}/")), medium=None)
+                for name, file in files.items()
+                if name.startswith(f"{portable.ARTIFACTS}/")
+            ),
+            *_native_media(files, external.key, tracker, notes),
         ],
         native_run=run,
     )
+
+
+def _native_media(
+    files: Mapping[str, ExternalFile], key: str, tracker: str, notes: ImportNotes
+) -> Iterator[ExternalFile]:
+    """The files of the media that count, in the order in which they were logged.
+
+    Raises:
+        StorageError: the index that lists them is damaged.
+    """
+
+    def read(name: str) -> bytes | None:
+        return _read_native_content(files[name]) if name in files else None
+
+    try:
+        media = counting_media(read_media_entries(read))
+    except _DAMAGE_ERRORS as cause:
+        raise _native_damage_error(key, tracker, cause) from cause
+    for medium in media:
+        for one in medium.files:
+            if one.path in files:
+                shown = ExternalMedium(
+                    medium.name, medium.kind, medium.step, medium.time, one.caption, one.details
+                )
+                yield replace(files[one.path], medium=shown)
+            else:
+                notes.add("media whose files are missing", f"{key}: {one.path}")
 
 
 def rewound_in(files: Iterable[ExternalFile], key: str, tracker: str) -> portable.Rewound:

@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
+import legm
 from legm import CorruptFile, ExperimentHandler, ParameterError, StorageError
 from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.cli import main
@@ -354,6 +355,8 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     handler.tensorboard_write("extra @", 0.5, 4)
     (tmp_path / "x.bin").write_bytes(b"\0")
     handler.log_artifact(tmp_path / "x.bin", "weights @.bin")
+    handler.log_image("pictures", [np.full((2, 2), 7, np.uint8)] * 2, 3, ["a", "b"])
+    handler.log_text("long", "a text", step=4)
     handler.log()
     handler.aggregate_results()
     root = tmp_path / "root"
@@ -372,7 +375,11 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     log = log_of(root, found[2])
     shown = {(one.name, one.value, one.step) for one in log.records if type(one).__name__ == "Display"}
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
-    assert [path.name for path in root.glob(f"*/*/artifacts/{found[2].run.run_id}/*")] == ["weights @.bin"]
+    kept = {path.name for path in root.glob(f"*/*/artifacts/{found[2].run.run_id}/*")}
+    assert kept == {"weights @.bin", "legm-media"}
+    media = legm.open(root).media()
+    described = zip(*(media[column].tolist() for column in ("name", "step", "caption")), strict=True)
+    assert [*described] == [("pictures", 3, "a"), ("pictures", 3, "b"), ("long", 4, "")]
     assert import_runs(source, root, experiments=[name]).unchanged == 3
 
 

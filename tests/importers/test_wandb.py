@@ -21,7 +21,7 @@ from legm.importers.detection import open_detected_source
 from legm.importers.import_notes import ROUNDED
 from legm.records import BestRule, Display, Media, MediaKind, Points, Series, Split, Status
 from legm.runlog import log_reader
-from tests.support.wandb_imports import exported, imported, own_runs, results, same
+from tests.support.wandb_imports import exported, imported, media_of, own_runs, results, same
 from tests.support.wandb_log import framed, records
 from tests.support.wandb_scripts import logs, run_script
 
@@ -341,8 +341,16 @@ def test_runs_that_were_exported_come_back_as_they_were(own, tmp_path, tracker):
         if isinstance(one, Display)
     }
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
-    (kept,) = (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")
-    assert kept.name == "weights @.bin"
+    kept = {path.name for path in (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")}
+    assert kept == {"weights @.bin", "legm-media"}
+    media = media_of(own, "e “d”")
+    assert [one[:4] for one in media] == [
+        ("pictures/two", "image", 3, "a"),
+        ("pictures/two", "image", 3, "b"),
+        ("weights", "histogram", 3, ""),
+        ("answers", "table", 4, ""),
+    ]
+    assert media_of(tmp_path / "root", "e “d”") == media
     (before,) = own.glob(f"*/*/runs/{described.run.run_id}.log")
     ours, original = (
         next(one.times.tolist() for one in log_reader.read_log(path).records if isinstance(one, Points))

@@ -17,7 +17,7 @@ from legm.importers.wandb import server
 from legm.importers.wandb.server import WandbServerSource
 from legm.records import BestRule, Display, Series, Split, Status
 from legm.runlog.log_reader import read_log
-from tests.support.wandb_imports import exported, imported, own_runs, results, same
+from tests.support.wandb_imports import exported, imported, media_of, own_runs, results, same
 from tests.support.wandb_scripts import run_script
 from tests.support.wandb_server import ENTITY, KEY, environment, serving
 
@@ -270,5 +270,6 @@ def test_runs_of_legms_own_come_back_as_they_were(filled, tmp_path):
     assert any("bookkeeping" in remark for remark in report.omitted)
     found = results(tmp_path / "root", "e “d”")
     assert [same(one) for one in found] == [same(one) for one in project]
+    assert media_of(tmp_path / "root", "e “d”") == media_of(tmp_path / "own", "e “d”") != []
     for key in [key for key in filled.runs if key[1] == name]:
         del filled.runs[key]

@@ -8,6 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+import legm
 from legm import ExperimentHandler
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
@@ -40,6 +43,7 @@ def own_runs(root: Path) -> None:
     handler.tensorboard_write("extra @", 0.5, 4)
     (root / "x.bin").write_bytes(b"\0")
     handler.log_artifact(root / "x.bin", "weights @.bin")
+    log_media(handler)
     handler.log()
     handler.aggregate_results()
     code = f"""
@@ -65,6 +69,26 @@ time.sleep(600)  # until it is killed
     until(lambda: 6 in [one.points for one in results(root, "e “d”")])
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def log_media(handler: ExperimentHandler) -> None:
+    """Media of several kinds, one of them at a step that a rewind makes void."""
+    handler.log_text("note @", "void", step=9)
+    handler.rewind(4)
+    handler.log_image("pictures/two", [np.full((2, 2), shade, np.uint8) for shade in (1, 2)], 3, ["a", "b"])
+    handler.log_histogram("weights", [1.0, 2.0, 2.0], step=3)
+    handler.log_table("answers", {"x": [1, None]}, step=4)
+
+
+def media_of(root: Path, experiment: str) -> list[tuple[object, ...]]:
+    """The media of a root directory of legm, and the digests of their contents, which are there."""
+    project = legm.open(root)
+    table = project.media(experiment=experiment)
+    for digest in table["digest"]:
+        project.media_content(digest)
+    return list(
+        zip(*(table[name].tolist() for name in ("name", "kind", "step", "caption", "digest")), strict=True)
+    )
 
 
 def same(result: RunResult) -> tuple:
