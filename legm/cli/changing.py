@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["experiment_to_change", "root_of_changes"]
 
+_COPY = (
+    "legm import copies them into folders of a new root directory, where legm amend changes them, and "
+    "legm export NEW_ROOT --to {backend} writes them to a store again"
+)
+
 
 def root_of_changes(path: Path) -> Path:
     """The root directory that a path is, or is in: where the journal and the trash are.
@@ -43,7 +48,7 @@ def experiment_to_change(location: Location) -> Path:
 
     if location.folders is None:
         raise NotSupported(
-            f"the backend {location.backend!r} has no folders, where runs are changed: nothing was changed; "
-            "legm import copies its runs into folders"
+            f"runs that only {location.backend} has are not changed there: a change is replayed from run "
+            f"logs, which are in folders. {_COPY.format(backend=location.backend)}"
         )
     return experiment_folder_at(location)

@@ -249,6 +249,34 @@ def test_a_target_that_nobody_here_chose_is_refused(root, monkeypatch, tmp_path)
     require_equal(root)
 
 
+def test_runs_that_only_a_tracker_has_are_amended_in_a_copy_that_is_written_to_a_tracker_again(
+    mlflow_store, tmp_path
+):
+    with ExperimentHandler(mlflow_store, "e", backend="mlflow") as handler:
+        handler.set_param("rate", 0.125)
+        handler.start()
+        handler.set_metric("loss", 0.5)
+        (tmp_path / "notes.txt").write_text("kept")
+        handler.log_artifact(tmp_path / "notes.txt")
+    before = in_backend(mlflow_store, "mlflow")
+    wanted = ["e", "--rename", "rate=lr", "--yes"]
+    said = failed("amend", mlflow_store / wanted[0], *wanted[1:], "--backend", "mlflow")
+    assert "legm export NEW_ROOT --to mlflow writes them to a store again" in said
+    copy = tmp_path / "copy"
+    prepare_store(copy / "mlflow.db")
+
+    shown("import", mlflow_store / "mlflow.db", copy)
+    shown("amend", copy / wanted[0], *wanted[1:])
+    shown("export", copy, "--to", "mlflow")
+
+    after = in_backend(copy, "mlflow")
+    assert [one[2] for one in names(after).values()] == [{"lr": 0.125}]
+    assert numbers(after) == numbers(before)
+    (kept,) = (copy / "mlartifacts").rglob("notes.txt")
+    assert kept.read_text() == "kept"
+    assert names(in_backend(mlflow_store, "mlflow")) == names(before)
+
+
 CHANGING = """
 import sys, time
 from pathlib import Path
