@@ -26,6 +26,7 @@ __all__ = ["build", "write"]
 
 _MAX_CURVE_BYTES = 6 << 20  # for all curves of a report together
 _MAX_MEDIA_BYTES = 8 << 20  # for all pictures, sounds and the like
+_RUNS_ASKED_FOR_MEDIA = 2  # of each configuration and description in a tracker
 
 
 def build(
@@ -119,7 +120,8 @@ def _collect_report(
     if any(found):
         require_group_parameters(groups, [one for of in found for one in of])
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
-    media = ReportMedia(client, _MAX_MEDIA_BYTES, sum(map(len, found)))
+    most = None if client.supports(Capability.FOLDERS) else _RUNS_ASKED_FOR_MEDIA
+    media = ReportMedia(client, _MAX_MEDIA_BYTES, sum(map(len, found)), most)
     for content, configurations in zip(collected, found, strict=True):
         _collect_report_experiment(client, configurations, content, share, bound, media)
     if bound is not None and not any(content.has_runs for content in collected):

@@ -48,14 +48,17 @@ class ReportMedia:
         source: of the media.
         limit: bytes for all contents together.
         rows: of how many rows media will be asked for, about.
+        asked: in how many runs of a row media are looked for, where each is a request to a tracker; None for
+            all.
     """
 
-    def __init__(self, source: MediaSource, limit: int, rows: int) -> None:
+    def __init__(self, source: MediaSource, limit: int, rows: int, asked: int | None = None) -> None:
         self.contents: dict[str, Plain] = {}
         """By the digest of a file, how the page shows it; see :meth:`of_row`."""
         self._source = source
         self._rest = limit
         self._rows = rows
+        self._asked = asked
 
     def of_row(self, runs: Iterable[RunResult]) -> dict[str, Plain]:
         """The media that are shown of the runs of a row.
@@ -75,7 +78,7 @@ class ReportMedia:
         share = self._rest // max(1, self._rows)
         self._rows -= 1
         newest_first = sorted(runs, key=lambda one: (one.status is Status.COMPLETED, one.run.run_id))[::-1]
-        for result in newest_first:
+        for result in newest_first[: self._asked]:
             if media := self._source.media(result.run):
                 names = self._names(result.run, media, share)
                 return {"run": result.run.run_id, "status": result.status.value, "names": names}

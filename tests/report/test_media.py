@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,20 @@ def shown(source: Source, limit: int = 1 << 20, rows: int = 1) -> tuple[list[Pla
     media = ReportMedia(source, limit, rows)
     names = media.of_row([RUN])["names"]
     return [one["files"][0] for one in names["m"]["shown"]], media.contents
+
+
+def test_in_a_tracker_few_runs_are_asked():
+    asked = []
+
+    class Tracker(Source):
+        def media(self, run: Run) -> list[Media]:
+            asked.append(run.run_id)
+            return []
+
+    source = Tracker(MediaKind.TEXT, ".txt", [b"x"])
+    runs = [replace(RUN, run=replace(RUN.run, run_id=f"2026010{day}-000000-000-abcdef")) for day in range(5)]
+    assert ReportMedia(source, 1 << 20, 1, asked=2).of_row(runs) == {}
+    assert asked == [runs[4].run.run_id, runs[3].run.run_id]
 
 
 def test_a_large_picture_is_shown_smaller_and_what_does_not_fit_says_so():
