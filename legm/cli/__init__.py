@@ -29,6 +29,7 @@ _COMMANDS = (
     "report",
     "show",
     "logs",
+    "watch",
     "tag",
     "note",
     "diff",

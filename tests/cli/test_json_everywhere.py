@@ -31,6 +31,7 @@ def test_every_command_answers_in_json(tmp_path):
         "show": [one],
         "sql": [root, "select count(*) as runs from runs"],
         "logs": [kept.run_id, tmp_path / "kept"],
+        "watch": [root],
         "diff": [one, other],
         "tag": [tmp_path / "kept" / kept.run_id, "good"],
         "note": [tmp_path / "kept" / kept.run_id, "a note"],
