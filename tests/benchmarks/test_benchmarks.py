@@ -74,9 +74,9 @@ ROWS = [
 ]
 
 
-def benchmarks(*arguments, module="benchmarks"):
+def benchmarks(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-m", "benchmarks", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -85,9 +85,9 @@ def benchmarks(*arguments, module="benchmarks"):
 
 
 @pytest.mark.slow
-def test_every_row_of_legms_own_has_a_figure_and_quick_ones_are_not_judged(tmp_path):
-    options = ["--quick", "--only", *ROWS, "--json", str(tmp_path / "rows.json")]
-    found = benchmarks(*options, module="tests.support.forked_benchmarks")
+def test_every_row_of_legms_own_has_a_figure_and_quick_ones_are_not_judged(tmp_path, prepared):
+    options = ["--quick", "--only", *ROWS, "--json", tmp_path / "rows.json"]
+    found = prepared.run(["-m", "tests.support.forked_benchmarks", *options], cwd=ROOT)
     assert found.returncode == 0, found.stderr
     content = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in content["rows"]}
