@@ -127,8 +127,10 @@ def is_folder_of(name: str, folder: Path, fingerprint: str) -> bool:
         folder: the folder.
         fingerprint: the configuration's.
     """
-    if name not in _FOLDER_CHANGERS and not _backend_entry_points(_CHANGER_GROUP).get(name):
-        return True
+    if name not in _FOLDER_CHANGERS and (
+        name in _BUILT_IN or not _backend_entry_points(_CHANGER_GROUP).get(name)
+    ):
+        return True  # without a look at all installed packages for a backend of legm's own
     return find_folder_changer(name).stated(folder) == fingerprint
 
 
@@ -418,7 +420,7 @@ def find_backend_by_stored_name(name: str) -> object:
     Raises:
         BackendError: no installed package has it.
     """
-    if name in backend_names():
+    if name in _BUILT_IN or name in backend_names():
         return _find_backend(name)
     for points in _backend_entry_points().values():
         for point in points:

@@ -144,4 +144,6 @@ def test_a_run_that_another_process_sends_to_wandb_keeps_its_own_origin(reposito
     (patch,) = (root / "wandb").rglob("diff.patch")
     assert "+changed = True" in patch.read_text()
     (requirements,) = (root / "wandb").rglob("requirements.txt")
-    assert "numpy==" in requirements.read_text()
+    versions = only_run(root, "wandb").run.environment["distributions"]
+    assert versions["numpy"]
+    assert requirements.read_text() == "".join(f"{name}=={version}\n" for name, version in versions.items())

@@ -110,7 +110,12 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
     "finish_timeout": 60.0,
     "finish_timeout_raises": True,
 }
-_WITHOUT_ORIGIN = {"x_disable_meta": True, "disable_git": True, "disable_code": True}
+_WITHOUT_ORIGIN = {
+    "x_disable_meta": True,
+    "disable_git": True,
+    "disable_code": True,
+    "x_save_requirements": False,  # it would read the metadata of every installed package
+}
 _WITHOUT_TRACKING = {**_WITHOUT_ORIGIN, "x_disable_stats": True}
 
 
