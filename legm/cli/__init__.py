@@ -55,6 +55,10 @@ _COMMANDS = (
 """In the order of ``legm --help``; each is in the module of its name."""
 
 
+_WITHOUT_MATRICES = ("ls", "best", "compare", "table")
+"""Commands that only count and average: NumPy need not start threads for its linear algebra."""
+
+
 class _Commands(Mapping[str, click.Command]):
     """The commands by name, each imported when it is asked for."""
 
@@ -99,6 +103,8 @@ def main(ctx: click.Context) -> None:
     import logging
 
     gc.set_threshold(100_000, 50, 50)  # reading many configurations allocates much, and no cycles
+    if ctx.invoked_subcommand in _WITHOUT_MATRICES:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if os.environ.get("NO_COLOR"):
         ctx.color = False
     for stream in (sys.stdout, sys.stderr):  # characters that it cannot encode are escaped

@@ -249,6 +249,7 @@ def test_a_configuration_that_hydra_composed_sets_parameters(tmp_path):
             made.set_dict_params(hydra.compose("config", overrides=["net=cnn"]))
 
 
+@pytest.mark.slow
 def test_a_hydra_program_distinguishes_configurations(tmp_path):
     (tmp_path / "config.yaml").write_text("lr: 0.1\nnet:\n  depth: 2\nseed: 0\n")
     (tmp_path / "train.py").write_text(

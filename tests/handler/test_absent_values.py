@@ -10,6 +10,7 @@ import pytest
 
 from legm import BackendError, ExperimentHandler, ParameterError, hookimpl
 from legm.core.absent_values import LibraryDefault
+from legm.delivery import live_delivery
 from legm.hooks import Capability
 from legm.testing import MemoryBackend
 from tests.support.processes import run_at_once
@@ -199,7 +200,9 @@ class Away(MemoryBackend):
         raise AssertionError("a backend without folders is asked for one")
 
 
-def test_a_server_that_is_away_delays_nothing_and_two_values_are_still_noticed(tmp_path):
+def test_a_server_that_is_away_delays_nothing_and_two_values_are_still_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_delivery, "_GRACE", 0.1)  # seconds for which the end of a run waits
+
     def begun(absent: float) -> ExperimentHandler:
         handler = ExperimentHandler(tmp_path, "e", backend=Away(tmp_path))
         handler.set_param("dropout", 0.5, absent_value=absent)

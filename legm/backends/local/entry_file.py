@@ -109,9 +109,9 @@ class EntryTrailer(NamedTuple):
         if found is None:
             return None
         length, head, head_crc, crc, following, dead, at = found.groups()
+        crcs = int(head_crc, 16), int(crc, 16)
         return EntryTrailer(
-            *(int(length), int(head), int(head_crc, 16), int(crc, 16), int(following), int(dead)),
-            at=None if at is None else int(at),
+            int(length), int(head), *crcs, int(following), int(dead), None if at is None else int(at)
         )
 
 
