@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     ("py:class", rf"({name})")
     for name in (
         r"(argparse|collections\.abc|contextlib|matplotlib|numpy|os|pathlib|types|typing)\..+",
-        r"np\.\w+|NDArray|FloatArray|IntArray|Aggregation|StyleSheets",
+        r"np\.\w+|NDArray|FloatArray|IntArray|Aggregation|Figure|StyleSheets|Where",
         r"legm\.(\w+\.)+([A-Z]|Parser)",  # type variables, and a protocol of parsers
         r"legm\.changes\.amend\.Amended",
         r"legm\.core\.identity\.ParameterDifference",
