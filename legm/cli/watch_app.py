@@ -101,7 +101,7 @@ _COLUMNS = (  # those with the least width first; the order on the screen is tha
     _Column("left", 9, lambda row, _: duration_text(row.progress.seconds_left)),
     _Column("speed", 8, _speed_text),
     _Column("metric", 14, lambda row, width: _cut(row.metric, width), right=False),
-    _Column("silent", 8, lambda row, _: duration_text(row.silent)),
+    _Column("silent", 9, lambda row, _: duration_text(row.silent)),
     _Column(
         "experiment", 16, lambda row, width: truncate_name(row.experiment, width, terminal_width), right=False
     ),
@@ -374,6 +374,11 @@ class WatchApp(App[None]):
         return Text("\n").join(lines)
 
     # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether a key does something: those of the table do nothing on the screen of one run."""
+        is_of_table = action in {"sort", "reverse", "metric", "filter", "close_filter", "details"}
+        return not (is_of_table and isinstance(self.screen, _DetailsScreen))
 
     def action_sort(self) -> None:
         """Sort by the next column."""
