@@ -11,23 +11,42 @@ from legm.runlog.file_names import INDEX, OWN_FOLDER
 if TYPE_CHECKING:
     from legm.cli.locations import Location
 
-__all__ = ["experiment_to_change", "root_of_changes"]
+__all__ = ["backend_without_folders", "experiment_to_change", "root_of_changes"]
 
-_COPY = (
-    "legm import copies them into folders of a new root directory, where legm amend changes them, and "
-    "legm export NEW_ROOT --to {backend} writes them to a store again"
-)
+
+def backend_without_folders(path: Path) -> str:
+    """The backend that alone has the runs of the experiment that a path names; "" where there are folders."""
+    from legm.core.naming import safe_name
+    from legm.runlog.log_folder import LogFolder
+    from legm.runlog.log_reader import read_log_backends
+
+    own = path.parent / OWN_FOLDER / safe_name(path.name)
+    if path.is_dir() or not own.is_dir():
+        return ""
+    logs = (log for folder in sorted(own.iterdir()) for log in LogFolder.of(folder).logs_except(()))
+    return next((name for log in logs for name in read_log_backends(log)), "")
+
+
+def _refusal_without_folders(backend: str) -> NotSupported:
+    return NotSupported(
+        f"runs that only {backend} has are not changed there: a change is replayed from run logs, which are "
+        "in folders. legm import copies them into folders of a new root directory, where they are changed, "
+        f"and legm export NEW_ROOT --to {backend} writes them to a store again"
+    )
 
 
 def root_of_changes(path: Path) -> Path:
     """The root directory that a path is, or is in: where the journal and the trash are.
 
     Raises:
+        NotSupported: it is an experiment of a backend without folders, where nothing can be changed.
         StorageError: there is no such folder.
     """
     from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
 
     path = path.absolute()
+    if backend := backend_without_folders(path):
+        raise _refusal_without_folders(backend)
     if not path.is_dir():
         raise StorageError(f"there is no folder {path}")
     if is_configuration_folder(path):
@@ -47,8 +66,5 @@ def experiment_to_change(location: Location) -> Path:
     from legm.cli.locations import experiment_folder_at
 
     if location.folders is None:
-        raise NotSupported(
-            f"runs that only {location.backend} has are not changed there: a change is replayed from run "
-            f"logs, which are in folders. {_COPY.format(backend=location.backend)}"
-        )
+        raise _refusal_without_folders(location.backend)
     return experiment_folder_at(location)

@@ -72,7 +72,7 @@ def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: 
 def _deletions(what: tuple[str, ...]) -> list[Deletion]:
     """What is to be deleted in each root directory."""
     from legm.changes.remove import Deletion
-    from legm.cli.changing import root_of_changes
+    from legm.cli.changing import backend_without_folders, root_of_changes
     from legm.errors import StorageError
     from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
     from legm.runlog.log_folder import LogFolder, find_run_log
@@ -88,6 +88,10 @@ def _deletions(what: tuple[str, ...]) -> list[Deletion]:
             root = root_of_changes(path)
             found.setdefault(root, Deletion(root)).add_experiment(path)
             continue
+        if backend := backend_without_folders(path):
+            raise StorageError(
+                f"only {backend} has the runs of {text}: legm recover --discard deletes each of them there"
+            )
         folder = path
         if not is_configuration_folder(path):
             log = find_run_log(Path.cwd(), text)

@@ -260,8 +260,13 @@ def test_runs_that_only_a_tracker_has_are_amended_in_a_copy_that_is_written_to_a
         handler.log_artifact(tmp_path / "notes.txt")
     before = in_backend(mlflow_store, "mlflow")
     wanted = ["e", "--rename", "rate=lr", "--yes"]
-    said = failed("amend", mlflow_store / wanted[0], *wanted[1:], "--backend", "mlflow")
-    assert "legm export NEW_ROOT --to mlflow writes them to a store again" in said
+    experiment = mlflow_store / "e"
+    for command in (
+        ("amend", experiment, *wanted[1:], "--backend", "mlflow"),
+        ("mv", experiment, "f", "--yes"),
+    ):
+        assert "legm export NEW_ROOT --to mlflow writes them to a store again" in failed(*command)
+    assert "legm recover --discard deletes each of them there" in failed("rm", experiment, "--yes")
     copy = tmp_path / "copy"
     prepare_store(copy / "mlflow.db")
 
