@@ -250,10 +250,13 @@ class LogFolder:
         Args:
             run_ids: the ids of the runs.
         """
-        names = map(log_file_name, run_ids)
         folder = str(self.folder)
         pending = f"{folder}/{OPEN}"  # asked in the order of :meth:`logs_except`
-        return not (_log_names(pending) or set(_log_names(folder)).difference(names) or _log_names(pending))
+        if _log_names(pending):
+            return False
+        names, found = set(map(log_file_name, run_ids)), set(_log_names(folder))
+        # None of these was moved meanwhile where all are here.
+        return found == names or (found < names and not _log_names(pending))
 
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
         """The paths of all logs except those of some runs, oldest first.

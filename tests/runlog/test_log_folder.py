@@ -8,6 +8,7 @@ from legm.core.parameters import Parameters
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
+from legm.runlog import log_folder
 from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_logs
 
 
@@ -59,3 +60,26 @@ def test_a_deleted_log_is_none(tmp_path):
     assert read_result_from_log(path, live=False) is None
     assert logs.read_run_status(path) is None
     assert logs.find(session.run.run_id) is None
+
+
+def test_a_log_that_is_reopened_between_two_listings_is_not_taken_for_finalized(tmp_path, monkeypatch):
+    """Pending logs were listed as none; then a run was resumed."""
+    session = session_in(tmp_path)
+    logs, run_id = LogFolder.of(session.folder), session.run.run_id
+    assert not logs.has_only_finalized_logs_of([run_id])
+    session.finish(Outcome(Status.COMPLETED, 1.0))
+    session.release()
+    assert logs.has_only_finalized_logs_of([run_id])
+    assert logs.has_only_finalized_logs_of([run_id, "another, whose log a user deleted"])
+    assert not logs.has_only_finalized_logs_of(["another"])
+    names = log_folder._log_names  # noqa: SLF001 - the moment between two listings
+
+    def list_then_reopen(folder):
+        found = names(folder)
+        now = logs.pending_path(run_id)
+        if not found and not now.exists():
+            logs.finalized_path(run_id).rename(now)
+        return found
+
+    monkeypatch.setattr(log_folder, "_log_names", list_then_reopen)
+    assert not logs.has_only_finalized_logs_of([run_id])

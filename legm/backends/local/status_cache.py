@@ -43,6 +43,7 @@ _Scanned: TypeAlias = tuple[list[Plain], bool, bool]
 """A folder's row, whether it has a pending run log, and whether something is noted about a run in it."""
 
 
+@paused_garbage_collection()
 def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """What is in each configuration's folder of an experiment, by the folders' names.
 
@@ -54,15 +55,14 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     parent, path = str(folder), folder / OWN_FOLDER / CATALOGUE
-    with paused_garbage_collection():
-        marks = _read_status_signatures(folder)
-        kept = _load_status_cache(path)
-        table = _StatusStringTable(kept.get("shared", []))
-        old: dict[str, list[Any]] = kept.get("folders", {})
-        known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
-        rows = old
-        if known != marks:
-            rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
+    marks = _read_status_signatures(folder)
+    kept = _load_status_cache(path)
+    table = _StatusStringTable(kept.get("shared", []))
+    old: dict[str, list[Any]] = kept.get("folders", {})
+    known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
+    rows = old
+    if known != marks:
+        rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
     changed = [name for name in marks if name not in rows]
     damaged, pending, are_marked = dict[str, ConfigurationStatus](), set[str](), False
     for name, scanned in _scan_statuses(folder, changed, table):
@@ -89,12 +89,11 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         _save_status_cache(
             path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
         )
-    with paused_garbage_collection():
-        found_now = {
-            name: table.unpacked(f"{parent}/{name}", row, has_pending_logs=name in pending)
-            for name, row in rows.items()
-        } | damaged
-        return [found_now[name] for name in marks]
+    found_now = {
+        name: table.unpacked(f"{parent}/{name}", row, has_pending_logs=name in pending)
+        for name, row in rows.items()
+    } | damaged
+    return [found_now[name] for name in marks]
 
 
 def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
@@ -191,6 +190,7 @@ def count_status_scan_processes() -> int:
     return min(len(os.sched_getaffinity(0)), 8)
 
 
+@paused_garbage_collection()
 def _packed_statuses_of(
     folder: Path, names: Sequence[str]
 ) -> tuple[list[list[Plain]], list[_Scanned | None]]:
