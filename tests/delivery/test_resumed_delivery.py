@@ -558,7 +558,7 @@ for step in range(state["step"] + 1, int(sys.argv[4])):
         new = checkpoint.with_suffix(f".{os.getpid()}")
         new.write_text(json.dumps({"step": step, "x": x}))
         new.replace(checkpoint)
-    time.sleep(0.02)  # the pace of a training
+    time.sleep(float(sys.argv[5]))
 handler.set_metric("accuracy", x, test=True)
 handler.log()
 sys.stdout.write(handler.run_id)
@@ -569,18 +569,21 @@ IMPORTS = "import numpy, legm.handler, legm.backends.local.backend, legm.backend
 
 @pytest.mark.slow
 def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root, tmp_path):
-    steps, randomness = 20 + 5 * KILLS, random.Random(20261130)
+    steps, randomness = 20 + 12 * KILLS, random.Random(20261130)  # the last kill comes before the end
     output, checkpoint, kills = tmp_path / "said.txt", tmp_path / "checkpoint.json", 0
     with ForkServer(SCRIPT, IMPORTS) as server:
         while not output.exists() or not output.read_text():
-            pid = server.begin(output, root, "local,mlflow,wandb", checkpoint, steps)
+            pace = 0.05 if kills < KILLS else 0.0  # seconds a step, so that no process ends before its kill
+            pid = server.begin(output, root, "local,mlflow,wandb", checkpoint, steps, pace)
             if kills < KILLS:
                 instant = time.monotonic() + randomness.uniform(0.0, 1.2)
                 until(lambda instant=instant: time.monotonic() >= instant or output_is_there(output))
                 server.kill(pid)
                 kills += 1
             wait_for_end(pid)
-        pid = server.begin(tmp_path / "alone.txt", tmp_path / "alone", "local", tmp_path / "c.json", steps)
+        pid = server.begin(
+            tmp_path / "alone.txt", tmp_path / "alone", "local", tmp_path / "c.json", steps, 0.0
+        )
         wait_for_end(pid)
     expected = stored(tmp_path / "alone", "local")
     pieces = result_digests(expected, RUN_FIELDS - {"run id", "start"})
