@@ -728,6 +728,7 @@ class Summary:
         completed, failed, interrupted, pruned: the number of runs with each status.
         titles: by key, what the values are: "last accuracy", "accuracy at the best loss", "test accuracy".
         repeated: how many completed runs have the same seed parameters as another one.
+        different_code: what code how many completed runs come from; "" where that is the same or unknown.
     """
 
     values: Mapping[str, Aggregate | Mapping[str, Aggregate]]
@@ -737,6 +738,7 @@ class Summary:
     titles: Mapping[str, str] = field(default_factory=dict, compare=False)
     repeated: int = field(default=0, compare=False)
     pruned: int = 0
+    different_code: str = field(default="", compare=False)
 
     @property
     def left_out(self) -> dict[str, int]:

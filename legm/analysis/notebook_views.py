@@ -355,6 +355,8 @@ def _runs_html(
     headers = ["metric", "over completed runs", "n", "mean by step"]
     headers += [] if own is None else ["last of this run", "this run by step"]
     notes = [_status_text(runs, own)]
+    if summary.different_code:
+        notes.append(f"the completed runs come from different code: {summary.different_code}")
     rest = len(names) + len(tests) - len(rows)
     if rest > 0:
         notes.append(f"and {rest:,} more metrics")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from legm.core.record_sequences import LazyRecords
+from legm.core.system_names import is_system_name
 from legm.records import Display, Media, Points, Record, Rewind, Series, Split
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
     """The records of a run without what it was rewound behind, and without the rewinds themselves.
 
     A rewind makes earlier dev values, displays and media at a later step void. Test values have no step and
-    stay, and so do files and the rule for the best step.
+    stay, and so do files, the rule for the best step, and system metrics, whose step is a time.
 
     Args:
         records: all records of a run, in order.
@@ -51,14 +52,21 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
         record = records[at]
         if isinstance(record, Rewind):
             lowest = record.step if lowest is None else min(lowest, record.step)
-        elif lowest is None or not isinstance(record, (Points, Display, Media)):
+        elif lowest is None or not _has_training_step(record):
             makers.append(partial(records.__getitem__, at))
         elif isinstance(record, Points):
             if len(_points_up_to(record, lowest).layout):
                 makers.append(partial(_rest_of_points, records, at, lowest))
-        elif record.step <= lowest:
+        elif isinstance(record, (Display, Media)) and record.step <= lowest:
             makers.append(partial(records.__getitem__, at))
     return LazyRecords(reversed(makers))
+
+
+def _has_training_step(record: Record) -> bool:
+    """Whether a record has a step of the training; that of a system metric is seconds since the run began."""
+    if isinstance(record, Display):
+        return not is_system_name(record.name)
+    return isinstance(record, (Points, Media))
 
 
 def _rest_of_points(records: Sequence[Record], at: int, step: int) -> Points:

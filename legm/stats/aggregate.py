@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from legm.core.code_versions import count_code, different_code_text
 from legm.errors import MetricError, closest
 from legm.records import (
     Aggregate,
@@ -180,11 +181,13 @@ def aggregate_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     groups: defaultdict[tuple[str, str | None], array[float]] = defaultdict(lambda: array("d"))
     rules: Counter[BestRule] = Counter()
     parameters: list[Mapping[str, Any]] = []
+    environments: list[Mapping[str, Any]] = []
     for run in runs:
         status[run.status] += 1
         if run.status is Status.COMPLETED:
             rules[run.rule] += 1
             parameters.append(run.run.parameters)
+            environments.append(run.run.environment)
         for key_and_index, data in _values_to_aggregate(run) if run.status is Status.COMPLETED else ():
             groups[key_and_index].frombytes(data)
     methods.check(key for key, _ in groups)
@@ -214,6 +217,7 @@ def aggregate_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
         titles={key: value_title(key, rules) for key in values},
         repeated=count_repeated(parameters),
         pruned=status[Status.PRUNED],
+        different_code=different_code_text(count_code(environments)),
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from legm.core.code_versions import different_code_text
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.core.naming import best_key
 from legm.records import Aggregate, BestRule, RunCounts, RunResult, Series
@@ -145,6 +146,12 @@ def configuration_table(counted: Sequence[tuple[StoredConfiguration, RunCounts]]
             (one.repeated for one in every),
             "how many completed runs have the same seed parameters as another one before them",
             int,
+        ),
+        column_of(
+            "different_code",
+            (different_code_text(one.code) or None for one in every),
+            "what code how many completed runs come from, where that differs",
+            str,
         ),
         column_of("last", (one.last for one in every), f"when the newest run ended, in {_SECONDS}", float),
     ]

@@ -225,6 +225,9 @@ def test_different_code_is_reported_once_wherever_it_is_averaged(repository, roo
         with caplog.at_level(logging.WARNING, "legm"):
             call_of_handler()
         assert caplog.text.count(text) == 1
+    (row,) = legm.open(root).configurations()["different_code"]
+    assert row.startswith(text.partition(": ")[2])
+    assert "the completed runs come from different code: " + row in handler._repr_html_()
     (group,) = json.loads(call("best", root / "e", "loss", "--group-by", "x", "--json"))
     assert group["code"] == code
     assert call("best", root / "e", "loss", "--group-by", "x").count(text) == 1

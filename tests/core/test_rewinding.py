@@ -74,6 +74,12 @@ def test_a_rewind_keeps_test_values_files_and_the_rule_but_no_displays():
     assert found[1:] == [Display("x", 2.0, 1, 0.0), *kept]
 
 
+def test_a_rewind_keeps_system_metrics_whose_step_is_a_time():
+    samples = [Display("system/cpu_utilization_percentage", 50.0, seconds, 0.0) for seconds in (15, 30)]
+    shown = [Display("systematic", 1.0, 15, 0.0)]
+    assert list(without_rewound([*samples, *shown, at(4), Rewind(3, 1.0)])) == samples
+
+
 def test_a_rewind_to_before_the_first_step_voids_every_dev_value():
     records = [at(3, 4), Rewind(-5, 1.0)]
 

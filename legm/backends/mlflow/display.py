@@ -88,6 +88,8 @@ def display_configuration_note(configuration: Configuration, description: str, s
     )
     if summary.repeated:
         counts += f" {summary.repeated} of the completed runs repeat the seed of another one."
+    if summary.different_code:
+        counts += f" **They come from different code:** {summary.different_code}."
     lines = [
         counts,
         "",

@@ -776,8 +776,10 @@ class WandbBackend:
         if old and not old[0].exists():
             new.rename(old[0])  # so that the paths of files stored earlier stay valid
 
-    def _update_summary(self, handle: Any, values: Mapping[str, float], figures: Mapping[str, str]) -> None:
-        """Show numbers, and figures that are among the run's files, in its summary.
+    def _update_summary(
+        self, handle: Any, values: Mapping[str, float | str], figures: Mapping[str, str]
+    ) -> None:
+        """Show values, and figures that are among the run's files, in its summary.
 
         An offline run cannot be resumed: the run that replaces it restores the summary from a file.
         """

@@ -113,9 +113,9 @@ def indexed_tables(result: RunResult) -> dict[str, list[tuple[str, float]]]:
     return tables
 
 
-def display_summary_values(summary: Summary) -> dict[str, float | int]:
-    """Aggregates as numbers by keys such as ``best_loss/mean``."""
-    found: dict[str, float | int] = {
+def display_summary_values(summary: Summary) -> dict[str, float | int | str]:
+    """Aggregates by keys such as ``best_loss/mean``, and what code they come from where it differs."""
+    found: dict[str, float | int | str] = {
         names.wandb_status_count_key(Status.COMPLETED): summary.completed,
         **{names.wandb_status_count_key(Status(one)): count for one, count in summary.left_out.items()},
     }
@@ -123,4 +123,6 @@ def display_summary_values(summary: Summary) -> dict[str, float | int]:
         if isinstance(value, Aggregate):
             found |= {f"{name}/mean": value.mean, f"{name}/std": value.std, f"{name}/n": value.n}
             found |= {f"{name}/{field}": number for field, number in value.fields.items()}
+    if summary.different_code:
+        found[names.DIFFERENT_CODE_KEY] = summary.different_code
     return found

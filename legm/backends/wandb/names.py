@@ -31,6 +31,7 @@ __all__ = [
     "COMPUTED_JOBS",
     "CONSOLE_FILE",
     "DESCRIPTION_KEY",
+    "DIFFERENT_CODE_KEY",
     "ERROR_KEY",
     "EXPERIMENT_KEY",
     "FINGERPRINT_KEY",
@@ -229,6 +230,10 @@ def wandb_best_summary_key(metric: str) -> str:
 def indexed_summary_key(series: Series) -> str:
     """The summary key of the table of an indexed metric."""
     return f"indexed/{'test' if series.split is Split.TEST else 'best'}_{series.name}"
+
+
+DIFFERENT_CODE_KEY = "runs/different_code"
+"""The summary key of what code averaged runs come from, where it differs."""
 
 
 def wandb_status_count_key(status: Status) -> str:

@@ -482,8 +482,13 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
     handler.plot()
     resumed = make_runs_of_different_code(tmp_path, monkeypatch, backend="mlflow")
     experiment = client(tmp_path).get_experiment_by_name("e").experiment_id
+    other = ExperimentHandler(tmp_path, "e", backend="mlflow")
+    other.set_dict_params({"net": "other", "seed": 1})
+    other.disable_param("seed")
+    other.aggregate_results()
     parents = runs(client(tmp_path), "e", "tags.`legm.kind` = 'configuration'")
     (parent,) = [one for one in parents if "lenet" in one.info.run_name]
+    (of_different_code,) = [one for one in parents if one is not parent]
     (run,) = runs(client(tmp_path), "e", f"tags.`legm.run_id` = '{resumed}'")
     port = free_port()
     command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--port", str(port)]
@@ -506,6 +511,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
         WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
+        shows(f"/runs/{of_different_code.info.run_id}", "They come from different code:", "then bbbbbbb")
         shows(f"/runs/{run.info.run_id}", "train.py", "bbbbbbb")
         keep_picture(browser, "mlflow-run")
         shows(f"/runs/{run.info.run_id}/system-metrics", "cpu_utilization_percentage")

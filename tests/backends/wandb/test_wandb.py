@@ -16,11 +16,12 @@ import pytest
 import wandb
 
 from legm import BackendError, ExperimentHandler
-from legm.backends.wandb import history_upload
+from legm.backends.wandb import history_upload, names
 from legm.backends.wandb.backend import WandbBackend
+from legm.backends.wandb.display import display_summary_values
 from legm.delivery import live_delivery as delivery
 from legm.delivery.client import connect_client
-from legm.records import Query, Status
+from legm.records import Query, Status, Summary
 from tests.support.sample_runs import comparable, script
 from tests.support.waiting import until
 from tests.support.wandb_log import RunLog
@@ -79,6 +80,12 @@ def log_of(root: Path, job: str = "run") -> RunLog:
 
 def steps(rows: list[dict], key: str) -> list[tuple[int, float]]:
     return [(row["legm/step"], row[key]) for row in rows if key in row]
+
+
+def test_an_aggregated_run_says_that_its_runs_come_from_different_code():
+    summary = Summary({}, 2, 0, 0, different_code="1 run of aaaaaaa, 1 of bbbbbbb")
+    assert display_summary_values(summary)[names.DIFFERENT_CODE_KEY] == "1 run of aaaaaaa, 1 of bbbbbbb"
+    assert names.DIFFERENT_CODE_KEY not in display_summary_values(Summary({}, 2, 0, 0))
 
 
 def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, options):
