@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import math
@@ -251,6 +252,15 @@ def test_a_table_keeps_its_values(table: Any, expected: dict[str, list[Any]]):
     ]
 
 
+@pytest.mark.libraries
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_table_may_be_a_frame_of_each_library(library: str):
+    columns = {"name": ["a", "b"], "score": [0.5, 0.25], "count": [1, 2], "right": [True, False]}
+    module = importlib.import_module(library)
+    frame = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+    assert table_columns(pending_table("x", frame).encode()) == columns
+
+
 def test_nan_in_a_table_comes_back_and_the_file_is_strict_json():
     content = pending_table("x", {"a": [float("nan"), 1.0, -math.inf]}).encode()
 
@@ -289,6 +299,14 @@ def test_a_figure_is_drawn_as_it_is_when_it_is_logged():
     after = pending_figure("x", figure).encode()
     assert before != after
     assert Image.open(io.BytesIO(after)).size == (100, 50)
+
+
+def test_a_figure_may_be_logged_as_a_picture_beside_others():
+    from matplotlib.figure import Figure
+
+    drawn, pixels = pending_pictures("x", [Figure(figsize=(2, 1), dpi=50), np.zeros((3, 4), np.uint8)])
+    assert Image.open(io.BytesIO(drawn.encode())).size == (100, 50)
+    assert Image.open(io.BytesIO(pixels.encode())).size == (4, 3)
 
 
 @pytest.mark.parametrize("figure", [7, "text", object(), dict])
