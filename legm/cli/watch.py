@@ -45,13 +45,13 @@ def watch_command(
     backend are shown whose logs this folder has: those of processes on this machine, or on others that share
     it. Nothing is written there. --json prints what there is once, without a terminal.
     """
-    from legm.analysis.run_feed import RunFeed
+    from legm.analysis.run_tailer import RunTailer
     from legm.cli.watch_rows import WatchedRuns
     from legm.errors import LegmError
 
     root, experiment = _watched_root(path)
-    feed = RunFeed(root, experiment, 60 * ended_minutes, total_name)
-    runs = WatchedRuns(feed, selection)
+    tailer = RunTailer(root, experiment, 60 * ended_minutes, total_name)
+    runs = WatchedRuns(tailer, selection)
     try:
         if as_json:
             print_json(runs.as_dicts())
@@ -66,7 +66,7 @@ def watch_command(
             ) from cause
         WatchApp(runs, str(path)).run_in_terminal()
     finally:
-        feed.close()
+        tailer.close()
 
 
 def _is_terminal() -> bool:

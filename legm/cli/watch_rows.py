@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.live_runs import LiveRun, LiveSeries, Progress
-from legm.analysis.run_feed import FollowedLog, RunFeed
+from legm.analysis.run_tailer import RunTailer, TailedLog
 from legm.cli.printing import printed_error_summary
 from legm.console.console_options import console_path
 from legm.console.console_reader import ConsoleTail
@@ -129,12 +129,12 @@ class WatchedRuns:
     """The runs that are followed, as rows; it is used by one thread at a time.
 
     Args:
-        feed: follows the logs.
+        tailer: follows the logs.
         selection: which runs are wanted.
     """
 
-    def __init__(self, feed: RunFeed, selection: RunSelection) -> None:
-        self._feed = feed
+    def __init__(self, tailer: RunTailer, selection: RunSelection) -> None:
+        self._tailer = tailer
         self._selection = selection
         self._names: dict[str, str] = {}
         self._named: frozenset[tuple[str, str]] = frozenset()
@@ -149,22 +149,22 @@ class WatchedRuns:
             metric: the metric to show; None for each run's own.
             more: which of the runs are wanted beside ``selection``.
         """
-        self._feed.poll()
+        self._tailer.poll()
         self._set_names()
         now = time.time()
         is_wanted = self._filter(more)
         return [
-            self._row(run_id, one, metric, now) for run_id, one in self._feed.runs.items() if is_wanted(one)
+            self._row(run_id, one, metric, now) for run_id, one in self._tailer.runs.items() if is_wanted(one)
         ]
 
     def metrics(self) -> list[str]:
         """The dev metrics of the runs, sorted."""
-        return sorted({name for one in self._feed.runs.values() for name in one.live.dev_metrics()})
+        return sorted({name for one in self._tailer.runs.values() for name in one.live.dev_metrics()})
 
-    def _filter(self, more: RunSelection | None) -> Callable[[FollowedLog], bool]:
+    def _filter(self, more: RunSelection | None) -> Callable[[TailedLog], bool]:
         self.problem = ""
         bound = []
-        configurations = [one.live.run.configuration for one in self._feed.runs.values()]
+        configurations = [one.live.run.configuration for one in self._tailer.runs.values()]
         for selection in (self._selection, more):
             if selection:
                 try:
@@ -174,7 +174,7 @@ class WatchedRuns:
                     return lambda _: False
         return lambda one: all(self._has(each, one) for each in bound)
 
-    def _has(self, bound: BoundSelection, one: FollowedLog) -> bool:
+    def _has(self, bound: BoundSelection, one: TailedLog) -> bool:
         try:
             return bound.has_run(result_with_marks(one.live.result(), LogFolder.containing(one.path)))
         except LegmError as error:
@@ -183,20 +183,20 @@ class WatchedRuns:
 
     def _set_names(self) -> None:
         named = frozenset(
-            (one.live.run.configuration.fingerprint, str(one.folder)) for one in self._feed.runs.values()
+            (one.live.run.configuration.fingerprint, str(one.folder)) for one in self._tailer.runs.values()
         )
         if named == self._named:
             return
         self._named, self._names = named, {}
         of: dict[str, dict[str, tuple[Any, str]]] = {}
-        for one in self._feed.runs.values():
+        for one in self._tailer.runs.values():
             found = one.live.run.configuration
             of.setdefault(found.experiment, {})[found.fingerprint] = (found, one.folder.name)
         for members in of.values():
             labels = {key: label for key, (_, label) in members.items()}
             self._names |= display_names([found for found, _ in members.values()], labels)
 
-    def _row(self, run_id: str, one: FollowedLog, metric: str | None, now: float) -> WatchedRow:
+    def _row(self, run_id: str, one: TailedLog, metric: str | None, now: float) -> WatchedRow:
         live = one.live
         shown = (live.main_metric() if metric is None else metric) or ""
         series = live.series.get(Series(shown))
@@ -217,7 +217,7 @@ class WatchedRuns:
 
     def details(self, run_id: str) -> WatchedDetails | None:
         """All of a run; None for one that is gone."""
-        one = self._feed.runs.get(run_id)
+        one = self._tailer.runs.get(run_id)
         if one is None:
             return None
         live, run = one.live, one.live.run
@@ -255,7 +255,7 @@ class WatchedRuns:
         """What there is now, for JSON."""
         found = []
         for row in rows_in_order(self.poll(), "status", is_reversed=False):
-            one = self._feed.runs[row.run_id]
+            one = self._tailer.runs[row.run_id]
             live = one.live
             found.append(
                 {

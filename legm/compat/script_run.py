@@ -228,11 +228,9 @@ class ScriptRun:
 
     def _keep(self, path: Path, name: str) -> None:
         with self._lock:
-            self.changed = True
-            if not self._supports(Capability.ARTIFACTS, f"the file {name!r}"):
+            session = self._session_for_files(f"the file {name!r}")
+            if session is None:
                 return
-            session = self._open_session()
-            session.is_logged = False
             try:
                 self._files[name] = session.keep_file(path, name)
             except LegmError as error:
@@ -253,12 +251,18 @@ class ScriptRun:
     def log_media(self, name: str, kind: MediaKind, files: Sequence[PendingFile], step: int) -> None:
         """Keep a medium at a step; the run begins if it has not yet."""
         with self._lock:
-            self.changed = True
-            if not self._supports(Capability.ARTIFACTS, f"the {kind.value} {name!r}"):
-                return
-            session = self._open_session()
-            session.is_logged = False
-            session.media.add(name, kind, files, step)
+            session = self._session_for_files(f"the {kind.value} {name!r}")
+            if session is not None:
+                session.media.add(name, kind, files, step)
+
+    def _session_for_files(self, what: str) -> RunSession | None:
+        """The session of the open run, which gets a file; None where the backend keeps no files."""
+        self.changed = True
+        if not self._supports(Capability.ARTIFACTS, what):
+            return None
+        session = self._open_session()
+        session.is_logged = False
+        return session
 
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run; whatever is logged later reopens it."""

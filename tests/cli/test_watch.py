@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from legm import ExperimentHandler
-from legm.analysis import run_feed
+from legm.analysis import run_tailer
 from legm.analysis.live_runs import LiveRun, LiveSeries
-from legm.analysis.run_feed import RunFeed
+from legm.analysis.run_tailer import RunTailer
 from legm.cli import watch
 from legm.cli.watch_app import WatchApp
 from legm.cli.watch_rows import WatchedRuns, duration_text, rows_in_order
@@ -114,9 +114,9 @@ async def until_on_screen(app: WatchApp, pilot, *texts: str, without: str = "\0"
 
 @contextlib.contextmanager
 def app_of(root: Path) -> Iterator[WatchApp]:
-    feed = RunFeed(root, ended_within=600)
-    yield WatchApp(WatchedRuns(feed, RunSelection()), str(root))
-    feed.close()
+    tailer = RunTailer(root, ended_within=600)
+    yield WatchApp(WatchedRuns(tailer, RunSelection()), str(root))
+    tailer.close()
 
 
 def test_processes_are_followed_and_their_failures_are_in_sight(trainings, tmp_path):
@@ -174,51 +174,51 @@ def test_processes_are_followed_and_their_failures_are_in_sight(trainings, tmp_p
 
 def test_a_log_is_read_once_unless_its_run_was_rewound_and_nothing_is_written(tmp_path, monkeypatch):
     opened, again = [], []
-    tail, whole = run_feed.LogTail, run_feed.read_log
-    monkeypatch.setattr(run_feed, "LogTail", lambda *given: opened.append(given) or tail(*given))
-    monkeypatch.setattr(run_feed, "read_log", lambda *given: again.append(given) or whole(*given))
+    tail, whole = run_tailer.LogTail, run_tailer.read_log
+    monkeypatch.setattr(run_tailer, "LogTail", lambda *given: opened.append(given) or tail(*given))
+    monkeypatch.setattr(run_tailer, "read_log", lambda *given: again.append(given) or whole(*given))
     handler = ExperimentHandler(tmp_path, "e", provenance=False).start()
-    feed = RunFeed(tmp_path)
+    tailer = RunTailer(tmp_path)
     for step in range(5):
         handler.set_metric("loss", float(5 - step), step=step)
         handler.flush()
         before = snapshot(tmp_path)
-        feed.poll()
+        tailer.poll()
         assert snapshot(tmp_path) == before  # nothing is written
-        (one,) = feed.runs.values()
+        (one,) = tailer.runs.values()
         assert one.live.series[Series("loss")].last == 5 - step
     assert (len(opened), again) == (1, [])
     handler.rewind(2)
     handler.set_metric("loss", 9.0, step=3)
     handler.flush()
-    feed.poll()
+    tailer.poll()
     assert one.live.series[Series("loss")].last == 9
     assert one.live.best("loss") == 3  # 2 and 1 are void
     assert one.live.last_step == 3
     assert (len(opened), len(again)) == (2, 1)
     handler.log()
-    feed.poll()
+    tailer.poll()
     assert one.live.status is Status.COMPLETED
-    feed.close()
+    tailer.close()
 
 
 def test_a_run_that_begins_and_ends_between_two_looks_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_feed, "_SCAN_PAUSE", 0.0)
-    monkeypatch.setattr(run_feed, "_SCAN_SHARE", 0.0)
+    monkeypatch.setattr(run_tailer, "_SCAN_PAUSE", 0.0)
+    monkeypatch.setattr(run_tailer, "_SCAN_SHARE", 0.0)
     old = ExperimentHandler(tmp_path, "e").start()
     old.log()
     os.utime(next(tmp_path.glob("e/*/runs/*.log")), (1, 1))  # it ended long ago
-    feed = RunFeed(tmp_path, ended_within=60)
-    feed.poll()
-    assert feed.runs == {}
+    tailer = RunTailer(tmp_path, ended_within=60)
+    tailer.poll()
+    assert tailer.runs == {}
     handler = ExperimentHandler(tmp_path, "e").start()
     handler.set_metric("loss", math.nan)
     handler.end("failed", "it diverged")
-    feed.poll()
-    (one,) = feed.runs.values()
+    tailer.poll()
+    (one,) = tailer.runs.values()
     assert (one.live.status, one.live.error) == (Status.FAILED, "it diverged")
     assert math.isnan(one.live.best("loss"))
-    feed.close()
+    tailer.close()
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -330,11 +330,11 @@ def test_rows_are_sorted_with_missing_values_last(tmp_path):
         handler.name_params("lr")
         with handler.start():
             handler.set_metric("loss", loss, step=0)
-    feed = RunFeed(tmp_path, ended_within=600)
-    rows = WatchedRuns(feed, RunSelection()).poll()
+    tailer = RunTailer(tmp_path, ended_within=600)
+    rows = WatchedRuns(tailer, RunSelection()).poll()
     assert [one.name[0] for one in rows_in_order(rows, "last", is_reversed=False)] == ["3", "1", "2"]
     assert [one.name[0] for one in rows_in_order(rows, "name", is_reversed=True)] == ["3", "2", "1"]
-    feed.close()
+    tailer.close()
 
 
 def test_durations_have_two_units():

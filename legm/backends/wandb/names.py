@@ -91,6 +91,8 @@ REWOUND_KEY = "legm_rewound"
 STRETCHES_KEY = "legm_stretches"
 """The config key of a resumed run: the host and the begin of each stretch."""
 BEST_STEP_KEY = "best_step"
+DIFFERENT_CODE_KEY = "runs/different_code"
+"""The summary key of what code averaged runs come from, where it differs."""
 
 STEP_KEY = "legm/step"
 """The history key of a row's step; W&B's own step counts rows."""
@@ -230,10 +232,6 @@ def wandb_best_summary_key(metric: str) -> str:
 def indexed_summary_key(series: Series) -> str:
     """The summary key of the table of an indexed metric."""
     return f"indexed/{'test' if series.split is Split.TEST else 'best'}_{series.name}"
-
-
-DIFFERENT_CODE_KEY = "runs/different_code"
-"""The summary key of what code averaged runs come from, where it differs."""
 
 
 def wandb_status_count_key(status: Status) -> str:

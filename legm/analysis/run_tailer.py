@@ -17,7 +17,7 @@ from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import LogTail, read_log, read_log_head
 from legm.runlog.log_writer import is_log_locked
 
-__all__ = ["FollowedLog", "RunFeed"]
+__all__ = ["RunTailer", "TailedLog"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _SILENCE = 2.0  # seconds without a record after which it is asked whether a pro
 
 
 @dataclass(slots=True)
-class FollowedLog:
+class TailedLog:
     """A run with its log.
 
     Args:
@@ -53,7 +53,7 @@ class FollowedLog:
         return LogFolder.containing(self.path).folder.parent
 
 
-class RunFeed:
+class RunTailer:
     """The runs below a root directory that are running, or that ended lately; nothing is written there.
 
     Each log is read once, and then what is appended to it. One is read again where its run was rewound.
@@ -79,7 +79,7 @@ class RunFeed:
         self._folders: dict[Path, int] = {}  # of logs, each with its time of change
         self._unreadable: set[Path] = set()
         self._next_scan = 0.0
-        self.runs: dict[str, FollowedLog] = {}
+        self.runs: dict[str, TailedLog] = {}
 
     def poll(self) -> set[str]:
         """Read what has come.
@@ -158,7 +158,7 @@ class RunFeed:
         try:
             live = LiveRun(read_log_head(path).run, self._total_name)
             live.is_written = is_log_locked(path)
-            self.runs[run_id] = FollowedLog(path, LogTail(path), live)
+            self.runs[run_id] = TailedLog(path, LogTail(path), live)
         except LegmError as error:
             if path.exists():
                 self._unreadable.add(path)
@@ -175,7 +175,7 @@ class RunFeed:
         except OSError:
             return False
 
-    def _is_deleted(self, one: FollowedLog) -> bool:
+    def _is_deleted(self, one: TailedLog) -> bool:
         """Whether a run was deleted; where its log was moved within its configuration, that is followed."""
         found = LogFolder.containing(one.path).find(one.path.stem)
         if found is not None:
@@ -184,7 +184,7 @@ class RunFeed:
 
     # What is appended
 
-    def _read(self, one: FollowedLog) -> bool:
+    def _read(self, one: TailedLog) -> bool:
         """Read what is appended to a log; returns whether something has changed."""
         now = time.monotonic()
         status = one.live.status
@@ -214,7 +214,7 @@ class RunFeed:
                 one.live.is_written = is_log_locked(one.path)
         return has_come or one.live.status is not status
 
-    def _restart(self, one: FollowedLog) -> None:
+    def _restart(self, one: TailedLog) -> None:
         """Read a log again, since some of its values are void now."""
         found = LogFolder.containing(one.path).follow(one.path, read_log)
         if found is not None:
