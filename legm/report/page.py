@@ -14,26 +14,10 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import Plain
+from legm.report.script_bundle import bundle_modules
 from legm.version import __version__
 
 __all__ = ["json_for_script", "read_plotly_script", "render_page"]
-
-_SCRIPTS = (  # in this order, in one scope
-    "values",
-    "content",
-    "state",
-    "controls",
-    "columns",
-    "leaderboard",
-    "groups",
-    "detail",
-    "curves",
-    "parallel",
-    "compare",
-    "media",
-    "unfinished",
-    "main",
-)
 
 
 def read_plotly_script() -> str:
@@ -65,7 +49,7 @@ def render_page(
     Returns:
         self-contained HTML in UTF-8.
     """
-    own = _wrap_page_scripts("\n".join(_read_page_part(f"{name}.js") for name in _SCRIPTS))
+    own = _wrap_page_scripts(bundle_modules("main", lambda name: _read_page_part(f"{name}.js")))
     content = {
         "title": title,
         "backend": backend,

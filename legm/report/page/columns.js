@@ -1,5 +1,11 @@
 // The leaderboard's columns: what each shows, how it sorts, and which are visible.
 
+import { statesOf } from "./controls.js";
+import { renderTable } from "./leaderboard.js";
+import { changed } from "./redraw.js";
+import { experiment, higherBetter, metric, ranked, state } from "./state.js";
+import { breakable, byId, decimalsOf, element, fill, fixed } from "./values.js";
+
 const FEW_METRICS = 4;
 const MANY_PARAMETERS = 12;
 
@@ -50,7 +56,7 @@ function parameterCell(one, row) {
   return element("span", { title: brief === text ? null : text }, brief);
 }
 
-function meanCell(one, row, decimals) {
+export function meanCell(one, row, decimals) {
   if (!one.has(row)) return element("span", { class: "faint" }, "–");
   const [mean, std, n, nan] = [one.mean[row], one.std[row], one.n[row], one.nan[row]];
   const size = Math.max(Math.abs(mean), std);
@@ -68,7 +74,7 @@ function meanCell(one, row, decimals) {
 }
 
 /** The ids of the visible columns. */
-function shownColumns() {
+export function shownColumns() {
   if (state.columns) return state.columns;
   const { metrics, varying } = experiment();
   const chosen = metric();
@@ -80,7 +86,7 @@ function shownColumns() {
   return [...others.map((one) => `m:${one.key}`), ...parameters.map((one) => `p:${one.name}`)];
 }
 
-function columns() {
+export function columns() {
   const wanted = new Set(shownColumns());
   const name = {
     id: "name",
@@ -143,7 +149,7 @@ function runsCell(row) {
 }
 
 /** The selected metric with a bar: the mean and its spread, on a common scale for the rows. */
-function chosenCell(one, rows) {
+export function chosenCell(one, rows) {
   const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
   const scale = barScale(one, rows);
   return (row) => {
@@ -176,7 +182,7 @@ function barScale(one, rows) {
 
 // -- column selection
 
-function renderColumnChoice() {
+export function renderColumnChoice() {
   const shown = new Set(shownColumns());
   const boxes = optionalColumns().map((one) => {
     const box = element("input", {

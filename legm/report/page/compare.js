@@ -1,6 +1,11 @@
 // The differences between two configurations, and their metrics side by side.
 
-function renderCompare() {
+import { meanCell } from "./columns.js";
+import { fillSelect } from "./controls.js";
+import { experiment, higherBetter, metric, rank, ranked, state } from "./state.js";
+import { breakable, byId, decimalsOf, element, fill, fixed } from "./values.js";
+
+export function renderCompare() {
   const order = ranked();
   const few = order.length < 2;
   byId("compare-empty").hidden = !few;

@@ -1,5 +1,7 @@
 // The content of one experiment, for the panels. A row is a configuration and description.
 
+import { byText, decoded, distinct } from "./values.js";
+
 const LONGEST_NAME = 40; // letters of a configuration's name,
 const LONGEST_VALUE = 28; // and of a parameter's value
 
@@ -61,7 +63,7 @@ class Groups extends Metric {
   }
 }
 
-class Experiment {
+export class Experiment {
   constructor(content) {
     this.content = content;
     this.name = content.name;

@@ -1,8 +1,21 @@
 // The page's controls: experiment, metric, direction and description; filters; the theme.
 
-function renderHead() {
+import { changed } from "./redraw.js";
+import {
+  experiment,
+  experiments,
+  higherBetter,
+  isDark,
+  isDescribed,
+  metric,
+  report,
+  state,
+} from "./state.js";
+import { breakable, byId, byText, compact, counted, distinct, element, fill } from "./values.js";
+
+export function renderHead() {
   const chosen = experiment();
-  byId("title").textContent = REPORT.title;
+  byId("title").textContent = report.title;
   byId("experiment-field").hidden = experiments.length < 2;
   fillSelect(
     byId("experiment"),
@@ -24,7 +37,7 @@ function renderHead() {
   );
 }
 
-function fillSelect(select, options, chosen) {
+export function fillSelect(select, options, chosen) {
   fill(
     select,
     ...options.map(([value, text]) =>
@@ -72,7 +85,7 @@ function directionReason() {
   return conflicts ? direction : reasons[because];
 }
 
-const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", pruned: "✂", running: "▸" };
+export const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", pruned: "✂", running: "▸" };
 
 function renderCounts(chosen) {
   const rows = chosen.rows.map((_, row) => row).filter(isDescribed);
@@ -89,7 +102,7 @@ function renderCounts(chosen) {
   fill(byId("counts"), element("li", { class: "total" }, counted(configurations.size, "configuration")), ...items);
 }
 
-function mark(status) {
+export function mark(status) {
   return element("span", { class: "mark", "aria-hidden": "true" }, STATUSES[status]);
 }
 
@@ -102,23 +115,23 @@ function goTo(event) {
 
 // -- the theme
 
-function renderTheme() {
+export function renderTheme() {
   document.documentElement.dataset.theme = state.theme === "auto" ? "" : state.theme;
   const button = byId("theme");
   button.textContent = isDark() ? "☀ Light" : "☾ Dark";
   button.setAttribute("aria-label", isDark() ? "Use light colours" : "Use dark colours");
 }
 
-function colourOf(name) {
+export function colourOf(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
 // -- filters
 
 const FEW = 12; // values in a list of checkboxes
-const LONGEST_CHIP = 36; // letters of a name on a button
+export const LONGEST_CHIP = 36; // letters of a name on a button
 
-function renderFilters() {
+export function renderFilters() {
   const { varying } = experiment();
   const names = distinct(
     varying.map((one) => one.name),
@@ -157,12 +170,12 @@ function clearButton() {
 }
 
 /** The states of a parameter in all configurations: its values in order, and 0 if inactive. */
-function statesOf(parameter) {
+export function statesOf(parameter) {
   const states = experiment().content.configurations.map((_, index) => parameter.state(index));
   return [...new Set(states)].sort((a, b) => (a === 0) - (b === 0) || byValue(parameter, a, b));
 }
 
-function byValue(parameter, a, b) {
+export function byValue(parameter, a, b) {
   const [x, y] = [parameter.number(a), parameter.number(b)];
   if (x !== null && y !== null) return x - y;
   return (x === null) - (y === null) || byText(parameter.text(a), parameter.text(b));
@@ -173,7 +186,7 @@ function isRange(parameter, states) {
 }
 
 /** The filter that leaves one value of a parameter; 0 if inactive. */
-function filterOf(parameter, own) {
+export function filterOf(parameter, own) {
   if (!own || !isRange(parameter, statesOf(parameter))) return { state: own };
   const number = parameter.number(own);
   return { least: number, most: number };

@@ -1,8 +1,13 @@
 // The curves of the selected configurations, with their spread, in one plot per metric.
 
+import { colourOf, LONGEST_CHIP, STATUSES } from "./controls.js";
+import { changed } from "./redraw.js";
+import { experiment, filtered, hasCurves, look, MOST_CURVES, state } from "./state.js";
+import { byId, cut, distinct, element, fill, plotText, short } from "./values.js";
+
 const ROOM = { one: 400, several: 280 }; // pixels per metric
 
-function renderCurves() {
+export function renderCurves() {
   renderCurveTools();
   const metrics = state.curves.filter((one) => experiment().curveMetrics.includes(one));
   const rows = state.shown.filter((row) => metrics.some((one) => experiment().hasCurve(row, one)));
@@ -21,7 +26,7 @@ function renderCurves() {
     );
 }
 
-function renderCurveTools() {
+export function renderCurveTools() {
   const { curveMetrics } = experiment();
   const names = distinct(curveMetrics, LONGEST_CHIP);
   const chips = curveMetrics.map((name, i) =>
@@ -241,7 +246,7 @@ function curveLayout(metrics, rows) {
 
 // -- common to all plots
 
-function plotLayout() {
+export function plotLayout() {
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -274,7 +279,7 @@ function plotAxis() {
   };
 }
 
-function plotOptions(name) {
+export function plotOptions(name) {
   return {
     responsive: true,
     displaylogo: false,

@@ -1,8 +1,13 @@
 // An expanded row of the leaderboard: all parameters of a configuration, and its runs.
 
+import { shownColumns } from "./columns.js";
+import { mark, STATUSES } from "./controls.js";
+import { experiment, state } from "./state.js";
+import { counted, duration, element, moment, short } from "./values.js";
+
 const MOST_RUNS = 200; // listed in an expanded row
 
-function detail(row) {
+export function detail(row) {
   return element("div", { class: "detail-parts" }, parametersOf(row), runsTable(row));
 }
 

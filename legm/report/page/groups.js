@@ -1,6 +1,12 @@
 // Groups of configurations that have equal values of some parameters, ranked by the chosen metric.
 
-function renderGroups() {
+import { chosenCell } from "./columns.js";
+import { filterOf, renderFilters } from "./controls.js";
+import { changed } from "./redraw.js";
+import { experiment, higherBetter, metric, PAGE, state } from "./state.js";
+import { breakable, byId, counted, element, fill } from "./values.js";
+
+export function renderGroups() {
   const stored = experiment().content.groups;
   byId("groups").hidden = !stored;
   if (!stored) return;

@@ -1,8 +1,26 @@
 // The leaderboard: a row for each configuration and description.
 
+import { columns } from "./columns.js";
+import { detail } from "./detail.js";
+import { changed } from "./redraw.js";
+import {
+  experiment,
+  filtered,
+  hasCurves,
+  isDescribed,
+  look,
+  metric,
+  MOST_CURVES,
+  PAGE,
+  rank,
+  sortedBy,
+  state,
+} from "./state.js";
+import { breakable, byId, counted, distinct, element, fill } from "./values.js";
+
 const LONGEST_TITLE = 48; // letters of a column's title
 
-function renderTable() {
+export function renderTable() {
   const all = columns();
   const rows = sortedRows(all);
   const visible = rows.slice(0, state.limit);
@@ -47,7 +65,7 @@ function codeNote(rows) {
   return `averaged runs come from different code: ${texts[0]}${more}`;
 }
 
-function sortedRows(all) {
+export function sortedRows(all) {
   const column = all.find((one) => one.id === state.sort.column) ?? all.find((one) => one.id === "metric");
   if (!column) return sortedBy(filtered(), (row) => experiment().label(row), false);
   return sortedBy(filtered(), column.value, column.descendsFirst !== state.sort.reversed);
@@ -146,13 +164,13 @@ function letterButton(row, side) {
   );
 }
 
-function choosePair(side, row) {
+export function choosePair(side, row) {
   state.pair[side] = row;
   state.paired = state.pair.every((one) => one !== null);
   changed("pair");
 }
 
-function toggleShown(row) {
+export function toggleShown(row) {
   if (state.shown.includes(row)) state.shown = state.shown.filter((one) => one !== row);
   else if (state.shown.length < MOST_CURVES) state.shown = [...state.shown, row];
   state.picked = true;
@@ -162,7 +180,7 @@ function toggleShown(row) {
 
 // -- parameters that never vary
 
-function renderConstant() {
+export function renderConstant() {
   const { parameters, varying, content } = experiment();
   const same =
     content.configurations.length > 1

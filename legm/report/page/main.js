@@ -1,5 +1,34 @@
 // What is redrawn after a change, and the static parts of the page.
 
+import { columns, renderColumnChoice } from "./columns.js";
+import { renderCompare } from "./compare.js";
+import { renderFilters, renderHead, renderTheme } from "./controls.js";
+import { renderCurves, renderCurveTools } from "./curves.js";
+import { renderGroups } from "./groups.js";
+import { choosePair, renderConstant, renderTable, sortedRows } from "./leaderboard.js";
+import { chooseMediaStep, renderMedia } from "./media.js";
+import { renderParallel } from "./parallel.js";
+import { changed, redrawBy } from "./redraw.js";
+import {
+  begin,
+  chooseBest,
+  defaultCurves,
+  experiment,
+  experiments,
+  hasCurves,
+  higherBetter,
+  installReport,
+  isDark,
+  metric,
+  MOST_CURVES,
+  PAGE,
+  readAddress,
+  report,
+  state,
+} from "./state.js";
+import { renderUnfinished } from "./unfinished.js";
+import { byId, element, fill, moment } from "./values.js";
+
 const PARTS = {
   experiment: [
     renderHead,
@@ -34,13 +63,6 @@ const PARTS = {
   media: [renderMedia],
   theme: [renderTheme, renderTable, renderCurves, renderParallel, renderMedia],
 };
-
-/** Redraw the page after a change of the state. */
-function changed(what) {
-  giveColours();
-  for (const render of PARTS[what]) render();
-  writeAddress();
-}
 
 function listen() {
   const on = (id, event, action) => byId(id).addEventListener(event, action);
@@ -132,11 +154,13 @@ function show(rows) {
 }
 
 function start() {
+  redrawBy(PARTS);
+  installReport(JSON.parse(byId("content").textContent));
   byId("bottom").textContent =
-    `Made ${moment(REPORT.made)} by legm ${REPORT.legm} from the ${REPORT.backend} backend. Drawn with plotly.js. This page needs no network.`;
+    `Made ${moment(report.made)} by legm ${report.legm} from the ${report.backend} backend. Drawn with plotly.js. This page needs no network.`;
   readAddress();
   if (!experiments.length) {
-    byId("title").textContent = REPORT.title;
+    byId("title").textContent = report.title;
     renderTheme();
     byId("theme").addEventListener("click", () => {
       state.theme = isDark() ? "light" : "dark";

@@ -1,8 +1,14 @@
 // The pictures, sounds, tables and the like of the ticked configurations, side by side at one step.
 
+import { LONGEST_CHIP } from "./controls.js";
+import { plotOptions } from "./curves.js";
+import { changed } from "./redraw.js";
+import { experiment, look, report, state } from "./state.js";
+import { breakable, byId, counted, distinct, element, fill, short } from "./values.js";
+
 const HISTOGRAM = { width: 300, height: 120 };
 
-function renderMedia() {
+export function renderMedia() {
   const { mediaNames } = experiment();
   byId("media").hidden = !mediaNames.length;
   if (!mediaNames.length) return;
@@ -41,7 +47,7 @@ function mediaStepIndex(steps) {
   return Math.max(before - 1, 0);
 }
 
-function chooseMediaStep(index) {
+export function chooseMediaStep(index) {
   const name = state.medium ?? experiment().mediaNames[0];
   const rows = state.shown.filter((row) => mediumOf(row, name));
   const steps = mediaSteps(rows, name);
@@ -101,7 +107,7 @@ function mediaCard(row, name, step) {
 }
 
 function mediaFile(file) {
-  const content = file.digest ? REPORT.media[file.digest] : null;
+  const content = file.digest ? report.media[file.digest] : null;
   const caption = file.caption ?? "";
   return element(
     "figure",

@@ -1,5 +1,24 @@
 // Parallel coordinates: an axis for each parameter and one for the metric, a line for each configuration.
 
+import { byValue, colourOf, LONGEST_CHIP } from "./controls.js";
+import { plotLayout, plotOptions } from "./curves.js";
+import { toggleShown } from "./leaderboard.js";
+import { changed } from "./redraw.js";
+import { experiment, filtered, higherBetter, isDark, look, metric, metricValue, state } from "./state.js";
+import {
+  byId,
+  compact,
+  counted,
+  distinct,
+  element,
+  fill,
+  inLines,
+  inPieces,
+  plotText,
+  short,
+  withMinus,
+} from "./values.js";
+
 const SHADES = 20; // number of colours, with one trace each
 const BENDS = { many: 6, few: 16 }; // points of a line between two axes
 const MANY_LINES = 60;
@@ -15,7 +34,7 @@ const SCALES = {
   dark: ["#3a4350", "#3f5f80", "#4583b5", "#56a8e0", "#8fd0f7", "#dff3ff"],
 };
 
-function renderParallel() {
+export function renderParallel() {
   renderAxisChoice();
   const rows = filtered().filter((row) => Number.isFinite(metricValue(row)));
   const axes = shownAxes();

@@ -1,14 +1,23 @@
 // The user's choices, which the URL keeps so that they can be shared, and what follows from them.
 
-const REPORT = JSON.parse(byId("content").textContent);
-const MOST_CURVES = 40;
+import { Experiment } from "./content.js";
+import { byText } from "./values.js";
+
+export const MOST_CURVES = 40;
 const BEST = 5;
-const PAGE = 50;
+export const PAGE = 50;
 const FIRST_UNFINISHED = 20;
 
-const experiments = REPORT.experiments.map((content) => new Experiment(content));
+export let report = { title: "", experiments: [] };
+export let experiments = [];
 
-const state = {
+/** Show the content of a report. */
+export function installReport(content) {
+  report = content;
+  experiments = content.experiments.map((one) => new Experiment(one));
+}
+
+export const state = {
   experiment: 0,
   metric: null, // a summary key
   higher: {}, // by key, if the user changed the direction
@@ -35,20 +44,20 @@ const state = {
   unfinishedLimit: FIRST_UNFINISHED,
 };
 
-function experiment() {
+export function experiment() {
   return experiments[state.experiment];
 }
 
-function metric() {
+export function metric() {
   return experiment().byKey.get(state.metric);
 }
 
-function higherBetter(one = metric()) {
+export function higherBetter(one = metric()) {
   return one ? (state.higher[one.key] ?? one.higher_better) : true;
 }
 
 /** Switch to an experiment, with the default choices. */
-function begin(index) {
+export function begin(index) {
   state.experiment = index;
   const chosen = experiment();
   Object.assign(state, {
@@ -73,20 +82,20 @@ function begin(index) {
   chooseBest();
 }
 
-function defaultCurves() {
+export function defaultCurves() {
   const { curveMetrics } = experiment();
   const name = metric()?.name;
   return [curveMetrics.includes(name) ? name : curveMetrics[0]].filter((one) => one !== undefined);
 }
 
 /** By default the best rows have their curves drawn, and the first two are compared. */
-function chooseBest() {
+export function chooseBest() {
   const order = ranked();
   state.shown = state.picked ? state.shown.filter(isDescribed) : order.filter(hasCurves).slice(0, BEST);
   if (!state.paired || !state.pair.every(isDescribed)) state.pair = [order[0] ?? null, order[1] ?? null];
 }
 
-function hasCurves(row) {
+export function hasCurves(row) {
   const { curves, unfinished } = experiment().rows[row];
   return Object.keys(curves).length + unfinished.length > 0;
 }
@@ -96,7 +105,7 @@ function hasCurves(row) {
 let ranks = { of: null, order: [], positions: new Map() };
 
 /** The rows of the chosen description, best first; those without a value come last. */
-function ranked() {
+export function ranked() {
   const of = `${state.experiment} ${state.metric} ${higherBetter()} ${JSON.stringify(state.description)}`;
   if (ranks.of !== of) {
     const rows = experiment()
@@ -109,12 +118,12 @@ function ranked() {
 }
 
 /** A row's rank; undefined without a value. */
-function rank(row) {
+export function rank(row) {
   ranked();
   return ranks.positions.get(row);
 }
 
-function isDescribed(row) {
+export function isDescribed(row) {
   return state.description === null || experiment().rows[row].description === state.description;
 }
 
@@ -122,12 +131,12 @@ function isPlaced(row) {
   return !Number.isNaN(metricValue(row));
 }
 
-function metricValue(row) {
+export function metricValue(row) {
   return metric()?.has(row) ? metric().mean[row] : NaN;
 }
 
 /** Rows sorted by a number or text, ties by name; missing values last in either direction. */
-function sortedBy(rows, value, descending) {
+export function sortedBy(rows, value, descending) {
   const values = new Map(rows.map((row) => [row, value(row)]));
   const missing = (one) => one === undefined || one === null || Number.isNaN(one);
   const sign = descending ? -1 : 1;
@@ -151,7 +160,7 @@ function byName(a, b) {
 }
 
 /** The rows that match the search and the filters, best first. */
-function filtered() {
+export function filtered() {
   const filters = Object.entries(state.filters).map(([name, filter]) => [
     experiment().parameter(name),
     filter,
@@ -187,12 +196,12 @@ const COLOURS = {
 };
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 
-function isDark() {
+export function isDark() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   return state.theme === "auto" ? dark : state.theme === "dark";
 }
 
-function look(row) {
+export function look(row) {
   const slot = slots.get(row) ?? 0;
   const colours = COLOURS[isDark() ? "dark" : "light"];
   return {
@@ -204,7 +213,7 @@ function look(row) {
 const slots = new Map();
 
 /** Each row keeps its colour as long as its curve is shown. */
-function giveColours() {
+export function giveColours() {
   for (const row of [...slots.keys()]) if (!state.shown.includes(row)) slots.delete(row);
   for (const row of state.shown) {
     if (slots.has(row)) continue;
@@ -219,7 +228,7 @@ function giveColours() {
 
 const PLAIN = ["search", "theme"];
 
-function writeAddress() {
+export function writeAddress() {
   const chosen = experiment();
   const address = new URLSearchParams();
   const put = (name, value, usual) => {
@@ -261,7 +270,7 @@ function filtersAsText() {
 }
 
 /** Restore the choices in the URL that exist in this report; others are ignored. */
-function readAddress() {
+export function readAddress() {
   const address = new URLSearchParams(location.hash.slice(1));
   const structured = (name) => {
     try {

@@ -1,6 +1,13 @@
 // Runs that failed, were interrupted or pruned, or are still running, with time and reason.
 
-function renderUnfinished() {
+import { columns } from "./columns.js";
+import { mark, renderFilters, STATUSES } from "./controls.js";
+import { sortedRows } from "./leaderboard.js";
+import { changed } from "./redraw.js";
+import { experiment, isDescribed, PAGE, state } from "./state.js";
+import { byId, counted, cut, duration, element, fill, moment } from "./values.js";
+
+export function renderUnfinished() {
   const list = unfinishedRuns();
   const completed = experiment().rows.some((_, row) => experiment().counts.completed[row]);
   byId("unfinished-empty").hidden = list.length > 0;

@@ -11,21 +11,21 @@ const ARRAYS = {
 };
 
 /** Decode the numbers in "<type>:<base64>". */
-function decoded(text) {
+export function decoded(text) {
   const binary = atob(text.slice(3));
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return new ARRAYS[text.slice(0, 2)](bytes.buffer);
 }
 
-function withMinus(text) {
+export function withMinus(text) {
   return text.replace("-", "−");
 }
 
 const WHOLE = 1e7; // from here on numbers are written with an exponent, as in the command line and the plots
 
 /** A number with a number of decimals; very large or small ones, or those of another such size, with an exponent. */
-function fixed(value, decimals, size = Math.abs(value)) {
+export function fixed(value, decimals, size = Math.abs(value)) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (Number.isFinite(size) && size !== 0 && (size >= WHOLE || size < 10 ** -decimals)) return power(value);
@@ -43,7 +43,7 @@ function isShort(value) {
 }
 
 /** A number with four significant digits, or fewer if it has no more; whole numbers are whole. */
-function short(value) {
+export function short(value) {
   if (!Number.isFinite(value)) return fixed(value, 0);
   const size = Math.abs(value);
   if (size >= WHOLE || (size !== 0 && size < 1e-4)) return power(value);
@@ -52,12 +52,12 @@ function short(value) {
 }
 
 /** The same without trailing zeros, for axes. */
-function compact(value) {
+export function compact(value) {
   return short(value).replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
 }
 
 /** The decimals that show two digits of the typical deviation, or four of the values without one. */
-function decimalsOf(means, deviations) {
+export function decimalsOf(means, deviations) {
   const positive = (numbers) => numbers.filter((one) => Number.isFinite(one) && one > 0);
   const usual = median(positive(deviations));
   const size = usual ?? median(positive(means.map(Math.abs)));
@@ -71,7 +71,7 @@ function median(numbers) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
-function moment(seconds) {
+export function moment(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const date = new Date(seconds * 1000);
   const two = (n) => String(n).padStart(2, "0");
@@ -79,7 +79,7 @@ function moment(seconds) {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-function duration(seconds) {
+export function duration(seconds) {
   if (!Number.isFinite(seconds) || seconds < 0) return "–";
   if (seconds < 60) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
@@ -87,12 +87,12 @@ function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function counted(number, one, many = `${one}s`) {
+export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
 /** A text with "…" in its middle if it is too long. */
-function cut(text, width) {
+export function cut(text, width) {
   const letters = [...text];
   if (letters.length <= width) return text;
   const tail = Math.floor((width - 1) / 2);
@@ -100,7 +100,7 @@ function cut(text, width) {
 }
 
 /** Names cut to a width so that different names stay different, by the rule of legm/core/texts.py. */
-function distinct(names, width) {
+export function distinct(names, width) {
   const brief = new Map(names.map((name) => [name, cut(name, width)]));
   for (const shorten of [withoutCommonParts, withoutCommonEnds]) {
     for (const same of groupsOfEquals(brief))
@@ -152,7 +152,7 @@ function commonStart(names) {
 const BREAKS = /(?<=[/_,:= ])|(?<=\.)(?!\d)|(?<=(?<!e)[+-])/; // after a separator, never within a number
 
 /** A name in lines of a number of letters, broken after its separators where possible. */
-function inLines(name, width) {
+export function inLines(name, width) {
   const lines = [""];
   for (const part of name.split(BREAKS)) {
     for (const piece of inPieces(part, width)) {
@@ -163,18 +163,18 @@ function inLines(name, width) {
   return lines;
 }
 
-function inPieces(text, width) {
+export function inPieces(text, width) {
   return text.match(new RegExp(`.{1,${width}}`, "gsu")) ?? [];
 }
 
 /** A name that may be broken after its separators. */
-function breakable(name) {
+export function breakable(name) {
   const pieces = name.split(BREAKS);
   return element("span", {}, ...pieces.flatMap((piece, i) => (i ? [element("wbr"), piece] : [piece])));
 }
 
 /** Text for Plotly, escaped since Plotly interprets some HTML. */
-function plotText(text) {
+export function plotText(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\s+/g, " ");
 }
 
@@ -182,7 +182,7 @@ const NUMBER = /(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/i;
 const byLetters = new Intl.Collator("en").compare;
 
 /** The order of two texts; numbers in them are ordered by value. */
-function byText(a, b) {
+export function byText(a, b) {
   const [x, y] = [a.split(NUMBER), b.split(NUMBER)];
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
     const order = i % 2 ? Number(x[i]) - Number(y[i]) : byLetters(x[i], y[i]);
@@ -191,12 +191,12 @@ function byText(a, b) {
   return x.length - y.length || byLetters(a, b);
 }
 
-function byId(id) {
+export function byId(id) {
   return document.getElementById(id);
 }
 
 /** Create an element. Functions become listeners; children are elements or literal text. */
-function element(tag, attributes = {}, ...children) {
+export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") made.addEventListener(name, value);
@@ -207,6 +207,6 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-function fill(parent, ...children) {
+export function fill(parent, ...children) {
   parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
 }
