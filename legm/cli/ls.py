@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from legm.cli.options import (
     selection_options,
 )
 from legm.cli.printing import (
+    STATUSES,
     color_statuses,
     print_notes,
     print_problems,
@@ -179,23 +181,23 @@ def _print_listed_counts(
     varying = differing_parameters(found)
     parameters = _listed_parameters(found, varying)
     are_asked = experiment.store.folders is None or may_have_marks(experiment.path, len(members))
+    has_parameters = len(varying) > MOST_IN_NAME
     rows = []
     for one, counts in members:
         marks = _listed_marks(one, experiment) if are_asked else {}
-        last = max([count.last or 0.0 for count in one.counts], default=None)
         key = one.configuration.fingerprint if one.configuration else ""
-        label = readable_name(one.label)
-        title = titles.get(key, label)
+        label = one.label
+        title = titles.get(key) or readable_name(label)
+        is_label = title == label or title == readable_name(label)
         rows.append(
             (
                 title,
-                one.label if title != label else "",
+                "" if is_label else label,
                 *([] if curves is None else curves.cells([key])),
-                f"{counts['completed']:,}",
-                printed_statuses(counts),
-                printed_time(last),
+                *_printed_counts(*counts.values()),
+                printed_time(max([count.last or 0.0 for count in one.counts], default=None)),
                 printable_text(shown_tags(marks.values())) if marks else "",
-                parameters.get(key, "?") if title == label or len(varying) > MOST_IN_NAME else "",
+                parameters.get(key, "?") if is_label or has_parameters else "",
             )
         )
     columns = [
@@ -209,6 +211,13 @@ def _print_listed_counts(
         Column("parameters", fit="list"),
     ]
     print_table(columns, rows)
+
+
+@functools.lru_cache(maxsize=1000)
+def _printed_counts(*counts: int) -> tuple[str, str]:
+    """How many runs are completed, and how many have each other status, of numbers as STATUSES has them."""
+    by_status = dict(zip(STATUSES, counts, strict=True))
+    return f"{by_status['completed']:,}", printed_statuses(by_status)
 
 
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
