@@ -17,6 +17,7 @@ from benchmarks import (
     report,
     several,
     start,
+    steps,
     tables,
     wandb_store,
     write,
@@ -75,6 +76,8 @@ class Sizes:
     large: int = 50_000_000
     samples: int = 100
     repository: int = 100_000
+    changed_files: int = 500
+    timed_steps: int = 2_000
     pictures: int = 40
     repository_starts: int = 5
     values: int = 10_000_000
@@ -127,6 +130,8 @@ QUICK = Sizes(
     large=200_000,
     samples=3,
     repository=20,
+    changed_files=3,
+    timed_steps=20,
     pictures=3,
     repository_starts=1,
     values=1_000,
@@ -215,7 +220,9 @@ def plan(sizes: Sizes) -> Plan:
     fixtures = {
         "few": Fixture(start.build_configurations, {"configurations": sizes.few}),
         "many": Fixture(start.build_configurations, {"configurations": sizes.many}),
-        "repository": Fixture(start.build_repository, {"files": sizes.repository}),
+        "repository": Fixture(
+            start.build_repository, {"files": sizes.repository, "changed": sizes.changed_files}
+        ),
         "store": Fixture(
             mlflow_store.build_store,
             {"runs": sizes.store_runs, "configurations": sizes.store_configurations},
@@ -264,6 +271,12 @@ def plan(sizes: Sizes) -> Plan:
         ),
         "start_in_repository": Task(
             start.start_in_repository, {"rounds": sizes.repository_starts}, {"folder": "repository"}, most=3
+        ),
+        "steps": Task(
+            steps.steps_beside,
+            {"steps": sizes.timed_steps, "rounds": sizes.repository_starts},
+            {"folder": "repository"},
+            most=2,
         ),
         "start_absent_values": Task(
             start.start_absent_values, {"count": sizes.absent_values, "rounds": sizes.starts}, most=3
@@ -601,6 +614,27 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["start_in_repository"]["start"] * 1e3,
             5,
             beside=lambda r: f"without provenance: {r['start_in_repository']['without'] * 1e3:.2f} ms",
+        ),
+        *(
+            Row(
+                f"step_{kind}",
+                f"the slowest of 1,000 steps of a training {words}, over the same without",
+                "x",
+                ("repository", "steps"),
+                lambda r, kind=kind: _late_step(r["steps"], kind),
+                2,
+                beside=lambda r, kind=kind: ", ".join(
+                    f"{name} {short(r['steps'][f'alone_{key}'])} → {short(r['steps'][f'{kind}_{key}'])} ms"
+                    for name, key in (("median", "median"), ("of 1,000", "late"), ("longest", "longest"))
+                ),
+            )
+            for kind, words in (
+                (
+                    "git",
+                    f"as git is asked of {2 * sizes.changed_files:,} changes of {sizes.repository:,} files",
+                ),
+                ("sampler", "while system metrics are sampled every 50 ms"),
+            )
         ),
         Row(
             "start_absent_values",
@@ -988,6 +1022,12 @@ def _peers() -> tuple[Row, ...]:
 
 def _per_scalar(numbers: Round, task: str, name: str) -> float:
     return numbers[task][name] / numbers[task]["scalars"] * 1e6
+
+
+def _late_step(numbers: Mapping[str, float], kind: str) -> float:
+    if kind == "git" and not numbers["git_complete"]:
+        return float("nan")
+    return numbers[f"{kind}_late"] / numbers["alone_late"]
 
 
 def _images_beside(numbers: Round, name: str, pictures: int = 1) -> str:

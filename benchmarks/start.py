@@ -91,8 +91,8 @@ print(json.dumps({"start": seconds, "without": without, "complete": float(git.ge
 """
 
 
-def build_repository(folder: str, files: int) -> dict[str, float]:
-    """Make a repository with so many files, of which one is changed."""
+def build_repository(folder: str, files: int, changed: int) -> dict[str, float]:
+    """Make a repository with so many files, of which some are changed, and as many new ones."""
     top = Path(folder)
     for number in range(files):
         if number % 1000 == 0:
@@ -103,6 +103,12 @@ def build_repository(folder: str, files: int) -> dict[str, float]:
         identity = ["-c", "user.name=legm", "-c", "user.email=legm@example.org"]
         subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
     (top / "train.py").write_text(_IN_REPOSITORY)
+    for number in range(changed):
+        lines = "".join(
+            f"number = {line}  # one of the lines of a program\n" for line in range(number, number + 100)
+        )
+        (top / f"folder{number // 1000}" / f"{number}.py").write_text(lines)
+        (top / f"new{number}.py").write_text(lines)
     return {"files": files}
 
 

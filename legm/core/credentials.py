@@ -71,6 +71,8 @@ _AUTH_METHODS = _credential_words(
     "none no yes true false auto default basic digest bearer token oauth oauth1 oauth2 jwt kerberos ntlm "
     "ldap sso saml sasl gssapi iam mtls tls ssl anonymous password apikey api_key key cert certificate"
 )
+_HINTS = ("pass", "secret", "credential", "auth", "key", "token", "pwd", "cookie")
+"""One of these is in every name that speaks of a credential, so that a text without any is done quickly."""
 _WORD_OF_ITS_OWN = re.compile(r"[\w.+/=:~-]{8,}")  # not "<pad>"
 _PATH = re.compile(r"~|\.{0,2}[/\\]|[A-Za-z]:[/\\]")
 
@@ -141,15 +143,31 @@ _PRIVATE_KEY = re.compile(
 )
 _BEARER = re.compile(r"(?i)(?<![\w-])(bearer\s+)(?=\S*\d|\S{24})([\w.~+/=-]{8,})")
 _BASIC = re.compile(r"(?i)(?<![\w-])(basic\s+)([A-Za-z0-9+/]{8,}={0,2})(?![\w=])")
-_TOKEN = re.compile(
-    r"(?<![\w-])(?:"
-    r"sk-(?:ant|proj|or|svcacct)-[\w-]{16,}|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}|[srp]k_(?:live|test)_\w{16,}"
-    r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}"
-    r"|xox[abeprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|dapi[0-9a-f]{32}"
-    r"|pypi-[\w-]{40,}|dckr_pat_[\w-]{20,}|nvapi-[\w-]{20,}|r8_\w{30,}|lsv2_\w{20,}|wandb_v\d_\w{20,}"
-    r"|SG\.[\w-]{16,}\.[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-    r")"
+_TOKEN_FORMS = (
+    ("sk-", r"(?:ant|proj|or|svcacct)-[\w-]{16,}|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}"),
+    *((f"{kind}k_{mode}_", r"\w{16,}") for kind in "srp" for mode in ("live", "test")),
+    *((f"gh{kind}_", r"\w{20,}") for kind in "pousr"),
+    ("github_pat_", r"\w{20,}"),
+    ("glpat-", r"[\w-]{16,}"),
+    ("hf_", r"[A-Za-z0-9]{20,}"),
+    ("npm_", r"[A-Za-z0-9]{30,}"),
+    ("xox", r"[abeprs]-[\w-]{10,}"),
+    *((head, r"[0-9A-Z]{16}") for head in ("AKIA", "ASIA")),
+    ("AIza", r"[\w-]{30,}"),
+    ("ya29.", r"[\w-]{20,}"),
+    ("dapi", r"[0-9a-f]{32}"),
+    ("pypi-", r"[\w-]{40,}"),
+    ("dckr_pat_", r"[\w-]{20,}"),
+    ("nvapi-", r"[\w-]{20,}"),
+    ("r8_", r"\w{30,}"),
+    ("lsv2_", r"\w{20,}"),
+    ("wandb_v", r"\d_\w{20,}"),
+    ("SG.", r"[\w-]{16,}\.[\w-]{16,}"),
+    ("eyJ", r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"),
 )
+"""How tokens begin whose issuers gave them a recognizable form, and what follows."""
+_TOKEN_HEADS = tuple(head for head, _ in _TOKEN_FORMS)
+_TOKEN = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(head) + rest for head, rest in _TOKEN_FORMS) + ")")
 _ASSIGNED = re.compile(r"(?<![\w.-])((?:--?)?[A-Za-z][\w.-]{1,100})(=)([^\s&;,\"')}\]]+|\"[^\"]*\"|'[^']*')")
 _QUOTED = re.compile(r"([\"'])([A-Za-z][\w.-]{1,100})\1(\s*:\s*)(\"[^\"]*\"|'[^']*')")
 _LITERAL = re.compile(
@@ -179,16 +197,32 @@ def redact_text(text: str) -> str:
         found = _URL_TOKEN.sub("***", redact_url_password(found))
     if "PRIVATE KEY" in text:
         found = _PRIVATE_KEY.sub(REDACTED, found)
-    found = _BEARER.sub(rf"\1{REDACTED}", found)
-    found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
-    found = _TOKEN.sub(REDACTED, found)
+    folded = text.casefold()
+    if "bearer" in folded:
+        found = _BEARER.sub(rf"\1{REDACTED}", found)
+    if "basic" in folded:
+        found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
+    if any(head in text for head in _TOKEN_HEADS):
+        found = _TOKEN.sub(REDACTED, found)
+    if _has_hint(folded):
+        found = _redact_named(found)
+    return text if found == text else found
+
+
+def _has_hint(folded: str) -> bool:
+    return any(hint in folded for hint in _HINTS)
+
+
+def _redact_named(text: str) -> str:
+    """A text without the credentials in it that follow their name."""
+    found = text
     if "=" in text:
         found = _ASSIGNED.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     if '"' in text or "'" in text:
         found = _QUOTED.sub(lambda m: _redact_pair(m, m[2], m[4]), found)
     if "--" in text:
         found = _OPTION.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
-    return text if found == text else found
+    return found
 
 
 def redact_source(text: str) -> str:
@@ -197,6 +231,8 @@ def redact_source(text: str) -> str:
     There, a credential may also be a literal that is assigned, or what a line of its own sets a name to.
     """
     found = redact_text(text)
+    if not _has_hint(text.casefold()):
+        return found
     if '"' in text or "'" in text:
         found = _LITERAL.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
 

@@ -26,6 +26,7 @@ from legm.provenance.notebook import is_interactive, read_notebook
 from legm.provenance.scheduler import read_scheduler
 from legm.records import Artifact, EnvironmentUpdate, Plain
 from legm.runlog.user_files import UserFiles
+from legm.util.background_pace import BackgroundPace
 from legm.util.real_libraries import real_module_names
 
 if TYPE_CHECKING:
@@ -245,7 +246,9 @@ class ProvenanceCollector:
                 self._report({"git": head.as_environment()})
         with facts.lock:
             if key not in facts.git or is_interactive():
-                facts.git[key] = read_git_state(script, folder, self._leave_out, self._redaction.text)
+                facts.git[key] = read_git_state(
+                    script, folder, self._leave_out, self._redaction.text, BackgroundPace(self._hurry).pause
+                )
             state = facts.git[key]
         if state is None:
             return
@@ -278,7 +281,8 @@ class ProvenanceCollector:
         facts = _facts
         with facts.lock:
             if facts.distributions is None:
-                facts.distributions = InstalledDistributions(list(sys.path))
+                pause = BackgroundPace(self._hurry).pause
+                facts.distributions = InstalledDistributions(list(sys.path), pause)
             if facts.machine is None:
                 facts.machine = read_machine()
         self._report(facts.machine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,14 +22,16 @@ class InstalledDistributions:
 
     Args:
         path: the folders that modules are imported from, such as ``sys.path``.
+        pause: is called after each piece of work, so that other threads may run.
     """
 
-    def __init__(self, path: Iterable[str]) -> None:
+    def __init__(self, path: Iterable[str], pause: Callable[[], None] = lambda: None) -> None:
         self._of_module: dict[str, list[_Distribution]] = {}
         """By name of a top-level module; several where they share it, as those of Google do."""
         seen: set[str] = set()
         for folder in dict.fromkeys(path):
             for metadata in _metadata_folders(folder):
+                pause()
                 found = _name_and_version(metadata)
                 key = found and re.sub(r"[-_.]+", "-", found[0]).lower()
                 if found and key and key not in seen:  # the first one on the path is imported

@@ -97,6 +97,7 @@ def read_git_state(
     folder: Path,
     leave_out: Path | None = None,
     redact: Callable[[str], str] = redact_source,
+    pause: Callable[[], None] = lambda: None,
 ) -> GitState | None:
     """The state of the repository of a script, with the uncommitted changes.
 
@@ -108,16 +109,24 @@ def read_git_state(
         folder: as for :func:`read_git_head`.
         leave_out: a folder whose files are none of its changes: the runs themselves.
         redact: gives a text without the credentials in it.
+        pause: is called after each piece of work, so that other threads may run.
     """
     deadline = time.monotonic() + TIME_LIMIT
     found = _find_repository(script, folder)
     if found is None:
         return None
     owner, repository = found
-    state = _read_head(repository, redact)
+
+    def redact_piece(text: str) -> str:
+        clean = redact(text)
+        pause()
+        return clean
+
+    state = _read_head(repository, redact_piece)
     state.problem = ""
     try:
-        git = GitCommands(repository.top, deadline, any_owner=_belongs_to_owner_of(owner, repository))
+        is_readable = _belongs_to_owner_of(owner, repository)
+        git = GitCommands(repository.top, deadline, any_owner=is_readable, pause=pause)
         _read_changes(state, git, repository.top, leave_out)
     except GitProblem as problem:
         state.problem = redact(str(problem))
@@ -174,11 +183,11 @@ def _read_changes(state: GitState, git: GitCommands, top: Path, leave_out: Path 
 
 def _read_status(state: GitState, git: GitCommands) -> Iterator[tuple[str, str]]:
     """Note commit and branch; give each changed file that git knows, and what is changed of a submodule."""
-    output = git.output(
+    entries = git.entries(
         *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no", "--no-renames"),
         *("--ignore-submodules=none", "--no-ahead-behind"),
     )
-    for entry in output.decode("utf-8", "surrogateescape").split("\0"):
+    for entry in entries:
         words = entry.split(" ")
         if entry.startswith("# branch.oid "):
             state.commit = "" if words[2] == "(initial)" else words[2]
@@ -213,7 +222,7 @@ def _add_tracked(
     prefixes = (f"--src-prefix=a/{prefix}", f"--dst-prefix=b/{prefix}")
     with git.reading(*_DIFF, *prefixes, base, "--", folder=folder) as stream:
         diff = stream.read(4 * LARGEST_PATCH + 1)
-    changes = split_changes(diff)
+    changes = split_changes(diff, git.pause)
     if len(diff) > 4 * LARGEST_PATCH:
         changes.pop()
         patch.left_out["…"] = f"all after the first {4 * LARGEST_PATCH:,} bytes of changes"
@@ -240,9 +249,11 @@ def _add_untracked(state: GitState, git: GitCommands, top: Path, leave_out: Path
             return
         if not inside.startswith(os.pardir):
             without = [".", f":(exclude,literal){Path(inside).as_posix()}"]
-    output = git.output("ls-files", "--others", "--exclude-standard", "-z", "--", *without)
-    names = [name for name in output.decode("utf-8", "surrogateescape").split("\0") if name]
-    names = [name for name in names if not _INSTALLED.search(name)]
+    names = [
+        name
+        for name in git.entries("ls-files", "--others", "--exclude-standard", "-z", "--", *without)
+        if not _INSTALLED.search(name)
+    ]
     if len(names) > _MOST_UNTRACKED:
         state.patch.left_out["…"] = f"{len(names):,} untracked files, of which only programs are looked at"
         names = [name for name in names if is_source_code(name)][:_MOST_UNTRACKED]

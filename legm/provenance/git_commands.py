@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -35,6 +35,7 @@ _ENVIRONMENT = {
 }
 _KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_SSL_")
 _MOST_OUTPUT = 32_000_000
+_PIECE = 16_384  # bytes of what it prints that are taken at once
 
 
 class GitProblem(Exception):
@@ -48,12 +49,20 @@ class GitCommands:
         folder: where it runs.
         deadline: when all must have ended, by ``time.monotonic()``.
         any_owner: whether git reads a repository that belongs to another user.
+        pause: is called after each piece of what git printed.
 
     Raises:
         GitProblem: git is not installed.
     """
 
-    def __init__(self, folder: Path, deadline: float, *, any_owner: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        deadline: float,
+        *,
+        any_owner: bool = False,
+        pause: Callable[[], None] = lambda: None,
+    ) -> None:
         program = shutil.which("git")
         if program is None:
             raise GitProblem("git is not installed")
@@ -61,6 +70,7 @@ class GitCommands:
         self._command = [program, "--no-pager", *(part for one in settings for part in ("-c", one))]
         self._folder = folder
         self._deadline = deadline
+        self.pause = pause
         self._environment = {
             name: value
             for name, value in os.environ.items()
@@ -78,6 +88,23 @@ class GitCommands:
             if len(found) > _MOST_OUTPUT:
                 raise GitProblem(f"git {arguments[0]} printed more than {_MOST_OUTPUT:,} bytes")
         return found
+
+    def entries(self, *arguments: str) -> Iterator[str]:
+        """What a command prints with a NUL after each entry, such as the names of files, while it runs.
+
+        Raises:
+            GitProblem: as :meth:`output`, after the last entry.
+        """
+        size, begun = 0, b""
+        with self.reading(*arguments) as stream:
+            while piece := stream.read(_PIECE):
+                size += len(piece)
+                if size > _MOST_OUTPUT:
+                    raise GitProblem(f"git {arguments[0]} printed more than {_MOST_OUTPUT:,} bytes")
+                *whole, begun = (begun + piece).split(b"\0")
+                for entry in whole:
+                    yield entry.decode("utf-8", "surrogateescape")
+                self.pause()
 
     @contextmanager
     def reading(self, *arguments: str, folder: Path | None = None) -> Iterator[IO[bytes]]:

@@ -35,8 +35,10 @@ _KEPT_SECRETS = (
     *(".netrc", ".npmrc", ".pypirc", ".git-credentials", "credentials*", "secrets*", "*.keystore"),
 )
 """Names of files that hold nothing but secrets."""
-_GROUP = 100  # lines that are searched at once for credentials, so that the training waits for none of it
+_GROUP = 25  # lines that are searched at once for credentials, so that the training waits for none of it
+_SCANNED = 65_536  # bytes that are searched at once for the changes in a patch
 _DIFF = b"diff --git "
+_NEXT_DIFF = b"\n" + _DIFF
 _BINARY = re.compile(rb"^Binary files (.*) and (.*) differ$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ ", re.MULTILINE)
 _CREDENTIAL = "holds a credential"
@@ -154,9 +156,20 @@ class Patch:
         self.redacted += redacted
 
 
-def split_changes(diff: bytes) -> list[bytes]:
-    """What ``git diff`` says of each file."""
-    starts = [found.start() for found in re.finditer(rb"^diff --git ", diff, re.MULTILINE)]
+def split_changes(diff: bytes, pause: Callable[[], None] = lambda: None) -> list[bytes]:
+    """What ``git diff`` says of each file.
+
+    Args:
+        diff: what it printed.
+        pause: is called after each piece of work.
+    """
+    starts = [0] if diff.startswith(_DIFF) else []
+    for at in range(0, len(diff), _SCANNED):
+        end = at + _SCANNED + len(_NEXT_DIFF) - 1
+        while (found := diff.find(_NEXT_DIFF, at, end)) >= 0:
+            starts.append(found + 1)
+            at = found + 1  # noqa: PLW2901 - the rest of this piece
+        pause()
     return [diff[a:b] for a, b in zip(starts, [*starts[1:], len(diff)], strict=True)]
 
 

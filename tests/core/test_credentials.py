@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from legm.core.credentials import (
     REDACTED,
@@ -16,6 +18,22 @@ from legm.core.credentials import (
 from legm.core.parameters import Parameters
 from legm.core.plain_form import to_plain
 from tests.support.secrets import SECRETS, VISIBLE
+
+_PIECES = (
+    *(
+        "password",
+        "Passphrase",
+        "passwd",
+        "secrets",
+        "credential",
+        "authorization",
+        "apikey",
+        "api",
+        "key",
+        "Token",
+    ),
+    *("db", "pass", "PWD", "auth", "cookie", "hf", "github", "size"),
+)
 
 
 @pytest.mark.parametrize(("name", "value", "secret"), SECRETS, ids=lambda value: str(value)[:30])
@@ -139,3 +157,38 @@ def test_a_password_is_taken_out_of_an_address():
 )
 def test_a_credential_in_a_program_or_a_file_of_settings_is_found(source, clean):
     assert redact_source(source) == clean
+
+
+@given(st.lists(st.sampled_from([*_PIECES, "_", "-", "X", "s", "1"]), min_size=1, max_size=6))
+def test_every_name_that_speaks_of_a_credential_is_looked_for(pieces):
+    """Texts without a word of credentials are not searched any further, so that none may be missed."""
+    name = "my_" + "".join(pieces)
+    if is_credential(name, "abcdefgh-1"):
+        assert redact_text(f"--{name}=abcdefgh-1") == f"--{name}=<redacted>"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(
+            "sk-proj-" + "a1" * 10,
+            "sk-" + "A1" * 12,
+            "rk_live_" + "a" * 20,
+            "gho_" + "a" * 24,
+            "hf_" + "a" * 24,
+        ),
+        *("github_pat_" + "a" * 24, "glpat-" + "a" * 20, "npm_" + "a" * 36, "xoxb-" + "a" * 12),
+        *("AKIA" + "A1" * 8, "AIza" + "a" * 35, "ya29." + "a" * 24, "dapi" + "a1" * 16, "pypi-" + "a" * 48),
+        *(
+            "dckr_pat_" + "a" * 24,
+            "nvapi-" + "a" * 24,
+            "r8_" + "a" * 36,
+            "lsv2_" + "a" * 24,
+            "wandb_v1_" + "a" * 24,
+        ),
+        *("SG." + "a" * 20 + "." + "b" * 20, "eyJ" + "a" * 9 + "." + "b" * 9 + "." + "c" * 9),
+    ],
+)
+def test_a_token_is_found_by_its_form_in_a_text_that_says_nothing_of_it(token):
+    assert redact_text(f"run {token} now") == "run <redacted> now"
+    assert redact_text(f"run {token[:6]} now") == f"run {token[:6]} now"

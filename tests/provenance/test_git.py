@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -229,6 +230,18 @@ def test_what_is_too_large_is_left_out_and_named(repository, monkeypatch, tmp_pa
     }
     assert len(state.patch.content) <= 1500
     assert "a.py" in restored(repository, state, tmp_path / "clone")
+
+
+def test_other_threads_may_run_between_small_pieces_of_a_large_change(repository):
+    lines = "".join(f"rate_{number} = {number}  # a token of the key's\n" for number in range(2_000))
+    repository.write({f"part{number}.py": lines for number in range(10)})
+    repository.write({f"data/{number}.txt": "" for number in range(1_000)})
+    pauses = [time.thread_time()]
+    state = state_of(repository, pause=lambda: pauses.append(time.thread_time()))
+    pieces = [later - before for before, later in itertools.pairwise(pauses)]
+    assert state.patch.size > 500_000
+    assert len(pieces) > 10 * 2_000 / 25
+    assert max(pieces) < 0.02, "of the interpreter's time; all of it was " + str(sum(pieces))
 
 
 def test_more_changes_than_are_read_are_reported(repository, monkeypatch):

@@ -20,9 +20,12 @@ from legm.core.origins import CHANGES_FILE
 from legm.core.run_environment import run_stretches
 from legm.delivery.client import connect_client
 from legm.provenance import git
-from legm.records import Query, RunResult, Status
+from legm.records import Points, Query, RunResult, Status
+from legm.runlog.log_folder import find_logs
+from legm.runlog.log_reader import read_log
 from tests.support.memory_backend import Memory
 from tests.support.repositories import Repository
+from tests.support.waiting import until
 
 SCRIPT = """
 import sys
@@ -246,6 +249,30 @@ def test_start_waits_for_nothing(tmp_path, monkeypatch):
     (result,) = runs_in(tmp_path / "runs")
     assert result.status is Status.COMPLETED  # what comes too late changes nothing
     assert "os" not in result.run.environment
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program that is a script of the shell")
+def test_steps_are_logged_and_durable_while_git_hangs(repository, tmp_path, monkeypatch):
+    """A git that never answers is a real program here; another process reads what was logged meanwhile."""
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("legm.provenance.collect._PATIENCE", 0.1)
+    monkeypatch.setattr(git, "TIME_LIMIT", 1.0)
+    monkeypatch.chdir(repository.folder)
+    monkeypatch.setattr("legm.provenance.collect._script", lambda: None)
+    handler = ExperimentHandler(tmp_path / "runs", "e").start()
+    until((tmp_path / "asked").exists)
+    for step in range(1_000):
+        handler.set_metric("loss", 1 / (1 + step))
+    handler.flush()
+    (log,) = find_logs(tmp_path / "runs")
+    assert sum(len(one.steps) for one in read_log(log).records if isinstance(one, Points)) == 1_000
+    assert any(one.name == "legm-provenance" for one in threading.enumerate()), "git is not asked any more"
+    handler.log()
+    wait_for_collectors()
 
 
 def test_the_run_log_and_the_yaml_say_the_same(repository, tmp_path):

@@ -6,6 +6,7 @@ import builtins
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -67,6 +68,26 @@ def test_samples_come_until_the_run_ends_at_whole_seconds_of_it(tmp_path, monkey
     assert not one._thread.is_alive()  # noqa: SLF001 - nothing comes any more
     assert len(records) == taken
     assert {record.step for record in records} <= set(range(100, 200))
+
+
+def test_a_sample_is_taken_every_15_seconds(tmp_path, monkeypatch):
+    """The clock is set forward by what is waited for, and the run ends at the fifth time."""
+    waited: list[float] = []
+
+    class Clock(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            waited.append(timeout)
+            return len(waited) == 5
+
+    monkeypatch.setattr(sampler, "threading", SimpleNamespace(Event=Clock, Thread=threading.Thread))
+    monkeypatch.setattr(sampler, "time", SimpleNamespace(time=lambda: 1_000.0 + sum(waited)))
+    records: list[Display] = []
+    owner = ModuleType("owner")
+    one = SystemSampler(SimpleNamespace(started=1_000.0), tmp_path, records.append, owner)
+    until(lambda: not one._thread.is_alive())  # noqa: SLF001 - it has no other name
+    assert waited == [15.0] * 5
+    assert sorted({record.step for record in records}) == [15, 30, 45, 60, 75]
 
 
 def test_the_thread_ends_with_a_handler_that_is_dropped(tmp_path):
