@@ -165,6 +165,20 @@ def clients(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "2", "tests/compat/test_clients.py", *session.posargs)
 
 
+TRAINERS = ["accelerate>=1.10", "lightning>=2.4", "transformers>=5", "keras>=3.10"]
+"""The libraries of legm.integrations that are too large for the whole suite, which has the others."""
+
+
+@nox.session(python=MAIN)
+def trainers(session: nox.Session) -> None:
+    """Trainings with every library of legm.integrations, on the CPU, and their pages; needs no network."""
+    session.install("-e", ".[test]", *TRAINERS)
+    tests = sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "integrations").glob("test_*.py")
+    )
+    session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
+
+
 @nox.session(python=MAIN)
 def mysql(session: nox.Session) -> None:
     """An MLflow store in MariaDB, whose server has to be installed: ``apt-get install mariadb-server``."""

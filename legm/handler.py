@@ -568,6 +568,13 @@ class ExperimentHandler(MediaLogging):
         warn_of_compared_seeds(configuration)
         return self
 
+    def kept_absent_values(self) -> Mapping[str, Any]:
+        """The absent values that the experiment keeps, by parameter; see :meth:`set_param_metadata`.
+
+        A file that cannot be read is logged as an error.
+        """
+        return AbsentValuesFile(self._client.own_folder_of_experiment(self._experiment)).read_or_log()
+
     def _keep_absent_values(self) -> Mapping[str, Plain]:
         """Keep the absent values with the experiment; returns all that it keeps."""
         file = AbsentValuesFile(self._client.own_folder_of_experiment(self._experiment))
@@ -781,6 +788,16 @@ class ExperimentHandler(MediaLogging):
     def run_id(self) -> str | None:
         """The id of the current run; None before start(), after the run was closed, and without a record."""
         return self._session.run.run_id if isinstance(self._session, RunSession) else None
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether this process records; in the others of a distributed training no call has an effect."""
+        return self._is_main_process
+
+    @property
+    def has_started(self) -> bool:
+        """Whether :meth:`start` was called, so that the parameters are frozen."""
+        return self._configuration is not None
 
     @property
     def is_resumed(self) -> bool:

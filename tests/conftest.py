@@ -59,6 +59,7 @@ FOLDERS = {
         "docs",
         "export",
         "importers",
+        "integrations/test_accelerate.py",
         "provenance/test_trackers.py",
         "report",
         "system_metrics",
@@ -73,10 +74,15 @@ FOLDERS = {
         "importers/test_wandb_server.py",
     ),
     "browser": (),
+    "clients": ("integrations",),
 }
 """By marker, the folders and modules below tests whose tests have it."""
 
-APART = ("backends/mlflow/test_mysql.py", "compat/test_clients.py")
+APART = (
+    "backends/mlflow/test_mysql.py",
+    "compat/test_clients.py",
+    "integrations/test_accelerate.py",
+)
 """Modules that run only where they are named, as in sessions of nox: they need or take too much."""
 
 FIXTURES = {

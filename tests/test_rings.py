@@ -49,7 +49,8 @@ _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
 _MAY_IMPORT["capture"] = (*_OUTER, "importers", "backends")
 _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
-_MAY_IMPORT["compat"] = (*_OUTER, "export")
+_MAY_IMPORT["integrations"] = _MAY_IMPORT["handler"] + ("handler",)
+_MAY_IMPORT["compat"] = (*_OUTER, "export", "integrations")
 _MAY_IMPORT["cli"] = (
     *_OUTER,
     "changes",
@@ -57,6 +58,7 @@ _MAY_IMPORT["cli"] = (
     "importers",
     "capture",
     "compat",
+    "integrations",
     "report",
     "backends",
     "tables",

@@ -1,0 +1,108 @@
+"""What a trainer's configuration becomes: parameters by name, of which a library's defaults do not count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from legm.core.absent_values import LibraryDefault, equals_absent_value
+from legm.core.config_objects import parameters_from_config
+from legm.core.plain_form import to_plain
+from legm.errors import ParameterError, UnstableValue
+from legm.handler import ExperimentHandler
+
+__all__ = ["TrainerParameters", "flat_parameters", "set_trainer_parameters"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerParameters:
+    """The hyperparameters that an integration reads from a trainer.
+
+    Args:
+        values: by name, as :func:`flat_parameters` returns them.
+        defaults: by name, the value that the library uses where the user gives none. A parameter with it is
+            inactive, so that a release with more parameters makes no other configuration. Where a release
+            changes a default, the value counts, which is logged.
+        library: the library with its version.
+        uncompared: names of parameters that only distinguish runs: seeds, output folders, names of runs. What
+            looks like one of these is not compared anyway.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    library: str = ""
+    uncompared: Iterable[str] = ()
+
+
+def flat_parameters(config: Any, prefix: str = "") -> dict[str, Any]:
+    """The parameters in a configuration object, nested ones with joined names such as ``model.depth``.
+
+    Args:
+        config: a mapping, dataclass, attrs class, pydantic model, OmegaConf container or namespace.
+        prefix: comes before each name, as ``model.``.
+
+    Raises:
+        ParameterError: it is none of these, or has a value that is missing.
+    """
+    if isinstance(config, Mapping):
+        config = {str(name): value for name, value in config.items()}
+    try:
+        values = parameters_from_config("the trainer's configuration", config, flatten=True)
+    except UnstableValue:
+        raise
+    except ParameterError:  # two joined names are equal
+        values = parameters_from_config("the trainer's configuration", config)
+    return {f"{prefix}{name}": value for name, value in values.items()}
+
+
+def set_trainer_parameters(
+    handler: ExperimentHandler, parameters: TrainerParameters, metadata: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Set a trainer's parameters, and exclude from the comparison what only distinguishes runs.
+
+    Args:
+        handler: it has not been started.
+        parameters: of the trainer.
+        metadata: of the user, which takes precedence.
+
+    Raises:
+        ParameterError: a name or the metadata is invalid.
+    """
+    given = {_unreserved_name(name): value for name, value in parameters.values.items()}
+    kept = handler.kept_absent_values()
+    defaults = {}
+    for name, default in parameters.defaults.items():
+        if (own := _unreserved_name(name)) in given:
+            try:
+                defaults[own] = to_plain(own, default)
+            except UnstableValue:  # it equals no other value
+                continue
+            given[own] = _counted_value(own, given[own], kept.get(own, defaults[own]))
+    handler.set_dict_params(given)
+    fields: dict[str, dict[str, Any]] = {
+        name: {"absent_value": LibraryDefault(default, parameters.library)}
+        for name, default in defaults.items()
+    }
+    for name in map(_unreserved_name, parameters.uncompared):
+        if name in given:
+            fields.setdefault(name, {})["disable_comparison"] = True
+    for name, own_fields in metadata.items():
+        fields[name] = {**fields.get(name, {}), **own_fields}
+    handler.set_param_metadata(fields)
+    handler.infer_metadata()
+
+
+def _unreserved_name(name: str) -> str:
+    """A parameter's name, with an underscore behind it where the handler has a method of that name."""
+    return f"{name}_" if hasattr(ExperimentHandler, name) else name
+
+
+def _counted_value(name: str, value: Any, default: Any) -> Any:
+    """A library's value; None and False are texts, which count, where the default is another value."""
+    if value is None or value is False:
+        return value if equals_absent_value(to_plain(name, value), default) else str(value)
+    return value
