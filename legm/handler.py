@@ -1120,7 +1120,8 @@ class ExperimentHandler(MediaLogging):
 
         Returns:
             by ``best_<metric>``, ``test_<metric>``, ``time`` and ``time_per_sample``: mean, std, n, nan,
-            failed, interrupted, repeated, method, chosen (such as "last loss"), and the method's own fields.
+            failed, interrupted, repeated, method, chosen (such as "last loss"), and the method's own fields;
+            different_code where the runs do not all come from the same code.
 
         Raises:
             StateError: there is no completed run.

@@ -47,6 +47,8 @@ ABSENT = "absent"
 _MAX_LENGTH = 20_000  # characters
 _MAX_DEPTH = 100
 _OPERATOR = re.compile(r"!=|<=|>=|==?|<|>|~")
+_ORDERING = frozenset({"<", "<=", ">", ">="})
+_SECOND_OPERATOR = re.compile(r"[<>=!~]")
 _KEYWORD = re.compile(r"(and|or|AND|OR)(?=[\s(`]|$)")
 _NOT = re.compile(r"(not|NOT)(?=[\s(`])")
 _MISSING = re.compile(r"missing\s*\(")
@@ -368,10 +370,20 @@ class _Parser:
     ) -> Condition:
         self._skip_space()
         begin = self._at
+        if not is_field and (operator in _ORDERING or self._next() == "="):
+            self._refuse_second_operator(operator)
         values, text = self._values(is_pattern=operator == "~")
         if not text and not values[0].is_quoted and (is_field or operator not in {"=", "!="}):
             raise self._error(f"a value is missing after {self._text[start:begin].strip()!r}", begin)
         return Condition(name, operator, text, values, is_field, is_quoted, start)
+
+    def _refuse_second_operator(self, first: str) -> None:
+        """Refuse ``lr<<2``, ``lr<>2`` and ``lr===2``, which no parameter's text is likely to be compared with."""
+        second = _SECOND_OPERATOR.match(self._text, self._at)
+        if second and first != "~":
+            raise self._error(
+                f"there is an operator here already, {first!r}; a value that begins with {second[0]!r} needs quotes"
+            )
 
     def _member(self, name: str, start: int, *, is_quoted: bool) -> Condition:
         closing = _CLOSING[_OPENING.index(self._next())]

@@ -265,7 +265,8 @@ def aggregated_summary_as_dict(summary: Summary) -> dict[str, Any]:
     Returns:
         ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "pruned": …,
         "repeated": …, "method": …, "chosen": …, and the method's fields}}``, with a level for the index of an
-        indexed metric. Keys are sorted; numbers are Python floats and ints.
+        indexed metric. Keys are sorted; numbers are Python floats and ints. Where the runs come from
+        different code, every aggregate also has "different_code".
     """
 
     def plain_aggregate(key: str, aggregate: Aggregate) -> dict[str, Any]:
@@ -278,6 +279,7 @@ def aggregated_summary_as_dict(summary: Summary) -> dict[str, Any]:
             "repeated": int(summary.repeated),
             "method": aggregate.method,
             "chosen": summary.titles.get(key, key),
+            **({"different_code": summary.different_code} if summary.different_code else {}),
             **{k: v if isinstance(v, int) else float(v) for k, v in aggregate.fields.items()},
         }
 
@@ -303,6 +305,7 @@ def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> S
     pruned: set[int] = set()
     titles: dict[str, str] = {}
     repeated: set[int] = set()
+    code: set[str] = {""}
 
     def aggregate(key: str, content: Any) -> Aggregate:
         try:
@@ -311,6 +314,7 @@ def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> S
             pruned.add(int(own.pop("pruned", 0)))  # an older version did not store these three
             repeated.add(int(own.pop("repeated", 0)))
             titles[key] = str(own.pop("chosen", key))
+            code.add(str(own.pop("different_code", "")))
             known = {name: own.pop(name) for name in ("mean", "std", "n", "nan", "method")}
             return Aggregate(
                 mean=float(known["mean"]),
@@ -336,7 +340,7 @@ def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> S
     }
     return Summary(
         *(values, completed, counts["failed"], counts["interrupted"], titles),
-        *(max(repeated, default=0), max(pruned, default=0)),
+        *(max(repeated, default=0), max(pruned, default=0), max(code)),
     )
 
 

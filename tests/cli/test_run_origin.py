@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import legm
 from legm import ExperimentHandler
@@ -228,6 +229,9 @@ def test_different_code_is_reported_once_wherever_it_is_averaged(repository, roo
     (row,) = legm.open(root).configurations()["different_code"]
     assert row.startswith(text.partition(": ")[2])
     assert "the completed runs come from different code: " + row in handler._repr_html_()
+    assert handler.aggregate_results()["best_loss"]["different_code"] == row
+    stored = yaml.safe_load((root / "e" / "_0" / "aggregated_metrics.yml").read_text("utf-8"))
+    assert stored[""]["best_loss"]["different_code"] == row
     (group,) = json.loads(call("best", root / "e", "loss", "--group-by", "x", "--json"))
     assert group["code"] == code
     assert call("best", root / "e", "loss", "--group-by", "x").count(text) == 1

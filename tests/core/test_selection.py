@@ -158,6 +158,17 @@ def test_a_day_is_the_whole_day():
         assert moment_span(month)[1] == moment_span(after)[0]
 
 
+def test_a_value_may_begin_as_an_operator_does():
+    for text, value in (
+        ("pad=<pad>", "<pad>"),
+        ("folder=~/data", "~/data"),
+        ("name<'<2'", "<2"),
+        ("x=='=a'", "=a"),
+    ):
+        (condition,) = conditions_of(parse_expression(text))
+        assert [one.text for one in condition.values] == [value]
+
+
 @pytest.mark.parametrize(
     ("text", "problem", "caret"),
     [
@@ -174,6 +185,11 @@ def test_a_day_is_the_whole_day():
         ("=1", "a parameter's name is missing", 0),
         ("tag:", "a value is missing after 'tag:'", 4),
         ("missing(lr", "has to be closed", 0),
+        ("lr<<2", "an operator here already, '<'; a value that begins with '<' needs quotes", 3),
+        ("lr<>2", "an operator here already, '<'", 3),
+        ("lr>= =2", "an operator here already, '>='", 5),
+        ("opt=a and lr===2", "an operator here already, '='", 14),
+        ("lr!==2", "an operator here already, '!='", 4),
         ("(" * 10_000, "nested more than 100 deep", 33),
         ("not " * 3000 + "lr=1", "nested more than 100 deep", 33),
         ("x" * 30_000, "more than 20,000", 0),

@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -34,6 +34,7 @@ from legm.stats.aggregate import (
     aggregate_interval,
     aggregate_runs,
     aggregated_summary_as_dict,
+    aggregated_summary_from_dict,
     sort_by_aggregate,
     unindexed_aggregate,
 )
@@ -306,6 +307,17 @@ class TestSummariseRuns:
         plain = [*found["best_a"].values(), *found["test_z"].values()]
         assert {type(value) for value in plain} == {int, float, str}
         assert json.loads(json.dumps(found)) == found
+
+    def test_each_aggregate_says_that_its_runs_come_from_different_code(self):
+        text = "1 run of aaaaaaa, 1 of bbbbbbb"
+        summary = replace(aggregate_runs([run({"a": 1, Series("i", index="7"): 2})]), different_code=text)
+        found = aggregated_summary_as_dict(summary)
+        assert [found["best_a"]["different_code"], found["best_i"]["7"]["different_code"]] == [text, text]
+        again = aggregated_summary_from_dict(found, summary.completed)
+        assert (again, again.different_code) == (summary, text)
+        equal = aggregated_summary_as_dict(replace(summary, different_code=""))
+        assert "different_code" not in equal["best_a"]
+        assert aggregated_summary_from_dict(equal, 1).different_code == ""
 
 
 def naive(runs, method):
