@@ -378,11 +378,12 @@ class _Parser:
         return Condition(name, operator, text, values, is_field, is_quoted, start)
 
     def _refuse_second_operator(self, first: str) -> None:
-        """Refuse ``lr<<2``, ``lr<>2`` and ``lr===2``, which no parameter's text is likely to be compared with."""
+        """Refuse ``lr<<2``, ``lr<>2`` and ``lr===2``, where nobody means a value that begins so."""
         second = _SECOND_OPERATOR.match(self._text, self._at)
         if second and first != "~":
             raise self._error(
-                f"there is an operator here already, {first!r}; a value that begins with {second[0]!r} needs quotes"
+                f"there is an operator here already, {first!r}; "
+                f"a value that begins with {second[0]!r} needs quotes"
             )
 
     def _member(self, name: str, start: int, *, is_quoted: bool) -> Condition:

@@ -16,6 +16,7 @@ from legm.core.selection_completion import selection_completions
 from legm.core.selection_grammar import (
     Condition,
     ValueText,
+    conditions_of,
     parse_expression,
     quoted_name,
     quoted_value,
