@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import (
     capturing,
+    disk,
     importing,
     look,
     media,
@@ -79,6 +80,8 @@ class Sizes:
     changed_files: int = 500
     timed_steps: int = 2_000
     pictures: int = 40
+    stored: int = 100_000
+    stored_mlflow: int = 20_000
     repository_starts: int = 5
     values: int = 10_000_000
     single: int = 1_000_000
@@ -133,6 +136,8 @@ QUICK = Sizes(
     changed_files=3,
     timed_steps=20,
     pictures=3,
+    stored=2_000,
+    stored_mlflow=100,
     repository_starts=1,
     values=1_000,
     single=1_000,
@@ -334,6 +339,21 @@ def plan(sizes: Sizes) -> Plan:
             )
             for metrics in (10, 1)
         },
+        **{
+            f"disk_{kind}_{metrics}": Task(
+                disk.legm, {"rows": sizes.stored // metrics, "metrics": metrics, "kind": kind}, most=1
+            )
+            for kind in disk.KINDS
+            for metrics in (10, 1)
+        },
+        **{
+            f"disk_{name}": Task(probe, {"rows": rows // 10, "metrics": 10, "kind": "float32"}, most=1)
+            for name, probe, rows in (
+                ("mlflow", disk.mlflow, sizes.stored_mlflow),
+                ("trackio", disk.trackio, sizes.stored),
+                ("wandb", disk.wandb, sizes.stored),
+            )
+        },
         "look_at_large": Task(look.look_at_large, {"size": sizes.large}, most=3),
         "image": Task(media.legm, {"pictures": sizes.pictures}),
         "image_tensorboardx": Task(media.tensorboardx, {"pictures": sizes.pictures}),
@@ -441,6 +461,7 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             )
             for metrics, words in ((10, "ten in a step"), (1, "one in a step"))
         ),
+        *_on_disk(sizes),
         Row(
             "slow",
             "CPU of a second of a run that sets 10 scalars every 10 ms",
@@ -458,6 +479,40 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             1.5,
             beside=lambda r: f"{r['log_late']['first'] * 1e3:.1f} ms → {r['log_late']['last'] * 1e3:.1f} ms",
         ),
+    )
+
+
+def _on_disk(sizes: Sizes) -> tuple[Row, ...]:
+    def row(kind: str, words: str, metrics: int) -> Row:
+        name = f"disk_{kind}_{metrics}"
+        in_a_step = "ten in a step" if metrics == 10 else "one in a step"
+        return Row(
+            name,
+            f"all files of a run of {sizes.stored:,} {words} numbers, {in_a_step}, per number",
+            "bytes",
+            (name,),
+            lambda r: r[name]["bytes"],
+            40 if metrics == 10 else None,
+            beside=lambda r: ", ".join(
+                f"{part} {short(r[name][part])}" for part in ("yaml", "steps", "events", "log")
+            ),
+        )
+
+    def peer(name: str, words: str, numbers: int) -> Row:
+        return Row(
+            f"disk_{name}",
+            f"{words}: its files of a run of {numbers:,} single-precision numbers, ten in a step, per number",
+            "bytes",
+            (f"disk_{name}",),
+            lambda r: r[f"disk_{name}"]["bytes"],
+        )
+
+    words = {"rounded": "rounded", "float32": "single-precision", "random": "random"}
+    return (
+        *(row(kind, word, metrics) for metrics in (10, 1) for kind, word in words.items()),
+        peer("mlflow", "MLflow on SQLite", sizes.stored_mlflow),
+        peer("trackio", "trackio, local", sizes.stored),
+        peer("wandb", "W&B offline", sizes.stored),
     )
 
 

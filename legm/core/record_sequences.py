@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import overload
 
-from legm.records import Record
+from legm.records import Points, Record
 
-__all__ = ["LazyRecords"]
+__all__ = ["LazyRecords", "NumbersMaker", "value_count", "without_numbers"]
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersMaker:
+    """Makes a record of numbers, which takes time.
+
+    Args:
+        make: what makes it.
+        count: the number of values that it has.
+    """
+
+    make: Callable[[], Points]
+    count: int
+
+    def __call__(self) -> Points:
+        """The record."""
+        return self.make()
 
 
 class LazyRecords(Sequence[Record]):
@@ -49,3 +67,26 @@ def _makers_of(records: Sequence[Record]) -> Iterable[Callable[[], Record]]:
 
 def _already(record: Record) -> Callable[[], Record]:
     return lambda: record
+
+
+def without_numbers(records: Iterable[Record]) -> Iterator[Record]:
+    """The records, with empty ones in the place of numbers that would have to be read first."""
+    if not isinstance(records, LazyRecords):
+        yield from records
+        return
+    import numpy as np
+
+    whole, real = np.zeros(0, np.int64), np.zeros(0, np.float64)
+    empty = Points((), np.zeros(0, np.uint32), whole, real, real)
+    for make in records.makers():
+        yield empty if isinstance(make, NumbersMaker) else make()
+
+
+def value_count(records: Iterable[Record]) -> int:
+    """The number of values in the records."""
+    if isinstance(records, LazyRecords):
+        return sum(
+            make.count if isinstance(make, NumbersMaker) else value_count([make()])
+            for make in records.makers()
+        )
+    return sum(len(record) for record in records if isinstance(record, Points))

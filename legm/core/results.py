@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from legm.core.growing_columns import GrowingColumn
-from legm.core.record_sequences import LazyRecords
+from legm.core.record_sequences import LazyRecords, value_count, without_numbers
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import run_in_environment
 from legm.core.series_rows import kept_steps, layouts_in_use, located_columns
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 def result_outcome(records: Iterable[Record]) -> Outcome | None:
     """How a run ended; None where it has not, or where it was resumed since and not logged again."""
     found: Outcome | None = None
-    for record in records:
+    for record in without_numbers(records):
         if isinstance(record, (Points, BestRule, Rewind)):
             found = None
         elif isinstance(record, Resumption):  # a completed run counts until it has something new
@@ -248,12 +248,10 @@ def run_result(
     run = run_in_environment(run, records)
     if status is Status.RUNNING:
         records = result_records_until_completion(records)
-    rule, outcome, points = BestRule(), result_outcome(records), 0
+    rule, outcome = BestRule(), result_outcome(records)
     records = without_rewound(records)
-    for record in records:
-        if isinstance(record, Points):
-            points += len(record)
-        elif isinstance(record, BestRule):
+    for record in without_numbers(records):
+        if isinstance(record, BestRule):
             rule = record
     shared = StepDeduplicator()
     dev: dict[Series, History] = {}
@@ -269,7 +267,7 @@ def run_result(
         rule=rule,
         test=test,
         histories=dev,
-        points=points,
+        points=value_count(records),
         last_step=max((int(h.steps[-1]) for h in dev.values()), default=None),
         ended=outcome.time if outcome else None,
         error=outcome.error if outcome else None,

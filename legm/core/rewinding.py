@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from legm.core.record_sequences import LazyRecords
+from legm.core.record_sequences import LazyRecords, without_numbers
 from legm.core.system_names import is_system_name
 from legm.records import Display, Media, Points, Record, Rewind, Series, Split
 
@@ -44,7 +44,7 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
     Returns:
         the same sequence where nothing was rewound.
     """
-    if not any(isinstance(record, Rewind) for record in records):
+    if not any(isinstance(record, Rewind) for record in without_numbers(records)):
         return records
     makers: list[Callable[[], Record]] = []
     lowest: int | None = None  # the lowest step that a later rewind goes back to

@@ -18,6 +18,7 @@ from legm.runlog.log_frames import (
     HEADER,
     amendment_content,
     amendment_frame,
+    is_log_header,
     iterate_frame_heads,
 )
 from legm.runlog.log_writer import lock_log_descriptor
@@ -103,7 +104,7 @@ def _log_end(path: Path, file: BinaryIO) -> tuple[int, bytes | None]:
     try:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        if file.read(len(HEADER)) != HEADER:
+        if not is_log_header(file.read(len(HEADER))):
             raise CorruptFile(path, "byte 0", "it is not a run log", "Try `legm recover`.")
         end, last, amendment = len(HEADER), -1, None
         for start, length, kind in iterate_frame_heads(file, end):

@@ -19,14 +19,18 @@ from legm.runlog.log_frames import (
     FRAME_HEAD,
     HEADER,
     MAGIC,
+    PACKED,
     RUN,
+    VERSION,
     FrameDecoder,
     decode_frame_fields,
+    is_log_header,
     iterate_frame_heads,
     iterate_frames,
     parse_frame,
     report_skipped_frame,
 )
+from legm.runlog.packed_points import unpacked_size
 
 __all__ = [
     "Log",
@@ -260,12 +264,12 @@ class LogParser:
 
 
 def _require_log_header(path: Path, data: bytes) -> None:
-    if not data.startswith(HEADER):
+    if not is_log_header(data):
         if HEADER.startswith(data):
             raise _empty_log_error(path, 0)
         newer = _ANY_VERSION.match(data)
         if newer:
-            raise NewerFile(path, "byte 0", newer[1].decode(), 1)
+            raise NewerFile(path, "byte 0", newer[1].decode(), VERSION)
         raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
 
 
@@ -454,11 +458,12 @@ class LogTail:
                     data += self._file.read(length - len(data))
         except OSError as cause:
             raise storage_error("read the run log", self._path, cause) from cause
-        view, at = memoryview(data), 0
-        while (payload := parse_frame(view, at)) is not None:
-            start = self.position + at
-            self._decoder.add_frame(start, view[at + 12], payload, wanted=start >= self._since)
+        view, at, unpacked = memoryview(data), 0, 0
+        while unpacked < max(most, 1) and (payload := parse_frame(view, at)) is not None:
+            start, kind = self.position + at, view[at + 12]
+            self._decoder.add_frame(start, kind, payload, wanted=start >= self._since)
             at += FRAME_HEAD.size + len(payload)
+            unpacked += unpacked_size(payload) if kind == PACKED else len(payload)
         self.position += at
         return at > 0
 

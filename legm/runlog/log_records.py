@@ -11,15 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from legm.core.record_sequences import LazyRecords
+from legm.core.record_sequences import LazyRecords, NumbersMaker
 from legm.errors import storage_error
 from legm.records import Points, Record, Series
-from legm.runlog.log_frames import FRAME_HEAD, HEADER, POINTS, RECORD, decode_point_frames, parse_frame
+from legm.runlog.log_frames import (
+    FRAME_HEAD,
+    HEADER,
+    PACKED,
+    POINTS,
+    RECORD,
+    decode_point_frames,
+    is_log_header,
+    parse_frame,
+)
 from legm.runlog.log_reader import Log, LogParser, read_log
+from legm.runlog.packed_points import unpack_points, unpacked_size
 
 __all__ = ["read_log_in_pieces"]
 
 _PIECE = 1 << 18  # about the bytes of a log that are decoded at once
+_UNPACKED_PIECE = 1 << 20  # and of its packed numbers, when they are unpacked
 
 
 def read_log_in_pieces(path: Path) -> Log:
@@ -36,7 +47,7 @@ def read_log_in_pieces(path: Path) -> Log:
         StorageError: the file cannot be read.
     """
     file = _LogFile(path)
-    if file.size() <= _PIECE or file.read(0, len(HEADER)) != HEADER:
+    if file.size() <= _PIECE or not is_log_header(file.read(0, len(HEADER))):
         return read_log(path)
     parser = LogParser(path)
     makers: list[Callable[[], Record]] = []
@@ -48,13 +59,11 @@ def read_log_in_pieces(path: Path) -> Log:
             break
         records, piece = parser.pop_records(), _Piece(piece_start, parser.end, parser.layouts)
         for record in records:
-            is_points = isinstance(record, Points)
-            makers.append(
-                functools.partial(file.points, piece, points)
-                if is_points
-                else functools.partial(_same, record)
-            )
-            points += is_points
+            if isinstance(record, Points):
+                makers.append(NumbersMaker(functools.partial(file.points, piece, points), len(record)))
+                points += 1
+            else:
+                makers.append(functools.partial(_same, record))
     if parser.end != file.size() or parser.is_odd:
         return read_log(path)
     log = parser.log(parser.end)
@@ -67,11 +76,16 @@ def _same(record: Record) -> Record:
 
 
 def _frames_of_piece(data: bytes, start: int) -> Iterator[tuple[int, int, memoryview]]:
-    """The start, kind and payload of each complete frame, where the first one starts at a byte of the log."""
-    view, at = memoryview(data), 0
-    while (payload := parse_frame(view, at)) is not None:
-        yield start + at, view[at + FRAME_HEAD.size - 1], payload
+    """The start, kind and payload of each complete frame, where the first one starts at a byte of the log.
+
+    It ends early where the numbers would take too much memory.
+    """
+    view, at, unpacked = memoryview(data), 0, 0
+    while unpacked < _UNPACKED_PIECE and (payload := parse_frame(view, at)) is not None:
+        kind = view[at + FRAME_HEAD.size - 1]
+        yield start + at, kind, payload
         at += FRAME_HEAD.size + len(payload)
+        unpacked += unpacked_size(payload) if kind == PACKED else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,8 @@ class _LogFile:
         for _, kind, payload in _frames_of_piece(data, piece.start):
             if kind == POINTS:
                 together[-1].append(payload)
+            elif kind == PACKED:
+                together[-1].append(memoryview(unpack_points(payload)))
             elif kind == RECORD:
                 together.append([])
         return [decode_point_frames(payloads, piece.layouts) for payloads in together if payloads]

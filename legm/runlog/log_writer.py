@@ -57,6 +57,7 @@ class LogWriter:
             else:
                 self.position = read_log_in_pieces(path).end
                 os.ftruncate(self._fd, self.position)
+                self._set_version()
         except BaseException as cause:
             close_unshared_with_forks(self._fd)
             if create:
@@ -88,6 +89,13 @@ class LogWriter:
                 os.ftruncate(self._fd, self.position)
             raise storage_error("write the run log", self.path, cause) from cause
         self.position += len(data)
+
+    def _set_version(self) -> None:
+        """Give a log of an earlier version the first line of the current one, which is as long."""
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        if os.read(self._fd, len(HEADER)) != HEADER:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.write(self._fd, HEADER)
 
     def sync(self) -> None:
         """Wait until everything is on the disk itself, so that even a power failure loses nothing.

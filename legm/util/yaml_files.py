@@ -8,9 +8,11 @@ from typing import Any
 
 from legm.errors import CorruptFile, storage_error
 
-__all__ = ["load_yaml", "parse_yaml"]
+__all__ = ["MOST_ALIASED", "load_yaml", "parse_yaml"]
 
-_MAX_ALIASED = 1_000_000  # values
+MOST_ALIASED = 10_000_000
+"""The values that aliases of a document may expand to."""
+
 _MAX_DEPTH = 200  # twice that of a parameter
 
 
@@ -70,8 +72,8 @@ def _require_yaml_limits(events: Iterator[Any]) -> None:
                 raise refused(f"the alias *{event.anchor} is undefined, or contains itself", event)
             values += count
             aliased += count
-            if aliased > _MAX_ALIASED:
-                raise refused(f"its aliases expand to more than {_MAX_ALIASED:,} values", event)
+            if aliased > MOST_ALIASED:
+                raise refused(f"its aliases expand to more than {MOST_ALIASED:,} values", event)
         elif isinstance(event, ScalarEvent):
             values += 1
             if event.anchor is not None:

@@ -66,9 +66,9 @@ def yaml_flow_key(text: str) -> str:
     return quoted if len(quoted) <= _MAX_KEY_LENGTH else f"? {quoted}"
 
 
-def yaml_numbers(values: Iterable[float]) -> str:
+def yaml_numbers(values: Iterable[float], comma: str = ", ") -> str:
     """Floats or ints, separated by commas, each in its shortest exact form."""
-    text = ", ".join(map(repr, values))
+    text = comma.join(map(repr, values))
     if "e" in text:
         text = _EXPONENT_WITHOUT_POINT.sub(r"\1.0e", text)
     if "n" in text:
@@ -76,12 +76,12 @@ def yaml_numbers(values: Iterable[float]) -> str:
     return text
 
 
-def yaml_array(values: Any) -> Iterator[str]:
+def yaml_array(values: Any, comma: str = ",") -> Iterator[str]:
     """A NumPy array of one dimension as a list on one line, in pieces that are made one at a time."""
     before = "["
     for start in range(0, len(values), _ARRAY_PIECE):
-        yield before + yaml_numbers(values[start : start + _ARRAY_PIECE].tolist())
-        before = ", "
+        yield before + yaml_numbers(values[start : start + _ARRAY_PIECE].tolist(), comma)
+        before = comma
     yield "]" if len(values) else "[]"
 
 

@@ -46,15 +46,15 @@ def rows(first: int, count: int, *layouts: tuple[Series, ...]) -> Points:
 
 
 RECORDS: tuple[Record, ...] = (
-    rows(0, 30_000, (LOSS,)),
+    rows(0, 70_000, (LOSS,)),
     Display("note", "a text", 3, 1.0),
-    rows(30_000, 20_001, (LOSS,), (LOSS, ACCURACY), (TEST,)),
+    rows(70_000, 30_001, (LOSS,), (LOSS, ACCURACY), (TEST,)),
     BestRule("early_stopping", metric="loss", higher_better=False),
-    Rewind(40_000, 6000.0),
-    rows(40_001, 100, (ACCURACY, LOSS)),
-    Display("note", "another", 40_050, 6000.0),
-    rows(40_101, 10, (TEST,)),
-    Outcome(Status.COMPLETED, 7000.0),
+    Rewind(80_000, 13_000.0),
+    rows(80_001, 100, (ACCURACY, LOSS)),
+    Display("note", "another", 80_050, 13_000.0),
+    rows(80_101, 10, (TEST,)),
+    Outcome(Status.COMPLETED, 14_000.0),
 )
 
 

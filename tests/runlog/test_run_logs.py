@@ -270,8 +270,8 @@ def test_a_file_that_is_no_run_log_is_refused(path, data):
 
 
 def test_a_log_of_a_newer_version_asks_for_an_update(path):
-    path.write_bytes(b"legm run log 2\n" + b"whatever that means")
-    with pytest.raises(CorruptFile, match=r"of a newer legm: this one reads up to 1\. Update legm"):
+    path.write_bytes(b"legm run log 3\n" + b"whatever that means")
+    with pytest.raises(CorruptFile, match=r"of a newer legm: this one reads up to 2\. Update legm"):
         read_log(path)
     with pytest.raises(CorruptFile, match="newer"):
         LogWriter(path, create=False)
@@ -339,6 +339,7 @@ def test_a_second_writer_is_refused_while_the_first_one_lives(path):
 
 # A limit on the size of files makes a real write() fail in the middle, as a full disk does.
 FULL = """
+import math
 import resource, signal, sys
 from array import array
 from pathlib import Path
@@ -350,7 +351,8 @@ from legm.runlog.log_reader import LogTail, read_log
 from legm.runlog.log_writer import LogWriter
 
 def row(step, width):
-    return points_frame(array("I", [0]), array("q", [step]), array("d", [0]), array("d", [0.5] * width))
+    values = array("d", map(math.sqrt, range(width)))  # which are hardly packed
+    return points_frame(array("I", [0]), array("q", [step]), array("d", [0]), values)
 
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))

@@ -1,7 +1,9 @@
 """Reads the series of an entry from its text, which is never in memory as a whole.
 
-The text is that of :func:`~legm.util.yaml_text.yaml_flow` without its first brace: ``"loss": [0.5, 0.25]``,
-or ``"loss": {"a": [0.5],"b": [0.25]}`` for an indexed metric, joined by ``, `` and ended by a brace.
+The text is that of :func:`~legm.util.yaml_text.yaml_flow` without its first brace: ``"loss": [0.5,0.25]``,
+or ``"loss": {"a": [0.5],"b": [0.25]}`` for an indexed metric, joined by ``, `` and ended by a brace. A list
+that several series have is there once, with an anchor, and an alias for each of the others:
+``"loss": &s1 [0,1], "acc": *s1``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["read_entry_series"]
 
-_KEY = re.compile(r'(?:, |[{,])?(?:\? )?("(?:[^"\\]|\\.)*"): ([\[{])')
+_KEY = re.compile(
+    r'(?:, |[{,])?(?:\? )?("(?:[^"\\]|\\.)*"): '
+    r"(?:(?P<open>[\[{])|&(?P<anchor>\w+) \[|\*(?P<alias>\w+)(?=[,}]))"
+)
 _END = re.compile("}")
 
 
@@ -38,10 +43,15 @@ def read_entry_series(
     """
     text = _Text(pieces)
     found: dict[str, Numbers | dict[str, Numbers]] = {}
+    shared: dict[str, Numbers] = {}
     while (key := text.match(_KEY)) is not None:
         name = _name(key)
         is_wanted = names is None or name in names
-        value = _numbers(text, is_wanted) if key[2] == "[" else _indexed_numbers(text, is_wanted)
+        value = (
+            _indexed_numbers(text, shared, is_wanted)
+            if key["open"] == "{"
+            else _series_numbers(text, key, shared, is_wanted)
+        )
         if is_wanted:
             found[name] = value
     if text.match(_END) is None:
@@ -53,14 +63,26 @@ def _name(key: re.Match[str]) -> str:
     return str(json.loads(yaml_text.yaml_flow_as_json(key[1])))
 
 
-def _indexed_numbers(text: _Text, is_wanted: bool) -> dict[str, Numbers]:
+def _indexed_numbers(text: _Text, shared: dict[str, Numbers], is_wanted: bool) -> dict[str, Numbers]:
     found: dict[str, Numbers] = {}
     while text.match(_END) is None:
         key = text.match(_KEY)
-        if key is None or key[2] != "[":
+        if key is None or key["open"] == "{":
             raise ValueError("a value of an indexed metric is not a list")
-        found[_name(key)] = _numbers(text, is_wanted)
+        found[_name(key)] = _series_numbers(text, key, shared, is_wanted)
     return found
+
+
+def _series_numbers(text: _Text, key: re.Match[str], shared: dict[str, Numbers], is_wanted: bool) -> Numbers:
+    """The numbers after a key; those with an anchor are kept for its aliases, also if not wanted themselves."""
+    if key["alias"] is not None:
+        if key["alias"] not in shared:
+            raise ValueError(f"the alias *{key['alias']} has no anchor before it")
+        return shared[key["alias"]]
+    if key["anchor"] is None:
+        return _numbers(text, is_wanted)
+    numbers = shared[key["anchor"]] = _numbers(text, True)
+    return numbers
 
 
 def _numbers(text: _Text, is_wanted: bool) -> Numbers:
@@ -105,9 +127,9 @@ class _Text:
             ValueError: there is none.
         """
         while (end := self._text.find("]", self._at)) < 0:
-            cut = self._text.rfind(", ", self._at)
+            cut = self._text.rfind(",", self._at)
             if cut >= 0:
-                part, self._at = self._text[self._at : cut], cut + 2
+                part, self._at = self._text[self._at : cut], cut + 1
                 yield part
             if not self._add_piece():
                 raise ValueError("a list does not end")

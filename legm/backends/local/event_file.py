@@ -5,9 +5,8 @@ An event file is a sequence of records; a record frames one ``Event`` message::
     uint64 length · uint32 masked CRC-32C of the length · Event · uint32 masked CRC-32C of the Event
 
 Source: TensorFlow's ``core/lib/io/record_writer.h``, and ``core/util/event.proto`` and
-``core/framework/summary.proto`` for the messages. Integers are little-endian. Here one event holds one row of
-numbers: its time, its step, and the tag and value of each series. The step is always a varint of ten bytes,
-so that all events of one layout only differ in the numbers, and NumPy can encode a block at once.
+``core/framework/summary.proto`` for the messages. Integers are little-endian. Here one event holds the
+numbers that were set together: their time, their step, and the tag and value of each series.
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ import os
 import platform
 import secrets
 import time as clock
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import google_crc32c
 import numpy as np
 
 from legm.backends.local.event_hparams import hparams_event_record, hparams_session
@@ -30,19 +28,14 @@ from legm.backends.local.event_records import (
     encode_event_field,
     encode_event_head,
     encode_event_record,
-    mask_event_crc,
     plugin_event,
 )
+from legm.backends.local.event_rows import encode_event_rows, encode_point_events
 from legm.backends.local.tensorboard_media import tensorboard_value
-from legm.records import Plain, Points, Split, Status
+from legm.records import Plain, Points, Status
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from legm.records import FloatArray, IntArray, Media
-
-_CHUNK = 1 << 12
-"""The number of values encoded at once, which limits the memory that a huge batch needs."""
+    from legm.records import Media
 
 _LEFT = 3600.0  # seconds after which no TensorBoard still has to leave a truncated file for a newer one
 
@@ -85,15 +78,16 @@ class EventFile:
     def points(self, points: Points) -> None:
         """Write every dev series as scalars ``dev/<name>``, in the order the rows were set.
 
-        Test series and indexed series are left out. Values are rounded to float32; values that are too large
+        Rows of one step that were set within a second are one event, with the time of the first. Test
+        series and indexed series are left out. Values are rounded to float32; values that are too large
         become infinite, NaN and infinities stay unchanged.
         """
-        self._append(map(_encode_point_events, _split_event_points(points)))
+        self._append(encode_point_events(points))
 
     def scalar(self, tag: str, value: float, step: int, time: float) -> None:
         """Write one value; ``time`` in seconds since 1970, ``step`` any int64."""
         self._append(
-            _encode_event_rows(
+            encode_event_rows(
                 [tag], np.array([step], np.int64), np.array([time]), np.array([[value]], np.float64)
             )
         )
@@ -210,62 +204,3 @@ def _event_file_name() -> str:
     seconds, rest = divmod(clock.time_ns(), 10**9)
     host = platform.node() or "localhost"
     return f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{rest:09d}{secrets.token_hex(2)}"
-
-
-def _split_event_points(points: Points) -> Iterator[Points]:
-    """The same rows in the same order, in records of about ``_CHUNK`` numbers."""
-    widths = np.array([len(series) for series in points.layouts], np.int64)
-    ends = np.cumsum(widths[points.layout])
-    row = at = 0
-    while row < len(ends):
-        last = max(row + 1, int(np.searchsorted(ends, at + _CHUNK, "right")))
-        part, end = slice(row, last), int(ends[last - 1])
-        yield Points(
-            points.layouts, points.layout[part], points.steps[part], points.times[part], points.values[at:end]
-        )
-        row, at = last, end
-
-
-def _encode_point_events(points: Points) -> bytes:
-    """The records of all rows, in the order of the rows, since readers expect increasing steps."""
-    records = [b""] * len(points.layout)
-    for series, rows, values in points.located_blocks():
-        shown = [i for i, one in enumerate(series) if one.split is Split.DEV and one.index is None]
-        if shown:
-            tags = [f"dev/{series[i].name}" for i in shown]
-            made = _encode_event_rows(tags, points.steps[rows], points.times[rows], values[:, shown])
-            for row, record in zip(rows.tolist(), made, strict=True):
-                records[row] = record
-    return b"".join(records)
-
-
-def _encode_event_rows(
-    tags: Sequence[str], steps: IntArray, times: FloatArray, values: FloatArray
-) -> list[bytes]:
-    """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
-    summary, offsets = b"", []
-    for tag in tags:
-        value = encode_event_field(1, clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
-        summary += encode_event_field(1, value)
-        offsets.append(len(summary) - 4)
-    record = encode_event_record(encode_event_head(0, -1) + encode_event_field(5, summary))
-    first = len(record) - 4 - len(summary)
-    columns = np.add.outer([first + offset for offset in offsets], np.arange(4)).ravel()
-
-    rows = np.tile(np.frombuffer(record, np.uint8), (len(steps), 1))
-    rows[:, 13:21] = _event_row_bytes(times, "<f8")
-    septets = steps.astype(np.uint64)[:, None] >> np.arange(0, 70, 7, dtype=np.uint64)
-    rows[:, 22:32] = septets & np.uint64(127) | np.array([128] * 9 + [0], np.uint64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        rows[:, columns] = _event_row_bytes(values, "<f4")
-    size, laid = len(record), rows.tobytes()
-    starts = range(0, len(laid), size)
-    checks = [google_crc32c.value(laid[start + 12 : start + size - 4]) for start in starts]
-    rows[:, -4:] = _event_row_bytes(mask_event_crc(np.array(checks, np.uint64)), "<u4")
-    laid = rows.tobytes()
-    return [laid[start : start + size] for start in starts]
-
-
-def _event_row_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
-    """The bytes of the array as the given type: shape (n, bytes of a row)."""
-    return np.ascontiguousarray(array, dtype).view(np.uint8).reshape(len(array), -1)

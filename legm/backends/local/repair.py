@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.parameters_file import parameters_yaml, read_configuration
-from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
+from legm.backends.local.result_yaml import (
+    earlier_series_yaml,
+    metrics_yaml_head,
+    series_yaml,
+    steps_yaml_head,
+)
 from legm.core import results
 from legm.errors import CorruptFile, LegmError, NewerFile
 from legm.records import RunResult, Status
@@ -104,7 +109,7 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
     if not results:  # perhaps it is the id that is damaged
         others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob(f"*{LOG_SUFFIX}")} - sound)
         candidates = [result for run_id in others if (result := _repaired_run_from_log(folder, run_id))]
-        results = [r for r in candidates if file.was(text, entry.number, *_repaired_entry_content(file, r))]
+        results = [r for r in candidates if _was_entry_of(file, entry, text, r)]
     if not results:
         name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
         return [f"{file.path}: {name} is damaged and no run log has its run: repair or delete it"]
@@ -130,9 +135,21 @@ def _undamaged_run_ids(file: EntryFile) -> set[str]:
     return {str(entry.head.get("run_id")) for entry in file.check()[0]}
 
 
-def _repaired_entry_content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], Iterable[str]]:
+def _was_entry_of(file: EntryFile, entry: Entry, text: bytes, result: RunResult) -> bool:
+    """Whether a damaged entry was that of a run, as this version or an earlier one wrote it."""
+    return any(
+        file.was(text, entry.number, *_repaired_entry_content(file, result, make))
+        for make in (series_yaml, earlier_series_yaml)
+    )
+
+
+def _repaired_entry_content(
+    file: EntryFile,
+    result: RunResult,
+    make: Callable[[RunResult], tuple[Iterable[str], Iterable[str]]] = series_yaml,
+) -> tuple[dict[str, Any], Iterable[str]]:
     """What a run's entry in one of the two files says: its head and its series."""
-    values, steps = series_yaml(result)
+    values, steps = make(result)
     return (
         (steps_yaml_head(result), steps)
         if file.path.name == STEPS_FILE

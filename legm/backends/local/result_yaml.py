@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.core.code_versions import count_code
@@ -30,10 +31,15 @@ from legm.runlog.file_names import STEPS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock
+from legm.util.yaml_files import MOST_ALIASED
 from legm.util.yaml_text import is_yaml_number, yaml_array, yaml_flow_key
+
+if TYPE_CHECKING:
+    from legm.records import IntArray
 
 __all__ = [
     "count_yaml_entries",
+    "earlier_series_yaml",
     "metrics_yaml_head",
     "own_series_keys",
     "read_result_yaml",
@@ -49,6 +55,7 @@ _RULE_TYPES: Mapping[str, tuple[type, ...]] = {
     "metric": (str, type(None)),
     "higher_better": (bool,),
 }
+_SHARED_LENGTH = 16  # steps; the names of an anchor and its alias take as many bytes as fewer
 T = TypeVar("T")
 
 
@@ -121,22 +128,58 @@ def steps_yaml_head(result: RunResult) -> dict[str, Plain]:
 
 
 def series_yaml(result: RunResult) -> tuple[Iterator[str], Iterator[str]]:
-    """The series and their steps as YAML flow text, in pieces that are made one at a time."""
-    uses = Counter(id(history.steps) for history in result.histories.values())
-    written: dict[int, list[str]] = {}  # shared arrays are encoded once
+    """The series and their steps as YAML flow text, in pieces that are made one at a time.
 
-    def steps(history: History) -> Iterable[str]:
-        key = id(history.steps)
-        if uses[key] == 1:
-            return yaml_array(history.steps)
-        if key not in written:
-            written[key] = list(yaml_array(history.steps))
-        return written[key]
-
+    Steps that several series have are there once, with an anchor; the others are aliases of it.
+    """
     return (
         _series_yaml_flow(result.histories, lambda history: yaml_array(history.values)),
-        _series_yaml_flow(result.histories, steps),
+        _series_yaml_flow(result.histories, _SharedSteps(result).yaml),
     )
+
+
+def earlier_series_yaml(result: RunResult) -> tuple[Iterator[str], Iterator[str]]:
+    """The same as earlier versions wrote it: with a space after each comma, and without aliases."""
+    return (
+        _series_yaml_flow(result.histories, lambda history: yaml_array(history.values, ", ")),
+        _series_yaml_flow(result.histories, lambda history: yaml_array(history.steps, ", ")),
+    )
+
+
+class _SharedSteps:
+    """The steps of a run's series, each list written once.
+
+    YAML allows an anchor once in a file: its name is made of the run, so that runs have different ones, and
+    of when it ended, so that the entry that replaces another one does.
+    """
+
+    def __init__(self, result: RunResult) -> None:
+        self._owner = f"{result.run.run_id} {result.ended}".encode()
+        self._keys: dict[int, bytes] = {}  # by the identity of the array, since most are shared
+        self._uses = Counter(self._key(history.steps) for history in result.histories.values())
+        self._anchors: dict[bytes, str] = {}
+        self._aliased = 0
+
+    def _key(self, steps: IntArray) -> bytes:
+        key = self._keys.get(id(steps))
+        if key is None:
+            key = hashlib.blake2b(steps.tobytes(), digest_size=16).digest()
+            self._keys[id(steps)] = key
+        return key
+
+    def yaml(self, history: History) -> Iterator[str]:
+        """The steps of the next series."""
+        key, length = self._key(history.steps), len(history.steps)
+        anchor = self._anchors.get(key)
+        if anchor is not None and self._aliased + length < MOST_ALIASED:
+            self._aliased += length
+            yield f"*{anchor}"
+            return
+        if anchor is None and self._uses[key] > 1 and length >= _SHARED_LENGTH:
+            name = hashlib.blake2b(self._owner + key, digest_size=8).hexdigest()
+            self._anchors[key] = f"s{name}"
+            yield f"&s{name} "
+        yield from yaml_array(history.steps)
 
 
 def _series_yaml_flow(

@@ -28,7 +28,7 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.util import tensor_util
 
-from legm.backends.local import event_file
+from legm.backends.local import event_rows
 from legm.backends.local.event_file import EventFile, replace_event_file
 from legm.records import Points, Series, Split, Status
 from tests.support.paths import ROOT
@@ -161,16 +161,57 @@ def test_any_names_steps_and_values_are_read_back(tmp_path, rows):
     file = EventFile(tmp_path, started=STARTED)
     file.points(points(*rows))
     file.close()
-    assert scalars(file.path) == [
-        ("dev/" + one.name.encode("utf-8", "replace").decode(), step, time, single(value))
+    found, times = [], []
+    for tag, step, time, value in scalars(file.path):
+        found.append((tag, step, value))
+        times.append(time)
+    expected = [
+        ("dev/" + one.name.encode("utf-8", "replace").decode(), step, single(value), time)
         for series, step, time, values in rows
         for one, value in zip(series, values, strict=True)
         if one.split is Split.DEV and one.index is None
     ]
+    assert found == [one[:3] for one in expected]
+    assert all(abs(time - one[3]) <= 1 for time, one in zip(times, expected, strict=True))
+
+
+def test_rows_that_were_set_one_after_the_other_at_one_step_are_one_event(file):
+    loss, acc, both = dev("loss"), dev("acc"), dev("loss", "acc")
+    file.points(
+        points(
+            (loss, 7, 10.0, (0.5,)),
+            (acc, 7, 10.25, (0.25,)),
+            (loss, 7, 10.5, (0.75,)),  # again: another event
+            (acc, 7, 60.0, (1.0,)),  # long afterwards
+            (both, 8, 60.5, (1.0, 2.0)),
+        )
+    )
+    assert [
+        (event.step, event.wall_time, [(one.tag, one.simple_value) for one in event.summary.value])
+        for event in read(file.path)
+    ] == [
+        (7, 10.0, [("dev/loss", 0.5), ("dev/acc", 0.25)]),
+        (7, 10.5, [("dev/loss", 0.75)]),
+        (7, 60.0, [("dev/acc", 1.0)]),
+        (8, 60.5, [("dev/loss", 1.0), ("dev/acc", 2.0)]),
+    ]
+
+
+def test_an_event_has_no_byte_too_many(file):
+    file.points(points(*((dev("loss"), step, STARTED, (0.5,)) for step in (0, 127, 128, 2**21, -1))))
+    data, at, sizes = file.path.read_bytes(), 0, []
+    while at < len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        sizes.append(length)
+        at += 12 + length + 4
+    for step, size in zip((0, 127, 128, 2**21, -1), sizes[2:], strict=True):
+        summary = {"value": [{"tag": "dev/loss", "simple_value": 0.5}]}
+        event = event_pb2.Event(wall_time=1, step=step, summary=summary).SerializeToString()
+        assert size == len(event) + (2 if step == 0 else 0)  # protobuf leaves a zero out
 
 
 def test_a_batch_larger_than_a_chunk_is_complete_and_in_order(file, monkeypatch):
-    monkeypatch.setattr(event_file, "_CHUNK", 7)
+    monkeypatch.setattr(event_rows, "_CHUNK", 7)
     wide, narrow = dev(*"abcdefghij"), dev("a")
     rows = [(wide if i % 3 else narrow, i, i, range(10 if i % 3 else 1)) for i in range(50)]
     file.points(points(*rows))

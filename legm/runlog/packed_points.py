@@ -1,0 +1,121 @@
+"""Rows of numbers in fewer bytes, as a run log has them; exact, and quick enough for the recorder's thread.
+
+A packed payload is the number of rows (u32), that of values (u32), a set of bits (u8), what zlib made of the
+columns, and bytes that are as they were. The columns are those of a frame of points: layouts; the differences
+of steps; those of times, as whole numbers of the same bits; and values, series by series where all rows are
+of one layout. Of each column the first bytes of all its numbers come first, then all second ones, and so on:
+the exponents of similar numbers, and the zeros of single-precision ones, are then next to each other. Bytes
+of values in which nothing repeats are left as they are: each bit of the set is for one of the eight.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MOST_PACKED", "PACKED_HEAD", "pack_points", "unpack_points", "unpacked_size"]
+
+PACKED_HEAD = struct.Struct("<IIB")
+
+MOST_PACKED = 1 << 24
+"""The bytes that a frame may have when it is unpacked, so that a damaged one does not fill the memory."""
+
+_ROW = 4 + 8 + 8  # bytes of a row without its values
+_LEAST = 256  # bytes below which packing saves nothing
+_SAMPLE = 512  # bytes by which it is judged whether any repeat
+_REPEATED = 24  # how often the most frequent of these is there at least; of random ones hardly ever
+
+
+def pack_points(layout: Any, steps: Any, times: Any, values: Any) -> bytes | None:
+    """The packed payload of rows of numbers, by column; None where it would hardly be smaller."""
+    size = _ROW * len(layout) + 8 * len(values)
+    if not _LEAST <= size <= MOST_PACKED:
+        return None
+    import numpy as np
+
+    layout = np.asarray(layout, "<u4")
+    ticks = np.asarray(times, "<f8").view("<i8")
+    whole = (
+        layout,
+        np.diff(np.asarray(steps, "<i8"), prepend=np.int64(0)),
+        np.diff(ticks, prepend=np.int64(0)),
+    )
+    numbers = np.asarray(values, "<f8").reshape(_shape(layout, len(values))).T.ravel()
+    by_byte = list(_by_byte(numbers)) if len(numbers) else []
+    is_raw = [np.bincount(one[:_SAMPLE]).max() < _REPEATED and len(one) >= _SAMPLE for one in by_byte]
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    packed = [packer.compress(_by_byte(column).tobytes()) for column in whole]
+    packed += [packer.compress(one) for one, raw in zip(by_byte, is_raw, strict=True) if not raw]
+    packed.append(packer.flush())
+    head = PACKED_HEAD.pack(len(layout), len(values), sum(raw << at for at, raw in enumerate(is_raw)))
+    kept = (one.tobytes() for one, raw in zip(by_byte, is_raw, strict=True) if raw)
+    payload = b"".join((head, *packed, *kept))
+    return payload if len(payload) < size else None
+
+
+def unpack_points(payload: memoryview) -> bytes:
+    """The payload of a frame of points that was packed.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    import numpy as np
+
+    if len(payload) < PACKED_HEAD.size:
+        raise ValueError("packed rows without a head")
+    rows, values, raw = PACKED_HEAD.unpack_from(payload)
+    if _ROW * rows + 8 * values > MOST_PACKED:
+        raise ValueError(f"{rows} packed rows of {values} values")
+    size = _ROW * rows + (8 - raw.bit_count()) * values
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(payload[PACKED_HEAD.size :], size + 1)
+    except zlib.error as cause:
+        raise ValueError(f"packed rows that zlib cannot read: {cause}") from cause
+    kept = unpacker.unused_data
+    if len(data) != size or not unpacker.eof or len(kept) != raw.bit_count() * values:
+        raise ValueError("packed rows that are longer or shorter than they should be")
+    packed, rest = np.frombuffer(data, np.uint8), np.frombuffer(kept, np.uint8)
+    layout = _from_bytes(packed[: 4 * rows].reshape(4, rows), "<u4")
+    steps, ticks = (
+        np.cumsum(_from_bytes(packed[at * rows : (at + 8) * rows].reshape(8, rows), "<i8"), dtype="<i8")
+        for at in (4, 12)
+    )
+    by_byte = np.empty((8, values), np.uint8)
+    is_raw = np.array([raw >> at & 1 for at in range(8)], bool)
+    by_byte[~is_raw] = packed[_ROW * rows :].reshape(-1, values)
+    by_byte[is_raw] = rest.reshape(-1, values)
+    height, width = _shape(layout, values)
+    numbers = _from_bytes(by_byte, "<f8").reshape(width, height).T
+    return b"".join((struct.pack("<I", rows), *(one.tobytes() for one in (layout, steps, ticks, numbers))))
+
+
+def unpacked_size(payload: memoryview) -> int:
+    """The bytes of what a packed payload says that it has."""
+    if len(payload) < PACKED_HEAD.size:
+        return 0
+    rows, values, _ = PACKED_HEAD.unpack_from(payload)
+    return _ROW * int(rows) + 8 * int(values)
+
+
+def _shape(layout: NDArray[Any], values: int) -> tuple[int, int]:
+    """The rows and the values of each, where all rows are of one layout; else one row."""
+    rows = len(layout)
+    is_one = rows > 0 and values % rows == 0 and bool((layout == layout[0]).all())
+    return (rows, values // rows) if is_one else (1, values)
+
+
+def _by_byte(column: NDArray[Any]) -> NDArray[np.uint8]:
+    """The first bytes of all numbers, then their second ones, …: shape (bytes of a number, n)."""
+    by_number = column.view("u1").reshape(len(column), column.dtype.itemsize)
+    return by_number.T.copy()
+
+
+def _from_bytes(by_byte: NDArray[np.uint8], kind: str) -> NDArray[Any]:
+    """The numbers again."""
+    return by_byte.T.copy().view(kind).reshape(by_byte.shape[1])
