@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -11,8 +12,7 @@ from hypothesis import strategies as st
 
 from legm.errors import CorruptFile
 from legm.records import Configuration, Points, Run, Series, Split
-from legm.runlog import log_frames
-from legm.runlog.log_frames import PACKED, layout_frame, points_frame, run_frame
+from legm.runlog.log_frames import FRAME_HEAD, HEADER, MAGIC, PACKED, layout_frame, points_frame, run_frame
 from legm.runlog.log_reader import read_log
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.log_writer import LogWriter, write_run_log
@@ -82,6 +82,11 @@ def test_a_long_log_is_read_in_pieces_like_the_whole(tmp_path):
         assert np.array_equal(np.concatenate([np.asarray(one.steps) for one in log.records]), steps)
 
 
+def frame(content: bytes) -> bytes:
+    crc = zlib.crc32(struct.pack("<IB", len(content), PACKED) + content)
+    return FRAME_HEAD.pack(MAGIC, len(content), crc, PACKED) + content
+
+
 def packed_content(rows=100):
     packed = pack_points(np.zeros(rows, "<u4"), np.arange(rows), np.arange(rows) / 8, np.ones(rows))
     assert packed is not None
@@ -118,9 +123,9 @@ def packed_content(rows=100):
 def test_a_packed_frame_that_cannot_be_understood_is_reported_and_passed_over(tmp_path, caplog, content):
     own = points_frame(np.zeros(100, "<u4"), np.arange(100), np.arange(100) / 8, np.full(100, 0.5))
     assert own[12] == PACKED
-    before = log_frames.HEADER + run_frame(RUN) + layout_frame(SERIES[:1]) + own
+    before = HEADER + run_frame(RUN) + layout_frame(SERIES[:1]) + own
     path = tmp_path / f"{RUN.run_id}.log"
-    path.write_bytes(before + log_frames._encode_frame(PACKED, content) + own)
+    path.write_bytes(before + frame(content) + own)
     (record,) = read_log(path).records
     assert len(record.values) == 200
     assert f"byte {len(before)}: not written by legm, skipped" in caplog.text
@@ -141,7 +146,7 @@ def test_a_log_of_the_first_version_is_of_the_second_once_it_is_written(tmp_path
 
 def test_damage_in_a_packed_frame_is_found(tmp_path):
     own = points_frame(np.zeros(100, "<u4"), np.arange(100), np.arange(100) / 8, np.full(100, 0.5))
-    before = log_frames.HEADER + run_frame(RUN) + layout_frame(SERIES[:1])
+    before = HEADER + run_frame(RUN) + layout_frame(SERIES[:1])
     path = tmp_path / f"{RUN.run_id}.log"
     damaged = bytearray(own)
     damaged[-3] ^= 1

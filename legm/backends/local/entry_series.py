@@ -74,7 +74,7 @@ def _indexed_numbers(text: _Text, shared: dict[str, Numbers], is_wanted: bool) -
 
 
 def _series_numbers(text: _Text, key: re.Match[str], shared: dict[str, Numbers], is_wanted: bool) -> Numbers:
-    """The numbers after a key; those with an anchor are kept for its aliases, also if not wanted themselves."""
+    """The numbers after a key; those with an anchor are kept for its aliases, whether wanted or not."""
     if key["alias"] is not None:
         if key["alias"] not in shared:
             raise ValueError(f"the alias *{key['alias']} has no anchor before it")
