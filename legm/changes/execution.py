@@ -13,7 +13,7 @@ from typing import Any
 from legm.changes.backend_deliveries import write_backend_tasks
 from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments
 from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, JournalLine, Step
-from legm.changes.shared_work import number_of_processes, share_work, wait_for_workers
+from legm.changes.shared_work import share_work, wait_for_workers
 from legm.changes.trash import keep_in_trash, trash_folder
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -45,6 +45,7 @@ from legm.runlog.file_names import (
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 from legm.util.atomic_files import delete_folder
+from legm.util.forked_calls import number_of_processes
 
 __all__ = ["execute"]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from legm.changes.shared_work import number_of_processes, share_work, wait_for_workers
+from legm.changes.shared_work import share_work, wait_for_workers
 from legm.errors import StorageError
+from legm.util.forked_calls import number_of_processes
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")

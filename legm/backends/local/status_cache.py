@@ -15,12 +15,12 @@ import os
 import re
 import struct
 import sys
-import threading
 import time
 import zlib
 from array import array
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, repeat
 from operator import attrgetter
 from pathlib import Path
@@ -31,6 +31,7 @@ from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, Ru
 from legm.runlog.configuration_folders import configurations_with, refuse_links
 from legm.runlog.file_names import CATALOGUE, METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS
 from legm.runlog.marks_files import has_marks, note_found_marks
+from legm.util.forked_calls import ForkedCall, number_of_processes
 from legm.util.garbage import paused_garbage_collection
 
 __all__ = ["counted_once", "read_statuses"]
@@ -38,6 +39,7 @@ __all__ = ["counted_once", "read_statuses"]
 _HEADER = re.compile(rb"legm catalogue 9 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
+_LEAST_ROW = 200  # bytes of a folder in the cache, at least
 _SIGNATURE = struct.Struct("=3q3q")
 _Scanned: TypeAlias = tuple[list[Plain], bool, bool]
 """A folder's row, whether it has a pending run log, and whether something is noted about a run in it."""
@@ -55,14 +57,17 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     parent, path = str(folder), folder / OWN_FOLDER / CATALOGUE
-    marks = _read_status_signatures(folder)
-    kept = _load_status_cache(path)
-    table = _StatusStringTable(kept.get("shared", []))
-    old: dict[str, list[Any]] = kept.get("folders", {})
-    known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
-    rows = old
-    if known != marks:
-        rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
+    with _begin_reading_signatures(folder, path) as reading:
+        kept = _load_status_cache(path)
+        table = _StatusStringTable(kept.get("shared", []))
+        old: dict[str, list[Any]] = kept.get("folders", {})
+        unchanged = {name: table.unpacked(f"{parent}/{name}", row) for name, row in old.items()}
+        signatures = reading()
+    known = _StatusSignatures(list(old), a2b_base64(kept.get("marks", "")))
+    if signatures == known:
+        return list(unchanged.values())
+    marks, known_marks = signatures.by_name(), known.by_name()
+    rows = {name: old[name] for name, found in marks.items() if known_marks.get(name) == found}
     changed = [name for name in marks if name not in rows]
     damaged, pending, are_marked = dict[str, ConfigurationStatus](), set[str](), False
     for name, scanned in _scan_statuses(folder, changed, table):
@@ -81,18 +86,23 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     if changed or len(rows) < len(old):
         too_new = (began - _TIMESTAMP_RESOLUTION) * 1e9
         lasting = {
-            name: row
-            for name, row in rows.items()
-            if not table.is_fleeting(row) and max(marks[name][:3]) < too_new and name not in pending
+            name: rows[name]
+            for name, signature in marks.items()
+            if name not in damaged
+            and name not in pending
+            and max(signature[:3]) < too_new
+            and not table.is_fleeting(rows[name])
         }
         packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
         _save_status_cache(
             path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
         )
-    found_now = {
-        name: table.unpacked(f"{parent}/{name}", row, has_pending_logs=name in pending)
-        for name, row in rows.items()
-    } | damaged
+    read_now = {
+        name: table.unpacked(f"{parent}/{name}", rows[name], has_pending_logs=name in pending)
+        for name in changed
+        if name in rows
+    }
+    found_now = unchanged | read_now | damaged
     return [found_now[name] for name in marks]
 
 
@@ -117,23 +127,70 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
             )
 
 
-def _read_status_signatures(folder: Path) -> dict[str, tuple[int, ...]]:
-    """By the path of each configuration in an experiment's folder, its signature."""
-    if os.stat not in os.supports_dir_fd:
-        return dict(configurations_with(folder, _status_signature))
-    start = len(f"{folder}/")  # paths from the experiment's folder are found quicker than whole ones
+@dataclass(frozen=True, slots=True)
+class _StatusSignatures:
+    """What tells whether the configurations of an experiment changed.
+
+    Args:
+        names: the path of each in the experiment's folder.
+        packed: of each, what :func:`_status_signature` returns.
+    """
+
+    names: list[str]
+    packed: bytes
+
+    def by_name(self) -> dict[str, tuple[int, ...]]:
+        """Times (ns) and sizes of each."""
+        return dict(zip(self.names, _SIGNATURE.iter_unpack(self.packed), strict=True))
+
+    def to_bytes(self) -> bytes:
+        """For :meth:`from_bytes`, in another process."""
+        names = os.fsencode("\0".join(self.names))
+        return b"".join([len(self.names).to_bytes(8, "little"), self.packed, names])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> _StatusSignatures:
+        """What :meth:`to_bytes` returned."""
+        end = 8 + _SIGNATURE.size * int.from_bytes(data[:8], "little")
+        return cls(os.fsdecode(data[end:]).split("\0") if end > 8 else [], data[8:end])
+
+
+@contextlib.contextmanager
+def _begin_reading_signatures(folder: Path, cache: Path) -> Iterator[Callable[[], _StatusSignatures]]:
+    """Read the signatures in another process where they are many; what is given returns them."""
     try:
-        parent = os.open(folder, os.O_RDONLY)
-    except OSError:  # which says why
-        return dict(configurations_with(folder, _status_signature))
+        is_large = cache.stat().st_size > _WORTH_PROCESSES * _LEAST_ROW
+    except OSError:
+        is_large = False
+    if not is_large or number_of_processes() == 1:
+        yield lambda: _read_status_signatures(folder)
+        return
+    with ForkedCall(lambda: _read_status_signatures(folder).to_bytes()) as call:
+
+        def result() -> _StatusSignatures:
+            data = call.result()
+            return _read_status_signatures(folder) if data is None else _StatusSignatures.from_bytes(data)
+
+        yield result
+
+
+def _read_status_signatures(folder: Path) -> _StatusSignatures:
+    """The signatures of the configurations in an experiment's folder."""
+    start, parent = 0, None
+    if os.stat in os.supports_dir_fd:
+        with contextlib.suppress(OSError):  # it is reported below
+            parent = os.open(folder, os.O_RDONLY)
+            start = len(f"{folder}/")  # paths from the experiment's folder are found quicker than whole ones
     try:
-        return dict(configurations_with(folder, lambda path: _status_signature(path[start:], parent)))
+        found = list(configurations_with(folder, lambda path: _status_signature(path[start:], parent)))
     finally:
-        os.close(parent)
+        if parent is not None:
+            os.close(parent)
+    return _StatusSignatures([name for name, _ in found], b"".join([packed for _, packed in found]))
 
 
-def _status_signature(folder: str, parent: int | None = None) -> tuple[int, ...]:
-    """When what is looked at was changed (ns), then how large it is; nothing of no configuration.
+def _status_signature(folder: str, parent: int | None = None) -> bytes:
+    """When what is looked at was changed (ns), then how large it is, packed; nothing of no configuration.
 
     Args:
         folder: the configuration's.
@@ -142,7 +199,7 @@ def _status_signature(folder: str, parent: int | None = None) -> tuple[int, ...]
     try:
         at, size = _status_file_change(os.stat(f"{folder}/{PARAMETERS_FILE}", dir_fd=parent))
     except OSError:
-        return ()
+        return b""
     try:
         metrics_at, metrics_size = _status_file_change(os.stat(f"{folder}/{METRICS_FILE}", dir_fd=parent))
     except OSError:
@@ -151,7 +208,7 @@ def _status_signature(folder: str, parent: int | None = None) -> tuple[int, ...]
         runs_at, runs_size = _status_file_change(os.stat(f"{folder}/{RUNS}", dir_fd=parent))
     except OSError:
         runs_at = runs_size = 0
-    return at, metrics_at, runs_at, size, metrics_size, runs_size
+    return _SIGNATURE.pack(at, metrics_at, runs_at, size, metrics_size, runs_size)
 
 
 _status_file_change = attrgetter("st_mtime_ns" if os.name == "nt" else "st_ctime_ns", "st_size")
@@ -166,7 +223,7 @@ def _scan_statuses(
         return
     import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
 
-    count = count_status_scan_processes() if len(names) >= _WORTH_PROCESSES else 1
+    count = number_of_processes() if len(names) >= _WORTH_PROCESSES else 1
     if count == 1:
         yield from zip(names, _packed_statuses(folder, names, table), strict=True)
         return
@@ -181,13 +238,6 @@ def _scan_statuses(
             numbers = [table.number(common) for common in shared]
             for name, one in zip(piece, rows, strict=True):
                 yield name, one and (table.renumbered(one[0], numbers), *one[1:])
-
-
-def count_status_scan_processes() -> int:
-    """How many processes may share the work: one where there is another thread, which no fork survives."""
-    if threading.active_count() > 1 or not hasattr(os, "sched_getaffinity"):
-        return 1
-    return min(len(os.sched_getaffinity(0)), 8)
 
 
 @paused_garbage_collection()
@@ -263,7 +313,7 @@ class _StatusStringTable:
         numbers = array("d", chain.from_iterable(count.values.values()))
         return [common, _packed_status_numbers(numbers.tobytes()), count.last]
 
-    def unpacked(self, folder: str, row: list[Any], *, has_pending_logs: bool) -> ConfigurationStatus:
+    def unpacked(self, folder: str, row: list[Any], *, has_pending_logs: bool = False) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
         number, fingerprint, name, values, counted = row
         active, names, experiment, metadata, has_damaged_logs, is_shortened = self._common(number)
