@@ -163,18 +163,18 @@ def _begin_reading_signatures(folder: Path, cache: Path) -> Iterator[Callable[[]
     except OSError:
         is_large = False
     if not is_large or number_of_processes() == 1:
-        yield lambda: _read_status_signatures(folder)
+        yield lambda: read_status_signatures(folder)
         return
-    with ForkedCall(lambda: _read_status_signatures(folder).to_bytes()) as call:
+    with ForkedCall(lambda: read_status_signatures(folder).to_bytes()) as call:
 
         def result() -> _StatusSignatures:
             data = call.result()
-            return _read_status_signatures(folder) if data is None else _StatusSignatures.from_bytes(data)
+            return read_status_signatures(folder) if data is None else _StatusSignatures.from_bytes(data)
 
         yield result
 
 
-def _read_status_signatures(folder: Path) -> _StatusSignatures:
+def read_status_signatures(folder: Path) -> _StatusSignatures:
     """The signatures of the configurations in an experiment's folder."""
     start, parent = 0, None
     if os.stat in os.supports_dir_fd:

@@ -230,6 +230,28 @@ def test_several_processes_find_what_one_does(root, monkeypatch):
     assert json.dumps(shared, default=str) == json.dumps(alone, default=str)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_changed_is_seen_by_another_process_too(root, reads, monkeypatch, is_killed):
+    first = counted(root)
+    monkeypatch.setattr(status_cache, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(status_cache, "number_of_processes", lambda: 2)
+    read, parent = status_cache.read_status_signatures, os.getpid()
+
+    def read_here_or_there(folder):
+        if is_killed and os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        reads.append("signatures")
+        return read(folder)
+
+    monkeypatch.setattr(status_cache, "read_status_signatures", read_here_or_there)
+    reads.clear()
+    assert counted(root) == first
+    assert reads == ["signatures"] * is_killed
+    (root / "e" / "0.5_0").rename(root / "e" / "ünd mehr")
+    assert [Path(one.folder).name for one in read_statuses(root / "e")] == ["0.125_0", "0.25_0", "ünd mehr"]
+
+
 def test_experiments_are_listed_by_the_name_that_finds_their_folder(root):
     ExperimentHandler(root, "LeNet/MNIST").start().log()
     (root / "nothing").mkdir()

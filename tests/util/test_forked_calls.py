@@ -1,0 +1,42 @@
+"""Calls in a forked process are answered, or known to have failed, and leave no process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from legm.util.forked_calls import ForkedCall
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
+
+
+def test_the_result_of_any_size_is_that_of_another_process():
+    with ForkedCall(lambda: str(os.getpid()).encode() + b" " * 1_000_000) as call:
+        found = call.result()
+    assert found is not None
+    assert int(found) != os.getpid()
+    assert len(found) > 1_000_000
+
+
+@pytest.mark.parametrize("failure", [lambda: 1 / 0, lambda: os.kill(os.getpid(), signal.SIGKILL)])
+def test_a_call_that_failed_or_was_killed_has_no_result(failure):
+    with ForkedCall(failure) as call:
+        assert call.result() is None
+
+
+def test_a_call_that_nobody_waits_for_is_ended(tmp_path):
+    note = tmp_path / "process"
+
+    def note_and_sleep():
+        note.with_suffix(".new").write_text(str(os.getpid()))
+        note.with_suffix(".new").rename(note)
+        time.sleep(600)
+
+    with ForkedCall(note_and_sleep):
+        until(note.exists)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
