@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -34,7 +33,7 @@ def test_a_call_that_nobody_waits_for_is_ended(tmp_path):
     def note_and_sleep():
         note.with_suffix(".new").write_text(str(os.getpid()))
         note.with_suffix(".new").rename(note)
-        time.sleep(600)
+        signal.pause()
 
     with ForkedCall(note_and_sleep):
         until(note.exists)
