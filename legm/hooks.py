@@ -229,7 +229,7 @@ class FolderReader(Protocol):
     def read_runs(
         self,
         folder: Path,
-        histories: frozenset[str] = frozenset(),
+        histories: frozenset[str] | None = frozenset(),
         configuration: Configuration | None = None,
     ) -> Iterator[RunResult]:
         """Read the runs in a configuration's folder.

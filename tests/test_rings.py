@@ -49,6 +49,7 @@ _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
 _MAY_IMPORT["capture"] = (*_OUTER, "importers", "backends")
 _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
+_MAY_IMPORT["ui"] = (*_OUTER, "report", "tables")
 _MAY_IMPORT["integrations"] = _MAY_IMPORT["handler"] + ("handler",)
 _MAY_IMPORT["compat"] = (*_OUTER, "export", "integrations")
 _MAY_IMPORT["cli"] = (
@@ -62,6 +63,7 @@ _MAY_IMPORT["cli"] = (
     "report",
     "backends",
     "tables",
+    "ui",
 )
 _MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "changes", "hooks", "tables")
 _MAY_IMPORT["__main__"] = ("cli",)

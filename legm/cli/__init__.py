@@ -30,6 +30,7 @@ _COMMANDS = (
     "show",
     "logs",
     "watch",
+    "ui",
     "tag",
     "note",
     "diff",

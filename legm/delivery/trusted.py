@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from legm.records import Plain
 from legm.runlog.file_names import SETTINGS_FOLDER, TRUSTED_TARGETS_FILE
+from legm.util.user_settings import user_settings_folder
 
 __all__ = ["is_trusted", "trust", "trusted_target_text"]
 
@@ -73,11 +73,5 @@ def _trusted_line(name: str, options: Mapping[str, Plain]) -> bytes:
 
 
 def _trusted_targets_path() -> Path:
-    """The file of the user's own settings: in ``$XDG_CONFIG_HOME/legm``, or where the system keeps these."""
-    if "XDG_CONFIG_HOME" in os.environ:
-        folder = Path(os.environ["XDG_CONFIG_HOME"])
-    elif sys.platform == "win32" and "APPDATA" in os.environ:
-        folder = Path(os.environ["APPDATA"])
-    else:
-        folder = Path("~/.config").expanduser()
-    return folder / SETTINGS_FOLDER / TRUSTED_TARGETS_FILE
+    """The file of the user's own settings that lists the targets."""
+    return user_settings_folder() / SETTINGS_FOLDER / TRUSTED_TARGETS_FILE

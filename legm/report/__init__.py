@@ -16,8 +16,9 @@ from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Plain, RunResult
-from legm.report.content import ExperimentContent, InitialReportView, unique_report_names
+from legm.report.content import ExperimentContent, unique_report_names
 from legm.report.media import ReportMedia
+from legm.report.metric_content import InitialReportView
 from legm.report.page import read_plotly_script, render_page
 from legm.util.atomic_files import write_atomically
 from legm.util.progress import show_progress

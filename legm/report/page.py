@@ -17,7 +17,7 @@ from legm.records import Plain
 from legm.report.script_bundle import bundle_modules
 from legm.version import __version__
 
-__all__ = ["json_for_script", "read_plotly_script", "render_page"]
+__all__ = ["json_for_script", "read_page_part", "read_plotly_script", "render_page"]
 
 
 def read_plotly_script() -> str:
@@ -49,7 +49,7 @@ def render_page(
     Returns:
         self-contained HTML in UTF-8.
     """
-    own = _wrap_page_scripts(bundle_modules("main", lambda name: _read_page_part(f"{name}.js")))
+    own = _wrap_page_scripts(bundle_modules("main", lambda name: read_page_part(f"{name}.js")))
     content = {
         "title": title,
         "backend": backend,
@@ -58,10 +58,11 @@ def render_page(
         "experiments": list(experiments),
         "media": dict(media),
     }
-    text = Template(_read_page_part("page.html")).substitute(
+    text = Template(read_page_part("page.html")).substitute(
         policy=_content_security_policy(library, own),
         title=html.escape(title),
-        style=_read_page_part("page.css"),
+        body=read_page_part("body.html"),
+        style=read_page_part("page.css"),
         library=library,
         script=own,
         content=json_for_script(content),
@@ -69,7 +70,8 @@ def render_page(
     return text.encode()
 
 
-def _read_page_part(name: str) -> str:
+def read_page_part(name: str) -> str:
+    """Read a file of the page."""
     return (files("legm.report") / "page" / name).read_text(encoding="utf-8")
 
 

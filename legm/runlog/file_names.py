@@ -58,6 +58,7 @@ __all__ = [
     "TRASH",
     "TRASHED_FILES",
     "TRUSTED_TARGETS_FILE",
+    "UI_TOKEN_FILE",
     "log_file_name",
 ]
 
@@ -133,6 +134,7 @@ CHANGES_LOCK = "changes.lock"
 
 SETTINGS_FOLDER = "legm"
 TRUSTED_TARGETS_FILE = "trusted-targets"
+UI_TOKEN_FILE = "ui-token"  # noqa: S105 - a name
 
 
 def log_file_name(run_id: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from legm.core.naming import safe_name
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import FolderAccess, open_folder_access, read_counts, read_runs
 from legm.errors import LegmError, StorageError, closest
@@ -98,8 +99,10 @@ class RunSource(Protocol):
     ) -> Iterator[RunResult]:
         """The runs of a configuration as the store has them, with the series of dev metrics; None for all."""
 
-    def runs(self, configuration: StoredConfiguration, histories: frozenset[str]) -> Iterator[RunResult]:
-        """The runs of a configuration, whatever their status, with the series of these dev metrics."""
+    def runs(
+        self, configuration: StoredConfiguration, histories: frozenset[str] | None
+    ) -> Iterator[RunResult]:
+        """The runs of a configuration, of any status, with the series of dev metrics; None for all."""
 
     def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:
         """The media of a run."""
@@ -108,7 +111,12 @@ class RunSource(Protocol):
         """The content of a file of a medium."""
 
 
-def run_source(root: Path, backend: object, options: Mapping[str, Any]) -> RunSource:
+def run_source(
+    root: Path,
+    backend: object,
+    options: Mapping[str, Any],
+    report: Callable[[str], None] = log.error,
+) -> RunSource:
     """The store of a root directory.
 
     Args:
@@ -116,6 +124,7 @@ def run_source(root: Path, backend: object, options: Mapping[str, Any]) -> RunSo
             configuration in it.
         backend: a name, a class or an instance.
         options: the backend's own.
+        report: takes what cannot be read in folders, each problem once; by default it is logged.
 
     Raises:
         BackendError: the backend is unknown or does not fit.
@@ -126,7 +135,7 @@ def run_source(root: Path, backend: object, options: Mapping[str, Any]) -> RunSo
         return BackendRunSource(connect_client(root, backend, options, read_only=True))
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
-    return FolderRunSource(access, root)
+    return FolderRunSource(access, root, report)
 
 
 class FolderRunSource:
@@ -135,11 +144,13 @@ class FolderRunSource:
     Args:
         access: reads the folders.
         root: a root directory, an experiment or a configuration.
+        report: takes what cannot be read, each problem once.
     """
 
-    def __init__(self, access: FolderAccess, root: Path) -> None:
+    def __init__(self, access: FolderAccess, root: Path, report: Callable[[str], None] = log.error) -> None:
         self._access = access
         self._root = root
+        self._take_problem = report
         self._reported: set[str] = set()
 
     def experiments(self) -> list[str]:
@@ -176,7 +187,10 @@ class FolderRunSource:
         elif next(iter(configuration_paths(self._root)), None) is not None:
             every = iter([self._access.read_statuses(self._root)])
         else:
-            every = (self._access.read_statuses(self._root / path) for path in experiment_paths(self._root))
+            paths: Iterable[str] = experiment_paths(self._root)
+            if experiment is not None:  # the folder of its name is nearly always it
+                paths = sorted(paths, key=lambda path: path != safe_name(experiment))
+            every = (self._access.read_statuses(self._root / path) for path in paths)
         if experiment is None:
             yield from every
             return
@@ -207,7 +221,7 @@ class FolderRunSource:
     def _report(self, problem: object) -> None:
         if problem is not None and str(problem) not in self._reported:
             self._reported.add(str(problem))
-            log.error("%s", problem)
+            self._take_problem(str(problem))
 
     def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
         """The runs of a configuration, whatever their status; damage of one hides no other."""
@@ -249,8 +263,10 @@ class FolderRunSource:
             else:
                 self._report(one.problem)
 
-    def runs(self, configuration: StoredConfiguration, histories: frozenset[str]) -> Iterator[RunResult]:
-        """The runs of a configuration, whatever their status, with the series of these dev metrics."""
+    def runs(
+        self, configuration: StoredConfiguration, histories: frozenset[str] | None
+    ) -> Iterator[RunResult]:
+        """The runs of a configuration, of any status, with the series of dev metrics; None for all."""
         assert configuration.folder is not None  # noqa: S101
         return self._access.read_runs(configuration.folder, histories, configuration.configuration)
 
@@ -377,8 +393,10 @@ class BackendRunSource:
         """The runs of a configuration with their series."""
         return read_runs(self._client, configuration.configuration, None, metrics)
 
-    def runs(self, configuration: StoredConfiguration, histories: frozenset[str]) -> Iterator[RunResult]:
-        """The runs of a configuration, whatever their status, with the series of these dev metrics."""
+    def runs(
+        self, configuration: StoredConfiguration, histories: frozenset[str] | None
+    ) -> Iterator[RunResult]:
+        """The runs of a configuration, of any status, with the series of dev metrics; None for all."""
         return read_runs(self._client, configuration.configuration, None, histories)
 
     def media(self, configuration: StoredConfiguration, run: Run) -> list[Media]:

@@ -8,12 +8,17 @@ from importlib.resources import files
 
 from legm.report.script_bundle import bundle_modules
 
-FOLDER = files("legm.report") / "page"
-SOURCES = {
-    one.name.removesuffix(".js"): one.read_text(encoding="utf-8")
-    for one in FOLDER.iterdir()
-    if one.name.endswith(".js")
-}
+
+def sources_in(package: str) -> dict[str, str]:
+    return {
+        one.name.removesuffix(".js"): one.read_text(encoding="utf-8")
+        for one in (files(package) / "page").iterdir()
+        if one.name.endswith(".js")
+    }
+
+
+REPORT = sources_in("legm.report")
+SOURCES = {**REPORT, **sources_in("legm.ui")}
 DECLARED = re.compile(r"^(export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 IMPORTED = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 
@@ -41,9 +46,9 @@ def test_no_two_modules_use_one_name_since_a_report_has_them_in_one_scope():
 
 
 def test_the_one_script_has_every_module_once_after_those_that_it_imports():
-    script = bundle_modules("main", SOURCES.__getitem__)
+    script = bundle_modules("main", REPORT.__getitem__)
     assert not re.search(r"^(import|export) ", script, re.MULTILINE)
-    heads = [source.partition("\n")[0] for source in SOURCES.values()]
+    heads = [source.partition("\n")[0] for source in REPORT.values()]
     assert [script.count(head) for head in heads] == [1] * len(heads)
 
     sources = {

@@ -102,13 +102,13 @@ def experiment_in(folder: Path) -> str | None:
 
 
 def read_runs(
-    folder: Path, histories: frozenset[str] = frozenset(), configuration: Configuration | None = None
+    folder: Path, histories: frozenset[str] | None = frozenset(), configuration: Configuration | None = None
 ) -> Iterator[RunResult]:
     """The runs in a configuration's folder, with the series of these dev metrics.
 
     Args:
         folder: the configuration's.
-        histories: the names of the metrics.
+        histories: the names of the metrics; None for all.
         configuration: the one in the folder, where it was read before.
 
     Raises:

@@ -76,14 +76,44 @@ export class Experiment {
       Object.entries(content.counts).map(([status, text]) => [status, decoded(text)]),
     );
     this.descriptions = [...new Set(this.rows.map((row) => row.description))].sort(byText);
-    this.curveMetrics = [
-      ...new Set(
-        this.rows.flatMap((row) => [...Object.keys(row.curves), ...row.unfinished.map((one) => one.metric)]),
-      ),
-    ].sort(byText);
-    this.mediaNames = [...new Set(this.rows.flatMap((row) => Object.keys(row.media.names ?? {})))].sort(byText);
     this.lines = new Map();
     this.grids = [];
+    this.parts = new Map(); // by fingerprint, what was loaded of a configuration
+  }
+
+  /** Whether runs, curves and media are loaded one configuration at a time. */
+  get isPartial() {
+    return Boolean(this.content.partial);
+  }
+
+  /** A row where its runs, curves and media are; null while they are not loaded. */
+  loaded(row) {
+    if (!this.isPartial) return { of: this, row };
+    const part = this.parts.get(this.configuration(row).fingerprint);
+    const own = part?.rows.findIndex((one) => one.description === this.rows[row].description) ?? -1;
+    return own < 0 ? null : { of: part, row: own };
+  }
+
+  get curveMetrics() {
+    const names = (one) => [...Object.keys(one.curves), ...one.unfinished.map((curve) => curve.metric)];
+    const found = this.isPartial
+      ? [...this.content.curve_metrics, ...[...this.parts.values()].flatMap((part) => part.curveMetrics)]
+      : this.rows.flatMap(names);
+    return [...new Set(found)].sort(byText);
+  }
+
+  get mediaNames() {
+    const found = this.isPartial
+      ? [...this.parts.values()].flatMap((part) => part.mediaNames)
+      : this.rows.flatMap((row) => Object.keys(row.media.names ?? {}));
+    return [...new Set(found)].sort(byText);
+  }
+
+  /** Whether a row has curves, or may have some that are not loaded yet. */
+  mayHaveCurves(row) {
+    if (this.isPartial) return Object.values(this.counts).some((of) => of[row] > 0);
+    const { curves, unfinished } = this.rows[row];
+    return Object.keys(curves).length + unfinished.length > 0;
   }
 
   varies(parameter) {
@@ -147,6 +177,10 @@ export class Experiment {
 
   /** The decoded curve of a dev metric; undefined if the row has none. */
   line(row, metric) {
+    if (this.isPartial) {
+      const own = this.loaded(row);
+      return own?.of.line(own.row, metric);
+    }
     const key = `${row} ${metric}`;
     if (!this.lines.has(key)) {
       const stored = this.rows[row].curves[metric];
@@ -155,17 +189,36 @@ export class Experiment {
     return this.lines.get(key);
   }
 
-  /** The decoded curves of a dev metric of a row's runs that are not completed, each with its run's id. */
+  /** The decoded curves of a dev metric of a row's runs that are not completed, each with id and status. */
   unfinishedLines(row, metric) {
+    if (this.isPartial) {
+      const own = this.loaded(row);
+      return own?.of.unfinishedLines(own.row, metric) ?? [];
+    }
     const key = `${row} ${metric} unfinished`;
     if (!this.lines.has(key)) {
       const stored = this.rows[row].unfinished.filter((one) => one.metric === metric);
       this.lines.set(
         key,
-        stored.map((one) => ({ id: one.id, ...this.decodedLine(one) })),
+        stored.map((one) => ({ id: one.id, status: this.statusOf(one.id), ...this.decodedLine(one) })),
       );
     }
     return this.lines.get(key);
+  }
+
+  /** The status of a run by its id; undefined if it is not known. */
+  statusOf(id) {
+    const { ids, status } = this.runs;
+    return Object.keys(this.content.counts)[status[ids.indexOf(id)]];
+  }
+
+  /** Put a longer curve in the stead of that of a run that is still running. */
+  replaceUnfinished(row, curve) {
+    const { unfinished } = this.rows[row];
+    const at = unfinished.findIndex((one) => one.id === curve.id && one.metric === curve.metric);
+    if (at < 0) unfinished.push(curve);
+    else unfinished[at] = curve;
+    this.lines.delete(`${row} ${curve.metric} unfinished`);
   }
 
   /** Whether a row has anything to draw of a dev metric. */
@@ -174,9 +227,8 @@ export class Experiment {
   }
 
   decodedLine(stored) {
-    this.grids[stored.steps] ??= Array.from(decoded(this.content.grids[stored.steps]));
     const line = {
-      steps: this.grids[stored.steps],
+      steps: this.decodedSteps(stored.steps),
       runs: stored.runs,
       fewer: stored.fewer,
       above: [],
@@ -186,6 +238,13 @@ export class Experiment {
       if (stored[name]) line[name] = Array.from(decoded(stored[name]));
     }
     return line;
+  }
+
+  /** The steps of a curve, which are encoded by themselves or those of a number of curves. */
+  decodedSteps(stored) {
+    if (typeof stored === "string") return Array.from(decoded(stored));
+    this.grids[stored] ??= Array.from(decoded(this.content.grids[stored]));
+    return this.grids[stored];
   }
 
   /** The columns of all runs, decoded on first use. */

@@ -1,6 +1,6 @@
 // The curves of the selected configurations, with their spread, in one plot per metric.
 
-import { colourOf, LONGEST_CHIP, STATUSES } from "./controls.js";
+import { colourOf, LONGEST_CHIP } from "./controls.js";
 import { changed } from "./redraw.js";
 import { experiment, filtered, hasCurves, look, MOST_CURVES, state } from "./state.js";
 import { byId, cut, distinct, element, fill, plotText, short } from "./values.js";
@@ -68,7 +68,9 @@ function curvesNote(metrics, rows) {
   const lines = metrics.flatMap((one) => rows.map((row) => experiment().line(row, one))).filter(Boolean);
   const kind = lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs";
   const notes = lines.length ? [kind] : [];
-  if (metrics.some((one) => rows.some((row) => experiment().unfinishedLines(row, one).length)))
+  const unfinished = metrics.flatMap((one) => rows.flatMap((row) => experiment().unfinishedLines(row, one)));
+  if (unfinished.some((one) => one.status === "running")) notes.push("dashed: a run that is running");
+  if (unfinished.some((one) => one.status !== "running"))
     notes.push("dotted: a run that is not completed, not averaged");
   if (lines.some((one) => one.fewer)) notes.push("fewer runs at some steps");
   if (lines.some((one) => one.above.length)) notes.push("▲ is ∞");
@@ -119,16 +121,14 @@ function lineTrace(line, row) {
   };
 }
 
-/** The curve of a run that is not completed: thin and dotted, in the colour of its row. */
+/** The curve of a run that is not completed: thin, dotted or dashed, in the colour of its row. */
 function unfinishedTrace(line, row) {
-  const { runs } = experiment();
-  const status = Object.keys(STATUSES)[runs.status[runs.ids.indexOf(line.id)]];
-  const name = `${cut(experiment().label(row), 34)} · ${status} ${line.id.slice(-6)}`;
+  const name = `${cut(experiment().label(row), 34)} · ${line.status} ${line.id.slice(-6)}`;
   return {
     ...lineTrace(line, row),
     mode: line.steps.length > 1 ? "lines" : "markers",
     name: plotText(name),
-    line: { color: look(row).color, dash: "dot", width: 1 },
+    line: { color: look(row).color, dash: line.status === "running" ? "dash" : "dot", width: 1 },
     meta: { row, unfinished: line.id },
   };
 }

@@ -2,19 +2,26 @@
 
 import { shownColumns } from "./columns.js";
 import { mark, STATUSES } from "./controls.js";
-import { experiment, state } from "./state.js";
+import { experiment, report, state } from "./state.js";
 import { counted, duration, element, moment, short } from "./values.js";
 
 const MOST_RUNS = 200; // listed in an expanded row
 
 export function detail(row) {
-  return element("div", { class: "detail-parts" }, parametersOf(row), runsTable(row));
+  const loaded = experiment().loaded(row);
+  return element(
+    "div",
+    { class: "detail-parts" },
+    parametersOf(row),
+    loaded ? runsTable(loaded.of, loaded.row) : element("p", { class: "faint" }, "Loading the runs …"),
+  );
 }
 
 /** All parameters except those of single runs, which are listed with the runs. */
 function parametersOf(row) {
   const index = experiment().configurationIndex(row);
-  const ofRuns = new Set(experiment().runs.parameters.map((one) => one.name));
+  const loaded = experiment().loaded(row);
+  const ofRuns = new Set(loaded?.of.runs.parameters.map((one) => one.name));
   const items = experiment()
     .parameters.filter((one) => one.of[index] && !(ofRuns.has(one.name) && !one.active[index]))
     .map((one) => {
@@ -36,9 +43,9 @@ function parametersOf(row) {
   );
 }
 
-function runsTable(row) {
-  const { runs } = experiment();
-  const of = experiment().runsOf(row);
+function runsTable(from, row) {
+  const { runs } = from;
+  const of = from.runsOf(row);
   const keys = [
     state.metric,
     ...shownColumns()
@@ -64,7 +71,7 @@ function runsTable(row) {
       element(
         "tr",
         {},
-        element("td", {}, statusText(run)),
+        element("td", {}, statusText(runs, run, from.configuration(row).fingerprint)),
         ...parameters.map((one) =>
           element("td", { class: "number" }, one.of[run] ? one.text(one.of[run]) : "–"),
         ),
@@ -106,22 +113,23 @@ function runsTable(row) {
         )
       : element("p", { class: "faint" }, "No run yet."),
     rest > 0 ? element("p", { class: "faint" }, `and ${counted(rest, "run")} more`) : null,
-    indexedNote(),
+    indexedNote(from),
   );
 }
 
-function statusText(run) {
-  const status = Object.keys(STATUSES)[experiment().runs.status[run]];
+function statusText(runs, run, fingerprint) {
+  const status = Object.keys(STATUSES)[runs.status[run]];
+  const inside = [mark(status), status];
+  const address = report.runAddress?.(fingerprint, runs.ids[run]);
   return element(
     "span",
-    { class: `status ${status}`, title: experiment().runs.ids[run] },
-    mark(status),
-    status,
+    { class: `status ${status}`, title: runs.ids[run] },
+    ...(address ? [element("a", { href: address }, ...inside)] : inside),
   );
 }
 
-function indexedNote() {
-  const indexed = Object.entries(experiment().content.indexed);
+function indexedNote(from) {
+  const indexed = Object.entries(from.content.indexed);
   if (!indexed.length) return null;
   const names = indexed.map(([key, most]) => `${key} (${most})`).join(", ");
   return element(

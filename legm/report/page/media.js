@@ -31,7 +31,8 @@ export function renderMedia() {
 }
 
 function mediumOf(row, name) {
-  const { names } = experiment().rows[row].media;
+  const own = experiment().loaded(row);
+  const names = own?.of.rows[own.row].media.names;
   return names && Object.hasOwn(names, name) ? names[name] : null;
 }
 

@@ -3,10 +3,12 @@
 import { giveColours, writeAddress } from "./state.js";
 
 let renderersByChange = {};
+let afterwards = () => {};
 
-/** Set which functions redraw the page after which change. */
-export function redrawBy(renderers) {
+/** Set which functions redraw the page after which change, and what is called after that. */
+export function redrawBy(renderers, after = () => {}) {
   renderersByChange = renderers;
+  afterwards = after;
 }
 
 /** Redraw the page after a change of the state. */
@@ -14,4 +16,5 @@ export function changed(what) {
   giveColours();
   for (const render of renderersByChange[what]) render();
   writeAddress();
+  afterwards();
 }

@@ -8,13 +8,14 @@ const BEST = 5;
 export const PAGE = 50;
 const FIRST_UNFINISHED = 20;
 
-export let report = { title: "", experiments: [] };
+export let report = { title: "", experiments: [], media: {} };
 export let experiments = [];
 
 /** Show the content of a report. */
 export function installReport(content) {
   report = content;
   experiments = content.experiments.map((one) => new Experiment(one));
+  ranks = { of: null, order: [], positions: new Map() };
 }
 
 export const state = {
@@ -96,8 +97,7 @@ export function chooseBest() {
 }
 
 export function hasCurves(row) {
-  const { curves, unfinished } = experiment().rows[row];
-  return Object.keys(curves).length + unfinished.length > 0;
+  return experiment().mayHaveCurves(row);
 }
 
 // -- which rows, in which order
@@ -212,6 +212,13 @@ export function look(row) {
 
 const slots = new Map();
 
+/** Let rows that have other numbers now keep their colours. */
+export function renumberColours(newRow) {
+  const before = [...slots];
+  slots.clear();
+  for (const [row, slot] of before) if (newRow(row) !== undefined) slots.set(newRow(row), slot);
+}
+
 /** Each row keeps its colour as long as its curve is shown. */
 export function giveColours() {
   for (const row of [...slots.keys()]) if (!state.shown.includes(row)) slots.delete(row);
@@ -229,13 +236,15 @@ export function giveColours() {
 const PLAIN = ["search", "theme"];
 
 export function writeAddress() {
+  if ((document.body.dataset.view ?? "board") !== "board") return; // another view has an address of its own
   const chosen = experiment();
   const address = new URLSearchParams();
   const put = (name, value, usual) => {
     if (value !== usual) address.set(name, value);
   };
   if (chosen) {
-    put("experiment", chosen.name, experiments[0].name);
+    put("experiment", chosen.name, report.isLive ? undefined : experiments[0].name);
+    put("where", report.where, undefined);
     put("metric", state.metric, chosen.content.metric);
     put("higher", JSON.stringify(state.higher), "{}");
     put("description", state.description, null);

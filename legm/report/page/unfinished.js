@@ -4,7 +4,7 @@ import { columns } from "./columns.js";
 import { mark, renderFilters, STATUSES } from "./controls.js";
 import { sortedRows } from "./leaderboard.js";
 import { changed } from "./redraw.js";
-import { experiment, isDescribed, PAGE, state } from "./state.js";
+import { experiment, isDescribed, PAGE, report, state } from "./state.js";
 import { byId, counted, cut, duration, element, fill, moment } from "./values.js";
 
 export function renderUnfinished() {
@@ -51,7 +51,7 @@ function unfinishedItem(run) {
   return element(
     "li",
     { class: `item ${status}`, "data-run": runs.ids[run] },
-    element("span", { class: `status ${status}` }, mark(status), status),
+    element("span", { class: `status ${status}` }, mark(status), runLink(row, run, status)),
     element(
       "div",
       { class: "what" },
@@ -64,6 +64,13 @@ function unfinishedItem(run) {
       error ? errorText(error) : null,
     ),
   );
+}
+
+/** The status of a run, which leads to the run's own view where there is one. */
+function runLink(row, run, status) {
+  const { fingerprint } = experiment().configuration(row);
+  const address = report.runAddress?.(fingerprint, experiment().runs.ids[run]);
+  return address ? element("a", { href: address }, status) : status;
 }
 
 const LONG = 240;

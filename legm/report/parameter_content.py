@@ -1,0 +1,60 @@
+"""The values of a parameter on the page: each distinct one once, and which configuration or run has which."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from legm.core.plain_form import canonical_text
+from legm.core.texts import exact_text, value_texts
+from legm.records import Plain
+from legm.report.number_encoding import encode_numbers_exactly
+
+__all__ = ["ParameterContent"]
+
+
+@dataclass(slots=True)
+class ParameterContent:
+    """The distinct values of a parameter, and the value of each configuration or run, by its index."""
+
+    values: dict[str, int] = field(default_factory=dict)
+    plain: list[Plain] = field(default_factory=list)
+    of: dict[int, int] = field(default_factory=dict)
+    active: set[int] = field(default_factory=set)
+
+    def put(self, index: int, value: Plain, *, active: bool = True) -> None:
+        """Set the value of a configuration or run."""
+        key = canonical_text(value)
+        if key not in self.values:
+            self.values[key] = len(self.values) + 1
+            self.plain.append(value)
+        self.of[index] = self.values[key]
+        if active:
+            self.active.add(index)
+
+    def content(self, name: str, count: int) -> dict[str, Plain]:
+        """The distinct values, and the number of that of each configuration or run, from 1; 0 for none.
+
+        A value is its text, its number, and its rounded text where that is another.
+        """
+        texts = zip(self.plain, map(exact_text, self.plain), value_texts(self.plain), strict=True)
+        return {
+            "name": name,
+            "values": [
+                [exact, _report_value_number(value), *([brief] * (brief != exact))]
+                for value, exact, brief in texts
+            ],
+            "of": encode_numbers_exactly([self.of.get(index, 0) for index in range(count)]),
+            "active": encode_numbers_exactly([int(index in self.active) for index in range(count)]),
+        }
+
+
+def _report_value_number(value: Plain) -> float | None:
+    """The number for sorting and for the position on an axis; None if it is not a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

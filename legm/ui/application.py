@@ -1,0 +1,227 @@
+"""What the server of the live page answers: the page's files, the runs as JSON, and what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from legm.errors import LegmError
+from legm.report.page import read_page_part, read_plotly_script
+from legm.ui.access import AccessGuard, AccessRules
+from legm.ui.run_details import RunDetails
+from legm.ui.run_marking import change_run_marks
+from legm.ui.running_runs import RunningRuns
+from legm.ui.stored_runs import StoredRuns
+from legm.ui.subscribers import Subscribers, event_text
+from legm.version import __version__
+
+__all__ = ["LivePage"]
+
+_NO_STORE = {"cache-control": "no-store"}
+_LARGEST_CHANGE = 1 << 20  # bytes of a request that changes something
+_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
+
+class LivePage:
+    """The live page of a root directory, as an ASGI application.
+
+    Args:
+        stored: the runs.
+        rules: who may see it.
+        title: of the page.
+        read_only: whether tags and notes cannot be changed.
+
+    Raises:
+        LegmError: plotly is not installed.
+    """
+
+    def __init__(self, stored: StoredRuns, rules: AccessRules, title: str, *, read_only: bool) -> None:
+        self._stored = stored
+        self._title = title
+        self._read_only = read_only
+        self._subscribers = Subscribers()
+        self._running = RunningRuns(stored, self._subscribers)
+        self._details = RunDetails(stored)
+        self._instance = secrets.token_hex(8)
+        self._files = _page_files()
+        get: list[tuple[str, Callable[[Request], Any]]] = [
+            ("/api/experiments", self._experiments),
+            ("/api/experiment", self._experiment),
+            ("/api/configurations", self._configurations),
+            ("/api/live-curves", self._live_curves),
+            ("/api/run", self._run),
+            ("/api/console", self._console),
+            ("/api/patch", self._patch),
+        ]
+        routes = [
+            Route("/", self._page),
+            Route("/page/{name}", self._file),
+            Route("/api/events", self._events),
+            Route("/api/artifact", self._artifact),
+            Route("/api/marks", self._marks, methods=["POST"]),
+            *(Route(path, partial(_answer_json, answer)) for path, answer in get),
+        ]
+        self.application = AccessGuard(Starlette(routes=routes), rules)
+
+    def start(self) -> None:
+        """Begin to follow the runs."""
+        self._running.start()
+
+    def end_streams(self) -> None:
+        """End what is sent to open pages, so that the server can end."""
+        self._subscribers.close()
+
+    def close(self) -> None:
+        """Stop following the runs."""
+        self._running.close()
+
+    # The page
+
+    async def _page(self, request: Request) -> Response:
+        del request
+        return Response(self._files["live.html"], media_type="text/html", headers=_NO_STORE)
+
+    async def _file(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        suffix = name[name.rfind(".") :]
+        if name not in self._files or suffix not in _TYPES:
+            return JSONResponse({"error": f"there is no file {name!r}"}, 404)
+        tag = f'"{__version__}-{len(self._files[name])}-{self._instance}"'
+        headers = {"cache-control": "private, no-cache", "etag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(self._files[name], headers={**headers, "content-type": _TYPES[suffix]})
+
+    # The runs
+
+    def _experiments(self, request: Request) -> Any:
+        del request
+        return {
+            "title": self._title,
+            "backend": self._stored.backend,
+            "legm": __version__,
+            "read_only": self._read_only,
+            "experiments": self._stored.cards(),
+            "runs": self._running.states(),
+        }
+
+    def _experiment(self, request: Request) -> Any:
+        query = request.query_params
+        return self._stored.experiment(query["name"], query.getlist("where"))
+
+    def _configurations(self, request: Request) -> Any:
+        query = request.query_params
+        return self._stored.configurations(query["experiment"], query.getlist("fingerprint"))
+
+    def _live_curves(self, request: Request) -> Any:
+        query = request.query_params
+        return self._running.curves(query.getlist("run"), query.getlist("metric"))
+
+    def _run(self, request: Request) -> Any:
+        return self._details.run(*_run_in_query(request))
+
+    def _console(self, request: Request) -> Any:
+        return self._details.console(*_run_in_query(request), int(request.query_params.get("after", "0")))
+
+    def _patch(self, request: Request) -> Any:
+        return self._details.patch(*_run_in_query(request))
+
+    async def _artifact(self, request: Request) -> Response:
+        try:
+            name = request.query_params["name"]
+            content, is_picture = await run_in_threadpool(
+                self._details.artifact, *_run_in_query(request), name
+            )
+        except (KeyError, LegmError) as error:
+            return _error(error)
+        kind = is_picture or "application/octet-stream"
+        headers = {**_NO_STORE, "content-security-policy": "default-src 'none'; sandbox"}
+        if not is_picture:
+            headers["content-disposition"] = "attachment"
+        return Response(content, media_type=kind, headers=headers)
+
+    async def _marks(self, request: Request) -> Response:
+        if self._read_only:
+            return JSONResponse({"error": "the server was started with --read-only"}, 403)
+        body = await request.body()
+        try:
+            if len(body) > _LARGEST_CHANGE:
+                raise ValueError("the request is too large")
+            asked = json.loads(body)
+            where = (str(asked["experiment"]), str(asked["fingerprint"]), str(asked["run"]))
+            changed = await run_in_threadpool(
+                change_run_marks,
+                self._stored,
+                *where,
+                add=[str(one) for one in asked.get("add", [])],
+                remove=[str(one) for one in asked.get("remove", [])],
+                note=None if asked.get("note") is None else str(asked["note"]),
+            )
+        except (KeyError, TypeError, ValueError, LegmError) as error:
+            return _error(error)
+        self._subscribers.put({}, {where[0]: self._stored.expire(where[0])})
+        return JSONResponse(changed, headers=_NO_STORE)
+
+    async def _events(self, request: Request) -> Response:
+        del request
+        subscriber = self._subscribers.add(asyncio.get_running_loop())
+        self._running.wake()
+        first = event_text("hello", {"instance": self._instance})
+
+        async def stream() -> AsyncIterator[str]:
+            try:
+                async for text in subscriber.events(first):
+                    yield text
+            finally:
+                self._subscribers.remove(subscriber)
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=_NO_STORE)
+
+
+async def _answer_json(answer: Callable[[Request], Any], request: Request) -> Response:
+    """What a function answers, made in another thread, since it reads files."""
+
+    def encoded() -> bytes:
+        return json.dumps(answer(request), allow_nan=False, separators=(",", ":")).encode()
+
+    try:
+        body = await run_in_threadpool(encoded)
+    except (KeyError, ValueError, LegmError) as error:
+        return _error(error)
+    return Response(body, media_type="application/json", headers=_NO_STORE)
+
+
+def _error(error: Exception) -> Response:
+    """An error that the page shows."""
+    text = f"the request needs {error}" if isinstance(error, KeyError) else str(error)
+    return JSONResponse({"error": text}, 400, headers=_NO_STORE)
+
+
+def _run_in_query(request: Request) -> tuple[str, str, str]:
+    query = request.query_params
+    return query["experiment"], query["fingerprint"], query["run"]
+
+
+def _page_files() -> dict[str, bytes]:
+    """By name, the files of the page: those that it shares with the report, and its own."""
+    found = {"plotly.js": read_plotly_script().encode()}
+    for folder in (files("legm.report") / "page", files("legm.ui") / "page"):
+        found |= {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+    found["live.html"] = _live_html().encode()
+    return found
+
+
+def _live_html() -> str:
+    body = read_page_part("body.html")
+    return (files("legm.ui") / "page" / "live.html").read_text(encoding="utf-8").replace("$body", body)

@@ -1,0 +1,65 @@
+"""What the first view shows of an experiment: its best configuration, what runs, what failed lately."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from legm.core.direction import decide_direction
+from legm.records import Aggregate, BestRule, Plain, RunCounts
+from legm.report.number_encoding import encode_numbers_exactly
+from legm.report.run_content import STATUSES
+from legm.stats.aggregate import aggregate_counts
+from legm.stats.run_counts import split_summary_key
+from legm.stats.value_choice import value_title
+
+__all__ = ["experiment_card"]
+
+
+def experiment_card(name: str, counts: Sequence[RunCounts], names: Mapping[str, str]) -> dict[str, Plain]:
+    """An experiment as the first view has it.
+
+    Args:
+        name: the experiment's name.
+        counts: of the runs of its configurations, by description.
+        names: by fingerprint, what each configuration is called.
+    """
+    return {
+        "name": name,
+        "configurations": len({one.configuration.fingerprint for one in counts}),
+        "counts": {status.value: sum(getattr(one, status.value) for one in counts) for status in STATUSES},
+        "last": max((one.last for one in counts if one.last is not None), default=None),
+        "best": _best_configuration(counts, names),
+    }
+
+
+def _best_configuration(counts: Sequence[RunCounts], names: Mapping[str, str]) -> dict[str, Plain] | None:
+    """The best configuration by the metric that the runs chose their best step by, else by the first one."""
+    rules: Counter[BestRule] = Counter()
+    for one in counts:
+        rules.update(one.rules)
+    keys = sorted(
+        {key for one in counts for key in one.values} - {key for one in counts for key in one.indexed}
+    )
+    asked = [f"best_{rule.metric}" for rule, _ in rules.most_common() if rule.metric is not None]
+    key = next((one for one in (*asked, *keys) if one in keys), None)
+    if key is None:
+        return None
+    metric, _ = split_summary_key(key)
+    direction = decide_direction(metric, rules)
+    values = aggregate_counts(counts, key)
+    ranked: list[tuple[Aggregate, RunCounts]] = [
+        (value, one)
+        for value, one in zip(values, counts, strict=True)
+        if value is not None and value.mean == value.mean
+    ]
+    if not ranked:
+        return None
+    value, best = (max if direction.higher_better else min)(ranked, key=lambda one: one[0].mean)
+    return {
+        "metric": value_title(key, rules),
+        "name": names[best.configuration.fingerprint],
+        "fingerprint": best.configuration.fingerprint,
+        "description": best.description,
+        "value": encode_numbers_exactly([value.mean, value.std, value.n]),
+    }

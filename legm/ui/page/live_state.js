@@ -1,0 +1,13 @@
+// What the live page knows beside the experiment that it shows; the server has told it.
+
+export const liveState = {
+  title: "",
+  backend: "",
+  legm: "",
+  readOnly: false,
+  instance: null, // of the server; another one has begun anew
+  isConnected: true,
+  cards: [],
+  runs: new Map(), // by id, the state of each run that the server follows
+  run: null, // what the run's view shows, while it is open
+};

@@ -1,0 +1,159 @@
+// Loads an experiment and what is shown of its configurations, and loads it again when it has changed.
+
+import { runAddress } from "./addresses.js";
+import { Experiment } from "./content.js";
+import { liveState } from "./live_state.js";
+import { showProblem } from "./problems.js";
+import { changed } from "./redraw.js";
+import { ask } from "./server.js";
+import {
+  defaultCurves,
+  experiment,
+  installReport,
+  readAddress,
+  renumberColours,
+  report,
+  state,
+  writeAddress,
+} from "./state.js";
+
+const MOST_AT_ONCE = 20; // configurations in one question
+const SHORTEST_PAUSE = 400; // ms between two loads of one experiment
+
+let loading = { name: null, where: "", promise: null, isStale: false, last: 0 };
+const stale = new Set(); // fingerprints of configurations that may have changed since they were loaded
+const asked = new Set(); // and of those that are being loaded
+
+/** Load an experiment, and show it by the address; what was loaded of another one is forgotten. */
+export async function openExperiment(name, where) {
+  const parameters = { name, where: where ? [where] : [] };
+  const content = await ask("/api/experiment", parameters);
+  loading = { name, where, promise: null, isStale: false, last: performance.now() };
+  stale.clear();
+  asked.clear();
+  installExperiment(content, where);
+}
+
+/** The name and the selection of the experiment that is shown. */
+export function openedExperiment() {
+  return loading;
+}
+
+/** Load the experiment again when it is opened next. */
+export function forgetExperiment() {
+  loading = { name: null, where: "", promise: null, isStale: false, last: 0 };
+}
+
+function installExperiment(content, where) {
+  installReport({
+    title: liveState.title,
+    backend: liveState.backend,
+    legm: liveState.legm,
+    made: Date.now() / 1000,
+    isLive: true,
+    where: where || undefined,
+    media: {},
+    experiments: [content],
+    runAddress: (fingerprint, id) => runAddress({ experiment: content.name, fingerprint, id }),
+  });
+}
+
+/** Load the shown experiment again, soon, since something in it has changed. */
+export function reloadExperiment() {
+  if (loading.promise) {
+    loading.isStale = true;
+    return;
+  }
+  const wait = Math.max(0, SHORTEST_PAUSE - (performance.now() - loading.last));
+  const { name, where } = loading;
+  loading.promise = new Promise((resolve) => setTimeout(resolve, wait))
+    .then(() => ask("/api/experiment", { name, where: where ? [where] : [] }))
+    .then((content) => {
+      if (name === loading.name && where === loading.where) replaceExperiment(content, where);
+    })
+    .catch((error) => showProblem(error.message))
+    .finally(() => {
+      if (name !== loading.name || where !== loading.where) return;
+      const again = loading.isStale;
+      Object.assign(loading, { promise: null, isStale: false, last: performance.now() });
+      if (again) reloadExperiment();
+    });
+}
+
+/** Show newer content of the same experiment; choices, open rows and what was loaded stay. */
+function replaceExperiment(content, where) {
+  const before = experiment();
+  const media = report.media;
+  const kept = { limit: state.limit, unfinishedLimit: state.unfinishedLimit, equalToo: state.equalToo };
+  const open = [...state.open].map((row) => before.id(row));
+  writeAddress();
+  installExperiment(content, where);
+  Object.assign(report.media, media);
+  experiment().parts = before.parts;
+  for (const fingerprint of before.parts.keys()) stale.add(fingerprint);
+  readAddress();
+  Object.assign(state, kept);
+  const rows = new Map(experiment().rows.map((_, row) => [experiment().id(row), row]));
+  renumberColours((row) => rows.get(before.id(row)));
+  state.open = new Set(open.map((id) => rows.get(id)).filter((row) => row !== undefined));
+  changed("refreshed");
+}
+
+/** Load the configurations whose curves, runs or media are shown and not loaded yet. */
+export async function loadShown() {
+  const chosen = experiment();
+  if (!chosen?.isPartial) return;
+  const rows = [...state.shown, ...state.open, ...state.pair.filter((row) => row !== null)];
+  const fingerprints = [...new Set(rows.map((row) => chosen.configuration(row).fingerprint))];
+  const wanted = fingerprints
+    .filter((one) => (!chosen.parts.has(one) || stale.has(one)) && !asked.has(one))
+    .slice(0, MOST_AT_ONCE);
+  if (!wanted.length) return;
+  for (const one of wanted) {
+    asked.add(one);
+    stale.delete(one);
+  }
+  try {
+    const parts = await ask("/api/configurations", { experiment: chosen.name, fingerprint: wanted });
+    if (experiment().name !== chosen.name) return;
+    for (const part of parts) {
+      experiment().parts.set(part.fingerprint, new Experiment(part.experiment));
+      Object.assign(report.media, part.media);
+    }
+  } catch (error) {
+    showProblem(error.message);
+    return;
+  } finally {
+    for (const one of wanted) asked.delete(one);
+  }
+  if (!state.curves.length) state.curves = defaultCurves();
+  changed("loaded");
+}
+
+/** Get the curves of runs that have new values, where they are drawn. */
+export async function growCurves(runIds) {
+  const chosen = experiment();
+  const shown = new Map();
+  for (const id of runIds) {
+    const run = liveState.runs.get(id);
+    const row = run && rowOfRun(chosen, run);
+    if (row !== undefined && state.shown.includes(row)) shown.set(id, row);
+  }
+  if (!shown.size || !state.curves.length) return;
+  const curves = await ask("/api/live-curves", { run: [...shown.keys()], metric: state.curves });
+  if (experiment() !== chosen) return;
+  for (const curve of curves) {
+    const loaded = chosen.loaded(shown.get(curve.id));
+    loaded?.of.replaceUnfinished(loaded.row, { ...curve, status: "running" });
+  }
+  changed("curves");
+}
+
+/** The row of a run; undefined if the leaderboard has none yet. */
+export function rowOfRun(chosen, run) {
+  if (!chosen || run.experiment !== chosen.name) return undefined;
+  const row = chosen.rows.findIndex(
+    (one, i) => one.description === run.description && chosen.configuration(i).fingerprint === run.fingerprint,
+  );
+  return row < 0 ? undefined : row;
+}

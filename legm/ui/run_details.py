@@ -1,0 +1,203 @@
+"""All of one run: where it comes from, how to run it again, its files, and what it prints."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from legm.console.console_options import console_path
+from legm.console.console_reader import ConsoleTail
+from legm.core.naming import short_name
+from legm.core.run_marks import marks_as_dict
+from legm.core.run_origin import flat_environment, origin_notes, reproduce_commands
+from legm.core.texts import exact_text
+from legm.errors import StorageError, storage_error
+from legm.records import Plain, RunResult, Split
+from legm.report.number_encoding import encode_numbers_exactly
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.file_names import CONSOLE_FILE, MEDIA
+from legm.ui.stored_runs import StoredRuns
+
+__all__ = ["RunDetails"]
+
+_MOST_LINES = 2000  # of a console at once
+_LARGEST_FILE = 256 << 20  # bytes of an artifact that is given
+_LARGEST_PATCH = 1 << 20
+_PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+_DISTRIBUTIONS = "distributions."
+
+
+class RunDetails:
+    """Reads single runs for the page.
+
+    Args:
+        stored: where the runs are.
+    """
+
+    def __init__(self, stored: StoredRuns) -> None:
+        self._stored = stored
+
+    def run(self, experiment: str, fingerprint: str, run_id: str) -> dict[str, Plain]:
+        """A run with where it comes from.
+
+        Args:
+            experiment, fingerprint, run_id: which run.
+
+        Raises:
+            LegmError: it is not there, or cannot be read.
+        """
+        of, result = self._stored.run(experiment, fingerprint, run_id)
+        run, environment = result.run, result.run.environment
+        flat = flat_environment(environment)
+        patch = self._patch_path(of.folder, result)
+        tests = {series.name: value for series, value in result.test.items() if series.index is None}
+        best = {series.name: value for series, value in result.best.items() if series.index is None}
+        return {
+            "id": run.run_id,
+            "experiment": experiment,
+            "fingerprint": fingerprint,
+            "configuration": of.label,
+            "folder": None if of.folder is None else str(of.folder),
+            "description": run.description,
+            "status": result.status.value,
+            "started": run.started,
+            "ended": result.ended,
+            "last_step": result.last_step,
+            "best_step": result.best_step,
+            "error": result.error,
+            "marks": marks_as_dict(result.marks),
+            "parameters": [
+                [name, exact_text(value), "" if name in run.configuration.active else "inactive"]
+                for name, value in sorted(run.configuration.parameters.items())
+                if name not in run.parameters
+            ]
+            + [[name, exact_text(value), "of this run"] for name, value in sorted(run.parameters.items())],
+            "best": [[*best], encode_numbers_exactly([*best.values()])],
+            "test": [[*tests], encode_numbers_exactly([*tests.values()])],
+            "origin": [
+                [name, value if isinstance(value, str) else exact_text(value)]
+                for name, value in flat.items()
+                if not name.startswith(_DISTRIBUTIONS)
+            ],
+            "versions": [
+                [name.removeprefix(_DISTRIBUTIONS), str(value)]
+                for name, value in flat.items()
+                if name.startswith(_DISTRIBUTIONS)
+            ],
+            "notes": origin_notes(environment),
+            "reproduce": self._reproduction(result, patch),
+            "has_patch": patch is not None,
+            "files": [] if of.folder is None else _files_of_run(artifacts_folder(of.folder, run_id)),
+            "has_console": of.folder is not None and _is_own_file(console_path(of.folder, run_id)),
+            "system": sorted({one.name for one in result.histories if one.split is Split.DEV}),
+        }
+
+    def console(self, experiment: str, fingerprint: str, run_id: str, after: int = 0) -> dict[str, Plain]:
+        """What a run printed.
+
+        Args:
+            experiment, fingerprint, run_id: which run.
+            after: how many lines the page has already that will not change any more.
+
+        Returns:
+            the lines from there on, which begin at ``first``, the newest ones where there are many; and how
+            many there are in all.
+
+        Raises:
+            LegmError: the run is not there, or its console cannot be read.
+        """
+        of = self._stored.stored_configuration(experiment, fingerprint)
+        if of.folder is None or not _is_own_file(console_path(of.folder, run_id)):
+            return {"first": 0, "total": 0, "lines": []}
+        _, lines = ConsoleTail(console_path(of.folder, run_id)).read()
+        first = max(0, min(after, len(lines)), len(lines) - _MOST_LINES)
+        return {"first": first, "total": len(lines), "lines": [one.text for one in lines[first:]]}
+
+    def patch(self, experiment: str, fingerprint: str, run_id: str) -> dict[str, Plain]:
+        """The uncommitted changes of a run's code.
+
+        Raises:
+            LegmError: the run is not there, or they cannot be read.
+        """
+        of, result = self._stored.run(experiment, fingerprint, run_id)
+        path = self._patch_path(of.folder, result)
+        if path is None:
+            raise StorageError(f"the run {run_id} has no uncommitted changes")
+        data = _read_file(path, _LARGEST_PATCH)
+        return {"name": path.name, "text": data.decode("utf-8", "replace")}
+
+    def artifact(self, experiment: str, fingerprint: str, run_id: str, name: str) -> tuple[bytes, str]:
+        """A file of a run, and the type of a picture; "" of any other file.
+
+        Raises:
+            LegmError: the run has no such file, or it cannot be read.
+        """
+        of = self._stored.stored_configuration(experiment, fingerprint)
+        folder = None if of.folder is None else artifacts_folder(of.folder, short_name(run_id))
+        known = [] if folder is None else [one["name"] for one in _files_of_run(folder)]
+        if folder is None or name not in known:
+            raise StorageError(f"the run {run_id} has no file {name!r}")
+        path = folder / name
+        return _read_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
+
+    @staticmethod
+    def _patch_path(folder: Path | None, result: RunResult) -> Path | None:
+        git: Any = result.run.environment.get("git")
+        kept = git.get("patch") if isinstance(git, dict) else None
+        name = kept.get("file") if isinstance(kept, dict) else None
+        if folder is None or not isinstance(name, str) or not name:
+            return None
+        path = artifacts_folder(folder, result.run.run_id) / short_name(name)
+        return path if _is_own_file(path) else None
+
+    @staticmethod
+    def _reproduction(result: RunResult, patch: Path | None) -> list[str]:
+        environment = result.run.environment
+        git: Any = environment.get("git")
+        git = git if isinstance(git, dict) else {}
+        folder, commit = str(git.get("folder") or ""), str(git.get("commit") or "")
+        target = Path.cwd() / f"{Path(folder).name or 'code'}-{commit[:7]}"
+        has_folder = bool(folder) and (Path(folder) / ".git").exists()
+        return reproduce_commands(
+            environment, target, None if patch is None else str(patch.absolute()), has_folder=has_folder
+        )
+
+
+def _is_own_file(path: Path) -> bool:
+    """Whether a file is in the root directory, and no link that may lead out of it."""
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+
+
+def _files_of_run(folder: Path) -> list[dict[str, Plain]]:
+    """The files in the folder of a run's artifacts, without media and the console; links are left out."""
+    found: list[dict[str, Plain]] = []
+    if folder.is_symlink() or folder.parent.is_symlink():
+        return found
+    for parent, folders, names in os.walk(folder):
+        if Path(parent) == folder:
+            folders[:] = [name for name in folders if name != MEDIA]
+        for name in names:
+            path = Path(parent, name)
+            if path != folder / CONSOLE_FILE and path.is_file() and not path.is_symlink():
+                relative = path.relative_to(folder).as_posix()
+                kind = "picture" if path.suffix.lower() in _PICTURES else "file"
+                found.append({"name": relative, "size": path.stat().st_size, "kind": kind})
+    return sorted(found, key=lambda one: str(one["name"]))
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    if len(data) > limit:
+        raise StorageError(f"{path} has more than {limit:,} bytes")
+    return data

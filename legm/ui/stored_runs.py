@@ -1,0 +1,277 @@
+"""What the live page shows of the runs that are stored, read again where they have changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from legm.analysis.selected_runs import SelectedRuns
+from legm.core.selection import RunSelection
+from legm.delivery.client import BackendClient, connect_client
+from legm.delivery.reading import open_folder_access
+from legm.errors import LegmError, StorageError, closest
+from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult, Status
+from legm.report.content import ExperimentContent, unique_report_names
+from legm.report.counted_content import CountedConfiguration, counted_experiment_content
+from legm.report.media import ReportMedia
+from legm.runlog.marks_files import marks_in_folder, may_have_marks
+from legm.tables.sources import RunSource, StoredConfiguration, run_source
+from legm.ui.experiment_cards import experiment_card
+
+__all__ = ["StoredRuns"]
+
+_MOST_UNFINISHED = 200  # configurations whose runs that are not completed are listed, the newest first
+_CURVE_BYTES = 256 << 10  # for all curves of a configuration
+_MEDIA_BYTES = 2 << 20  # for all media that are shown of one
+_DRAWN = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED)
+
+
+@dataclass(slots=True)
+class _CountedExperiment:
+    """The counted runs of an experiment as they were read last."""
+
+    counts: list[tuple[StoredConfiguration, RunCounts]]
+    problems: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    contents: dict[tuple[str, ...], dict[str, Plain]] = field(default_factory=dict)
+
+
+class StoredRuns:
+    """The experiments of a root directory, each counted once until something in it changes.
+
+    Args:
+        root: the root directory.
+        backend: the backend's name.
+        options: the backend's own.
+
+    Raises:
+        BackendError: the backend is unknown or does not fit.
+        StorageError: there is no such folder.
+    """
+
+    def __init__(self, root: Path, backend: str = "local", options: Mapping[str, Any] | None = None) -> None:
+        self.root = root
+        self.backend = backend
+        self._options = dict(options or {})
+        self._has_folders = open_folder_access(backend, self._options) is not None
+        self._source = run_source(root, backend, self._options)
+        self._counted: dict[str, _CountedExperiment] = {}
+        self._versions: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    # What has changed
+
+    def expire(self, experiment: str) -> int:
+        """Read an experiment again when it is asked for next; returns the version that it has then."""
+        with self._lock:
+            self._versions[experiment] = self._versions.get(experiment, 0) + 1
+            self._counted.pop(experiment, None)
+            return self._versions[experiment]
+
+    def version(self, experiment: str) -> int:
+        """How often an experiment has changed since the server began."""
+        return self._versions.get(experiment, 0)
+
+    def name_of_folder(self, folder: str) -> str:
+        """The name of the experiment in a folder, by its path below the root directory."""
+        access = open_folder_access(self.backend, self._options)
+        try:
+            return (None if access is None else access.experiment_in(self.root / folder)) or Path(folder).name
+        except LegmError:
+            return Path(folder).name
+
+    # What the page shows
+
+    def cards(self) -> list[dict[str, Plain]]:
+        """Each experiment with its best configuration, what runs, and what failed lately."""
+        with self._lock:
+            found = [(name, self._experiment(name)) for name in self.experiments()]
+            return [
+                experiment_card(name, [counts for _, counts in of.counts], of.names) for name, of in found
+            ]
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments, sorted."""
+        return self._source.experiments()
+
+    def experiment(self, name: str, where: Sequence[str] = ()) -> dict[str, Plain]:
+        """The leaderboard of an experiment; see :mod:`legm.report.counted_content`.
+
+        Args:
+            name: the experiment's.
+            where: what is selected, as ``--where`` has it.
+
+        Raises:
+            StorageError: there is no such experiment.
+            ParameterError: ``where`` is not a selection, or nothing is selected.
+        """
+        selection = RunSelection.parse(where)
+        with self._lock:
+            known = self._experiment(name)
+            version = self.version(name)
+            if selection.texts not in known.contents:
+                known.contents = {selection.texts: self._content(name, known, selection)}
+            return {**known.contents[selection.texts], "version": version}
+
+    def configurations(self, experiment: str, fingerprints: Sequence[str]) -> list[dict[str, Plain]]:
+        """All of some configurations: runs, curves and media, in the form of a report's experiment.
+
+        Args:
+            experiment: theirs.
+            fingerprints: theirs; unknown ones are left out.
+        """
+        with self._lock:
+            known = self._experiment(experiment)
+            stored = {one.configuration.fingerprint: one for one, _ in known.counts}
+            return [
+                self._one_configuration(experiment, stored[one], known.names.get(one, ""))
+                for one in dict.fromkeys(fingerprints)
+                if one in stored
+            ]
+
+    def stored_configuration(self, experiment: str, fingerprint: str) -> StoredConfiguration:
+        """A configuration where it is stored.
+
+        Raises:
+            StorageError: the experiment has none with this fingerprint.
+        """
+        with self._lock:
+            for one, _ in self._experiment(experiment).counts:
+                if one.configuration.fingerprint == fingerprint:
+                    return one
+        raise StorageError(f"the experiment {experiment!r} has no configuration {fingerprint!r}")
+
+    def run(self, experiment: str, fingerprint: str, run_id: str) -> tuple[StoredConfiguration, RunResult]:
+        """A run, without its series, and where its configuration is stored.
+
+        Raises:
+            StorageError: the configuration has no such run.
+        """
+        stored = self.stored_configuration(experiment, fingerprint)
+        with self._lock:
+            for one in self._source.results(stored):
+                if one.result.run.run_id == run_id:
+                    return stored, one.result
+        raise StorageError(f"the configuration {stored.label!r} has no run {run_id!r}")
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether the backend's folders are read by their paths."""
+        return self._has_folders
+
+    def client(self) -> BackendClient:
+        """Calls the backend."""
+        return connect_client(self.root, self.backend, self._options)
+
+    @property
+    def source(self) -> RunSource:
+        """Reads the runs."""
+        return self._source
+
+    # Reading
+
+    def _experiment(self, name: str) -> _CountedExperiment:
+        known = self._counted.get(name)
+        if known is None:
+            problems: list[str] = []
+            source = self._source
+            if self._has_folders:  # a new one reports its problems anew
+                source = run_source(self.root, self.backend, self._options, problems.append)
+            if name not in (names := source.experiments()) and names:
+                raise StorageError(f"there is no experiment {name!r}; {closest(name, names)}")
+            known = self._counted[name] = _CountedExperiment(source.counts(name), problems)
+            stored = {one.configuration.fingerprint: one for one, _ in known.counts}
+            labels = [one.label if self._has_folders else None for one in stored.values()]
+            every = [one.configuration for one in stored.values()]
+            known.names = dict(zip(stored, unique_report_names(every, labels), strict=True))
+        return known
+
+    def _content(self, name: str, known: _CountedExperiment, selection: RunSelection) -> dict[str, Plain]:
+        stored = {one.configuration.fingerprint: one for one, _ in known.counts}
+        counts = [one for _, one in known.counts]
+        if selection:
+            every = [one.configuration for one in stored.values()]
+            counts = SelectedRuns.of(selection, every, self._reader(stored)).counts(counts)
+        by_configuration: dict[str, list[RunCounts]] = {}
+        for one in counts:
+            by_configuration.setdefault(one.configuration.fingerprint, []).append(one)
+        marks = self._marks(stored)
+        shown = [
+            CountedConfiguration(stored[one].configuration, known.names[one], of, marks.get(one, {}))
+            for one, of in by_configuration.items()
+        ]
+        return counted_experiment_content(
+            name,
+            shown,
+            self._unfinished(stored, counts),
+            problems=known.problems,
+            selected=str(selection),
+        )
+
+    def _reader(self, stored: Mapping[str, StoredConfiguration]) -> Any:
+        def read(configuration: Configuration, description: str, _: frozenset[str]) -> list[RunResult]:
+            found = self._source.results(stored[configuration.fingerprint])
+            return [one.result for one in found if one.result.run.description == description]
+
+        return read
+
+    def _marks(self, stored: Mapping[str, StoredConfiguration]) -> dict[str, Mapping[str, RunMarks]]:
+        """By fingerprint, what is noted about the runs of a configuration."""
+        folders = {key: one.folder for key, one in stored.items() if one.folder is not None}
+        first = next(iter(folders.values()), None)
+        if not self._has_folders or first is None or not may_have_marks(str(first.parent), len(folders)):
+            return {}
+        return {key: found for key, folder in folders.items() if (found := marks_in_folder(str(folder)))}
+
+    def _unfinished(
+        self, stored: Mapping[str, StoredConfiguration], counts: Sequence[RunCounts]
+    ) -> list[RunResult]:
+        """The runs that are not completed of the configurations in which something happened last."""
+        own = [one for one in counts if one.running or any(one.left_out.values())]
+        own.sort(key=lambda one: (bool(one.running), one.last or 0.0), reverse=True)
+        found: list[RunResult] = []
+        for one in own[:_MOST_UNFINISHED]:
+            results = self._source.results(stored[one.configuration.fingerprint])
+            found += [
+                of.result
+                for of in results
+                if of.result.status is not Status.COMPLETED and of.result.run.description == one.description
+            ]
+        return found
+
+    def _one_configuration(self, experiment: str, stored: StoredConfiguration, name: str) -> dict[str, Plain]:
+        content = ExperimentContent(experiment, _DRAWN)
+        media = ReportMedia(_MediaOfConfiguration(self._source, stored), _MEDIA_BYTES, 1, None)
+
+        def of_row(runs: Sequence[RunResult]) -> dict[str, Plain]:
+            try:
+                return media.of_row(runs)
+            except LegmError as error:
+                content.problem(str(error))
+                return {}
+
+        try:
+            runs = list(self._source.runs(stored, None))
+        except LegmError as error:
+            content.problem(str(error))
+            runs = []
+        content.add(stored.configuration, name, runs, _CURVE_BYTES, of_row)
+        fingerprint = stored.configuration.fingerprint
+        return {"fingerprint": fingerprint, "experiment": content.content(), "media": media.contents}
+
+
+@dataclass(frozen=True, slots=True)
+class _MediaOfConfiguration:
+    """Gives the media of the runs of one configuration."""
+
+    source: RunSource
+    stored: StoredConfiguration
+
+    def media(self, run: Any) -> list[Any]:
+        return self.source.media(self.stored, run)
+
+    def media_content(self, run: Any, file: Any) -> bytes:
+        return self.source.media_content(self.stored, run, file)
