@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from legm.changes.absent_values import AbsentValuesChange, decided_absent_values
 from legm.changes.backend_deliveries import deliver_changes, pending_in_backends
 from legm.changes.execution import execute
 from legm.changes.journal import Journal, Step, locked_root, pending_journals
@@ -82,6 +83,8 @@ def amend(
     compare: Sequence[str] = (),
     parent: Mapping[str, str | Mapping[str, Any]] | None = None,
     name: Sequence[str] = (),
+    absent: Mapping[str, Any] | Sequence[str] = (),
+    no_absent: Sequence[str] = (),
     to: str | None = None,
     where: Iterable[str] | str | None = None,
     dry_run: bool = False,
@@ -101,6 +104,9 @@ def amend(
         compare: the parameters that are compared again, by the value that each run has.
         parent: by child, its parent, or by parent the value that makes the child active.
         name: the parameters that enter the configurations' names.
+        absent: by parameter, the value that runs from before it existed had, also where another one was given
+            before; or the parameters for which the values that an import proposed are accepted.
+        no_absent: the parameters that have no absent value any more, or whose proposed one is refused.
         to: the experiment that the configurations are moved to.
         where: which configurations and runs are changed, as ``--where`` has it, such as ``"lr<0.1"``; one
             text or several, of which all must hold; None for all.
@@ -117,6 +123,8 @@ def amend(
     parents = {
         child: {one: None} if isinstance(one, str) else dict(one) for child, one in (parent or {}).items()
     }
+    folder = Path(experiment).absolute()
+    given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, absent)
     changes = Changes(
         rename=dict(rename or {}),
         set=dict(set or {}),
@@ -126,8 +134,9 @@ def amend(
         compare=tuple(compare),
         name=tuple(name),
         experiment=to,
+        new_absent=decided_absent_values(folder, given, accepted),
+        no_absent=tuple(no_absent),
     )
-    folder = Path(experiment).absolute()
     selection = RunSelection.parse(where)
     title = f"amend {folder.name}: {changes.summary()}"
     return amend_experiment(folder, changes, title=title, selection=selection, dry_run=dry_run)
@@ -174,6 +183,9 @@ def amend_experiment(
     if isinstance(selection, RunSelection) and selection:
         only = selection.bound(configurations())
     chosen = (one for one in configurations() if only is None or only.decides(Candidate(one)) is not False)
+    decided = AbsentValuesChange.of(experiment, changes)
+    if changes.decided_absent and selection:
+        raise ParameterError("an absent value is that of a whole experiment: change it without a selection")
     if not require_possible_changes(changes, chosen):
         raise ParameterError(f"{experiment} has no configuration that is to be changed")
 
@@ -184,7 +196,9 @@ def amend_experiment(
     target = experiment if name is None else changer.experiment_path(root, name)
     kept = {changes.current_name(name): value for name, value in absent.items()}
     more: dict[str, Plain] = {"emptied": dict(emptied or {})}
-    if kept and (target != experiment or kept != absent):
+    if changes.decided_absent:
+        more["corrected_absent_values"] = {experiment.relative_to(root).as_posix(): decided.content()}
+    elif kept and (target != experiment or kept != absent):
         more["absent_values"] = {target.relative_to(root).as_posix(): kept}
     if dry_run:
         for _ in steps():
@@ -194,7 +208,9 @@ def amend_experiment(
         done = finish_pending(root)
         name = Journal.new_id()
         with Journal.drafted(root, name, title, steps(), **more) as draft:
-            if not plan.changes:
+            if not plan.changes and changes.decided_absent:
+                decided.apply(experiment)
+            elif not plan.changes:
                 AbsentValuesFile(target / OWN_FOLDER).merge(kept, title)
             journal = draft.begin() if plan.changes and confirm(plan) else None
         if journal is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from legm.changes.absent_values import AbsentValuesChange
 from legm.changes.backend_deliveries import write_backend_tasks
 from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments
 from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, JournalLine, Step
@@ -154,6 +155,9 @@ class _Execution:
         for experiment, values in dict(header.get("absent_values", {})).items():
             if (self._root / experiment).is_dir():
                 AbsentValuesFile(self._root / experiment / OWN_FOLDER).merge(values, str(header["title"]))
+        for experiment, content in dict(header.get("corrected_absent_values", {})).items():
+            if (self._root / experiment).is_dir():
+                AbsentValuesChange.of_content(content).apply(self._root / experiment)
         if header.get("copies"):
             delete_folder(self._root / OWN_FOLDER / MERGED)
         if "restores" in header:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from legm.changes.journal import ADOPT, MOVE, Step, StepRun
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
+from legm.core.absent_values import has_absent_value
 from legm.core.amending import Changes, ConfigurationChange
 from legm.core.identity import configuration_differences
 from legm.core.naming import numbered_name
 from legm.core.selection import BoundSelection, Candidate
 from legm.delivery.reading import FolderAccess
-from legm.errors import StateError
+from legm.errors import CorruptFile, StateError
 from legm.hooks import FolderChanger
-from legm.records import Configuration, Run, RunResult, Status
+from legm.records import Configuration, Plain, Run, RunResult, Status
 from legm.runlog.configuration_folders import configuration_paths
+from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_reader import read_log_head
 
 __all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment"]
 
@@ -161,8 +165,9 @@ class _Planner:
         running = [one.run.run_id for one in selected if one.status is Status.RUNNING]
         change = ConfigurationChange(configuration, self._changes)
         groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
+        own = self._set_to_absent_values(folder, configuration)
         for run in (one.run for one in selected if one.status is not Status.RUNNING):
-            amended = change.of_run(run.parameters)
+            amended = change.of_run({**own(run.run_id), **run.parameters})
             runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
             runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
         if not results:
@@ -175,6 +180,29 @@ class _Planner:
         staying = len(running) + len(results) - len(selected)
         yield from self._steps_of_groups(folder, configuration, groups, staying)
         return None
+
+    def _set_to_absent_values(
+        self, folder: Path, configuration: Configuration
+    ) -> Callable[[str], dict[str, Plain]]:
+        """By run, what it set to an absent value that changes: its log says it, or else the folder."""
+        decided = self._changes.decided_absent
+        if not decided:
+            return lambda _: {}
+        logs = {path.stem: path for path in LogFolder.of(folder).logs_except(())}
+
+        def of_run(run_id: str) -> dict[str, Plain]:
+            its = configuration
+            if run_id in logs:
+                with contextlib.suppress(CorruptFile):
+                    its = read_log_head(logs[run_id]).run.configuration
+            current = self._changes.current_name
+            return {
+                name: value
+                for name, value in its.parameters.items()
+                if current(name) in decided and has_absent_value(its, name)
+            }
+
+        return of_run
 
     def _note_backends(
         self,

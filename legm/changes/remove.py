@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from legm.changes.absent_values import AbsentValuesChange
 from legm.changes.amend import finish_pending
 from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
@@ -17,6 +18,7 @@ from legm.delivery.reading import FolderAccess, default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError
 from legm.hooks import FolderChanger
+from legm.records import Plain
 from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
 from legm.runlog.log_folder import LogFolder, find_logs
 
@@ -141,7 +143,12 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
         found = reversed(list(item.journal.steps()))
         others = OtherBackends(root, planned)
         steps = _restoring_steps(root, found, run, changer, there, runs, changed, others)
-        whole = {} if run is not None else {"restores": item.name}
+        whole: dict[str, Plain] = {}
+        if run is None:
+            corrected = dict(item.journal.header().get("corrected_absent_values", {}))
+            reverse = {one: AbsentValuesChange.of_content(about) for one, about in corrected.items()}
+            whole = {"restores": item.name}
+            whole["corrected_absent_values"] = {one: its.reversed().content() for one, its in reverse.items()}
         name = Journal.new_id()
         title = f"restore {item.name}: {item.title}"
         with Journal.drafted(root, name, title, steps, keep=False, **whole) as draft:

@@ -27,7 +27,7 @@ _SHOWN = 20  # configurations in the table
 
 
 def _option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
-    return click.option(f"--{name}", f"{name}_", metavar=metavar, multiple=True, help=text)
+    return click.option(f"--{name}", f"{name.replace('-', '_')}_", metavar=metavar, multiple=True, help=text)
 
 
 @click.command("amend")
@@ -43,6 +43,12 @@ def _option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
     "Let a parameter count only where its parent has this value; without one, any value but null and false.",
 )
 @_option("name", "NAME", "Put a parameter into the configurations' names.")
+@_option(
+    "absent",
+    "NAME[=VALUE]",
+    "Say which value runs from before a parameter had; without one, accept what an import proposed.",
+)
+@_option("no-absent", "NAME", "Take an absent value away, or refuse what an import proposed.")
 @click.option("--to", "to", metavar="EXPERIMENT", help="Move the configurations to this experiment.")
 @selection_options
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
@@ -62,6 +68,8 @@ def amend_command(
     compare_: tuple[str, ...],
     parent_: tuple[str, ...],
     name_: tuple[str, ...],
+    absent_: tuple[str, ...],
+    no_absent_: tuple[str, ...],
     to: str | None,
     selection: RunSelection,
     dry_run: bool,
@@ -77,6 +85,7 @@ def amend_command(
     in the trash: see legm restore and legm trash. After a command that was interrupted, --continue finishes
     it; so does the next command that changes something.
     """
+    from legm.changes.absent_values import decided_absent_values
     from legm.changes.amend import amend_experiment, continue_changes
     from legm.cli.changing import experiment_to_change, root_of_changes
     from legm.core.amending import Changes
@@ -88,6 +97,10 @@ def amend_command(
         else:
             print_notes(notes or ["nothing was interrupted"])
         return
+    folder = experiment_to_change(at(experiment))
+    pairs = name_value_pairs(tuple(one for one in absent_ if "=" in one))
+    given = {name: parse_value_text(text) for name, text in pairs}
+    accepted = [one for one in absent_ if "=" not in one]
     changes = Changes(
         rename=dict(name_value_pairs(rename_)),
         set={name: parse_value_text(text) for name, text in name_value_pairs(set_)},
@@ -97,8 +110,9 @@ def amend_command(
         compare=compare_,
         name=name_,
         experiment=to,
+        new_absent=decided_absent_values(folder, given, accepted),
+        no_absent=no_absent_,
     )
-    folder = experiment_to_change(at(experiment))
     done = amend_experiment(
         folder,
         changes,
@@ -112,6 +126,8 @@ def amend_command(
 
 def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> None:
     """Print what an amendment did, or would do."""
+    from legm.cli.changing import short_path
+
     if as_json:
         print_json({**plan_as_dict(done.plan), "trash": done.trash or None, "notes": list(done.notes)})
         return
@@ -119,7 +135,7 @@ def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> 
         print_plan(done.plan)
     print_notes(done.notes)
     if done.trash:
-        say(f"done; legm restore {root} {done.trash} brings back what was there")
+        say(f"done; legm restore {short_path(root)} {done.trash} brings back what was there")
 
 
 def _parents(texts: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,14 @@ from legm.runlog.file_names import INDEX, OWN_FOLDER
 if TYPE_CHECKING:
     from legm.cli.locations import Location
 
-__all__ = ["backend_without_folders", "experiment_to_change", "root_of_changes"]
+__all__ = ["backend_without_folders", "experiment_to_change", "root_of_changes", "short_path"]
+
+
+def short_path(path: Path) -> Path:
+    """A path as a user would write it: from the working folder on, where it is below that."""
+    with contextlib.suppress(ValueError, OSError):
+        return path.relative_to(Path.cwd())
+    return path
 
 
 def backend_without_folders(path: Path) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -60,6 +61,7 @@ __all__ = [
     "resolve_location",
 ]
 
+log = logging.getLogger(__name__)
 
 _EXTERNAL_FOLDERS = {"mlruns": "MLflow", "wandb": "W&B"}
 
@@ -159,11 +161,28 @@ class LocatedExperiment:
         """The absent values that are kept with it; a file that cannot be read is logged as an error."""
         from legm.delivery.absent_values import AbsentValuesFile
 
+        folder = self._folder_of_experiment()
+        if folder is not None:
+            return AbsentValuesFile(folder / OWN_FOLDER).read_or_log()
+        return AbsentValuesFile(self.store.client.own_folder_of_experiment(self.title)).read_or_log()
+
+    def proposed_absent_values(self) -> dict[str, Plain]:
+        """Those that an import proposed, for a user to accept or refuse; errors are logged."""
+        from legm.changes.absent_values import proposed_absent_values
+
+        folder = self._folder_of_experiment()
+        try:
+            return {} if folder is None else proposed_absent_values(folder)
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+            return {}
+
+    def _folder_of_experiment(self) -> Path | None:
         path = Path(os.path.abspath(self.path))  # noqa: PTH100 - links are not resolved
         for folder in (path, *list(path.parents)[: DEPTH - 1]) if self.store.folders else ():
             if (folder / OWN_FOLDER / INDEX).exists():
-                return AbsentValuesFile(folder / OWN_FOLDER).read_or_log()
-        return AbsentValuesFile(self.store.client.own_folder_of_experiment(self.title)).read_or_log()
+                return folder
+        return None
 
     @property
     def problems(self) -> list[LegmError]:

@@ -38,6 +38,8 @@ def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: 
             print_notes(deletion.in_backends.sentences())
         return is_sure or len(runs) <= 1 or click.confirm(f"Delete {len(runs):,} runs?", err=as_json)
 
+    from legm.cli.changing import short_path
+
     removed: list[tuple[Deletion, Removed]] = []
     for deletion in _deletions(what):
         title = f"rm {' '.join(what)}"
@@ -64,7 +66,7 @@ def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: 
         if dry_run:
             say(f"{runs} would be deleted")
         elif one.trash:
-            say(f"deleted {runs}; legm restore {deletion.root} {one.trash}")
+            say(f"deleted {runs}; legm restore {short_path(deletion.root)} {one.trash}")
         else:
             say("nothing was deleted")
 

@@ -133,7 +133,7 @@ def _show_one(
     }
     aggregates = {text: aggregated_summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
     choices = {text: _ShownChoices(counted[text]) for text in by_description}
-    absent = experiment.absent_values()
+    absent, proposed = experiment.absent_values(), experiment.proposed_absent_values()
     files = kept_configuration_files(one.folder) if one.folder.is_dir() else []
     if experiment.store.folders is None and one.configuration is not None:
         logged = experiment.store.client.files(one.configuration)
@@ -151,6 +151,7 @@ def _show_one(
                 "folder": str(one.folder),
                 **json_configuration(one.configuration),
                 "absent_values": absent,
+                "proposed_absent_values": proposed,
                 "runs": [{**json_run(run), **_curve_dict(curves, run)} for run in found if is_shown(run)],
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
@@ -163,7 +164,7 @@ def _show_one(
         )
         return
     if one.configuration is not None:
-        _show_configuration(one.configuration, label, absent)
+        _show_configuration(one.configuration, label, absent, proposed)
     if selection:
         say(f"\nonly runs with {selection}")
     for text, runs in by_description.items():
@@ -313,7 +314,9 @@ class _ShownChoices:
         return found
 
 
-def _show_configuration(found: Configuration, label: str, absent: Mapping[str, Plain]) -> None:
+def _show_configuration(
+    found: Configuration, label: str, absent: Mapping[str, Plain], proposed: Mapping[str, Plain]
+) -> None:
     from legm.core.absent_values import stored_absent_values
     from legm.core.display_names import display_names
     from legm.core.naming import readable_name
@@ -342,6 +345,11 @@ def _show_configuration(found: Configuration, label: str, absent: Mapping[str, P
         if name not in found.parameters
     ]
     print_table(columns, rows)
+    for name, value in proposed.items():
+        say(
+            f"an import proposed the absent value {json_line(value)} for {name}: "
+            f"legm amend … --absent {name} accepts it, --no-absent {name} refuses it"
+        )
 
 
 def _shown_note(found: Configuration, name: str, absent: Mapping[str, Plain]) -> str:

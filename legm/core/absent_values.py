@@ -98,7 +98,8 @@ def conflicting_absent_value(name: str, known: Plain, new: Plain, where: str) ->
     """
     return ParameterError(
         f"the absent_value of {name!r} is {known!r} {where}, and cannot be {new!r} too: the runs from before "
-        f"{name!r} existed had one value. Give {known!r}, or correct it there if it was wrong"
+        f"{name!r} existed had one value. Give {known!r}, or correct it if it was wrong: "
+        "legm amend … --absent"
     )
 
 
@@ -114,8 +115,10 @@ def stored_absent_values(configuration: Configuration) -> Mapping[str, Plain]:
 def has_absent_value(configuration: Configuration, name: str) -> bool:
     """Whether a parameter of a stored configuration has its absent value."""
     fields = configuration.metadata.get(name, {})
-    return "absent_value" in fields and equals_absent_value(
-        configuration.parameters[name], fields["absent_value"]
+    return (
+        name in configuration.parameters
+        and "absent_value" in fields
+        and equals_absent_value(configuration.parameters[name], fields["absent_value"])
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from legm.core.absent_values import has_absent_value
 from legm.core.naming import check_name
 from legm.core.parameters import Parameters
 from legm.core.plain_form import canonical_text, to_plain
@@ -31,6 +32,8 @@ class Changes:
         name: the parameters that enter the configuration's name.
         experiment: the experiment that the configurations are of then; None for the same.
         absent: the absent values that the experiment keeps, by parameter: they hold for values that are set.
+        new_absent: by parameter, the absent value that it has from now on.
+        no_absent: the parameters that have none any more.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +45,8 @@ class Changes:
     name: Sequence[str] = ()
     experiment: str | None = None
     absent: Mapping[str, Plain] = field(default_factory=dict)
+    new_absent: Mapping[str, Plain] = field(default_factory=dict)
+    no_absent: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check the names.
@@ -50,13 +55,18 @@ class Changes:
             ParameterError: nothing is changed, a name is invalid, or two changes contradict each other.
         """
         named = (self.rename, self.set, self.drop, self.parent, self.ignore, self.compare, self.name)
-        if not any(named) and self.experiment is None:
+        if not any(named) and self.experiment is None and not self.decided_absent:
             raise ParameterError("nothing is to be changed: say what, such as a parameter to rename")
         for name in (*self.rename.values(), *self.set):
             check_name("parameter", name, ParameterError)
         if self.experiment is not None:
             check_name("experiment", self.experiment, ParameterError)
-        for what, other in (("set", "drop"), ("ignore", "compare"), ("rename", "drop")):
+        for what, other in (
+            ("set", "drop"),
+            ("ignore", "compare"),
+            ("rename", "drop"),
+            ("new_absent", "no_absent"),
+        ):
             both = sorted({*getattr(self, what)} & {*getattr(self, other)})
             if both:
                 raise ParameterError(f"{both[0]!r} cannot be changed by both {what} and {other}")
@@ -69,6 +79,11 @@ class Changes:
         """The name that a parameter has after the change."""
         return self.rename.get(name, name)
 
+    @property
+    def decided_absent(self) -> frozenset[str]:
+        """The parameters whose absent value changes."""
+        return frozenset((*self.new_absent, *self.no_absent))
+
     def summary(self) -> str:
         """What is changed, in a few words."""
         parts = [f"{old} becomes {new}" for old, new in self.rename.items()]
@@ -78,6 +93,8 @@ class Changes:
         parts += [f"{name} not compared" for name in self.ignore]
         parts += [f"{name} compared" for name in self.compare]
         parts += [f"{name} in the name" for name in self.name]
+        parts += [f"{name} was {value!r} where absent" for name, value in self.new_absent.items()]
+        parts += [f"{name} has no absent value" for name in self.no_absent]
         parts += [f"moved to {self.experiment}"] if self.experiment is not None else []
         return ", ".join(parts)
 
@@ -127,6 +144,8 @@ def require_possible_changes(changes: Changes, configurations: Iterable[Configur
                 f"{examples[name]!r}, say"
             )
     after = renamed | {*changes.set}
+    for name in changes.new_absent:
+        _require_known(name, after)
     for name in (*changes.drop, *changes.ignore, *changes.compare, *changes.name, *changes.parent):
         _require_known(name, after)
     for parents in changes.parent.values():
@@ -151,6 +170,9 @@ class ConfigurationChange:
     def __init__(self, configuration: Configuration, changes: Changes) -> None:
         self._old = configuration
         self._changes = changes
+        self._absent = frozenset(
+            name for name in configuration.parameters if has_absent_value(configuration, name)
+        )
         self._known: dict[str, tuple[Configuration, frozenset[str]]] = {}
         # What was not compared before is of each run: of one without it, the value is not known.
         self._own = frozenset(
@@ -163,39 +185,43 @@ class ConfigurationChange:
         """What a run becomes.
 
         Args:
-            parameters: the run's own, which are not compared now.
+            parameters: the run's own, which are not compared now; where absent values change, also those of
+                its parameters that equal theirs, as the run set them.
 
         Raises:
             ParameterError: the configuration cannot be changed so.
         """
+        wanted = {*self._changes.compare, *self._changes.decided_absent}
         compared = {
-            name: parameters[name]
-            for name in parameters
-            if self._changes.current_name(name) in self._changes.compare
+            name: parameters[name] for name in parameters if self._changes.current_name(name) in wanted
         }
-        key = canonical_text(compared) if self._changes.compare else ""
+        key = canonical_text(compared) if wanted else ""
         if key not in self._known:
             self._known[key] = self._amended(compared)
         configuration, uncompared = self._known[key]
         own = {self._changes.current_name(name): value for name, value in parameters.items()}
         counted = {*configuration.active, *self._changes.drop, *self._changes.compare}
         values = configuration.parameters
+        # What equals its absent value from now on is each run's own, so that a later change finds it.
+        equal = {name for name in self._changes.decided_absent if has_absent_value(configuration, name)}
         return AmendedRun(
             configuration,
             {name: own[name] for name in own if name not in counted}
+            | {name: values[name] for name in sorted(equal)}
             | {name: values[name] for name in sorted(uncompared - self._own) if name not in own},
         )
+
+    def _is_of_each_run(self, name: str) -> bool:
+        """Whether a value counts now that did not, so that only a run itself knows its own."""
+        current = self._changes.current_name(name)
+        if current in self._changes.decided_absent:
+            return name in self._absent
+        return current in self._changes.compare and current in self._own
 
     def _amended(self, compared: Mapping[str, Plain]) -> tuple[Configuration, frozenset[str]]:
         old, changes = self._old, self._changes
         try:
-            unknown = {
-                name
-                for name in old.parameters
-                if (current := changes.current_name(name)) in changes.compare
-                and current in self._own
-                and name not in compared
-            }
+            unknown = {name for name in old.parameters if name not in compared and self._is_of_each_run(name)}
             known = {name: value for name, value in old.parameters.items() if name not in unknown}
             about = {name: about for name, about in old.metadata.items() if name not in unknown}
             values, metadata = _changed({**known, **compared}, about, changes)
@@ -224,6 +250,10 @@ def _changed(
     now |= added
     for name in added.keys() & changes.absent.keys():
         rules.setdefault(name, {})["absent_value"] = changes.absent[name]
+    for name in changes.no_absent:
+        rules.get(name, {}).pop("absent_value", None)
+    for name in changes.new_absent.keys() & now.keys():
+        rules.setdefault(name, {})["absent_value"] = changes.new_absent[name]
     for child, parents in changes.parent.items():
         if child in now:
             rules.setdefault(child, {}).setdefault("parents", {}).update(_parent_edges(parents))

@@ -18,7 +18,7 @@ from legm.core.absent_values import (
     conflicting_absent_value,
     equals_absent_value,
 )
-from legm.core.plain_form import is_plain
+from legm.core.plain_form import canonical_text, is_plain
 from legm.errors import CorruptFile, LegmError, NewerFile, ParameterError, storage_error
 from legm.records import Configuration, Plain
 from legm.runlog.configuration_folders import refuse_links
@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 _HEADER = """\
 # Absent values: runs from before a parameter existed had this value of it, so that they are of the same
-# configuration as runs that set it to this value. legm adds to this file; correct a value that is wrong.
+# configuration as runs that set it to this value. legm adds to this file; a value that is wrong is corrected
+# by: legm amend EXPERIMENT --absent NAME=VALUE
 """
 
 
@@ -117,20 +118,41 @@ class AbsentValuesFile:
                 )
         self.keep({name: AbsentValue(value) for name, value in values.items() if name not in known})
 
+    def correct(self, before: Mapping[str, Plain], after: Mapping[str, Plain]) -> None:
+        """Replace absent values that were wrong; those of other parameters stay.
+
+        Args:
+            before: by parameter, what is replaced.
+            after: what is kept instead; of a parameter that is not in it, nothing.
+
+        Raises:
+            StorageError: the file cannot be read or written.
+            CorruptFile: it is damaged, or of a newer legm.
+        """
+        self._make_folder()
+        with file_lock(self.path.parent / ABSENT_VALUES_LOCK):
+            known = self.read()
+            corrected = {name: value for name, value in known.items() if name not in before} | {**after}
+            if canonical_text(corrected) != canonical_text(known):
+                write_atomically(self.path, _absent_values_yaml(corrected))
+
     def _require_same(self, known: Mapping[str, Plain], given: Mapping[str, AbsentValue]) -> None:
         """Refuse another absent value than the known one, unless it is a library's default."""
         for name, new in given.items():
             if name in known and new.library is None and not equals_absent_value(known[name], new.value):
                 raise conflicting_absent_value(name, known[name], new.value, f"in {self.path}")
 
-    def _add(self, given: Mapping[str, AbsentValue]) -> dict[str, Plain]:
+    def _make_folder(self) -> None:
         folder = self.path.parent
         refuse_links(folder, self.path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise storage_error("create the folder", folder, cause) from cause
-        with file_lock(folder / ABSENT_VALUES_LOCK):
+
+    def _add(self, given: Mapping[str, AbsentValue]) -> dict[str, Plain]:
+        self._make_folder()
+        with file_lock(self.path.parent / ABSENT_VALUES_LOCK):
             known = self.read()
             self._require_same(known, given)
             merged = {**{name: one.value for name, one in given.items()}, **known}

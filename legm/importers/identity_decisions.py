@@ -72,6 +72,7 @@ class IdentityOverrides:
             before.run_folders,
             absent,
             before.proposed_absent_values,
+            before.refused_absent_values,
         )
 
     def require_known(self, names: set[str]) -> None:

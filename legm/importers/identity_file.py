@@ -30,9 +30,11 @@ _HEADER = """\
 # run_folders: how many of the last folders of a path name a run, if not one.
 # absent_values: the value that runs from before a parameter existed had: they are of the same configuration
 # as runs with this value. proposed_absent_values: parameters that only the newer runs have, most of them
-# with this value. Move one to absent_values to accept it, and import again.
+# with this value. To accept or refuse one: legm amend EXPERIMENT --absent NAME, or --no-absent NAME.
+# refused_absent_values: parameters for which none is proposed again.
 """
-_FIELDS = ("not_compared", "compared", "name", "labels", "run_folders", *_ABSENT)
+_REFUSED = "refused_absent_values"
+_FIELDS = ("not_compared", "compared", "name", "labels", "run_folders", *_ABSENT, _REFUSED)
 
 
 def identity_file_path(root: Path) -> Path:
@@ -54,6 +56,7 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
             **({"labels": {name: LabelUse(use).value for name, use in labels}} if labels else {}),
             **({"run_folders": identity.run_folders} if identity.run_folders != 1 else {}),
             **{field: dict(values) for field in _ABSENT if (values := getattr(identity, field))},
+            **({_REFUSED: list(identity.refused_absent_values)} if identity.refused_absent_values else {}),
         }
         for experiment, identity in sorted(identities.items())
         for labels in [sorted(identity.labels.items())]
@@ -87,9 +90,10 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
     ignored = fields.get("not_compared") or {}
     if isinstance(ignored, list):
         ignored = dict.fromkeys(ignored, "as requested")
-    lists = [fields.get(field) or [] for field in ("compared", "name")]
+    lists = [fields.get(field) or [] for field in ("compared", "name", _REFUSED)]
     labels = fields.get("labels") or {}
-    for field, names in zip(_FIELDS[:4], [ignored, *lists, labels], strict=True):
+    checked = ("not_compared", "compared", "name", _REFUSED, "labels")
+    for field, names in zip(checked, [ignored, *lists, labels], strict=True):
         if not isinstance(names, (list, dict)) or not all(isinstance(name, str) for name in names):
             raise _unexpected_identity_value(
                 path, f"{experiment}, {field}", names, "a list of parameter names"
@@ -99,7 +103,7 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
         raise _unexpected_identity_value(
             path, f"{experiment}, labels", labels, f"labels with {', '.join(sorted(uses))}"
         )
-    compared, named = lists
+    compared, named, refused = lists
     named = [name for name in named if name not in ignored]  # easily forgotten when a name is moved
     both = sorted({*ignored} & {*compared})
     if both:
@@ -114,8 +118,10 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
         )
     absent, proposed = (_parse_absent_values(path, experiment, field, fields) for field in _ABSENT)
     absent = {name: value for name, value in absent.items() if name not in ignored}
-    proposed = {name: value for name, value in proposed.items() if name not in absent}
-    return Identity(reasons, tuple(compared), tuple(named), dict(labels), run_folders, absent, proposed)
+    proposed = {name: value for name, value in proposed.items() if name not in {*absent, *refused}}
+    return Identity(
+        *(reasons, tuple(compared), tuple(named), dict(labels), run_folders, absent, proposed, tuple(refused))
+    )
 
 
 def _parse_absent_values(path: Path, experiment: str, field: str, fields: Any) -> dict[str, Plain]:

@@ -65,6 +65,7 @@ class Identity:
         run_folders: in a source of folders, how many of the last ones name a run of the experiment.
         absent_values: by compared parameter, the value that runs from before it existed had.
         proposed_absent_values: what may be one, for the user to accept; it is not used.
+        refused_absent_values: the parameters for which none is proposed any more.
     """
 
     ignored: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Identity:
     run_folders: int = 1
     absent_values: Mapping[str, Plain] = field(default_factory=dict)
     proposed_absent_values: Mapping[str, Plain] = field(default_factory=dict)
+    refused_absent_values: tuple[str, ...] = ()
 
 
 UNDECIDED = Identity()
@@ -120,6 +122,7 @@ def infer_identity(
         given.run_folders,
         given.absent_values,
         _propose_absent_values(observed, compared, given),
+        given.refused_absent_values,
     )
 
 
@@ -129,9 +132,8 @@ def _propose_absent_values(
     """What may be absent values, with those that were proposed before."""
     found = {name: observed.dominating_value_of_newer_runs(name) for name in compared}
     proposed = {**given.proposed_absent_values, **{n: v for n, v in found.items() if v is not None}}
-    return {
-        name: proposed[name] for name in sorted({*proposed} & {*compared}) if name not in given.absent_values
-    }
+    decided = {*given.absent_values, *given.refused_absent_values}
+    return {name: proposed[name] for name in sorted({*proposed} & {*compared} - decided)}
 
 
 def _is_identity_noise(name: str, values: Iterable[Plain]) -> bool:

@@ -39,7 +39,8 @@ def import_report_lines(report: Report) -> Iterator[str]:
         for name, value in identity.proposed_absent_values.items():
             yield (
                 f"  {name} is in the newer runs only, mostly as {value!r}: if older runs had this value too, "
-                "accept it as its absent value"
+                f"legm amend EXPERIMENT --absent {name} accepts it as its absent value, and "
+                f"--no-absent {name} refuses it"
             )
         if identity.named:
             yield f"  in the names of configurations: {', '.join(identity.named)}"

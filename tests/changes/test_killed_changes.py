@@ -67,6 +67,10 @@ try:
         amend(experiment, compare=["seed"])
     elif what == "noseed":
         amend(experiment, ignore=["seed"])
+    elif what == "absent":
+        amend(experiment, absent={"rate": chosen.choice([0.125, 0.25])})
+    elif what == "no_absent":
+        amend(experiment, no_absent=["rate"])
     elif what == "mv":
         rename_experiment(experiment, "f" if experiment.name == "e" else "e", confirm=lambda plan: True)
     elif what == "rm":
@@ -80,6 +84,12 @@ except LegmError as error:
     print(type(error).__name__, error)
 print("done", flush=True)
 """
+
+
+WHAT = [
+    *("rename", "back", "ignore", "compare", "seed", "noseed", "absent", "no_absent"),
+    *("mv", "rm", "restore", "merge"),
+]
 
 
 def ids_in_trash(root: Path) -> set[str]:
@@ -102,9 +112,7 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
         writer = server.begin(logged, root, "log", 0)
         until(lambda: logged.exists() and logged.read_text().count("\n") > 1)
         while killed < KILLS:
-            what = chosen.choice(
-                ["rename", "back", "ignore", "compare", "seed", "noseed", "mv", "rm", "restore", "merge"]
-            )
+            what = chosen.choice(WHAT)
             output = tmp_path / f"output-{killed}"
             process = server.begin(output, root, what, killed)
             time.sleep(chosen.uniform(0, 0.3))  # at a random instant

@@ -32,7 +32,9 @@ def named(page: Path) -> str:
 
 
 COMMAND = re.compile(r"\$ (legm|python) (.*)\n")
-VARIES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|^[0-9a-f]{6}(?=  )", re.MULTILINE)  # times, and ids of runs
+VARIES = re.compile(  # times, ids of runs, ids in the trash
+    r"\d{4}-\d\d-\d\d \d\d:\d\d|^[0-9a-f]{6}(?=  )|\d{8}-\d{6}-\d{3}-[0-9a-f]{6}", re.MULTILINE
+)
 MEASURED = re.compile(
     r"\d+\.\d+|[─ ]+"
 )  # what a training gives differs by machine, and so does the tables' width
