@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _PIECE = 1 << 20  # bytes that are read of a log at once
 _SCAN_PAUSE = 1.0  # seconds between two looks for new logs, at least,
 _SCAN_SHARE = 20.0  # and so many times as long as a look takes
+_TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _SILENCE = 2.0  # seconds without a record after which it is asked whether a process still writes
 
 
@@ -116,6 +117,7 @@ class RunTailer:
     def _scan(self) -> set[str]:
         """Look for logs in the folders that have changed since the last look."""
         changed = set()
+        oldest = (self._since - _TIMESTAMP_RESOLUTION) * 1e9
         for folder in self._log_folders():
             try:
                 stamp = folder.stat().st_mtime_ns
@@ -123,9 +125,10 @@ class RunTailer:
                 continue
             if self._folders.get(folder) != stamp:
                 self._folders[folder] = stamp
-                changed |= {
-                    run_id for path in LogFolder(folder).logs_except(()) if (run_id := self._add(path))
-                }
+                logs = LogFolder(folder)
+                if stamp < oldest and not logs.has_pending_logs():
+                    continue  # a log that is finalized is moved here, so none was since then
+                changed |= {run_id for path in logs.logs_except(()) if (run_id := self._add(path))}
         for run_id, one in list(self.runs.items()):
             if not one.path.exists() and self._is_deleted(one):
                 self._drop(run_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from legm.core.code_versions import different_code_text
 from legm.core.run_marks import shown_tags
-from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult
+from legm.records import BestRule, Configuration, Plain, RunCounts, RunMarks, RunResult
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.parameter_content import ParameterContent
@@ -122,10 +122,17 @@ def _row(index: int, counts: RunCounts, marks: Mapping[str, RunMarks]) -> dict[s
 def _metrics(every: Sequence[RunCounts]) -> MetricContent:
     """The aggregates of every row by each metric that a completed run has."""
     found = MetricContent()
+    # Most rows have the same metrics and rules, whose hash is slow.
+    by_keys: Counter[tuple[tuple[str, ...], tuple[tuple[BestRule, int], ...]]] = Counter()
     for one in every:
-        found.rules.update(one.rules)
-        for key in one.values:
-            found.rules_of.setdefault(key, Counter()).update(one.rules)
+        by_keys[tuple(one.values), tuple(one.rules.items())] += 1
+    for (keys, rules), times in by_keys.items():
+        for rule, number in rules:
+            found.rules[rule] += number * times
+        for key in keys:
+            of = found.rules_of.setdefault(key, Counter())
+            for rule, number in rules:
+                of[rule] += number * times
     for key in found.rules_of:
         rows = [row for row, one in enumerate(every) if key in one.values and key not in one.indexed]
         values = aggregate_counts([every[row] for row in rows], key)

@@ -19,16 +19,23 @@ class ParameterContent:
 
     values: dict[str, int] = field(default_factory=dict)
     plain: list[Plain] = field(default_factory=list)
+    scalars: dict[tuple[type, Plain], int] = field(default_factory=dict)
     of: dict[int, int] = field(default_factory=dict)
     active: set[int] = field(default_factory=set)
 
     def put(self, index: int, value: Plain, *, active: bool = True) -> None:
         """Set the value of a configuration or run."""
-        key = canonical_text(value)
-        if key not in self.values:
-            self.values[key] = len(self.values) + 1
-            self.plain.append(value)
-        self.of[index] = self.values[key]
+        scalar = (type(value), value) if value and isinstance(value, (str, int, float)) else None
+        known = None if scalar is None else self.scalars.get(scalar)
+        if known is None:
+            key = canonical_text(value)
+            if key not in self.values:
+                self.values[key] = len(self.values) + 1
+                self.plain.append(value)
+            known = self.values[key]
+            if scalar is not None:  # quicker than its text, for ten thousands
+                self.scalars[scalar] = known
+        self.of[index] = known
         if active:
             self.active.add(index)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
@@ -99,6 +100,8 @@ class RunningRuns:
     # Following
 
     def _follow(self) -> None:
+        with contextlib.suppress(LegmError):  # the page that asks for it first is told
+            self._stored.cards()  # so that it does not wait
         while not self._end.is_set():
             began = time.monotonic()
             try:

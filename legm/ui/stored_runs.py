@@ -12,11 +12,12 @@ from legm.analysis.selected_runs import SelectedRuns
 from legm.core.selection import RunSelection
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import open_folder_access
-from legm.errors import LegmError, StorageError, closest
+from legm.errors import LegmError, StorageError
 from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult, Status
 from legm.report.content import ExperimentContent, unique_report_names
 from legm.report.counted_content import CountedConfiguration, counted_experiment_content
 from legm.report.media import ReportMedia
+from legm.runlog.configuration_folders import experiment_paths
 from legm.runlog.marks_files import marks_in_folder, may_have_marks
 from legm.tables.sources import RunSource, StoredConfiguration, run_source
 from legm.ui.experiment_cards import experiment_card
@@ -95,7 +96,8 @@ class StoredRuns:
 
     def experiments(self) -> list[str]:
         """The names of the experiments, sorted."""
-        return self._source.experiments()
+        paths = list(experiment_paths(self.root)) if self._has_folders else []
+        return sorted(map(self.name_of_folder, paths)) if paths else self._source.experiments()
 
     def experiment(self, name: str, where: Sequence[str] = ()) -> dict[str, Plain]:
         """The leaderboard of an experiment; see :mod:`legm.report.counted_content`.
@@ -180,8 +182,6 @@ class StoredRuns:
             source = self._source
             if self._has_folders:  # a new one reports its problems anew
                 source = run_source(self.root, self.backend, self._options, problems.append)
-            if name not in (names := source.experiments()) and names:
-                raise StorageError(f"there is no experiment {name!r}; {closest(name, names)}")
             known = self._counted[name] = _CountedExperiment(source.counts(name), problems)
             stored = {one.configuration.fingerprint: one for one, _ in known.counts}
             labels = [one.label if self._has_folders else None for one in stored.values()]

@@ -5,6 +5,8 @@ import { fillSelect } from "./controls.js";
 import { experiment, higherBetter, metric, rank, ranked, state } from "./state.js";
 import { breakable, byId, decimalsOf, element, fill, fixed } from "./values.js";
 
+const MOST_CHOICES = 500; // configurations in a list
+
 export function renderCompare() {
   const order = ranked();
   const few = order.length < 2;
@@ -21,7 +23,8 @@ export function renderCompare() {
 function renderPairChoice(order) {
   ["compare-a", "compare-b"].forEach((id, side) => {
     const own = state.pair[side];
-    const rows = own === null || order.includes(own) ? order : [own, ...order];
+    const first = order.slice(0, MOST_CHOICES); // the table's buttons choose any other one
+    const rows = own === null || first.includes(own) ? first : [own, ...first];
     fillSelect(
       byId(id),
       rows.map((row) => [row, `${rank(row) ?? "–"}. ${experiment().brief(row)}`]),

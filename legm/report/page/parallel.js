@@ -22,6 +22,7 @@ import {
 const SHADES = 20; // number of colours, with one trace each
 const BENDS = { many: 6, few: 16 }; // points of a line between two axes
 const MANY_LINES = 60;
+const MOST_LINES = 1500; // that are drawn, the best ones
 const USUAL_AXES = 7;
 const FEW_VALUES = 10; // up to this many numbers are evenly spaced instead of on a scale
 const AXIS_WIDTH = 96; // minimal, in pixels,
@@ -36,13 +37,14 @@ const SCALES = {
 
 export function renderParallel() {
   renderAxisChoice();
-  const rows = filtered().filter((row) => Number.isFinite(metricValue(row)));
+  const every = filtered().filter((row) => Number.isFinite(metricValue(row)));
+  const rows = every.slice(0, MOST_LINES);
   const axes = shownAxes();
   const empty = emptyParallel(rows, axes);
   byId("parallel-empty").textContent = empty;
   byId("parallel-empty").hidden = !empty;
   byId("parallel-frame").hidden = Boolean(empty);
-  byId("parallel-note").textContent = empty ? "" : parallelNote(rows);
+  byId("parallel-note").textContent = empty ? "" : parallelNote(every.length);
   if (empty) {
     Plotly.purge(byId("parallel-plot"));
     return;
@@ -65,9 +67,10 @@ function emptyParallel(rows, axes) {
   return axes.length ? "" : "All configurations have the same parameters.";
 }
 
-function parallelNote(rows) {
-  const missing = filtered().length - rows.length;
-  const note = `${counted(rows.length, "configuration")}, the stronger the colour the better; click a line for its curves`;
+function parallelNote(number) {
+  const missing = filtered().length - number;
+  const drawn = number > MOST_LINES ? `the best ${MOST_LINES.toLocaleString("en")} of ` : "";
+  const note = `${drawn}${counted(number, "configuration")}, the stronger the colour the better; click a line for its curves`;
   return missing ? `${note}; ${missing} without a finite value` : note;
 }
 

@@ -14,7 +14,7 @@ export function redrawBy(renderers, after = () => {}) {
 /** Redraw the page after a change of the state. */
 export function changed(what) {
   giveColours();
-  for (const render of renderersByChange[what]) render();
+  for (const render of renderersByChange[what] ?? []) render();
   writeAddress();
   afterwards();
 }

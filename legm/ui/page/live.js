@@ -1,6 +1,7 @@
 // The live page: the views by their addresses, and what the server says has changed.
 
 import { listen, PARTS } from "./board.js";
+import { renderCompare } from "./compare.js";
 import { fillSelect, renderFilters, renderTheme } from "./controls.js";
 import { renderCurves } from "./curves.js";
 import { renderTable } from "./leaderboard.js";
@@ -15,12 +16,14 @@ import {
 } from "./loading.js";
 import { renderMedia } from "./media.js";
 import { renderOverview } from "./overview.js";
+import { renderParallel } from "./parallel.js";
 import { showConnection, showProblem } from "./problems.js";
 import { changed, redrawBy } from "./redraw.js";
 import { openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
 import { renderRunning } from "./running.js";
 import { ask, listenToServer, queryOf } from "./server.js";
-import { readAddress, state } from "./state.js";
+import { readAddress, report, state } from "./state.js";
+import { renderUnfinished } from "./unfinished.js";
 import { byId, distinct, element } from "./values.js";
 
 const GROWTH_PAUSE = 400; // ms between two looks at the curves of runs that have new values
@@ -31,23 +34,44 @@ let growth = null;
 let cardsWait = null;
 let opening = 0; // counts the views that were opened, so that a slow answer does not replace a newer one
 
+const FIGURES = [renderCurves, renderParallel, renderMedia];
+const LATER = [...FIGURES, renderCompare, renderUnfinished]; // drawn once the table is to be seen
 const LIVE_PARTS = {
   ...PARTS,
+  experiment: [...PARTS.experiment, renderRunning],
+  refreshed: [...PARTS.experiment.filter((one) => one !== renderFilters), renderRunning],
   loaded: [renderTable, renderCurves, renderMedia],
-  refreshed: PARTS.experiment.filter((one) => one !== renderFilters),
+  figures: FIGURES,
 };
-LIVE_PARTS.theme = [renderTheme, ...PARTS.theme.filter((one) => one !== renderTheme).map(onBoardOnly)];
-for (const name of ["experiment", "refreshed"]) LIVE_PARTS[name] = [...LIVE_PARTS[name], renderRunning];
+for (const [name, parts] of Object.entries(LIVE_PARTS)) LIVE_PARTS[name] = parts.map(inTurn);
 
-function onBoardOnly(render) {
+const waiting = new Set();
+
+/** A function that draws a part at once, or after the next picture of the page what takes longer. */
+function inTurn(render) {
+  if (render === renderTheme) return render;
   return () => {
-    if (document.body.dataset.view === "board") render();
+    if (document.body.dataset.view !== "board") return;
+    if (!LATER.includes(render)) {
+      render();
+      return;
+    }
+    if (!waiting.size) requestAnimationFrame(() => setTimeout(renderWaiting));
+    waiting.add(render);
   };
+}
+
+function renderWaiting() {
+  const parts = [...waiting];
+  waiting.clear();
+  if (document.body.dataset.view !== "board") return;
+  for (const render of parts) if (globalThis.Plotly || !FIGURES.includes(render)) render();
 }
 
 /** Load what the first view needs, and what is known of running runs. */
 async function loadCards() {
   const answer = await ask("/api/experiments");
+  report.title = answer.title;
   const { title, backend, legm, read_only: readOnly, experiments: cards } = answer;
   Object.assign(liveState, { title, backend, legm, readOnly, cards });
   liveState.runs = new Map(Object.entries(answer.runs));
@@ -155,7 +179,11 @@ function renderExperimentChoice() {
   const names = liveState.cards.map((one) => one.name);
   const shown = distinct(names, 60);
   const { value } = byId("live-experiment");
-  fillSelect(byId("live-experiment"), names.map((name, i) => [name, shown[i]]), value);
+  fillSelect(
+    byId("live-experiment"),
+    names.map((name, i) => [name, shown[i]]),
+    openedExperiment().name ?? value,
+  );
 }
 
 // -- what the server says
@@ -205,9 +233,14 @@ async function startLivePage() {
   listen();
   state.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "auto";
   renderTheme();
+  byId("plotly").addEventListener("load", () => changed("figures"));
   try {
-    await loadCards();
-    await openView();
+    const cards = loadCards();
+    if (new URLSearchParams(location.hash.slice(1)).has("experiment")) await openView();
+    await cards;
+    if (document.body.dataset.view !== "board") await openView();
+    renderExperimentChoice();
+    if (document.body.dataset.view === "board") changed("refreshed");
   } catch (error) {
     showProblem(error.message);
   }
