@@ -18,7 +18,7 @@ from legm.console.console_options import console_path
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
 from legm.errors import LegmError, closest
-from legm.importers.external_run import ExternalRun, ImportSource
+from legm.importers.external_run import ExternalFile, ExternalRun, ImportSource
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_inference import Identity, infer_identity
 from legm.importers.import_notes import ImportNotes
@@ -63,7 +63,13 @@ def as_captured_run(
     if end_description is not None and run.status is Status.RUNNING:
         run = replace(run, status=Status.INTERRUPTED, error=end_description)
     files = run.files  # those of a model that an earlier capture logged are among its run's files
-    return replace(run, files=lambda: tuple({file.name: file for file in files()}.values()))
+    return replace(run, files=lambda: tuple({_shown(file): file for file in files()}.values()))
+
+
+def _shown(file: ExternalFile) -> tuple[object, ...]:
+    """What distinguishes a file of a run: one may be several media, such as equal pictures of one step."""
+    medium = file.medium
+    return (file.name,) if medium is None else (file.name, *medium.key, medium.caption)
 
 
 class CapturedSource:

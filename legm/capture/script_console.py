@@ -64,14 +64,12 @@ class ScriptConsole:
 
 def with_console(files: Iterable[ExternalFile], console: ExternalFile) -> tuple[ExternalFile, ...]:
     """The files of a run with its console, which continues that of an earlier script of the run."""
-    by_name = {file.name: file for file in files}
-    earlier = by_name.get(CONSOLE_FILE)
-    if earlier is not None:
+    listed = tuple(files)
+    for earlier in (file for file in listed if file.name == CONSOLE_FILE):
         with earlier.open() as before, console.open() as after:
             known, new = before.read(), after.read()
         console = _console_as_file(known if known.endswith(new) else known + new)
-    by_name[CONSOLE_FILE] = console
-    return tuple(by_name.values())
+    return (*(file for file in listed if file.name != CONSOLE_FILE), console)
 
 
 def _console_as_file(content: bytes) -> ExternalFile:

@@ -14,6 +14,7 @@ from legm.runlog.recorded_values import to_recorded_step
 
 __all__ = ["MediaLogging", "MediaTarget"]
 
+_OBJECTS_3D = (".obj", ".gltf", ".glb", ".stl", ".ply", ".off", ".pdb", ".json")
 _VIDEOS = (".mp4", ".webm", ".gif", ".mov", ".mkv", ".avi")
 
 
@@ -136,6 +137,30 @@ class MediaLogging:
         self._add_media(
             "log_video()", name, MediaKind.VIDEO, [pending_copy(name, Path(path), _VIDEOS)], caption, step
         )
+
+    def log_object3d(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        step: int | None = None,
+        caption: str | None = None,
+    ) -> None:
+        """Log a 3D object, which is copied as it is.
+
+        Args:
+            name: under which it is shown.
+            path: the file: .obj, .gltf, .glb, .stl, .ply, .off, .pdb, or .json as W&B stores points.
+            step: a whole number.
+            caption: a text.
+
+        Raises:
+            MediaError: it is not such a file, or cannot be read.
+            StateError: there is no run.
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            raise MediaError(f"{name!r} must be the path of a 3D object, not {type(path).__qualname__}")
+        pending = pending_copy(name, Path(path), _OBJECTS_3D)
+        self._add_media("log_object3d()", name, MediaKind.OBJECT3D, [pending], caption, step)
 
     def log_histogram(self, name: str, values: Any, step: int | None = None, *, bins: int = 64) -> None:
         """Log how numbers are distributed.

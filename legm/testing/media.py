@@ -96,6 +96,18 @@ class MediaTests(ConformanceKit):
         kit_expects_same(found.kind, MediaKind.VIDEO, "the kind of the medium")
         self._expect_content(client, run, found, path.read_bytes())
 
+    def test_3d_objects_come_back(self, tmp_path: Path) -> None:
+        """MEDIA: a 3D object comes back as it is, and is known as one."""
+        if not self._has_media(tmp_path):
+            return
+        (tmp_path / "given").mkdir()
+        path = tmp_path / "given" / "shape.obj"
+        path.write_bytes(b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+        client, run, found = self._logged_media(tmp_path, "log_object3d", path, caption="a face")
+        kit_expects_same(found.kind, MediaKind.OBJECT3D, "the kind of the medium")
+        kit_expects_same(found.files[0].caption, "a face", "the caption")
+        self._expect_content(client, run, found, path.read_bytes())
+
     def test_histograms_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a histogram has its edges and counts."""
         if not self._has_media(tmp_path):

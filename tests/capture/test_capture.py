@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+import legm
 from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.capture.earlier_store import begin_with_earlier_runs, kept_store, unchanged_earlier_runs
 from legm.capture.kept_store import keep_mlflow_store
@@ -26,6 +27,8 @@ from tests.support.captured import QUIET, begin, command, play, prepare_kept_sto
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import count_native_runs, prepare_store
 from tests.support.waiting import WAIT_FOR, until
+from tests.support.wandb_media import MEDIA as WANDB_MEDIA
+from tests.support.wandb_media import assert_media_of_wandb
 
 
 def curve(result: RunResult, metric: str) -> list[tuple[int, float]]:
@@ -681,3 +684,31 @@ print(importlib.util.find_spec("wandb"))
     paths = os.pathsep.join([str(site), environment()["PYTHONPATH"]])
     status, out, err = play(tmp_path, code, PYTHONPATH=paths)
     assert (status, out) == (0, "1 True\nNone\n"), err
+
+
+MLFLOW_MEDIA = """
+import numpy as np, mlflow
+mlflow.set_experiment("pictures")
+with mlflow.start_run():
+    for step in range(2):
+        mlflow.log_image(np.full((4, 4), 9 * step, np.uint8), key="val/sample", step=step)
+    mlflow.log_image(np.zeros((4, 4), np.uint8), "named.png")
+"""
+
+
+def test_pictures_of_mlflow_are_media_and_those_with_a_file_name_are_files(folder):
+    status, _, err = play(folder, MLFLOW_MEDIA)
+    assert status == 0, err
+    table = legm.open(folder / "root").media()
+    assert list(zip(table["name"].tolist(), table["kind"].tolist(), table["step"].tolist(), strict=True)) == [
+        ("val/sample", "image", 0),
+        ("val/sample", "image", 1),
+    ]
+    assert list((folder / "root").glob("pictures/*/artifacts/*/named.png"))
+
+
+def test_media_of_wandb_are_those_of_an_import(tmp_path):
+    begun = 'run = wandb.init(project="media", settings=wandb.Settings(console="off", x_disable_stats=True))'
+    status, _, err = play(tmp_path, f"{WANDB_MEDIA}\n{begun}\nlog_media(run)\nrun.finish()\n")
+    assert status == 0, err
+    assert_media_of_wandb(tmp_path / "root")

@@ -10,6 +10,8 @@ import pytest
 import legm
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm
+from tests.support.wandb_media import MEDIA as WANDB_MEDIA
+from tests.support.wandb_media import assert_media_of_wandb
 
 # mlflow's autologging
 
@@ -334,6 +336,12 @@ with mlflow.start_run():
 """
 
 
+def test_media_of_wandb_are_those_of_the_real_one(tmp_path):
+    done = play(tmp_path, f'{WANDB_MEDIA}\nwith wandb.init(project="media") as run:\n    log_media(run)\n')
+    assert done.returncode == 0, done.stderr
+    assert_media_of_wandb(tmp_path / "root")
+
+
 def test_each_kind_of_medium_is_a_record_with_its_step_and_caption(tmp_path):
     done = play(tmp_path, MEDIA)
     assert done.returncode == 0, done.stderr
@@ -349,7 +357,7 @@ def test_each_kind_of_medium_is_a_record_with_its_step_and_caption(tmp_path):
         ("w", "drawn", "figure", 5, ""),
         ("w", "plotly", "figure", 5, ""),
         ("w", "page", "html", 5, ""),
+        ("w", "cloud", "object3d", 5, ""),
     ]
-    assert "wandb.Object3D of a ndarray is not recorded" in done.stderr
     (run,) = snapshots(tmp_path, "m")
     assert set(run.files) == {"named.png"}

@@ -13,9 +13,11 @@ import legm
 from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.importers import import_runs
 from legm.importers.tensorboard.event_histograms import event_histogram_json
+from legm.importers.wandb.media_values import wandb_histogram
 from legm.media.histograms import histogram_counts
 from legm.media.tables import table_columns
 from tests.support.mlflow_store import prepare_store
+from tests.support.wandb_media import MEDIA, assert_media_of_wandb
 from tests.support.wandb_scripts import run_script
 
 _SCRIPT = """
@@ -70,6 +72,40 @@ def test_media_of_wandb_have_their_names_steps_and_captions(tmp_path: Path, prep
     assert table_columns(contents["table"]) == {"a": [1, 2], "b": ["x", None]}
     again = import_runs(tmp_path / "wandb", tmp_path / "root")
     assert (again.created, again.updated, again.is_complete) == (0, 0, True)
+
+
+@pytest.mark.usefixtures("wandb_home")
+def test_every_kind_of_medium_of_wandb_comes_with_what_lies_over_it_and_in_tables(tmp_path: Path, prepared):
+    script = f'{MEDIA}\nrun = begin(project="media", id="one")\nlog_media(run)\nrun.finish()\n'
+    done = run_script(prepared, tmp_path, script)
+    assert done.returncode == 0, done.stderr
+    report = import_runs(tmp_path / "wandb", tmp_path / "root")
+    assert report.is_complete, report
+    assert_media_of_wandb(tmp_path / "root")
+    files = [path.name for path in (tmp_path / "root").glob("*/*/artifacts/*/media*/**/*") if path.is_file()]
+    assert files == []  # none of them is a file besides
+    again = import_runs(tmp_path / "wandb", tmp_path / "root")
+    assert (again.created, again.updated, again.is_complete) == (0, 0, True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"_type": "histogram"},
+        {"_type": "histogram", "values": [1], "bins": [0, "x"]},
+        {"_type": "histogram", "values": [1, 2], "bins": [0, 1]},
+        {"_type": "histogram", "values": [1, 2], "packedBins": {"min": 0, "size": 1, "count": "many"}},
+        {"values": [1], "bins": [0, 1]},
+        "histogram",
+    ],
+)
+def test_what_is_no_histogram_of_wandb_is_left_as_it_is(value):
+    assert wandb_histogram(value) is None
+
+
+def test_a_histogram_of_wandb_with_bins_of_one_width_has_their_edges():
+    packed = {"_type": "histogram", "values": [3, 4], "packedBins": {"min": -1, "size": 0.5, "count": 2}}
+    assert histogram_counts(wandb_histogram(packed)) == ([-1, -0.5, 0], [3, 4])
 
 
 def test_stepped_pictures_of_mlflow_are_media_once_each(tmp_path: Path):

@@ -196,6 +196,23 @@ def test_an_event_file_with_more_than_legm_has_words_for_is_kept_as_it_is(writer
     assert "pr curves" in reported
 
 
+def test_a_mesh_keeps_its_event_file(tmp_path):
+    write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    metadata = {"plugin_data": {"plugin_name": "mesh", "content": b"\x08\x01"}}
+    tensor = {
+        "dtype": "DT_FLOAT",
+        "float_val": [0.0] * 9,
+        "tensor_shape": {"dim": [{"size": 3}, {"size": 3}]},
+    }
+    value = {"tag": "shape_VERTEX", "metadata": metadata, "tensor": tensor}
+    path = write_event(tmp_path / "runs" / "a", Event(wall_time=1e9, step=1, summary={"value": [value]}))
+    report = import_runs(tmp_path / "runs", tmp_path / "root")
+    assert report.is_complete, report
+    (found,) = results(tmp_path / "root", "runs").values()
+    assert artifacts_in(tmp_path / "root", found) == {f"events/{path.name}": path.read_bytes()}
+    assert "mesh" in " ".join(report.omitted)
+
+
 def test_hyperparameters_have_their_types_and_belong_to_the_run_they_were_written_in(writer, tmp_path):
     with writer(str(tmp_path / "runs" / "a")) as made:
         made.add_scalar("loss", 1.0, 0)

@@ -18,6 +18,7 @@ from legm.importers.wandb.server import WandbServerSource
 from legm.records import BestRule, Display, Series, Split, Status
 from legm.runlog.log_reader import read_log
 from tests.support.wandb_imports import exported, imported, media_of, own_runs, results, same
+from tests.support.wandb_media import MEDIA, assert_media_of_wandb
 from tests.support.wandb_scripts import run_script
 from tests.support.wandb_server import ENTITY, KEY, environment, serving
 
@@ -128,7 +129,7 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
     assert found["deep/notes.txt"].read_text() == "seed 1"
     assert found["empty.txt"].read_text() == ""
     assert found["model_x3a_v0/deep/m.bin"].read_text() == "weights 1"
-    assert [path for name, path in found.items() if name.startswith("media/images/picture_2500_")]
+    assert [one[0::2][:2] for one in media_of(tmp_path / "root", "digits")] == [("picture", 2500)] * 2
     again = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
     assert (again.created, again.updated, again.unchanged) == (0, 0, 3)
 
@@ -242,6 +243,18 @@ def test_a_run_without_an_end_is_an_interrupted_one_and_taken_again(filled, tmp_
         run.state = "finished"
     assert import_runs(f"wandb:{ENTITY}/other", tmp_path / "root").updated == 1
     assert [one.status for one in results(tmp_path / "root", "other")] == [Status.COMPLETED]
+
+
+def test_media_of_a_server_are_media_with_their_names_steps_and_captions(prepared, tmp_path, monkeypatch):
+    with serving() as server:
+        script = f'{MEDIA}\nrun = begin(project="pictures", id="one")\nlog_media(run)\nrun.finish()\n'
+        run_online(prepared, server, tmp_path, script)
+        for name, value in environment(server, tmp_path / "home").items():
+            monkeypatch.setenv(name, value)
+        server.words = True
+        report = import_runs(f"wandb:{ENTITY}/pictures", tmp_path / "root")
+        assert report.is_complete, report
+        assert_media_of_wandb(tmp_path / "root", from_server=True)
 
 
 def test_names_of_files_that_climb_are_left_out(filled, tmp_path):

@@ -462,6 +462,11 @@ class LosesVideos(LosesOneKindOfMedia):
     fails = "videos_come_back"
 
 
+class Loses3DObjects(LosesOneKindOfMedia):
+    fails = "3d_objects_come_back"
+    lost = MediaKind.OBJECT3D
+
+
 class LosesHistograms(LosesOneKindOfMedia):
     fails = "histograms_come_back"
     lost = MediaKind.HISTOGRAM

@@ -82,7 +82,36 @@ def _without_logs(root: Path) -> None:
     shutil.rmtree(root / ".legm", ignore_errors=True)
 
 
-@pytest.mark.parametrize("store", ["mlflow", "memory"], indirect=True)
+@pytest.mark.parametrize("store", ["mlflow", "wandb"], indirect=True)
+def test_media_are_in_a_table_with_their_contents_wherever_they_are(store, tmp_path):
+    backend, options = store
+    experiment, columns = f"e {uuid.uuid4().hex[:8]}", ("name", "kind", "step", "caption", "digest")
+    with ExperimentHandler(
+        tmp_path, experiment, backend=["local", backend], backend_options={backend: options}
+    ).start() as handler:
+        handler.set_metric("loss", 0.5)
+        pictures = [np.full((4, 4), shade, np.uint8) for shade in (1, 2)]
+        handler.log_image("samples", pictures, step=3, caption=["a", "b"])
+        handler.log_text("notes", "of a step", step=4)
+        handler.log_histogram("weights", np.arange(9.0), step=4)
+        handler.log_html("page", "<b>x</b>", step=5)
+
+    def rows(project: legm.Project) -> list[tuple[object, ...]]:
+        table = project.media(experiment=experiment)
+        return list(zip(*(table[name].tolist() for name in columns), strict=True))
+
+    ours, theirs = legm.open(tmp_path), legm.open(tmp_path, backend, **options)
+    contents = {row[-1]: ours.media_content(row[-1]) for row in rows(ours)}
+    expected = rows(ours)
+    assert len(expected) == 5
+    _without_logs(tmp_path)
+    shutil.rmtree(tmp_path / experiment)
+    assert sorted(rows(theirs)) == sorted(expected)
+    assert {digest: theirs.media_content(digest) for digest in contents} == contents
+    assert theirs.media("notes", experiment=experiment)["step"].tolist() == [4]
+
+
+@pytest.mark.parametrize("store", ["mlflow", "memory", "wandb"], indirect=True)
 def test_what_is_running_in_a_store_is_in_the_tables(store, tmp_path):
     backend, options = store
     experiment = f"e {uuid.uuid4().hex[:8]}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ __all__ = [
     "Object3D",
     "Table",
     "Video",
+    "captioned",
     "to_media",
 ]
 
@@ -46,8 +48,8 @@ def _media_array(values: Any) -> Any:
 
 
 def _media_table_cell(value: Any) -> Any:
-    if isinstance(value, Media):
-        return repr(value)
+    if isinstance(value, Media):  # as W&B has it in a table, whose media are beside it
+        return type(value).__name__
     try:
         return to_plain("a cell", value)
     except UnstableValue:
@@ -70,6 +72,10 @@ class Media:
         content = self.content()
         return PendingFile(lambda: content, f".{self.extension}", len(content), str(self.caption or ""))
 
+    def inner(self) -> Iterator[tuple[str, list[Media]]]:
+        """The media that belong to this one, such as masks over a picture, by what is added to its name."""
+        yield from ()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
@@ -82,31 +88,56 @@ class Image(Media):
             have the channels first. If no number exceeds 1 the range is 0 to 1, else 0 to 255.
         mode: Pillow's mode.
         caption: a caption.
+        boxes: boxes over the image, by key, as W&B takes them.
+        masks: masks over the image, by key, each with ``mask_data`` or a ``path``.
     """
 
     media_kind = MediaKind.IMAGE
     extension = "png"
 
     def __init__(
-        self, data_or_path: Any, mode: str | None = None, caption: str | None = None, **others: Any
+        self,
+        data_or_path: Any,
+        mode: str | None = None,
+        caption: str | None = None,
+        *,
+        boxes: Mapping[str, Any] | None = None,
+        masks: Mapping[str, Any] | None = None,
+        **_: Any,
     ) -> None:
         self.caption = caption
-        for name in ("boxes", "masks"):
-            if others.get(name):
-                SESSION.notices.report_unsupported(
-                    f"wandb.Image({name}=…)", "the image is stored without them"
-                )
         self._png = _png_media(data_or_path, mode)
+        self._boxes = {key: _compact_json(one) for key, one in (boxes or {}).items()}
+        self._masks = {key: _mask(one) for key, one in (masks or {}).items()}
 
     def content(self) -> bytes:
         """The image as PNG."""
         return self._png
+
+    def inner(self) -> Iterator[tuple[str, list[Media]]]:
+        """Its boxes, as JSON, and its masks, as pictures."""
+        for key, text in self._boxes.items():
+            yield f"boxes/{key}", [_JsonMedia(text, MediaKind.TEXT, "boxes2d.json")]
+        for key, mask in self._masks.items():
+            yield f"masks/{key}", [mask]
 
 
 class _Figure(Image):
     """A figure of Matplotlib, as it is now."""
 
     media_kind = MediaKind.FIGURE
+
+
+def _compact_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), default=_media_table_cell)
+
+
+def _mask(mask: Mapping[str, Any]) -> Image:
+    import numpy as np
+
+    if "path" in mask:
+        return Image(mask["path"])
+    return Image(_media_array(mask["mask_data"]).astype(np.uint8))
 
 
 def _png_media(data: Any, mode: str | None) -> bytes:
@@ -262,6 +293,21 @@ class Table(Media):
         rows = [[_media_table_cell(cell) for cell in row] for row in self.data]
         return pending_table(name, {column: [row[at] for row in rows] for at, column in enumerate(names)})
 
+    def inner(self) -> Iterator[tuple[str, list[Media]]]:
+        """The media in its columns; the caption of each begins with the number of its row."""
+        for at, column in enumerate(self.columns):
+            cells = [(row, cells[at]) for row, cells in enumerate(self.data) if at < len(cells)]
+            media = [captioned(f"row {row}", cell) for row, cell in cells if isinstance(cell, Media)]
+            if media:
+                yield str(column), media
+
+
+def captioned(before: str, medium: Media) -> Media:
+    """A medium with another caption, which begins with a text."""
+    found = copy(medium)
+    found.caption = f"{before}: {medium.caption}" if medium.caption else before
+    return found
+
 
 class Html(Media):
     """An HTML page: its text, an open file, or with ``data_is_not_path=False`` its path."""
@@ -328,6 +374,7 @@ class _FileMedia(Media):
 
     def __init__(self, data_or_path: Any, *_: Any, caption: str | None = None, **__: Any) -> None:
         self.caption = caption
+        self._content: bytes
         if not isinstance(data_or_path, (str, os.PathLike)):
             kind = type(self).__name__
             SESSION.notices.report_unsupported(f"wandb.{kind} of a {type(data_or_path).__qualname__}")
@@ -348,9 +395,18 @@ class Video(_FileMedia):
 
 
 class Object3D(_FileMedia):
-    """A scene or a cloud of points in a file."""
+    """A scene or points: a file, an array of shape (points, 3 to 6), or W&B's dictionary of a scene."""
 
     media_kind = MediaKind.OBJECT3D
+
+    def __init__(self, data_or_path: Any, *_: Any, caption: str | None = None, **others: Any) -> None:
+        if isinstance(data_or_path, (str, os.PathLike)):
+            super().__init__(data_or_path, caption=caption, **others)
+            return
+        self.caption, self.extension = caption, "pts.json"
+        is_scene = isinstance(data_or_path, Mapping)
+        scene = dict(data_or_path) if is_scene else _media_array(data_or_path).tolist()
+        self._content = _compact_json(scene).encode()
 
 
 class Chart(Media):

@@ -18,7 +18,7 @@ from legm.compat.unsupported_calls import NullObject
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import UsageError
-from legm.compat.wandb.media import Media, to_media
+from legm.compat.wandb.media import Image, Media, captioned, to_media
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
 from legm.core.config_objects import parameters_from_config
@@ -208,6 +208,12 @@ class Run:
         """Log what a row has under a name, pictures of a list as one medium; charts are only files."""
         if self.tracked is None:
             return
+        inner: dict[str, list[Media]] = {}
+        for number, one in enumerate(media):
+            is_of_several = len(media) > 1 and isinstance(one, Image)
+            for name_of_inner, found in one.inner():
+                shown = [captioned(f"picture {number}", each) for each in found] if is_of_several else found
+                inner.setdefault(f"{name}/{name_of_inner}", []).extend(shown)
         for kind in dict.fromkeys(one.media_kind for one in media):
             of_kind = [one for one in media if one.media_kind is kind]
             if kind is not None:
@@ -216,6 +222,8 @@ class Run:
                 continue
             for count, one in enumerate(of_kind):
                 self._store_media(f"media/{name}_{step}" + (f"_{count}" if len(of_kind) > 1 else ""), one)
+        for name_of_inner, found in inner.items():
+            self._log_media(name_of_inner, found, step)
 
     def _store_media(self, name: str, media: Media) -> None:
         if self.tracked is not None:

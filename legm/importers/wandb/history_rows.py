@@ -18,8 +18,13 @@ from legm.importers.wandb.json_items import (
     parse_json_value,
     set_json_at_path,
 )
-from legm.importers.wandb.media_values import captions_of_wandb_media, wandb_media
-from legm.records import Display, Points
+from legm.importers.wandb.media_values import (
+    captions_of_wandb_media,
+    wandb_histogram,
+    wandb_media,
+    wandb_table_artifact,
+)
+from legm.records import Display, MediaKind, Points
 from legm.runlog.recorded_values import EXACT
 
 __all__ = [
@@ -61,6 +66,7 @@ class WandbHistoryRows:
         texts: the same for values that are not numbers, as displayed; None for a value stored in a file.
         rounded: the metrics with a whole number that a float does not represent.
         media: what the run's files show, by their paths.
+        table_artifacts: the ids of the artifacts with the media of tables, by the paths of these.
     """
 
     def __init__(self, items: WandbItemReader, start: float = 0.0) -> None:
@@ -70,7 +76,8 @@ class WandbHistoryRows:
         self.last: dict[str, tuple[float, int]] = {}
         self.texts: dict[str, tuple[str | None, int]] = {}
         self.rounded: set[str] = set()
-        self.media: dict[str, ExternalMedium] = {}
+        self.media: dict[str, list[ExternalMedium]] = {}
+        self.table_artifacts: dict[str, str] = {}
         self.start = start
         self._shift: int | None = 0  # of the steps; None before the first row of another log
         self._items = items
@@ -84,6 +91,7 @@ class WandbHistoryRows:
         self._values: list[float] = []
         self._rows: list[tuple[int, float, int]] = []  # step, time, number of values
         self._displays: list[Display] = []
+        self._histograms: list[tuple[ExternalMedium, bytes]] = []
 
     def begin_log(self) -> None:
         """Start with the rows of another log of the same run, which W&B resumed."""
@@ -96,8 +104,8 @@ class WandbHistoryRows:
 
     @property
     def pending(self) -> int:
-        """The number of numbers, texts and rows waiting for :meth:`take_new`."""
-        return len(self._values) + len(self._displays) + len(self._rows)
+        """The number of numbers, texts, histograms and rows waiting for :meth:`take_new`."""
+        return len(self._values) + len(self._displays) + len(self._histograms) + len(self._rows)
 
     def add_record(self, data: bytes) -> None:
         """Add a row of a log: a ``HistoryRecord``."""
@@ -131,7 +139,7 @@ class WandbHistoryRows:
         tree = {key: restore_non_finite_history(value) for key, value in row.items()}
         own = _pop_wandb_numbers(tree)
         step = self._step_of(own.get(_STEP))
-        self._end_row(flatten_json(tree), len(self._values), step, own, has_files=False)
+        self._end_row(flatten_json(tree), len(self._values), step, own)
 
     def _end_row(
         self,
@@ -139,8 +147,6 @@ class WandbHistoryRows:
         before: int,
         row_step: int,
         own: Mapping[int, float],
-        *,
-        has_files: bool = True,
     ) -> None:
         """Add the values of a row that were not read directly, and the row's step and time.
 
@@ -149,7 +155,6 @@ class WandbHistoryRows:
             before: where the row's numbers begin.
             row_step: the step as stored.
             own: W&B's own numbers.
-            has_files: whether the files of media are at hand.
         """
         step = self._step_in_run(row_step)
         time = history_time(own.get(_TIME, self.start + own.get(_RUNTIME, 0.0)), self.start)
@@ -161,17 +166,26 @@ class WandbHistoryRows:
                 if is_history_rounded(value):
                     self.rounded.add(name)
             elif value is not None:
-                text = history_text(value)
+                histogram = wandb_histogram(value)
+                text = None if histogram is not None else history_text(value)
                 self.texts[name] = text, self.count
-                if text is not None:
+                if histogram is not None:
+                    self._histograms.append(
+                        (ExternalMedium(name, MediaKind.HISTOGRAM, step, time), histogram)
+                    )
+                elif text is not None:
                     self.add_text(name, text, step, time)
                 else:
-                    self._add_media(name, value, step, time, has_files=has_files)
+                    self._add_media(name, value, step, time)
         self._rows.append((step, time, len(self._values) - before))
 
-    def _add_media(self, name: str, value: Any, step: int, time: float, *, has_files: bool) -> None:
-        found = dict(wandb_media(name, value, step, time)) if has_files else {}
-        self.media |= found
+    def _add_media(self, name: str, value: Any, step: int, time: float) -> None:
+        found = list(wandb_media(name, value, step, time))
+        artifact = wandb_table_artifact(value)
+        for path, medium in found:
+            self.media.setdefault(path, []).append(medium)
+            if artifact is not None:
+                self.table_artifacts[path] = artifact
         captions = "\n".join(captions_of_wandb_media(value))
         if captions.strip() and not found:  # of what is no medium for legm
             self.add_text(f"{name}.caption", captions, step, time)
@@ -231,6 +245,12 @@ class WandbHistoryRows:
     def add_display(self, name: str, value: float, step: int, time: float) -> None:
         """Add a number that is not in a row and is not a metric."""
         self._displays.append(Display(name, value, step, time))
+
+    def take_histograms(self) -> list[tuple[ExternalMedium, bytes]]:
+        """The histograms that were added since the last call, with their contents; all else is dropped."""
+        found = self._histograms
+        self._clear()
+        return found
 
     def take_new(self) -> Iterator[Points | Display]:
         """What was added since the last call, each metric's numbers in order."""

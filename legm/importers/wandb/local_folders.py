@@ -14,11 +14,12 @@ from __future__ import annotations
 import binascii
 import os
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from legm.backends import portable
 from legm.backends.wandb import names
@@ -32,12 +33,15 @@ from legm.importers.external_run import (
 )
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
+from legm.importers.size_limits import read_within_size_limit
 from legm.importers.wandb.folder_without_log import (
     FILES_OF_RUN,
     last_values_without_log,
     read_folder_without_log,
     run_id_in_folder_name,
 )
+from legm.importers.wandb.history_files import histogram_files
+from legm.importers.wandb.media_values import wandb_media_in_table
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
@@ -49,12 +53,15 @@ from legm.importers.wandb.run_conversion import (
 )
 from legm.importers.wandb.run_fold import FoldedFile, FoldedWandbArtifact, WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
-from legm.records import BestRule, Display, Points
+from legm.records import BestRule, Display, MediaKind, Points
 
 __all__ = ["WandbFolderSource"]
 
+T = TypeVar("T")
+
 _BATCH = 1 << 16  # numbers and texts that are returned at once, approximately
 _CHECK_EVERY = 256  # records
+_MAX_TABLE = 1 << 26  # bytes of a table in which pictures are looked for
 _STAGING = ("artifacts", "staging")  # the last folders of those of files that are not uploaded yet
 
 
@@ -65,6 +72,7 @@ class _CachedLocalRun:
     state: tuple[tuple[int, int], ...]
     run: ExternalWandbRun
     artifacts: tuple[FoldedWandbArtifact, ...]
+    has_histograms: bool
 
 
 class WandbFolderSource:
@@ -196,7 +204,9 @@ class WandbFolderSource:
 
     def run_from_fold(self, fold: WandbRunFold, logs: Sequence[Path]) -> ExternalRun | None:
         """The run of logs that a caller reads as they grow, from the records so far."""
-        return self._external_run(_CachedLocalRun((), _describe_wandb_run(fold), tuple(fold.artifacts)), logs)
+        described = _describe_wandb_run(fold)
+        cached = _CachedLocalRun((), described, tuple(fold.artifacts), fold.has_histograms)
+        return self._external_run(cached, logs)
 
     def _external_run(self, cached: _CachedLocalRun, logs: Sequence[Path]) -> ExternalRun | None:
         run = cached.run
@@ -220,12 +230,19 @@ class WandbFolderSource:
             for _ in self._fold_logs(logs, fold):
                 pass
             fold.add_last_row()
-            cached = _CachedLocalRun(state, _describe_wandb_run(fold), tuple(fold.artifacts))
+            described = _describe_wandb_run(fold)
+            cached = _CachedLocalRun(state, described, tuple(fold.artifacts), fold.has_histograms)
             self._cached[key] = cached
         return cached
 
     def _fold_logs(self, logs: Sequence[Path], fold: WandbRunFold) -> Iterator[Points | Display]:
         """Read logs one after the other; yields their numbers and texts in batches."""
+        return self._folded(logs, fold, fold.take_new)
+
+    def _folded(
+        self, logs: Sequence[Path], fold: WandbRunFold, take: Callable[[], Iterable[T]]
+    ) -> Iterator[T]:
+        """Read logs one after the other; yields what is taken of the fold, in batches."""
         for number, log in enumerate(logs):
             if number:
                 fold.begin_fragment()
@@ -233,14 +250,14 @@ class WandbFolderSource:
             for count, record in enumerate(reader.new_records()):
                 fold.add_record(record)
                 if not count % _CHECK_EVERY and fold.pending >= _BATCH:
-                    yield from fold.take_new()
+                    yield from take()
             if reader.unread_bytes:
                 self.notes.add("logs that end in the middle of a record were used up to there", str(log))
             if reader.damaged:
                 self.notes.add("logs with damaged parts: the records there were left out", str(log))
             if fold.undecoded:
                 self.notes.add("logs with values that W&B does not write: these were left out", str(log))
-        yield from fold.take_new()
+        yield from take()
 
     def _read_records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
         fold = WandbRunFold()
@@ -262,20 +279,41 @@ class WandbFolderSource:
             log.with_name("files"), self.notes, what="files", follow_links=self._follow_links
         )
 
-    def _media(self, logs: Sequence[Path]) -> Mapping[str, ExternalMedium]:
-        """What the run's files show, by name; the logs are only read where there is a folder of media."""
-        if not any((log.with_name("files") / "media").is_dir() for log in logs):
-            return {}
+    def _read_media(
+        self, logs: Sequence[Path], cached: _CachedLocalRun
+    ) -> tuple[WandbRunFold, list[ExternalFile]]:
+        """What the run's files show, and its histograms; the logs are only read where there is something."""
         fold = WandbRunFold()
-        for _ in self._fold_logs(logs, fold):
-            pass
-        return fold.media
+        if names.RUN_KEY in cached.run.parameters:
+            return fold, []
+        if not cached.has_histograms and not any((log.with_name("files") / "media").is_dir() for log in logs):
+            return fold, []
+        return fold, list(histogram_files(self._folded(logs, fold, fold.take_histograms)))
+
+    def _table_media(self, table: ExternalMedium, artifact: FoldedWandbArtifact) -> Iterator[ExternalFile]:
+        """The media in the cells of a table, as far as W&B still has them on this machine."""
+        paths = {name: _wandb_artifact_path(one.path, one.digest) for name, one in artifact.files.items()}
+        for name, path in paths.items():
+            if not name.endswith(".table.json") or path is None:
+                continue
+            try:
+                content = read_within_size_limit(path, _MAX_TABLE, "Its media are left out.")
+                found = list(wandb_media_in_table(content, table))
+            except (LegmError, ValueError, RecursionError) as error:
+                self.notes.add(f"tables whose media cannot be read: {error}", f"{artifact.name}/{name}")
+                continue
+            for inner, medium in found:
+                file = paths.get(inner)
+                if file is None:
+                    self.notes.add("media of tables that are no longer on this machine", medium.name)
+                else:
+                    yield ExternalFile.from_path(inner, file, medium)
 
     def _all_files(self, logs: Sequence[Path], cached: _CachedLocalRun) -> Iterator[ExternalFile]:
         """The files of the run, with those of later fragments first, and the files of its artifacts."""
         taken = set()
-        is_native = names.RUN_KEY in cached.run.parameters
-        media = {} if is_native else self._media(logs)
+        fold, histograms = self._read_media(logs, cached)
+        media = fold.media
         for number, log in reversed([*enumerate(logs)]):
             for file in self._saved_files(log):
                 name = file.name if file.name not in taken else f"fragments/{number}/{file.name}"
@@ -283,9 +321,15 @@ class WandbFolderSource:
                 if name not in media:
                     yield replace(file, name=name)
         shown = {file.name: file for log in logs for file in self._saved_files(log) if file.name in media}
-        for name, medium in media.items():  # in the order in which they were logged
-            if name in shown:
-                yield replace(shown[name], medium=medium)
+        by_id = {one.client_id: one for one in cached.artifacts if one.client_id}
+        for name, media_of_file in media.items():  # in the order in which they were logged
+            for medium in media_of_file:
+                if name in shown:
+                    yield replace(shown[name], medium=medium)
+                artifact = by_id.get(fold.table_artifacts.get(name, ""))
+                if medium.kind is MediaKind.TABLE and artifact is not None:
+                    yield from self._table_media(medium, artifact)
+        yield from histograms
         versions: dict[str, int] = {}
         for artifact in cached.artifacts:
             if artifact.type.startswith(INTERNAL_ARTIFACT_TYPES):

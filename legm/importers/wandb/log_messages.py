@@ -98,6 +98,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
         "metadata": (8, "string"),
         "aliases": (11, "string*"),
         "manifest": (12, "ArtifactManifest"),
+        "client_id": (15, "string"),
     },
     "ArtifactManifest": {"contents": (4, "ArtifactManifestEntry*"), "manifest_file_path": (5, "string")},
     "ArtifactManifestEntry": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -31,6 +31,7 @@ __all__ = ["FoldedFile", "FoldedWandbArtifact", "WandbRunFold"]
 
 _COMPUTED_MARKS = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
 """Paths of which one is in every summary that wandb-core creates itself, and in none that a script sets."""
+_HISTOGRAM = b'"histogram"'
 _STATISTICS = frozenset({"min", "max", "mean", "best", "last", "first"})
 _MAXIMIZE = 2
 
@@ -60,6 +61,7 @@ class FoldedWandbArtifact:
         description: the script's text about it; "" for none.
         metadata: the script's metadata as JSON; "" for none.
         files: by their path in the artifact.
+        client_id: by which rows of the history name it.
     """
 
     name: str
@@ -68,6 +70,7 @@ class FoldedWandbArtifact:
     files: Mapping[str, FoldedFile]
     description: str = ""
     metadata: str = ""
+    client_id: str = ""
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -96,6 +99,7 @@ class WandbRunFold:
         exit_code: None until the run has ended.
         origin: further facts about where the run comes from.
         artifacts: the artifacts that it logged.
+        has_histograms: whether there may be histograms in its rows.
     """
 
     def __init__(self, started: float = 0.0, *, skim: bool = False) -> None:
@@ -109,6 +113,7 @@ class WandbRunFold:
         self.exit_code: int | None = None
         self.origin: dict[str, Any] = {}
         self.artifacts: list[FoldedWandbArtifact] = []
+        self.has_histograms = False
         self._items = WandbItemReader()
         self._rows = WandbHistoryRows(self._items, started)
         self._config: dict[str, Any] = {}
@@ -132,6 +137,7 @@ class WandbRunFold:
         kind = record.WhichOneof("record_type")
         if kind == "history":
             self._unread = record.history
+            self.has_histograms = self.has_histograms or _HISTOGRAM in record.history
             if not self._skims:
                 self._rows.add_record(record.history)
         elif kind == "summary":
@@ -242,7 +248,13 @@ class WandbRunFold:
         }
         self.artifacts.append(
             FoldedWandbArtifact(
-                record.name, record.type, tuple(record.aliases), files, record.description, record.metadata
+                record.name,
+                record.type,
+                tuple(record.aliases),
+                files,
+                record.description,
+                record.metadata,
+                record.client_id,
             )
         )
 
@@ -268,9 +280,14 @@ class WandbRunFold:
         return self._items.undecoded
 
     @property
-    def media(self) -> Mapping[str, ExternalMedium]:
-        """What the run's files show, by their paths."""
+    def media(self) -> Mapping[str, Sequence[ExternalMedium]]:
+        """What the run's files show, by their paths; a file that was logged twice shows two media."""
         return self._rows.media
+
+    @property
+    def table_artifacts(self) -> Mapping[str, str]:
+        """The ids of the artifacts with the media of tables, by the paths of the tables."""
+        return self._rows.table_artifacts
 
     @property
     def rounded(self) -> set[str]:
@@ -281,6 +298,10 @@ class WandbRunFold:
     def pending(self) -> int:
         """The number of numbers, texts and rows waiting for :meth:`take_new`."""
         return self._rows.pending
+
+    def take_histograms(self) -> list[tuple[ExternalMedium, bytes]]:
+        """The histograms since the last call, with their contents; other values of rows are dropped."""
+        return self._rows.take_histograms()
 
     def take_new(self) -> Iterator[Points | Display]:
         """What was logged since the last call, each metric's numbers in order."""

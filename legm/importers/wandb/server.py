@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 from legm.backends.wandb import names
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.import_notes import ImportNotes
+from legm.importers.wandb.history_files import histogram_files
 from legm.importers.wandb.history_rows import restore_non_finite_history
 from legm.importers.wandb.json_items import flatten_json
 from legm.importers.wandb.run_conversion import (
@@ -168,7 +169,7 @@ class WandbServerSource:
         return external_run(
             described,
             lambda: self._read_records(run, described),
-            lambda: [*self._run_files(run, described), *self._artifact_files(artifacts, described)],
+            lambda: [*self._all_run_files(run, described), *self._artifact_files(artifacts, described)],
             lambda: self._run_files(run, described),
             self.notes,
         )
@@ -244,6 +245,29 @@ class WandbServerSource:
                 yield from fold.take_new()
 
     # Files
+
+    def _all_run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
+        """The files of a run, at the end those of its media, as its history names them."""
+        files = {file.name: file for file in self._run_files(run, described)}
+        is_native = names.RUN_KEY in described.parameters
+        fold, histograms = WandbRunFold(started=described.started), list[ExternalFile]()
+        if not is_native:
+            histograms += histogram_files(self._read_history(run, fold))
+        yield from (file for name, file in files.items() if name not in fold.media)
+        for name, media in fold.media.items():
+            if name in files:
+                yield from (replace(files[name], medium=medium) for medium in media)
+        yield from histograms
+
+    def _read_history(self, run: Any, fold: WandbRunFold) -> Iterator[tuple[ExternalMedium, bytes]]:
+        """Read the history once more, for what its media are; returns the histograms in it."""
+        with self._translate_errors("read the history"):
+            rows = run.scan_history(page_size=_ROWS, use_cache=False)
+        for row in self._iterate("read the history", rows):
+            fold.add_row(row)
+            if fold.pending >= _BATCH:
+                yield from fold.take_histograms()
+        yield from fold.take_histograms()
 
     def _run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
