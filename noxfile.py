@@ -165,7 +165,10 @@ def clients(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "2", "tests/compat/test_clients.py", *session.posargs)
 
 
-TRAINERS = ["accelerate>=1.10", "lightning>=2.4", "transformers>=5", "keras>=3.10"]
+TRAINERS = [
+    *("accelerate>=1.10", "datasets", "jax>=0.6", "keras>=3.10", "lightning>=2.4"),
+    *("sentence-transformers>=5.2", "transformers>=5", "trl>=1"),
+]
 """The libraries of legm.integrations that are too large for the whole suite, which has the others."""
 
 

@@ -60,6 +60,9 @@ FOLDERS = {
         "export",
         "importers",
         "integrations/test_accelerate.py",
+        "integrations/test_keras.py",
+        "integrations/test_lightning.py",
+        "integrations/test_transformers.py",
         "provenance/test_trackers.py",
         "report",
         "system_metrics",
@@ -84,6 +87,9 @@ APART = (
     "backends/mlflow/test_mysql.py",
     "compat/test_clients.py",
     "integrations/test_accelerate.py",
+    "integrations/test_keras.py",
+    "integrations/test_lightning.py",
+    "integrations/test_transformers.py",
 )
 """Modules that run only where they are named, as in sessions of nox: they need or take too much."""
 

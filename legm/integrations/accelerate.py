@@ -22,10 +22,7 @@ class TrackerMethods:
     process that ends by an exception before ``end_training`` leaves the run failed.
 
     Args:
-        root: the root directory, or a handler.
-        experiment: the experiment's name; the ``project_name`` of ``init_trackers`` does not reach a tracker.
-        **options: of :class:`~legm.integrations.training_run.TrainingRun`: ``params``, ``metadata``,
-            ``resume``, and those of the handler.
+        root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
     """
 
     name = "legm"

@@ -6,15 +6,17 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from legm.errors import LegmError, MetricError, ParameterError, StateError
 from legm.handler import ExperimentHandler
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters, set_trainer_parameters
 
-__all__ = ["TrainingRun", "split_test_metrics"]
+__all__ = ["TrainingContext", "TrainingRun", "split_test_metrics"]
 
 log = logging.getLogger(__name__)
+
+C = TypeVar("C", bound="TrainingContext")
 
 
 class TrainingRun:
@@ -210,6 +212,13 @@ class TrainingRun:
             self.handler.__exit__(type(error), error, error.__traceback__)
             self._is_open = False
 
+    def leave(self, error: BaseException | None) -> None:
+        """End the run when its training leaves a ``with`` block: completed, or as :meth:`fail` does."""
+        if error is None:
+            self.end("completed")
+        else:
+            self.fail(error)
+
     def _report_error(self, error: LegmError) -> None:
         if self._options.get("strict"):
             raise error
@@ -221,14 +230,43 @@ class TrainingRun:
             log.error("%s", message)
 
 
-def split_test_metrics(metrics: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """The dev and the test metrics: those with ``test_`` or ``test/`` in front, which they lose."""
-    if not any(name.startswith("test") for name in metrics):
+class TrainingContext:
+    """What a callback of a library is that does not say how a training ended: a context manager, if wanted.
+
+    Leaving it by an exception makes the run failed at once; without it the end of the process does.
+    """
+
+    _run: TrainingRun
+
+    @property
+    def handler(self) -> ExperimentHandler:
+        """The handler of the current run, or of the last one."""
+        return self._run.handler
+
+    def __enter__(self: C) -> C:  # noqa: PYI019 - typing.Self is not in Python 3.10
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._run.leave(error)
+
+
+def split_test_metrics(
+    metrics: Mapping[str, Any], *, is_test: bool = False
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """The dev and the test metrics: those with ``test_`` or ``test/`` in front, which they lose.
+
+    Args:
+        metrics: by name.
+        is_test: whether all are test metrics, whatever their names.
+    """
+    if not is_test and not any(name.startswith("test") for name in metrics):
         return metrics, {}
     dev, test = {}, {}
     for name, value in metrics.items():
         if name.startswith(("test_", "test/")) and len(name) > 5:
             test[name[5:]] = value
+        elif is_test:
+            test[name] = value
         else:
             dev[name] = value
     return dev, test

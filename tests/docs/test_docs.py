@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import runpy
 import shlex
@@ -40,7 +41,20 @@ MEASURED = re.compile(
 )  # what a training gives differs by machine, and so does the tables' width
 
 README = ROOT / "README.md"
-WITH_EXAMPLES = [page for page in PAGES if blocks(page, "python")]
+TRAINERS = ("accelerate", "keras", "lightning", "transformers")
+"""Pages with a program that needs the library of this name, which the whole suite does not install."""
+
+
+def is_runnable(page: Path) -> bool:
+    """Whether what a page's examples need is here: those of ``TRAINERS`` run in ``nox -s trainers``."""
+    return page.stem not in TRAINERS or importlib.util.find_spec(page.stem) is not None
+
+
+WITH_EXAMPLES = [
+    pytest.param(page, marks=[pytest.mark.filterwarnings("ignore")] if page.stem in TRAINERS else [])
+    for page in PAGES
+    if blocks(page, "python") and is_runnable(page)
+]
 
 
 def printed(
@@ -82,6 +96,12 @@ def test_examples_run_in_order(
             for pattern in (VARIES, varies):
                 output, expected = pattern.sub("*", output), pattern.sub("*", expected)
             assert output == expected, command[0]
+
+
+@pytest.mark.parametrize("name", sorted(TRAINERS))
+def test_the_program_of_a_trainers_page_is_the_example(name: str) -> None:
+    (program,) = blocks(ROOT / "docs" / f"{name}.md", "python")
+    assert program.text == (ROOT / "examples" / name / "train.py").read_text(encoding="utf-8")
 
 
 def assert_printed(page: Path) -> None:

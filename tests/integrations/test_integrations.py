@@ -17,7 +17,15 @@ from legm import LegmError
 from tests.support.paths import ROOT
 from tests.support.source_trees import syntax_nodes
 
-SHARED = {"lazy_classes", "trainer_parameters", "training_run"}
+SHARED = {
+    "calling_frames",
+    "keras_configuration",
+    "lazy_classes",
+    "lightning_trainer",
+    "trainer_parameters",
+    "training_run",
+    "transformers_arguments",
+}
 MODULES = sorted({found.name for found in pkgutil.iter_modules(legm.integrations.__path__)} - SHARED)
 FOLDER = ROOT / "legm" / "integrations"
 PAGE = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")

@@ -1,0 +1,26 @@
+"""What the callers of a hook have, for libraries that do not pass it to their loggers and callbacks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+__all__ = ["find_in_callers"]
+
+T = TypeVar("T")
+
+
+def find_in_callers(find: Callable[[Mapping[str, Any]], T | None]) -> T | None:
+    """The first thing that a function finds among the local variables of the callers, the nearest first.
+
+    Args:
+        find: returns None where a caller's variables, by name, do not have it.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        found = find(frame.f_locals)
+        if found is not None:
+            return found
+        frame = frame.f_back
+    return None

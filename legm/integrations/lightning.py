@@ -1,0 +1,150 @@
+"""A logger for Lightning and pytorch_lightning: ``Trainer(logger=LegmLogger("results", "mnist"))``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from legm.handler import ExperimentHandler
+from legm.integrations.lazy_classes import lazy_classes
+from legm.integrations.lightning_trainer import (
+    CHECKPOINTS,
+    logger_bases,
+    monitors,
+    move_checkpoints,
+    resumed_checkpoint,
+    rewind_on_train_start,
+    set_best_step,
+)
+from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
+from legm.integrations.training_run import TrainingRun, split_test_metrics
+
+__all__ = ["LegmLogger"]
+
+
+class LoggerMethods:
+    """A logger that records trainings with Lightning as runs of legm.
+
+    What ``save_hyperparameters`` of the module and the datamodule saved become the parameters. Steps are
+    Lightning's, so optimizer steps. What ``Trainer.test`` measures are test metrics, without ``test_`` in
+    front. The best step is that of the first ``ModelCheckpoint`` with a ``monitor``, or of
+    ``EarlyStopping``. Checkpoints without a ``dirpath`` are in a folder of the run, and ``fit(ckpt_path=…)``
+    of one continues that run. All calls of ``fit``, ``validate`` and ``test`` with one logger are one run.
+
+    Args:
+        root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
+    """
+
+    def __init__(
+        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
+    ) -> None:
+        super().__init__()
+        self._run = TrainingRun(root, experiment, **options)
+        self._unbegun = ("." if isinstance(root, ExperimentHandler) else os.fspath(root), experiment or "run")
+        self._hyperparameters: dict[str, Any] = {}
+        self._monitored: dict[str, dict[float, int]] = {}
+        self._trainer: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_trainer": None}
+
+    def _folder(self) -> Path | None:
+        """The run's folder for checkpoints; before the run begins, that of the run which is to be resumed."""
+        if self._run.is_open:
+            run_id = self._run.handler.run_id
+            return self._run.handler.configuration_folder / run_id if run_id else None
+        checkpoint = resumed_checkpoint(self)
+        return checkpoint.parent.parent if checkpoint and checkpoint.parent.name == CHECKPOINTS else None
+
+    @property
+    def save_dir(self) -> str:
+        """The folder of the experiment; the root directory before the run begins."""
+        folder = self._folder()
+        return self._unbegun[0] if folder is None else str(folder.parent.parent)
+
+    @property
+    def name(self) -> str:
+        """The name of the configuration's folder; the experiment's name before the run begins."""
+        folder = self._folder()
+        return self._unbegun[1] if folder is None else folder.parent.name
+
+    @property
+    def version(self) -> str | None:
+        """The run's id; None before it begins."""
+        folder = self._folder()
+        return None if folder is None else folder.name
+
+    @property
+    def experiment(self) -> ExperimentHandler:
+        """The handler, from when the run has begun, which is after the ``setup`` hooks."""
+        if not self._run.is_open:
+            raise AttributeError("the run has not begun: logger.experiment is there after the setup hooks")
+        return self._run.handler
+
+    def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
+        """Take hyperparameters: a mapping or namespace. Those of a run that has begun cannot change."""
+        self._hyperparameters |= (values := flat_parameters(params))
+        if self._run.is_open:
+            self._run.add_parameters(values)
+
+    def log_graph(self, model: Any, *_: Any) -> None:
+        """Begin the run: the trainer calls this once it has the hyperparameters and its checkpoint."""
+        self._trainer = trainer = model.trainer
+        if trainer.predicting:
+            return
+        if not self._run.is_open:
+            at_setup = Path(self.save_dir, self.name, self.version or "version_None", CHECKPOINTS)
+            self._begin(trainer)
+            move_checkpoints(trainer, at_setup, (self._folder() or Path()) / CHECKPOINTS)
+        for monitor, _score, _higher in monitors(trainer):
+            self._monitored.setdefault(monitor, {})
+            self._monitored.setdefault(f"{monitor}_epoch", {})
+
+    def _begin(self, trainer: Any) -> None:
+        resume: bool | str | None = None
+        if trainer.ckpt_path:
+            *_, run_id, folder, _file = Path(trainer.ckpt_path).absolute().parts
+            resume = run_id if folder == CHECKPOINTS else trainer.training or None
+        parameters = TrainerParameters(self._hyperparameters)
+        handler = self._run.begin(parameters, resume=resume, main_process=trainer.is_global_zero)
+        if handler.is_resumed and trainer.training:
+            rewind_on_train_start(trainer, self._run)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Set metrics at a step; while the trainer tests they are test metrics."""
+        run, trainer = self._run, self._trainer
+        if not run.is_open:  # of Fabric, or without enable_autolog_hparams
+            run.begin(TrainerParameters(self._hyperparameters))
+        dev, test = split_test_metrics(metrics, is_test=trainer is not None and trainer.testing)
+        if dev:
+            run.log_metrics(dev, step)
+        if test:
+            run.log_metrics({name: value for name, value in test.items() if name != "epoch"}, test=True)
+        for name in self._monitored.keys() & dev.keys():
+            self._monitored[name].setdefault(dev[name], step or 0)
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **options: Any) -> None:
+        """Log pictures at a step, by default the trainer's; ``caption`` is a list of texts."""
+        at = self._trainer.global_step if step is None and self._trainer is not None else step
+        self._run.call(self.experiment.log_image, key, images, at, options.get("caption"))
+
+    def finalize(self, status: str) -> None:
+        """Complete the run; by an exception it is failed, by Ctrl-C and for a requeued job interrupted."""
+        if status == "failed" and (error := sys.exc_info()[1]) is not None:
+            self._run.fail(error)
+        elif status != "success":
+            self._run.end("failed" if status == "failed" else "interrupted", f"the trainer says {status!r}")
+        elif self._run.is_open:
+            if self._trainer is not None and self._trainer.state.fn == "fit":
+                set_best_step(self._run, self._trainer, self._monitored)
+            self._run.complete()
+            self._trainer = None
+
+
+if TYPE_CHECKING:
+    LegmLogger = LoggerMethods
+else:
+    __getattr__ = lazy_classes(__name__, {"LegmLogger": LoggerMethods}, logger_bases)

@@ -1,0 +1,71 @@
+"""The arguments of a training with transformers and the model's configuration, as parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from legm.integrations.lazy_classes import library_version
+from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
+
+__all__ = ["training_parameters"]
+
+_UNCOMPARED = ("output_dir", "seed", "data_seed", "report_to", "run_name", "project", "use_cpu", "local_rank")
+_UNCOMPARED_GROUPS = (
+    *("logging_", "log_", "save_", "hub_", "push_to_hub", "trackio_", "disable_tqdm", "ddp_timeout", "debug"),
+    *("dataloader_num_workers", "dataloader_p", "dataloader_multiprocessing", "skip_memory_metrics", "do_"),
+    *("resume_from_checkpoint", "restore_callback_states", "ignore_data_skip", "overwrite_output_dir"),
+    *("include_num_input", "_n_gpu", "model.transformers_version", "enable_jit_checkpoint"),
+)
+"""What arguments begin with that say where and how to report, save and load, and not what to train."""
+
+
+def training_parameters(args: Any, model: Any) -> TrainerParameters:
+    """The training arguments and the configurations of the model, with the defaults of the library.
+
+    Args:
+        args: the ``TrainingArguments``, or what is derived of them.
+        model: the model; one without a configuration adds none.
+    """
+    arguments = args.to_dict()
+    groups = [("", arguments, _default_arguments(args, arguments))]
+    config = getattr(model, "config", None)
+    adapters = (getattr(model, "peft_config", None) or {}).values()
+    for prefix, one in (("model.", config), *(("peft.", adapter) for adapter in adapters)):
+        if hasattr(one, "to_dict"):
+            groups.append((prefix, one.to_dict(), _default_config(type(one))))
+    values: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    for prefix, given, default in groups:
+        values |= flat_parameters(given, prefix)
+        defaults |= flat_parameters(default, prefix)
+    uncompared = [name for name in values if name in _UNCOMPARED or name.startswith(_UNCOMPARED_GROUPS)]
+    return TrainerParameters(values, defaults, library_version("transformers"), uncompared)
+
+
+def _default_arguments(args: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared defaults: to make other arguments would reset accelerate within the training."""
+    defaults = {}
+    for field in dataclasses.fields(args):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        given, value = getattr(args, field.name, None), values.get(field.name)
+        if default is None and value is False:  # the arguments make False of it
+            default = False
+        elif default is None and dataclasses.is_dataclass(given) and isinstance(value, Mapping):
+            default = _default_config(type(given))
+        if default is not dataclasses.MISSING:
+            defaults[field.name] = default.value if isinstance(default, enum.Enum) else default
+    return defaults
+
+
+def _default_config(kind: Any) -> dict[str, Any]:
+    """The configuration of a kind without arguments; nothing where it cannot be made."""
+    try:
+        config: dict[str, Any] = kind().to_dict()
+    except (TypeError, ValueError, AttributeError):
+        return {}
+    return config

@@ -1,0 +1,332 @@
+"""Trainings with Lightning, in both of its packages, compared with its own CSVLogger."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lightning.pytorch
+import numpy as np
+import pytest
+import pytorch_lightning
+
+import legm
+from legm import ExperimentHandler
+from legm.integrations.lightning import LegmLogger
+from legm.records import RunResult, Status
+from tests.support.reading import runs_of
+from tests.support.trainer_runs import only_run, points, test_values
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
+
+MODULE = """
+import torch
+
+def data(rows=16):
+    return torch.utils.data.DataLoader(torch.linspace(-1, 1, 3 * rows).reshape(rows, 3), batch_size=4)
+
+def module(pl, **hyperparameters):
+    class Model(pl.LightningModule):
+        def __init__(self, lr=0.1, layers=None, seed=0, output_dir="out"):
+            super().__init__()
+            self.save_hyperparameters()
+            torch.manual_seed(seed)
+            self.layer = torch.nn.Linear(3, 1)
+
+        def forward(self, batch):
+            return self.layer(batch)
+
+        def loss(self, batch):
+            return self.layer(batch).square().mean()
+
+        def training_step(self, batch, index):
+            loss = self.loss(batch)
+            self.log("loss", loss, on_step=True, on_epoch=True)
+            return loss
+
+        def validation_step(self, batch, index):
+            self.log("val_loss", self.loss(batch))
+
+        def test_step(self, batch, index):
+            self.log("test_loss", self.loss(batch))
+            self.log("accuracy", 0.5)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), self.hparams.lr)
+    return Model(**hyperparameters)
+
+QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+QUIET["log_every_n_steps"] = 1
+"""
+MADE: dict[str, Any] = {}
+exec(MODULE, MADE)  # the scripts below have it too
+data, module, QUIET = MADE["data"], MADE["module"], MADE["QUIET"]
+PACKAGES = [lightning.pytorch, pytorch_lightning]
+
+
+def trainer(pl: ModuleType, logger: object, epochs: int = 3, **options: object) -> object:
+    given = {"max_epochs": epochs, "logger": logger, **QUIET, **options}
+    return pl.Trainer(**given)
+
+
+def rows_of(logger: object) -> list[dict[str, str]]:
+    with (Path(logger.log_dir) / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def require_same_values(found: RunResult, rows: list[dict[str, str]]) -> None:
+    """Every value at every step of the library's own file, and no other."""
+    names = {name for name in rows[0] if name != "step" and not name.startswith("test")} - {"accuracy"}
+    for name in names:
+        theirs = {
+            int(row["step"]): float(row[name]) for row in rows if row[name] and not row.get("test_loss")
+        }
+        assert dict(points(found, name)) == theirs, name
+    assert {series.name for series in found.histories} == names
+    (last,) = [row for row in rows if row.get("test_loss")] or [{}]
+    own = test_values(found)
+    assert own == ({"loss": float(last["test_loss"]), "accuracy": 0.5} if last else {})
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+@pytest.mark.parametrize("pl", PACKAGES, ids=["lightning", "pytorch_lightning"])
+def test_a_training_and_a_test_leave_what_lightnings_own_logger_has(tmp_path, pl, accumulated):
+    own = pl.loggers.CSVLogger(tmp_path)
+    logger = LegmLogger(tmp_path / "root", "e")
+    fitted = trainer(pl, [logger, own], accumulate_grad_batches=accumulated)
+    model = module(pl, layers={"width": 3, "depth": 2})
+    fitted.fit(model, data(), data())
+    fitted.test(model, data(), verbose=False)
+    found = only_run(tmp_path / "root")
+    require_same_values(found, rows_of(own))
+    assert found.status is Status.COMPLETED
+    assert found.run.configuration.active == ("layers.depth", "layers.width", "lr")
+    assert found.last_step == 12 // accumulated - 1
+
+
+def test_a_training_on_mlflow_leaves_the_same(tmp_path):
+    own = lightning.pytorch.loggers.CSVLogger(tmp_path)
+    logger = LegmLogger(tmp_path / "root", "e", backend="mlflow")
+    model = module(lightning.pytorch)
+    fitted = trainer(lightning.pytorch, [logger, own])
+    fitted.fit(model, data(), data())
+    fitted.test(model, data(), verbose=False)
+    require_same_values(only_run(tmp_path / "root", backend="mlflow"), rows_of(own))
+    assert Path(fitted.checkpoint_callback.best_model_path).is_relative_to(tmp_path / "root")
+
+
+def test_hyperparameters_of_module_and_datamodule_are_compared_and_seeds_and_folders_are_not(tmp_path):
+    @dataclasses.dataclass
+    class Layers:
+        width: int = 3
+
+    class Data(lightning.pytorch.LightningDataModule):
+        def __init__(self, batch_size, workers=0):
+            super().__init__()
+            self.save_hyperparameters()
+
+        def train_dataloader(self):
+            return data()
+
+    for seed in range(2):
+        model = module(lightning.pytorch, seed=seed, output_dir=f"out/{seed}", layers=Layers())
+        trainer(lightning.pytorch, LegmLogger(tmp_path, "e"), 1).fit(model, datamodule=Data(batch_size=4))
+    first, second = runs_of(tmp_path)
+    assert first.run.configuration.fingerprint == second.run.configuration.fingerprint
+    assert first.run.configuration.active == ("batch_size", "layers.width", "lr")
+
+
+def test_checkpoints_are_in_the_runs_folder_unless_the_user_gives_one(tmp_path):
+    pl = lightning.pytorch
+    logger = LegmLogger(tmp_path / "root", "e")
+    callbacks = [
+        pl.callbacks.ModelCheckpoint(monitor="val_loss"),
+        pl.callbacks.ModelCheckpoint(dirpath=tmp_path / "own", save_last=True),
+    ]
+    trainer(pl, logger, callbacks=callbacks).fit(module(pl), data(), data())
+    folder = logger.experiment.configuration_folder
+    assert Path(callbacks[0].best_model_path).parent == folder / logger.version / "checkpoints"
+    assert (logger.name, logger.version) == (folder.name, only_run(tmp_path / "root").run.run_id)
+    assert (tmp_path / "own" / "last.ckpt").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"root", "own"}
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_the_best_step_is_that_of_the_best_checkpoint(tmp_path, mode):
+    pl = lightning.pytorch
+    best = pl.callbacks.ModelCheckpoint(monitor="val_loss", mode=mode)
+    stopping = pl.callbacks.EarlyStopping("val_loss", mode=mode, patience=9)
+    logger = LegmLogger(tmp_path, "e")
+    trainer(pl, logger, callbacks=[stopping, best]).fit(module(pl), data(), data())
+    found = only_run(tmp_path)
+    values = dict(points(found, "val_loss"))
+    assert (
+        values[found.best_step]
+        == float(best.best_model_score)
+        == (min if mode == "min" else max)(values.values())
+    )
+    assert f"epoch={found.best_step // 4}-" in best.best_model_path
+
+
+def test_the_best_step_of_early_stopping_alone_heeds_its_least_change(tmp_path):
+    pl = lightning.pytorch
+    stopping = pl.callbacks.EarlyStopping("val_loss", min_delta=0.2, patience=2)
+    trainer(pl, LegmLogger(tmp_path, "e"), 9, callbacks=[stopping], enable_checkpointing=False).fit(
+        module(pl),
+        data(),
+        data(),
+    )
+    found = only_run(tmp_path)
+    values = dict(points(found, "val_loss"))
+    assert values[found.best_step] == float(stopping.best_score) > min(values.values())
+
+
+def test_pictures_are_logged_by_the_logger_and_by_the_handler(tmp_path):
+    pl = lightning.pytorch
+    logger = LegmLogger(tmp_path, "e")
+    model = module(pl)
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    model.on_train_epoch_end = lambda: logger.log_image("seen", [pixels, pixels], caption=["a", "b"])
+    model.on_train_end = lambda: logger.experiment.log_text("note", "over")
+    trainer(pl, logger, 2).fit(model, data())
+    media = legm.open(tmp_path).media()
+    seen = [*zip(media["name"], media["step"], strict=True)]
+    assert seen == [("seen", 4), ("seen", 4), ("seen", 8), ("seen", 8), ("note", 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("no data"), Status.FAILED), (KeyboardInterrupt(), Status.INTERRUPTED)]
+)
+def test_what_ends_a_training_is_the_status_of_its_run(tmp_path, error, status):
+    pl = lightning.pytorch
+    model = module(pl)
+
+    def fail() -> None:
+        raise error
+
+    model.on_validation_end = fail
+    fitted = trainer(pl, LegmLogger(tmp_path, "e"), num_sanity_val_steps=0)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises((ValueError, SystemExit)):
+            fitted.fit(model, data(), data())
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning ignores it after the first
+    found = only_run(tmp_path)
+    assert (found.status, found.error) == (status, f"{type(error).__name__}: {error}".removesuffix(": "))
+    assert len(points(found, "loss_step")) == 4
+
+
+def test_several_fits_and_tests_with_one_logger_are_one_run(tmp_path, caplog):
+    pl = lightning.pytorch
+    logger = LegmLogger(tmp_path, "e")
+    model = module(pl)
+    fitted = trainer(pl, logger, 1)
+    fitted.fit(model, data(), data())
+    fitted.fit_loop.max_epochs = 2
+    fitted.fit(model, data(), data())
+    fitted.validate(model, data(), verbose=False)
+    fitted.test(model, data(), verbose=False)
+    fitted.predict(model, data())
+    assert [step for step, _ in points(only_run(tmp_path), "loss_step")] == [*range(8)]
+    assert not [one for one in caplog.records if one.name.startswith("legm")]
+    trainer(pl, logger, 1).fit(module(pl, lr=0.3), data())
+    assert "'lr' = 0.3 is not recorded: the run began with other parameters" in caplog.text
+
+
+def test_a_prediction_alone_is_no_run(tmp_path):
+    pl = lightning.pytorch
+    trainer(pl, LegmLogger(tmp_path, "e")).predict(module(pl), data())
+    assert runs_of(tmp_path) == []
+
+
+def test_a_given_handler_has_the_trainers_hyperparameters(tmp_path):
+    pl = lightning.pytorch
+    handler = ExperimentHandler(tmp_path, "e", "mine")
+    handler.set_param("dataset", "made")
+    trainer(pl, LegmLogger(handler), 1).fit(module(pl), data())
+    found = only_run(tmp_path)
+    assert (found.run.description, found.run.configuration.active) == ("mine", ("dataset", "lr"))
+
+
+# Processes
+
+SCRIPT = (
+    MODULE
+    + """
+import importlib, os, signal, sys
+pl = importlib.import_module(sys.argv[1])
+from legm.integrations.lightning import LegmLogger
+
+class Kill(pl.Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        if trainer.global_step == int(os.environ.get("KILLED_AT", -1)):
+            trainer.loggers[0].experiment.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    logger, own = LegmLogger("root", "e"), pl.loggers.CSVLogger(".", version=os.environ.get("CSV", "0"))
+    options = eval(sys.argv[2])
+    best = pl.callbacks.ModelCheckpoint(monitor="val_loss", save_last=True)
+    trainer = pl.Trainer(max_epochs=4, logger=[logger, own], callbacks=[best, Kill()], **QUIET, **options)
+    trainer.fit(module(pl), data(), data(), ckpt_path=os.environ.get("CKPT"))
+    trainer.test(trainer.lightning_module, data(), verbose=False)
+    print("BEST", best.best_model_path, logger.version if trainer.is_global_zero else "-")
+"""
+)
+
+
+def train(
+    folder: Path, package: str, options: str = "{}", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    (folder / "train.py").write_text(SCRIPT)
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "train.py", package, options],
+        cwd=folder,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_of_two_processes_the_main_one_records_and_all_have_its_checkpoints(tmp_path):
+    options = "{'strategy': 'ddp', 'devices': 2, 'use_distributed_sampler': False}"
+    done = train(tmp_path, "pytorch_lightning", options)
+    assert done.returncode == 0, done.stderr
+    found = only_run(tmp_path / "root")
+    with (tmp_path / "lightning_logs" / "0" / "metrics.csv").open() as file:
+        require_same_values(found, list(csv.DictReader(file)))
+    (configuration,) = [path for path in (tmp_path / "root" / "e").iterdir() if path.name != ".legm"]
+    saved = {path.name for path in (configuration / found.run.run_id / "checkpoints").iterdir()}
+    assert "last.ckpt" in saved
+    assert {path.name for path in tmp_path.iterdir()} == {"root", "train.py", "lightning_logs"}
+
+
+def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+    assert train(whole, "lightning.pytorch").returncode == 0
+    assert train(parts, "lightning.pytorch", KILLED_AT="11").returncode == -signal.SIGKILL
+    (killed,) = runs_of(parts / "root")
+    (checkpoint,) = (parts / "root" / "e").glob("*/*/checkpoints/last.ckpt")
+    done = train(parts, "lightning.pytorch", CKPT=str(checkpoint), CSV="1")
+    assert done.returncode == 0, done.stderr
+    assert "The dirpath has changed" not in done.stderr
+    found, expected = only_run(parts / "root"), only_run(whole / "root")
+    assert found.run.run_id == killed.run.run_id
+    assert found.best_step == expected.best_step
+    assert test_values(found) == test_values(expected)
+    for series in expected.histories:
+        assert points(found, series.name) == points(expected, series.name), series
+    assert found.histories.keys() == expected.histories.keys()
