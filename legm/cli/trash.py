@@ -36,7 +36,8 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
     is_emptied = empty and bool(items)
     if is_emptied:
         runs = sum(content.runs for _, content in items)
-        text = f"Delete for good what {len(items):,} commands left, of {runs:,} runs?"
+        left = f"{len(items):,} command{'s' * (len(items) != 1)}"
+        text = f"Delete for good what {left} left, of {runs:,} run{'s' * (runs != 1)}?"
         if is_sure or click.confirm(text, err=as_json):
             with locked_root(root):
                 empty_trash(root)

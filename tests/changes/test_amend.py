@@ -373,3 +373,42 @@ def test_tags_move_with_their_runs(root):
     shown("rm", root / "e", "--yes")
     shown("restore", root)
     assert as_json("tag", f"{root}/{run_id}")["tags"] == ["good"]
+
+
+def test_parents_and_names_are_options_of_the_command(tmp_path):
+    for optimizer, momentum in (("sgd", 0.9), ("adam", 0.9), ("adam", 0.5)):
+        with ExperimentHandler(tmp_path, "e") as handler:
+            handler.set_dict_params({"optimizer": optimizer, "momentum": momentum, "lr": 0.1})
+            handler.start()
+            handler.set_metric("loss", momentum)
+    before = numbers(local_runs(tmp_path))
+    experiment = tmp_path / "e"
+
+    planned = as_json("amend", experiment, "--parent", "momentum=optimizer:sgd", "--name", "lr", "--dry-run")
+    assert planned["counts"] == {"united": 2, "parted": 0, "changed": 1, "untouched": 0}
+    shown(
+        "amend",
+        experiment,
+        "--parent",
+        "momentum=optimizer:sgd",
+        "--name",
+        "lr",
+        "--name",
+        "optimizer",
+        "--yes",
+    )
+
+    assert Counter(map(str, parameters(tmp_path).values())) == {
+        "{'lr': 0.1, 'optimizer': 'adam'}": 2,
+        "{'lr': 0.1, 'momentum': 0.9, 'optimizer': 'sgd'}": 1,
+    }
+    assert folders(tmp_path) == ["0.1,adam_0", "0.1,sgd_0"]
+    assert numbers(local_runs(tmp_path)) == before
+    shown("amend", experiment, "--parent", "lr=momentum", "--yes")  # of any value
+    of_sgd, *of_adam = sorted(map(str, parameters(tmp_path).values()))
+    assert of_sgd == "{'lr': 0.1, 'momentum': 0.9, 'optimizer': 'sgd'}"
+    assert of_adam == ["{'optimizer': 'adam'}"] * 2
+    assert "no configuration has a parameter 'optimiser'" in failed(
+        "amend", experiment, "--parent", "lr=optimiser:sgd", "--yes"
+    )
+    assert "NAME=VALUE" in call("amend", experiment, "--parent", "lr", "--yes").output

@@ -315,7 +315,7 @@ def test_a_command_that_is_killed_at_any_instant_is_finished_in_every_backend(
 ):
     root, chosen = mlflow_store, random.Random(KILLS)
     server = {"tracking_uri": request.getfixturevalue("mlflow_server").uri} if IS_SERVER else {}
-    options = {"mlflow": server}
+    options = {"mlflow": server, "wandb": MIRRORS["wandb"]}
     train(root, options=options)
     before = numbers(local_runs(root))
     for number in range(KILLS):
