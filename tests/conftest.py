@@ -63,6 +63,8 @@ FOLDERS = {
         "integrations/test_keras.py",
         "integrations/test_lightning.py",
         "integrations/test_transformers.py",
+        "integrations/test_optuna.py",
+        "integrations/test_optuna_stores.py",
         "provenance/test_trackers.py",
         "report",
         "system_metrics",
@@ -90,6 +92,7 @@ APART = (
     "integrations/test_keras.py",
     "integrations/test_lightning.py",
     "integrations/test_transformers.py",
+    "integrations/test_optuna_stores.py",
 )
 """Modules that run only where they are named, as in sessions of nox: they need or take too much."""
 

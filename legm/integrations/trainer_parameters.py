@@ -30,12 +30,14 @@ class TrainerParameters:
         library: the library with its version.
         uncompared: names of parameters that only distinguish runs: seeds, output folders, names of runs. What
             looks like one of these is not compared anyway.
+        compared: names of parameters that count, whatever they look like.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     library: str = ""
     uncompared: Iterable[str] = ()
+    compared: Iterable[str] = ()
 
 
 def flat_parameters(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -87,9 +89,10 @@ def set_trainer_parameters(
         name: {"absent_value": LibraryDefault(default, parameters.library)}
         for name, default in defaults.items()
     }
-    for name in map(_unreserved_name, parameters.uncompared):
-        if name in given:
-            fields.setdefault(name, {})["disable_comparison"] = True
+    for names, is_disabled in ((parameters.compared, False), (parameters.uncompared, True)):
+        for name in map(_unreserved_name, names):
+            if name in given:
+                fields.setdefault(name, {})["disable_comparison"] = is_disabled
     for name, own_fields in metadata.items():
         fields[name] = {**fields.get(name, {}), **own_fields}
     handler.set_param_metadata(fields)

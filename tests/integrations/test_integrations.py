@@ -22,6 +22,7 @@ SHARED = {
     "keras_configuration",
     "lazy_classes",
     "lightning_trainer",
+    "optuna_trials",
     "trainer_parameters",
     "training_run",
     "transformers_arguments",
