@@ -71,7 +71,7 @@ def ui_command(
         from legm.ui.access import AccessRules
         from legm.ui.server import LiveServer, open_server_socket, own_names
         from legm.ui.stored_runs import StoredRuns
-    except ImportError as cause:
+    except ModuleNotFoundError as cause:
         from legm.errors import LegmError
 
         raise LegmError(

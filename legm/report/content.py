@@ -14,19 +14,21 @@ from legm.analysis.unfinished import unfinished_curve
 from legm.core.code_versions import count_code, different_code_text
 from legm.core.display_names import display_names
 from legm.records import Configuration, Curve, Plain, RunResult, Status
+from legm.report.curve_detail import CurveDetail
 from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.report.parameter_content import ParameterContent
 from legm.report.run_content import STATUSES, RunContent
 from legm.stats import aggregate
-from legm.stats.downsampling import POINTS_PER_BUCKET, line
+from legm.stats.downsampling import POINTS_PER_BUCKET
 from legm.stats.run_counts import count_repeated, newest_counted_of_each_seed, summary_key
 
 __all__ = ["ExperimentContent", "unique_report_names"]
 
 _ANY_VIEW = InitialReportView()
-_FEWEST, _MOST = 8, 60  # buckets of a curve
+_REPORT_DETAIL = CurveDetail()
+_FEWEST = 8  # buckets of a curve
 _BYTES_PER_POINT = 16  # bytes: step, center, lower, upper
 _MOST_UNFINISHED = 20  # runs of a configuration that are drawn though they are not completed
 
@@ -41,6 +43,7 @@ class ExperimentContent:
             and curves.
         selected: what all runs that are added have in common; "" for nothing.
         group_by: parameters by which configurations are grouped; () for no groups.
+        detail: how much of each curve there is.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class ExperimentContent:
         one_per_seed: bool = False,
         selected: str = "",
         group_by: Sequence[str] = (),
+        detail: CurveDetail = _REPORT_DETAIL,
     ) -> None:
         self.name = name
+        self._detail = detail
         self._group_by = group_by
         self._report_rows: list[ReportRow] = []
         self._selected = selected
@@ -130,7 +135,7 @@ class ExperimentContent:
             if series.index is None and (curve := unfinished_curve(run, series.name)) is not None
         ]
         buckets = share // (max(len(curves) + len(single), 1) * POINTS_PER_BUCKET * _BYTES_PER_POINT)
-        buckets = min(max(buckets, _FEWEST), _MOST)
+        buckets = min(max(buckets, _FEWEST), self._detail.buckets)
         self._rows.append(
             {
                 "configuration": index,
@@ -149,7 +154,7 @@ class ExperimentContent:
             self._runs.add(row, run)
 
     def _curve(self, curve: Curve, buckets: int) -> dict[str, Plain]:
-        thin = line(curve, buckets)
+        thin, smoothed = self._detail.downsampled(curve, buckets)
         steps = encode_numbers_exactly(thin.steps)
         most = int(curve.runs.max())
         found: dict[str, Plain] = {
@@ -163,6 +168,8 @@ class ExperimentContent:
                 "lower": encode_numbers_for_drawing(thin.lower),
                 "upper": encode_numbers_for_drawing(thin.upper),
             }
+        if smoothed is not None:
+            found["smoothed"] = encode_numbers_for_drawing(smoothed)
         for name, infinite in (("above", thin.above), ("below", thin.below)):
             if len(infinite):
                 found[name] = encode_numbers_exactly(infinite)

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from legm.errors import LegmError
+from legm.report.curve_detail import CurveDetail
 from legm.report.page import read_page_part, read_plotly_script
 from legm.ui.access import AccessGuard, AccessRules
 from legm.ui.run_details import RunDetails
@@ -29,6 +30,7 @@ from legm.version import __version__
 __all__ = ["LivePage"]
 
 _NO_STORE = {"cache-control": "no-store"}
+_MOST_BUCKETS = 2000  # of a curve
 _LARGEST_CHANGE = 1 << 20  # bytes of a request that changes something
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
@@ -122,7 +124,13 @@ class LivePage:
 
     def _configurations(self, request: Request) -> Any:
         query = request.query_params
-        return self._stored.configurations(query["experiment"], query.getlist("fingerprint"))
+        detail = CurveDetail(
+            buckets=min(max(int(query.get("buckets", "300")), 1), _MOST_BUCKETS),
+            start=float(query.get("start", "-inf")),
+            end=float(query.get("end", "inf")),
+            smoothing=float(query.get("smoothing", "0")),
+        )
+        return self._stored.configurations(query["experiment"], query.getlist("fingerprint"), detail)
 
     def _live_curves(self, request: Request) -> Any:
         query = request.query_params

@@ -16,16 +16,23 @@ from legm.errors import LegmError, StorageError
 from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult, Status
 from legm.report.content import ExperimentContent, unique_report_names
 from legm.report.counted_content import CountedConfiguration, counted_experiment_content
+from legm.report.curve_detail import CurveDetail
 from legm.report.media import ReportMedia
 from legm.runlog.configuration_folders import experiment_paths
 from legm.runlog.marks_files import marks_in_folder, may_have_marks
 from legm.tables.sources import RunSource, StoredConfiguration, run_source
 from legm.ui.experiment_cards import experiment_card
+from legm.ui.kept_series import KeptSeries
 
 __all__ = ["StoredRuns"]
 
 _MOST_UNFINISHED = 200  # configurations whose runs that are not completed are listed, the newest first
-_CURVE_BYTES = 256 << 10  # for all curves of a configuration
+_CURVE_BYTES = 4 << 20  # for all curves of a configuration
+_BUCKETS = 300  # of a curve, in which it has its extremes
+_WHOLE = CurveDetail(_BUCKETS)
+_MOST_KEPT_VALUES = (
+    3_000_000  # of series in memory, so that a look at a part of them need not read them again
+)
 _MEDIA_BYTES = 2 << 20  # for all media that are shown of one
 _DRAWN = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED)
 
@@ -61,6 +68,7 @@ class StoredRuns:
         self._source = run_source(root, backend, self._options)
         self._counted: dict[str, _CountedExperiment] = {}
         self._versions: dict[str, int] = {}
+        self._kept = KeptSeries(_MOST_KEPT_VALUES)
         self._lock = threading.RLock()
 
     # What has changed
@@ -70,6 +78,7 @@ class StoredRuns:
         with self._lock:
             self._versions[experiment] = self._versions.get(experiment, 0) + 1
             self._counted.pop(experiment, None)
+            self._kept.forget(experiment)
             return self._versions[experiment]
 
     def version(self, experiment: str) -> int:
@@ -118,18 +127,21 @@ class StoredRuns:
                 known.contents = {selection.texts: self._content(name, known, selection)}
             return {**known.contents[selection.texts], "version": version}
 
-    def configurations(self, experiment: str, fingerprints: Sequence[str]) -> list[dict[str, Plain]]:
+    def configurations(
+        self, experiment: str, fingerprints: Sequence[str], detail: CurveDetail = _WHOLE
+    ) -> list[dict[str, Plain]]:
         """All of some configurations: runs, curves and media, in the form of a report's experiment.
 
         Args:
             experiment: theirs.
             fingerprints: theirs; unknown ones are left out.
+            detail: how much of each curve there is.
         """
         with self._lock:
             known = self._experiment(experiment)
             stored = {one.configuration.fingerprint: one for one, _ in known.counts}
             return [
-                self._one_configuration(experiment, stored[one], known.names.get(one, ""))
+                self._one_configuration(experiment, stored[one], known.names.get(one, ""), detail)
                 for one in dict.fromkeys(fingerprints)
                 if one in stored
             ]
@@ -242,8 +254,10 @@ class StoredRuns:
             ]
         return found
 
-    def _one_configuration(self, experiment: str, stored: StoredConfiguration, name: str) -> dict[str, Plain]:
-        content = ExperimentContent(experiment, _DRAWN)
+    def _one_configuration(
+        self, experiment: str, stored: StoredConfiguration, name: str, detail: CurveDetail
+    ) -> dict[str, Plain]:
+        content = ExperimentContent(experiment, _DRAWN, detail=detail)
         media = ReportMedia(_MediaOfConfiguration(self._source, stored), _MEDIA_BYTES, 1, None)
 
         def of_row(runs: Sequence[RunResult]) -> dict[str, Plain]:
@@ -254,13 +268,21 @@ class StoredRuns:
                 return {}
 
         try:
-            runs = list(self._source.runs(stored, None))
+            runs = self._runs_with_series(experiment, stored)
         except LegmError as error:
             content.problem(str(error))
             runs = []
         content.add(stored.configuration, name, runs, _CURVE_BYTES, of_row)
         fingerprint = stored.configuration.fingerprint
         return {"fingerprint": fingerprint, "experiment": content.content(), "media": media.contents}
+
+    def _runs_with_series(self, experiment: str, stored: StoredConfiguration) -> list[RunResult]:
+        key = (experiment, stored.configuration.fingerprint)
+        runs = self._kept.get(key)
+        if runs is None:
+            runs = list(self._source.runs(stored, None))
+            self._kept.put(key, runs)
+        return runs
 
 
 @dataclass(frozen=True, slots=True)

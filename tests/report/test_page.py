@@ -371,6 +371,14 @@ def test_the_spread_and_the_logarithmic_scale_are_switched(page, address):
     assert page.problems() == []
 
 
+def test_steps_are_on_a_logarithmic_axis_where_one_asks_for_it(page, address):
+    page.open(address)
+    page.one("#logarithmic-steps").click()
+    assert page.plot("curves", "_fullLayout.xaxis.type") == "log"
+    assert "logx=true" in page.browser.current_url
+    assert not page.one("#smoothing-field").is_displayed()  # it needs all values, which a server has
+
+
 def test_several_metrics_are_stacked_and_at_least_one_is_drawn(page, address):
     page.open(address)
     page.click('#curve-metrics [data-metric="accuracy"]')

@@ -112,6 +112,7 @@ def test_the_page_lives(page, root, tmp_path):
         assert page.rows() == ["rate=0.01", "rate=0.1"]
         until(lambda: page.run("return document.getElementById('curves-plot').data?.length > 1"))
         follow_a_training(page, root)
+        zoom_and_smooth(page)
         select_and_come_back(page)
         note_about_a_run(page, root)
         change_what_is_below(page, root)
@@ -169,6 +170,30 @@ def follow_a_training(page: Page, root: Path) -> None:
         assert training.wait(60) == 0
     until(lambda: page.run("return document.getElementById('running').hidden"))
     until(lambda: "4 completed" in page.text("#counts").replace("✓", "").replace("\n", " "))
+
+
+def zoom_and_smooth(page: Page) -> None:
+    """A zoom and the smoothing are the server's answers, and stay after a reload."""
+    lines = "return document.getElementById('curves-plot').data.filter((one) => one.mode !== 'none')"
+    until(lambda: page.run("return Boolean(document.getElementById('curves-plot').on)"))
+    page.run("Plotly.relayout('curves-plot', {'xaxis.range[0]': 2.5, 'xaxis.range[1]': 5.5})")
+    until(lambda: {tuple(one["x"]) for one in page.run(lines)} >= {(2, 3, 4, 5, 6)})
+    assert "zoom=" in page.browser.current_url
+    page.run(
+        "const field = document.getElementById('smoothing'); field.value = 0.6;"
+        "field.dispatchEvent(new Event('input'));"
+    )
+    until(lambda: any(one.get("opacity") == 0.3 for one in page.run(lines)))
+    page.browser.refresh()
+    until(lambda: page.view() == "board" and page.run("return document.getElementById('curves-plot').data"))
+    until(lambda: any(one.get("opacity") == 0.3 and len(one["x"]) == 5 for one in page.run(lines)))
+    page.run("Plotly.relayout('curves-plot', {'xaxis.autorange': true})")
+    until(lambda: any(len(one["x"]) == 10 for one in page.run(lines)))
+    page.run(
+        "const field = document.getElementById('smoothing'); field.value = 0;"
+        "field.dispatchEvent(new Event('input'));"
+    )
+    until(lambda: not any(one.get("opacity") == 0.3 for one in page.run(lines)))
 
 
 def select_and_come_back(page: Page) -> None:

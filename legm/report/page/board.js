@@ -113,6 +113,10 @@ export function listen() {
     state.logarithmic = byId("logarithmic").checked;
     changed("curves");
   });
+  on("logarithmic-steps", "change", () => {
+    state.logarithmicSteps = byId("logarithmic-steps").checked;
+    changed("curves");
+  });
   on("show-best", "click", () => {
     state.picked = false;
     chooseBest();

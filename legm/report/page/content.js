@@ -234,7 +234,7 @@ export class Experiment {
       above: [],
       below: [],
     };
-    for (const name of ["center", "lower", "upper", "above", "below"]) {
+    for (const name of ["center", "lower", "upper", "smoothed", "above", "below"]) {
       if (stored[name]) line[name] = Array.from(decoded(stored[name]));
     }
     return line;

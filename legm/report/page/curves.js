@@ -46,6 +46,10 @@ export function renderCurveTools() {
   fill(byId("curve-metrics"), ...chips);
   byId("spread").checked = state.spread;
   byId("logarithmic").checked = state.logarithmic;
+  byId("logarithmic-steps").checked = state.logarithmicSteps;
+  byId("smoothing-field").hidden = !experiment().isPartial;
+  byId("smoothing").value = state.smoothing;
+  byId("smoothing").title = `weight ${state.smoothing}`;
   const many = filtered().filter(hasCurves).length;
   byId("show-all").textContent = many > MOST_CURVES ? `First ${MOST_CURVES} of the table` : `All ${many}`;
 }
@@ -68,6 +72,7 @@ function curvesNote(metrics, rows) {
   const lines = metrics.flatMap((one) => rows.map((row) => experiment().line(row, one))).filter(Boolean);
   const kind = lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs";
   const notes = lines.length ? [kind] : [];
+  if (lines.some((one) => one.smoothed)) notes.push("smoothed over the values, which are pale");
   const unfinished = metrics.flatMap((one) => rows.flatMap((row) => experiment().unfinishedLines(row, one)));
   if (unfinished.some((one) => one.status === "running")) notes.push("dashed: a run that is running");
   if (unfinished.some((one) => one.status !== "running"))
@@ -94,7 +99,11 @@ function curveTraces(metrics, rows) {
       if (!line) continue;
       const first = metrics.findIndex((one) => experiment().line(row, one)) === i;
       if (state.spread && line.lower) bands.push({ ...axes, ...bandTrace(line, row, floor) });
-      lines.push({ ...axes, ...lineTrace(line, row), showlegend: first });
+      const drawn = lineTrace(line, row);
+      if (line.smoothed) {
+        lines.push({ ...axes, ...drawn, opacity: 0.3, hoverinfo: "skip", showlegend: false });
+        lines.push({ ...axes, ...drawn, ...smoothedLine(line), showlegend: first });
+      } else lines.push({ ...axes, ...drawn, showlegend: first });
       lines.push(...infiniteTraces(line, row, name, rows, metrics).map((one) => ({ ...axes, ...one })));
     }
   });
@@ -119,6 +128,11 @@ function lineTrace(line, row) {
     ),
     hovertemplate: "%{y:.5g}%{customdata}<extra>%{fullData.name}</extra>", // a name may look like a template
   };
+}
+
+/** What the average over a curve differs in from the curve. */
+function smoothedLine(line) {
+  return { mode: "lines", y: line.smoothed, customdata: line.center.map((value) => ` (${short(value)})`) };
 }
 
 /** The curve of a run that is not completed: thin, dotted or dashed, in the colour of its row. */
@@ -214,6 +228,8 @@ function curveLayout(metrics, rows) {
     xaxis: {
       ...plotAxis(),
       title: { text: "step", standoff: 6 },
+      type: state.logarithmicSteps ? "log" : "linear",
+      ...(state.zoom ? { range: axisRange(state.zoom), autorange: false } : {}),
       anchor: metrics.length > 1 ? `y${metrics.length}` : "y",
       tickformat: ",~r",
       hoverformat: ",~r",
@@ -228,7 +244,7 @@ function curveLayout(metrics, rows) {
       font: { size: 12 },
     },
     margin: { l: 58, r: 14, t: 30, b: 46 + 19 * legendRows, autoexpand: true },
-    uirevision: `${state.experiment} ${metrics.join(" ")} ${state.logarithmic}`,
+    uirevision: `${state.experiment} ${metrics.join(" ")} ${state.logarithmic} ${state.logarithmicSteps} ${state.zoom}`,
   };
   const names = distinct(metrics, 30);
   metrics.forEach((_, i) => {
@@ -242,6 +258,19 @@ function curveLayout(metrics, rows) {
     };
   });
   return layout;
+}
+
+/** A range of steps as the axis has it. */
+function axisRange(range) {
+  return state.logarithmicSteps ? range.map((step) => Math.log10(Math.max(step, 0.5))) : range;
+}
+
+/** The steps that are in view after a zoom; null for all, undefined if the zoom was not along the steps. */
+export function zoomedSteps(event) {
+  if (event["xaxis.autorange"]) return null;
+  const range = [event["xaxis.range[0]"], event["xaxis.range[1]"]].map(Number);
+  if (!range.every(Number.isFinite)) return undefined;
+  return state.logarithmicSteps ? range.map((power) => 10 ** power) : range;
 }
 
 // -- common to all plots

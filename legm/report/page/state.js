@@ -4,6 +4,7 @@ import { Experiment } from "./content.js";
 import { byText } from "./values.js";
 
 export const MOST_CURVES = 40;
+const MOST_SMOOTHING = 0.99;
 const BEST = 5;
 export const PAGE = 50;
 const FIRST_UNFINISHED = 20;
@@ -34,6 +35,9 @@ export const state = {
   curves: null, // metrics
   spread: true,
   logarithmic: false,
+  logarithmicSteps: false,
+  smoothing: 0, // the weight of the average over the curves,
+  zoom: null, // and the steps that are in view, both where the server can be asked
   axes: null, // parameters
   medium: null, // the name of the media that are shown; null for the first one,
   step: null, // and at which step; null for the last one
@@ -256,6 +260,9 @@ export function writeAddress() {
     put("curves", JSON.stringify(state.curves), JSON.stringify(defaultCurves()));
     put("spread", state.spread, true);
     put("log", state.logarithmic, false);
+    put("logx", state.logarithmicSteps, false);
+    put("smoothing", state.smoothing, 0);
+    put("zoom", JSON.stringify(state.zoom), "null");
     if (state.axes) put("axes", JSON.stringify(state.axes));
     put("medium", state.medium, null);
     put("step", state.step, null);
@@ -308,6 +315,9 @@ export function readAddress() {
     listOf(structured("curves"))?.filter((one) => chosen.curveMetrics.includes(one)) ?? defaultCurves();
   state.spread = address.get("spread") !== "false";
   state.logarithmic = address.get("log") === "true";
+  state.logarithmicSteps = address.get("logx") === "true";
+  state.smoothing = Math.min(Math.max(finite(Number(address.get("smoothing"))) ?? 0, 0), MOST_SMOOTHING);
+  state.zoom = rangeOf(structured("zoom"));
   state.axes =
     listOf(structured("axes"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? null;
   state.medium = known(address.get("medium"), chosen.mediaNames, null);
@@ -324,6 +334,11 @@ export function readAddress() {
 
 function known(value, values, otherwise) {
   return values.includes(value) ? value : otherwise;
+}
+
+/** A range of two increasing numbers; null for anything else. */
+function rangeOf(value) {
+  return listOf(value)?.length === 2 && value.every(Number.isFinite) && value[0] < value[1] ? value : null;
 }
 
 function listOf(value) {

@@ -3,7 +3,7 @@
 import { listen, PARTS } from "./board.js";
 import { renderCompare } from "./compare.js";
 import { fillSelect, renderFilters, renderTheme } from "./controls.js";
-import { renderCurves } from "./curves.js";
+import { renderCurves, zoomedSteps } from "./curves.js";
 import { renderTable } from "./leaderboard.js";
 import { liveState } from "./live_state.js";
 import {
@@ -12,6 +12,7 @@ import {
   loadShown,
   openedExperiment,
   openExperiment,
+  reloadCurves,
   reloadExperiment,
 } from "./loading.js";
 import { renderMedia } from "./media.js";
@@ -167,6 +168,28 @@ function addControls() {
   byId("search").before(where);
 }
 
+/** Let a zoom and the smoothing ask the server for what they show. */
+function listenToCurves() {
+  let wait;
+  byId("smoothing").addEventListener("input", () => {
+    state.smoothing = Number(byId("smoothing").value);
+    clearTimeout(wait);
+    wait = setTimeout(reloadCurves, 150);
+  });
+  const plot = byId("curves-plot");
+  const listenOnce = new MutationObserver(() => {
+    if (!plot.on) return; // plotly has not drawn it yet
+    listenOnce.disconnect();
+    plot.on("plotly_relayout", (event) => {
+      const steps = zoomedSteps(event);
+      if (steps === undefined || JSON.stringify(steps) === JSON.stringify(state.zoom)) return;
+      state.zoom = steps;
+      reloadCurves();
+    });
+  });
+  listenOnce.observe(plot, { childList: true });
+}
+
 function select(where) {
   if (where === openedExperiment().where) return;
   const address = new URLSearchParams(location.hash.slice(1));
@@ -230,6 +253,7 @@ async function takeHello({ instance }) {
 async function startLivePage() {
   addControls();
   redrawBy(LIVE_PARTS, () => loadShown());
+  listenToCurves();
   listen();
   state.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "auto";
   renderTheme();

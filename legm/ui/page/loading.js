@@ -16,6 +16,7 @@ import {
   state,
   writeAddress,
 } from "./state.js";
+import { byId } from "./values.js";
 
 const MOST_AT_ONCE = 20; // configurations in one question
 const SHORTEST_PAUSE = 400; // ms between two loads of one experiment
@@ -114,7 +115,11 @@ export async function loadShown() {
     stale.delete(one);
   }
   try {
-    const parts = await ask("/api/configurations", { experiment: chosen.name, fingerprint: wanted });
+    const parts = await ask("/api/configurations", {
+      experiment: chosen.name,
+      fingerprint: wanted,
+      ...curveDetail(),
+    });
     if (experiment().name !== chosen.name) return;
     for (const part of parts) {
       experiment().parts.set(part.fingerprint, new Experiment(part.experiment));
@@ -130,6 +135,20 @@ export async function loadShown() {
   changed("loaded");
 }
 
+/** How much of each curve is wanted. */
+function curveDetail() {
+  const detail = { buckets: Math.max(100, Math.round(byId("curves").clientWidth / 2)) };
+  if (state.smoothing) detail.smoothing = state.smoothing;
+  if (state.zoom) Object.assign(detail, { start: state.zoom[0], end: state.zoom[1] });
+  return detail;
+}
+
+/** Load what is shown again, since another part of the curves is in view, or they are smoothed otherwise. */
+export function reloadCurves() {
+  for (const fingerprint of experiment().parts.keys()) stale.add(fingerprint);
+  changed("curves");
+}
+
 /** Get the curves of runs that have new values, where they are drawn. */
 export async function growCurves(runIds) {
   const chosen = experiment();
@@ -140,6 +159,11 @@ export async function growCurves(runIds) {
     if (row !== undefined && state.shown.includes(row)) shown.set(id, row);
   }
   if (!shown.size || !state.curves.length) return;
+  if (state.zoom || state.smoothing) {
+    for (const row of shown.values()) stale.add(chosen.configuration(row).fingerprint);
+    await loadShown();
+    return;
+  }
   const curves = await ask("/api/live-curves", { run: [...shown.keys()], metric: state.curves });
   if (experiment() !== chosen) return;
   for (const curve of curves) {

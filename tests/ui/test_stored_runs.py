@@ -1,0 +1,98 @@
+"""What the live page is given of the curves of a configuration, whole and zoomed."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legm import ExperimentHandler
+from legm.delivery.client import connect_client
+from legm.records import Query
+from legm.report.curve_detail import CurveDetail
+from legm.stats import aggregate
+from legm.stats.smoothing import smoothed_values
+from legm.ui.stored_runs import StoredRuns
+
+STEPS = 20_000
+
+
+def decoded(text: str) -> np.ndarray:
+    code, _, data = text.partition(":")
+    return np.frombuffer(base64.b64decode(data), f"<{code}")
+
+
+def logged(root: Path, seed: int) -> None:
+    handler = ExperimentHandler(root, "net")
+    handler.set_dict_params({"rate": 0.1, "seed": seed})
+    handler.disable_param("seed")
+    handler.start()
+    values = np.sin(np.arange(STEPS) / 700) + seed / 10
+    values[12_345] = 50.0  # a spike of one step
+    for step, value in enumerate(values.tolist()):
+        handler.set_metric("loss", value, step=step)
+    handler.log()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long") / "results"
+    for seed in range(2):
+        logged(folder, seed)
+    return folder
+
+
+def curve_of(stored: StoredRuns, detail: CurveDetail) -> dict[str, np.ndarray]:
+    (configuration,) = stored.experiment("net")["configurations"]
+    (part,) = stored.configurations("net", [configuration["fingerprint"]], detail)
+    curve = part["experiment"]["rows"][0]["curves"]["loss"]
+    steps = decoded(part["experiment"]["grids"][curve["steps"]])
+    names = ("center", "lower", "upper", "smoothed")
+    return {"steps": steps, **{name: decoded(curve[name]) for name in names if name in curve}}
+
+
+def whole_curve(root: Path):
+    (configuration,) = connect_client(root).configurations("net")
+    query = Query("net", configuration.fingerprint, histories=None)
+    (curve,) = aggregate.aggregate_curves(connect_client(root).runs_as_stored(query))
+    return curve
+
+
+def test_downsampling_keeps_every_extreme_and_changes_no_point_of_line_or_band(root):
+    found = curve_of(StoredRuns(root), CurveDetail(100))
+    whole = whole_curve(root)
+    assert len(found["steps"]) <= 500
+    assert found["center"].max() == np.float32(50)
+    at = np.searchsorted(whole.steps, found["steps"])
+    for name in ("center", "lower", "upper"):
+        np.testing.assert_array_equal(
+            found[name], getattr(whole, name)[at].astype(found[name].dtype), err_msg=name
+        )
+
+
+def test_a_zoom_has_every_step_in_view_and_one_beyond_either_end(root):
+    found = curve_of(StoredRuns(root), CurveDetail(100, start=12_300, end=12_400))
+    assert found["steps"].tolist() == list(range(12_299, 12_402))
+    assert found["center"][12_345 - 12_299] == np.float32(50)
+    beyond = curve_of(StoredRuns(root), CurveDetail(100, start=10 * STEPS, end=11 * STEPS))
+    assert beyond["steps"].tolist() == [STEPS - 1]
+
+
+def test_the_average_is_that_of_all_values_whatever_is_in_view(root):
+    whole = whole_curve(root)
+    expected = smoothed_values(whole.center, 0.9)
+    for detail in (CurveDetail(50, smoothing=0.9), CurveDetail(50, start=500.5, end=700, smoothing=0.9)):
+        found = curve_of(StoredRuns(root), detail)
+        at = np.searchsorted(whole.steps, found["steps"])
+        np.testing.assert_allclose(found["smoothed"], expected[at], rtol=1e-4)
+
+
+def test_what_is_kept_is_read_again_once_something_has_changed(root):
+    stored = StoredRuns(root)
+    before = curve_of(stored, CurveDetail(100))
+    logged(root, 2)
+    np.testing.assert_array_equal(curve_of(stored, CurveDetail(100))["center"], before["center"])
+    stored.expire("net")
+    assert not np.array_equal(curve_of(stored, CurveDetail(100))["upper"], before["upper"])
