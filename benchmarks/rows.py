@@ -20,6 +20,7 @@ from benchmarks import (
     start,
     steps,
     tables,
+    trainers,
     wandb_store,
     write,
 )
@@ -88,6 +89,7 @@ class Sizes:
     values_mlflow: int = 10_000
     values_trackio: int = 10_000
     values_wandb: int = 10_000
+    trainers: tuple[str, ...] | None = None
 
 
 FULL = Sizes()
@@ -144,6 +146,7 @@ QUICK = Sizes(
     values_mlflow=20,
     values_trackio=20,
     values_wandb=20,
+    trainers=(),
 )
 
 
@@ -220,6 +223,10 @@ _PEERS: dict[str, tuple[Probe, str]] = {
 }
 
 
+def _each_trainer(found: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f}" for name, value in found.items() if name != "most")
+
+
 def plan(sizes: Sizes) -> Plan:
     """The fixtures, tasks and rows at these sizes."""
     fixtures = {
@@ -267,6 +274,10 @@ def plan(sizes: Sizes) -> Plan:
         "several_away": Task(several.away, {"seconds": sizes.seconds}, most=3),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
+        "trainer_imports": Task(
+            trainers.imports, {"rounds": sizes.imports, "modules": sizes.trainers}, {}, most=1
+        ),
+        "trainer_calls": Task(trainers.log_calls, {"calls": sizes.rows, "modules": sizes.trainers}, most=3),
         "system_metrics": Task(start.system_metrics, {"samples": sizes.samples}, {}),
         "start": Task(
             start.start,
@@ -640,6 +651,24 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
                 f"+{(r['imports']['handler'] - r['imports']['bare']) * 1e3:.0f}, with one made "
                 f"+{(r['imports']['made'] - r['imports']['bare']) * 1e3:.0f}"
             ),
+        ),
+        Row(
+            "trainer_import",
+            "import of an integration, its library being there, the most of those installed",
+            "ms",
+            ("trainer_imports",),
+            lambda r: r["trainer_imports"]["most"],
+            10,
+            beside=lambda r: _each_trainer(r["trainer_imports"]),
+        ),
+        Row(
+            "trainer_call",
+            "a call that logs two metrics through an integration, the most of those installed",
+            "µs",
+            ("trainer_calls",),
+            lambda r: r["trainer_calls"]["most"],
+            20,
+            beside=lambda r: _each_trainer(r["trainer_calls"]),
         ),
         Row(
             "import_heavy",

@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.handler import ExperimentHandler
 from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 from legm.integrations.training_run import TrainingRun, split_test_metrics
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmTracker"]
 

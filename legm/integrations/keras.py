@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from legm.errors import ParameterError
-from legm.handler import ExperimentHandler
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.keras_configuration import model_parameters
 from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.training_run import TrainingContext, TrainingRun, split_test_metrics
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmCallback"]
 
@@ -93,7 +95,9 @@ class CallbackMethods(TrainingContext):
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Set the metrics of an evaluation that is not one of ``fit``'s own validations."""
-        if not self._is_fitting and self._run.is_open:
+        if not self._is_fitting:
+            if not self._run.is_open:
+                self._run.begin(model_parameters(getattr(self, "model", None), {}))
             _, test = split_test_metrics(logs or {}, is_test=True)
             self._run.log_metrics(test, test=True)
             self._run.complete()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.handler import ExperimentHandler
 from legm.integrations.lazy_classes import lazy_classes
 from legm.integrations.lightning_trainer import (
     CHECKPOINTS,
@@ -17,10 +16,14 @@ from legm.integrations.lightning_trainer import (
     move_checkpoints,
     resumed_checkpoint,
     rewind_on_train_start,
+    run_id_of_checkpoint,
     set_best_step,
 )
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 from legm.integrations.training_run import TrainingRun, split_test_metrics
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmLogger"]
 
@@ -28,11 +31,10 @@ __all__ = ["LegmLogger"]
 class LoggerMethods:
     """A logger that records trainings with Lightning as runs of legm.
 
-    What ``save_hyperparameters`` of the module and the datamodule saved become the parameters. Steps are
-    Lightning's, so optimizer steps. What ``Trainer.test`` measures are test metrics, without ``test_`` in
-    front. The best step is that of the first ``ModelCheckpoint`` with a ``monitor``, or of
-    ``EarlyStopping``. Checkpoints without a ``dirpath`` are in a folder of the run, and ``fit(ckpt_path=…)``
-    of one continues that run. All calls of ``fit``, ``validate`` and ``test`` with one logger are one run.
+    Parameters are what ``save_hyperparameters`` of module and datamodule saved. Steps are optimizer steps.
+    ``Trainer.test`` gives test metrics, without ``test_`` in front. The best step is that of the first
+    ``ModelCheckpoint`` with a ``monitor``, or of ``EarlyStopping``. Checkpoints without a ``dirpath`` are in
+    the run's folder; ``fit(ckpt_path=…)`` of one continues the run. All calls with a logger are one run.
 
     Args:
         root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
@@ -43,7 +45,7 @@ class LoggerMethods:
     ) -> None:
         super().__init__()
         self._run = TrainingRun(root, experiment, **options)
-        self._unbegun = ("." if isinstance(root, ExperimentHandler) else os.fspath(root), experiment or "run")
+        self._unbegun = ("." if experiment is None else str(root), experiment or "run")
         self._hyperparameters: dict[str, Any] = {}
         self._monitored: dict[str, dict[float, int]] = {}
         self._trainer: Any = None
@@ -54,10 +56,10 @@ class LoggerMethods:
     def _folder(self) -> Path | None:
         """The run's folder for checkpoints; before the run begins, that of the run which is to be resumed."""
         if self._run.is_open:
-            run_id = self._run.handler.run_id
-            return self._run.handler.configuration_folder / run_id if run_id else None
+            handler = self._run.handler
+            return handler.configuration_folder / handler.run_id if handler.run_id else None
         checkpoint = resumed_checkpoint(self)
-        return checkpoint.parent.parent if checkpoint and checkpoint.parent.name == CHECKPOINTS else None
+        return checkpoint.parent.parent if checkpoint and run_id_of_checkpoint(checkpoint) else None
 
     @property
     def save_dir(self) -> str:
@@ -104,21 +106,18 @@ class LoggerMethods:
             self._monitored.setdefault(f"{monitor}_epoch", {})
 
     def _begin(self, trainer: Any) -> None:
-        resume: bool | str | None = None
-        if trainer.ckpt_path:
-            *_, run_id, folder, _file = Path(trainer.ckpt_path).absolute().parts
-            resume = run_id if folder == CHECKPOINTS else trainer.training or None
+        path = trainer.ckpt_path
+        resume = (run_id_of_checkpoint(Path(path)) or trainer.training or None) if path else None
         parameters = TrainerParameters(self._hyperparameters)
         handler = self._run.begin(parameters, resume=resume, main_process=trainer.is_global_zero)
-        if handler.is_resumed and trainer.training:
+        if trainer.training and handler.is_resumed:
             rewind_on_train_start(trainer, self._run)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Set metrics at a step; while the trainer tests they are test metrics."""
-        run, trainer = self._run, self._trainer
-        if not run.is_open:  # of Fabric, or without enable_autolog_hparams
+        if not (run := self._run).is_open:  # of Fabric, or without enable_autolog_hparams
             run.begin(TrainerParameters(self._hyperparameters))
-        dev, test = split_test_metrics(metrics, is_test=trainer is not None and trainer.testing)
+        dev, test = split_test_metrics(metrics, is_test=getattr(self._trainer, "testing", False))
         if dev:
             run.log_metrics(dev, step)
         if test:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,12 +20,14 @@ __all__ = [
     "move_checkpoints",
     "resumed_checkpoint",
     "rewind_on_train_start",
+    "run_id_of_checkpoint",
     "set_best_step",
 ]
 
 CHECKPOINTS = "checkpoints"
 """The folder that Lightning makes below a logger's."""
 
+_RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]+")
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
 
@@ -63,6 +66,17 @@ def resumed_checkpoint(logger: Any) -> Path | None:
         return Path(str(path)).absolute() if is_own else None
 
     return find_in_callers(checkpoint_of_trainer)
+
+
+def run_id_of_checkpoint(path: Path) -> str | None:
+    """The id of the run that saved a checkpoint, if it is in the folder of a run of legm's.
+
+    Args:
+        path: of the checkpoint.
+    """
+    folder = path.absolute().parent
+    is_own = folder.name == CHECKPOINTS and _RUN_ID.fullmatch(folder.parent.name)
+    return folder.parent.name if is_own else None
 
 
 def move_checkpoints(trainer: Any, at_setup: Path, folder: Path) -> None:

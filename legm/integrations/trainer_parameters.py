@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from legm.core.absent_values import LibraryDefault, equals_absent_value
-from legm.core.config_objects import parameters_from_config
-from legm.core.plain_form import to_plain
 from legm.errors import ParameterError, UnstableValue
-from legm.handler import ExperimentHandler
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["TrainerParameters", "flat_parameters", "set_trainer_parameters"]
 
@@ -50,6 +49,8 @@ def flat_parameters(config: Any, prefix: str = "") -> dict[str, Any]:
     Raises:
         ParameterError: it is none of these, or has a value that is missing.
     """
+    from legm.core.config_objects import parameters_from_config
+
     if isinstance(config, Mapping):
         config = {str(name): value for name, value in config.items()}
     try:
@@ -74,6 +75,9 @@ def set_trainer_parameters(
     Raises:
         ParameterError: a name or the metadata is invalid.
     """
+    from legm.core.absent_values import LibraryDefault
+    from legm.core.plain_form import to_plain
+
     given = {_unreserved_name(name): value for name, value in parameters.values.items()}
     kept = handler.kept_absent_values()
     defaults = {}
@@ -101,11 +105,16 @@ def set_trainer_parameters(
 
 def _unreserved_name(name: str) -> str:
     """A parameter's name, with an underscore behind it where the handler has a method of that name."""
+    from legm.handler import ExperimentHandler
+
     return f"{name}_" if hasattr(ExperimentHandler, name) else name
 
 
 def _counted_value(name: str, value: Any, default: Any) -> Any:
     """A library's value; None and False are texts, which count, where the default is another value."""
+    from legm.core.absent_values import equals_absent_value
+    from legm.core.plain_form import to_plain
+
     if value is None or value is False:
         return value if equals_absent_value(to_plain(name, value), default) else str(value)
     return value

@@ -6,11 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from legm.errors import LegmError, MetricError, ParameterError, StateError
-from legm.handler import ExperimentHandler
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters, set_trainer_parameters
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["TrainingContext", "TrainingRun", "split_test_metrics"]
 
@@ -50,6 +52,8 @@ class TrainingRun:
         resume: bool | str | None = None,
         **options: Any,
     ) -> None:
+        from legm.handler import ExperimentHandler
+
         self._given = root if isinstance(root, ExperimentHandler) else None
         if self._given is not None and (experiment is not None or options):
             raise ParameterError(
@@ -67,6 +71,7 @@ class TrainingRun:
         self._handler = self._given
         self._is_own = False
         self._is_open = False
+        self._is_completed = False
         self._reported: set[str] = set()
 
     @property
@@ -108,22 +113,28 @@ class TrainingRun:
         Raises:
             LegmError: as for :meth:`~legm.ExperimentHandler.start`.
         """
-        self.end("interrupted", "another training began")
+        if self._is_completed:
+            self.end("completed")
+        else:
+            self.end("interrupted", "another training began")
         parameters = replace(parameters, values={**parameters.values, **self._params})
         if self._given is not None and self._given.has_started:
             self._begin_started(self._given, parameters)
             return self._given
         if self._given is None:
-            options = dict(self._options)
-            if main_process is not None:
-                options.setdefault("main_process", main_process)
-            assert self._experiment is not None  # noqa: S101 - checked with the arguments
-            assert not isinstance(self._root, ExperimentHandler)  # noqa: S101
-            self._handler = ExperimentHandler(self._root, self._experiment, **options)
+            self._handler = self._new_handler(main_process)
         set_trainer_parameters(self.handler, parameters, self._metadata)
         self._start(self.handler, resume, rewind_to)
         self._is_own = self._is_open = True
         return self.handler
+
+    def _new_handler(self, main_process: bool | None) -> ExperimentHandler:
+        from legm.handler import ExperimentHandler
+
+        options = {**({} if main_process is None else {"main_process": main_process}), **self._options}
+        assert self._experiment is not None  # noqa: S101 - checked with the arguments
+        assert not isinstance(self._root, ExperimentHandler)  # noqa: S101
+        return ExperimentHandler(self._root, self._experiment, **options)
 
     def _begin_started(self, handler: ExperimentHandler, parameters: TrainerParameters) -> None:
         """Take over a handler that was started, by the user or for the training before."""
@@ -192,6 +203,7 @@ class TrainingRun:
         """Complete the run; metrics may follow, and complete it again."""
         if self._is_open and self._is_own:
             self.call(self.handler.log)
+            self._is_completed = True
 
     def end(self, status: str, reason: str | None = None) -> None:
         """End the run where it is not completed; without a run there is nothing to do."""
@@ -202,7 +214,7 @@ class TrainingRun:
                 self.call(self.handler.end)
             except LegmError as error:
                 self._report_error(error)
-        self._is_open = False
+        self._is_open = self._is_completed = False
 
     def fail(self, error: BaseException) -> None:
         """End the run by what ended the training: interrupted by Ctrl-C, failed by any other exception."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.handler import ExperimentHandler
 from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.training_run import TrainingContext, TrainingRun, split_test_metrics
 from legm.integrations.transformers_arguments import training_parameters
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmCallback"]
 

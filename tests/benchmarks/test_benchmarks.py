@@ -28,6 +28,8 @@ ROWS = [
     "log_memory_1",
     "log_memory_10",
     "import",
+    "trainer_import",
+    "trainer_call",
     "import_heavy",
     "system_metrics",
     "resume",

@@ -65,6 +65,15 @@ def test_importing_every_integration_imports_no_library():
     assert not {*done.stdout.split()} & heavy
 
 
+def test_importing_every_integration_imports_only_the_modules_beside_it():
+    """The handler and all that it needs is imported when a logger or callback is made."""
+    statement = "; ".join(f"import legm.integrations.{name}" for name in MODULES)
+    code = f"import sys; {statement}; print(*(name for name in sys.modules if name.startswith('legm')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    beside = {name for name in done.stdout.split() if not name.startswith("legm.integrations")}
+    assert beside <= {"legm", "legm.errors", "legm.version"}
+
+
 def lazy_names() -> list[tuple[str, str]]:
     found = []
     for name in MODULES:

@@ -140,6 +140,13 @@ def test_each_fit_is_a_run_and_one_at_a_later_epoch_continues_it(tmp_path):
     assert len(runs_of(tmp_path)) == 2
 
 
+def test_an_evaluation_alone_is_a_run(tmp_path):
+    callback = LegmCallback(tmp_path, "e")
+    measured = model().evaluate(X, Y, verbose=0, callbacks=[callback], return_dict=True)
+    found = only_run(tmp_path)
+    assert (found.status, test_values(found)) == (Status.COMPLETED, measured)
+
+
 def test_a_training_in_a_with_block_that_raises_is_failed(tmp_path):
     def fail(epoch: int, logs: object) -> None:
         if epoch == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -241,6 +242,26 @@ def test_several_fits_and_tests_with_one_logger_are_one_run(tmp_path, caplog):
     assert not [one for one in caplog.records if one.name.startswith("legm")]
     trainer(pl, logger, 1).fit(module(pl, lr=0.3), data())
     assert "'lr' = 0.3 is not recorded: the run began with other parameters" in caplog.text
+
+
+def test_a_logger_can_be_copied_to_another_process(tmp_path):
+    pl = lightning.pytorch
+    copied = pickle.loads(pickle.dumps(LegmLogger(tmp_path, "e")))
+    assert isinstance(copied, (pl.loggers.Logger, LegmLogger))
+    trainer(pl, copied, 1).fit(module(pl), data())
+    again = pickle.loads(pickle.dumps(copied))
+    assert again.experiment.lr == only_run(tmp_path).run.configuration.parameters["lr"]
+
+
+def test_a_checkpoint_of_another_logger_is_resumed_as_one_in_any_folder(tmp_path):
+    pl = lightning.pytorch
+    own = pl.loggers.CSVLogger(tmp_path)
+    first = trainer(pl, own, 1)
+    first.fit(module(pl), data())
+    trainer(pl, LegmLogger(tmp_path / "root", "e"), 2).fit(
+        module(pl), data(), ckpt_path=first.checkpoint_callback.best_model_path
+    )
+    assert [step for step, _ in points(only_run(tmp_path / "root"), "loss_step")] == [4, 5, 6, 7]
 
 
 def test_a_prediction_alone_is_no_run(tmp_path):

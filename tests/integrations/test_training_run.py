@@ -112,6 +112,17 @@ def test_a_training_that_did_not_end_is_interrupted_by_the_next_one(tmp_path):
     assert [one.status for one in runs_of(tmp_path)] == [Status.INTERRUPTED, Status.COMPLETED]
 
 
+def test_a_completed_training_stays_so_when_values_follow_and_another_begins(tmp_path):
+    run = TrainingRun(tmp_path, "e")
+    run.begin(TrainerParameters({"lr": 0.1}))
+    run.log_metrics({"loss": 1.0}, 0)
+    run.complete()
+    run.log_metrics({"loss": 2.0}, 1)
+    trained(run, {"lr": 0.1})
+    assert [one.status for one in runs_of(tmp_path)] == [Status.COMPLETED] * 2
+    assert values_of(runs_of(tmp_path)[0]) == (1.0, 2.0)
+
+
 def test_a_training_that_continues_resumes_its_run(tmp_path, caplog):
     run = TrainingRun(tmp_path, "e")
     handler = run.begin(TrainerParameters({"lr": 0.1}))

@@ -1,0 +1,142 @@
+"""What the integrations cost a training: a call that logs, over a logger that does nothing; their import."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+__all__ = ["imports", "log_calls"]
+
+_CALLED = {"loss": 0.5, "accuracy": 0.25}
+_CODE = """
+import importlib, json, sys, time
+library, module, name = sys.argv[1:]
+importlib.import_module(library)
+began = time.process_time()
+getattr(importlib.import_module(f"legm.integrations.{module}"), name)
+print(json.dumps(time.process_time() - began))
+"""
+_LIBRARIES = {
+    "lightning": ("pytorch_lightning", "LegmLogger"),
+    "transformers": ("transformers.trainer_callback", "LegmCallback"),
+    "accelerate": ("accelerate", "LegmTracker"),
+    "keras": ("keras", "LegmCallback"),
+}
+"""By integration, what a training with the library imports, and the class of legm's."""
+
+
+def _installed(modules: Sequence[str] | None) -> Iterator[tuple[str, str, str]]:
+    for module, (library, name) in _LIBRARIES.items():
+        wanted = modules is None or module in modules
+        if wanted and importlib.util.find_spec(library.partition(".")[0]) is not None:
+            yield module, library, name
+
+
+def imports(rounds: int, modules: Sequence[str] | None = None) -> dict[str, float]:
+    """Milliseconds of CPU of the import of each integration whose library is installed, and imported already.
+
+    Args:
+        rounds: in how many fresh processes each is imported; the quickest counts.
+        modules: which integrations; None for all. What they share, without a library, is always measured.
+    """
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[1])}
+    found = {}
+    shared = ("training_run", "dataclasses", "TrainingRun")
+    for module, library, name in (shared, *_installed(modules)):
+        command = [sys.executable, "-W", "ignore", "-c", _CODE, library, module, name]
+        seconds = []
+        for _ in range(rounds):
+            done = subprocess.run(command, env=environment, check=True, capture_output=True, encoding="utf-8")
+            seconds.append(json.loads(done.stdout.splitlines()[-1]))
+        found[module] = min(seconds) * 1e3
+    return {**found, "most": max(found.values())}
+
+
+def _lightning(made: Any) -> tuple[Any, Callable[[int], object]]:
+    logger = made("lightning")
+    return logger, lambda step: logger.log_metrics(_CALLED, step)
+
+
+def _transformers(made: Any) -> tuple[Any, Callable[[int], object]]:
+    callback, state = made("transformers"), SimpleNamespace(global_step=0, is_world_process_zero=True)
+    import transformers
+
+    callback.on_train_begin(transformers.TrainingArguments(output_dir="", use_cpu=True), state, None)
+
+    def called(step: int) -> None:
+        state.global_step = step
+        callback.on_log(None, state, None, logs=_CALLED)
+
+    return callback, called
+
+
+def _accelerate(made: Any) -> tuple[Any, Callable[[int], object]]:
+    tracker = made("accelerate")
+    return tracker, lambda step: tracker.log(_CALLED, step)
+
+
+def _keras(made: Any) -> tuple[Any, Callable[[int], object]]:
+    import keras
+
+    callback = made("keras")
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    callback.set_model(model)
+    callback.set_params({"epochs": 1, "steps": 1})
+    callback.on_train_begin()
+    callback.on_epoch_begin(0)
+    return callback, lambda step: callback.on_epoch_end(step, _CALLED)
+
+
+def _shared(made: Any) -> tuple[Any, Callable[[int], object]]:
+    from legm.integrations.trainer_parameters import TrainerParameters
+
+    run = made("training_run")
+    run.begin(TrainerParameters())
+    return run, lambda step: run.log_metrics(_CALLED, step)
+
+
+_CALLS = {
+    "training_run": _shared,
+    "lightning": _lightning,
+    "transformers": _transformers,
+    "accelerate": _accelerate,
+    "keras": _keras,
+}
+
+
+def log_calls(folder: str, calls: int, modules: Sequence[str] | None = None) -> dict[str, float]:
+    """Microseconds of a call that logs two metrics through each integration whose library is installed.
+
+    A logger that does nothing takes none of them; what the trainer does around its loggers is not counted.
+
+    Args:
+        folder: for the runs.
+        calls: how many are timed.
+        modules: as for :func:`imports`.
+    """
+    os.environ["KERAS_BACKEND"] = "torch"
+    found = {}
+    shared = ("training_run", "dataclasses", "TrainingRun")
+    for module, library, name in (shared, *_installed(modules)):
+        importlib.import_module(library)
+
+        def made(module: str, name: str = name) -> Any:
+            return getattr(importlib.import_module(f"legm.integrations.{module}"), name)(folder, module)
+
+        logger, called = _CALLS[module](made)
+        called(0)  # begins the run
+        began = time.perf_counter()
+        for step in range(1, calls + 1):
+            called(step)
+        found[module] = (time.perf_counter() - began) / calls * 1e6
+        del logger
+    return {**found, "most": max(found.values())}
