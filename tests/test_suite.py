@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import APART, FOLDERS, spread_slow_first
 from tests.support.paths import ROOT, TESTS
@@ -72,6 +77,61 @@ def test_where_the_project_is_is_said_once(file):
     if named(file) in {"support/paths.py", "test_suite.py"}:
         return
     assert "Path(__file__)" not in file.read_text(encoding="utf-8")
+
+
+def required_distributions() -> set[str]:
+    """The distributions that are installed with legm's extra ``test-core``, by their canonical names."""
+    found: set[str] = set()
+    waiting = [("legm", ""), ("legm", "test-core")]
+    while waiting:
+        name, extra = waiting.pop()
+        for requirement in map(Requirement, metadata.requires(name) or ()):
+            own = canonicalize_name(requirement.name)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                new = [(own, one) for one in ("", *requirement.extras)] if own not in found else []
+                found.add(own)
+                waiting += new
+    return found
+
+
+def imported_when_collected(file: Path) -> set[str]:
+    """The libraries that a file imports when it is imported, also by what it imports of the project."""
+    found, seen, waiting = set[str](), set[Path](), [file]
+    while waiting:
+        seen.add(one := waiting.pop())
+        libraries, own = imported_at_once(one)
+        found |= libraries
+        waiting += own - seen
+    return found - {"legm", "tests", "benchmarks"} - sys.stdlib_module_names
+
+
+@functools.cache
+def imported_at_once(file: Path) -> tuple[set[str], set[Path]]:
+    """What a file imports outside of functions: the libraries' names, and the project's own files."""
+    names = set[str]()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    bases = [ROOT.joinpath(*name.split(".")) for name in names]
+    own = {
+        path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()
+    }
+    return {name.partition(".")[0] for name in names}, own
+
+
+def test_what_has_not_the_marker_of_libraries_needs_none_to_be_collected():
+    marked = [TESTS / name for name in (*FOLDERS["libraries"], *APART)]
+    installed, allowed = metadata.packages_distributions(), required_distributions()
+    missing = {
+        f"{named(file)}: {name}"
+        for file in MODULES
+        if not any(file.is_relative_to(one) for one in marked)
+        for name in imported_when_collected(file)
+        if not {canonicalize_name(one) for one in installed.get(name, ())} & allowed
+    }
+    assert missing == set()
 
 
 def test_each_folder_and_module_that_has_a_marker_is_there():

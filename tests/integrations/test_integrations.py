@@ -37,7 +37,7 @@ def test_an_integration_is_short(name):
     assert len((FOLDER / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= 150
 
 
-@pytest.mark.parametrize("name", [*MODULES, *SHARED])
+@pytest.mark.parametrize("name", [*MODULES, *sorted(SHARED)])
 def test_an_integration_uses_nothing_private(name):
     """A private name is of the object itself, or of a class that the module itself has."""
     wrong = [
