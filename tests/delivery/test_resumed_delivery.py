@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -522,6 +523,51 @@ def test_a_full_disk_at_resume_is_a_clear_error_and_the_run_can_still_be_resumed
     assert str(tmp_path) in said
     assert train_in_a_process(0, "log") == ""
     found = stored(tmp_path, "local")
+    ((_, history),) = found.histories.items()
+    assert history.values.tolist() == [1 / (step + 3) for step in range(100)]
+    assert found.status is Status.COMPLETED
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MB, in memory; only root may mount one, and not in every container."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "legm-test", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if done.returncode:
+        pytest.skip(f"no file system may be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 4])
+def test_a_file_system_without_space_at_resume_is_a_clear_error_and_nothing_is_lost(
+    small_disk, prepared_core, pages
+):
+    """Not a limit on files, as above, but no space left for any of them, or for the first few writes only."""
+    root, filler = small_disk / "root", small_disk / "filler"
+
+    def train_in_a_process(last: str) -> str:
+        command = prepared_core.command("-c", FULL, root, 0, last)
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout
+
+    assert train_in_a_process("be killed") == ""
+    free = shutil.disk_usage(small_disk).free - 4096 * pages
+    filler.write_bytes(b"x" * free)
+    assert shutil.disk_usage(small_disk).free == 4096 * pages
+
+    said = train_in_a_process("log")
+
+    assert said.startswith("StorageError cannot ")
+    assert "the disk is full: free some space" in said
+    assert str(root) in said
+    filler.unlink()
+    assert train_in_a_process("log") == ""
+    found = stored(root, "local")
     ((_, history),) = found.histories.items()
     assert history.values.tolist() == [1 / (step + 3) for step in range(100)]
     assert found.status is Status.COMPLETED
