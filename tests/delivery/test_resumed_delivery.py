@@ -566,11 +566,13 @@ def test_a_file_system_without_space_at_resume_is_a_clear_error_and_nothing_is_l
     assert "the disk is full: free some space" in said
     assert str(root) in said
     filler.unlink()
+    was_complete = stored(root, "local").status is Status.COMPLETED  # its end is in the log, the rest is not
     assert train_in_a_process("log") == ""
-    found = stored(root, "local")
-    ((_, history),) = found.histories.items()
+    first, *others = connect_client(root).runs_as_stored(Query("e", histories=None))
+    ((_, history),) = first.histories.items()
     assert history.values.tolist() == [1 / (step + 3) for step in range(100)]
-    assert found.status is Status.COMPLETED
+    assert first.status is Status.COMPLETED
+    assert len(others) == was_complete  # then the next process begins another run
 
 
 @pytest.mark.parametrize(
