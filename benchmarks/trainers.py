@@ -48,12 +48,13 @@ def imports(rounds: int, modules: Sequence[str] | None = None) -> dict[str, floa
         modules: which integrations; None for all. What they share, without a library, is always measured.
     """
     environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles what it imports
     found = {}
     shared = ("training_run", "dataclasses", "TrainingRun")
     for module, library, name in (shared, *_installed(modules)):
         command = [sys.executable, "-W", "ignore", "-c", _CODE, library, module, name]
         seconds = []
-        for _ in range(rounds):
+        for _ in range(rounds + 1):  # the first may compile
             done = subprocess.run(command, env=environment, check=True, capture_output=True, encoding="utf-8")
             seconds.append(json.loads(done.stdout.splitlines()[-1]))
         found[module] = min(seconds) * 1e3

@@ -17,7 +17,13 @@ _UNCOMPARED_GROUPS = (
     *("logging_", "log_", "save_", "hub_", "push_to_hub", "trackio_", "disable_tqdm", "ddp_timeout", "debug"),
     *("dataloader_num_workers", "dataloader_p", "dataloader_multiprocessing", "skip_memory_metrics", "do_"),
     *("resume_from_checkpoint", "restore_callback_states", "ignore_data_skip", "overwrite_output_dir"),
-    *("include_num_input", "_n_gpu", "model.transformers_version", "enable_jit_checkpoint"),
+    *(
+        "include_num_input",
+        "_n_gpu",
+        "model.transformers_version",
+        "model.problem_type",
+        "enable_jit_checkpoint",
+    ),
 )
 """What arguments begin with that say where and how to report, save and load, and not what to train."""
 
@@ -41,6 +47,10 @@ def training_parameters(args: Any, model: Any) -> TrainerParameters:
     for prefix, given, default in groups:
         values |= flat_parameters(given, prefix)
         defaults |= flat_parameters(default, prefix)
+    if "model.architectures" in values:  # None until the model is saved, as is the type of its weights
+        values["model.architectures"] = [type(model).__name__]
+        values["model.dtype"] = str(getattr(model, "dtype", None))
+        defaults["model.dtype"] = "torch.float32"
     uncompared = [name for name in values if name in _UNCOMPARED or name.startswith(_UNCOMPARED_GROUPS)]
     return TrainerParameters(values, defaults, library_version("transformers"), uncompared)
 

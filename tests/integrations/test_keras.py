@@ -115,6 +115,16 @@ def test_equal_trainings_are_one_configuration_and_others_are_not(tmp_path):
     assert len({*fingerprints}) == 5
 
 
+def test_a_model_that_is_built_by_its_first_training_is_the_same_in_the_second(tmp_path):
+    made = keras.Sequential([keras.layers.Dense(2, "relu"), keras.layers.Dense(1)])
+    made.compile(optimizer="sgd", loss="mse")
+    callback = LegmCallback(tmp_path, "e")
+    for _ in range(2):
+        fit(made, callback, epochs=1)
+    first, second = runs_of(tmp_path)
+    assert first.run.configuration.fingerprint == second.run.configuration.fingerprint
+
+
 # The best step, the end, several trainings
 
 

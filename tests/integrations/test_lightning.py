@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import lightning.fabric
 import lightning.pytorch
 import numpy as np
 import pytest
@@ -262,6 +263,18 @@ def test_a_checkpoint_of_another_logger_is_resumed_as_one_in_any_folder(tmp_path
         module(pl), data(), ckpt_path=first.checkpoint_callback.best_model_path
     )
     assert [step for step, _ in points(only_run(tmp_path / "root"), "loss_step")] == [4, 5, 6, 7]
+
+
+def test_fabric_logs_too(tmp_path):
+    logger = LegmLogger(tmp_path, "e")
+    fabric = lightning.fabric.Fabric(accelerator="cpu", devices=1, loggers=logger)
+    logger.log_hyperparams({"lr": 0.1})
+    fabric.log_dict({"loss": 1.0, "test_loss": 2.0}, step=3)
+    logger.finalize("success")
+    found = only_run(tmp_path)
+    assert (points(found, "loss"), test_values(found)) == ([(3, 1.0)], {"loss": 2.0})
+    assert found.run.configuration.parameters == {"lr": 0.1}
+    assert found.status is Status.COMPLETED
 
 
 def test_a_prediction_alone_is_no_run(tmp_path):

@@ -120,12 +120,26 @@ def test_what_equals_the_librarys_default_is_not_compared_nor_are_seeds_and_fold
         trainer(tmp_path / f"out{seed}", callback, model(attention_probs_dropout_prob=0.1), **given).train()
     first, second = runs_of(tmp_path / "root")
     assert first.run.configuration.fingerprint == second.run.configuration.fingerprint
-    names = {"eval_strategy", "max_steps", "per_device_train_batch_size"}
-    sizes = {name for name in first.run.configuration.active if name.startswith("model.")}
-    assert {*first.run.configuration.active} - sizes == names
-    assert {f"model.{name}" for name in MADE["SMALL"]} <= sizes
+    names = {"eval_strategy", "max_steps", "model.architectures", "per_device_train_batch_size"}
+    assert {*first.run.configuration.active} == names | {f"model.{name}" for name in MADE["SMALL"]}
     assert [found.run.parameters["seed"] for found in (first, second)] == [0, 1]
     assert second.run.configuration.parameters["learning_rate"] == 5e-5
+
+
+def test_what_a_training_writes_into_the_models_configuration_parts_nothing(tmp_path):
+    """Its first forward pass and its first checkpoint change the configuration."""
+    trained = trainer(
+        tmp_path / "out", LegmCallback(tmp_path / "root", "e"), max_steps=2, save_strategy="epoch"
+    )
+    trained.train()
+    trained.train()
+    trained = trainer(tmp_path / "out2", LegmCallback(tmp_path / "root", "e"), max_steps=2)
+    trained.evaluate()
+    trained.train()
+    found = runs_of(tmp_path / "root")
+    assert len(found) == 3
+    assert len({one.run.configuration.fingerprint for one in found}) == 1
+    assert found[0].run.configuration.parameters["model.architectures"] == ["BertForSequenceClassification"]
 
 
 def test_what_is_not_the_librarys_default_is_compared(tmp_path):
