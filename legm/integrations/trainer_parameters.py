@@ -84,10 +84,11 @@ def set_trainer_parameters(
     for name, default in parameters.defaults.items():
         if (own := _unreserved_name(name)) in given:
             try:
-                defaults[own] = to_plain(own, default)
+                plain = to_plain(own, default)
             except UnstableValue:  # it equals no other value
                 continue
-            given[own] = _counted_value(own, given[own], kept.get(own, defaults[own]))
+            defaults[own] = default
+            given[own] = _counted_value(own, given[own], kept.get(own, plain))
     handler.set_dict_params(given)
     fields: dict[str, dict[str, Any]] = {
         name: {"absent_value": LibraryDefault(default, parameters.library)}

@@ -17,13 +17,8 @@ _UNCOMPARED_GROUPS = (
     *("logging_", "log_", "save_", "hub_", "push_to_hub", "trackio_", "disable_tqdm", "ddp_timeout", "debug"),
     *("dataloader_num_workers", "dataloader_p", "dataloader_multiprocessing", "skip_memory_metrics", "do_"),
     *("resume_from_checkpoint", "restore_callback_states", "ignore_data_skip", "overwrite_output_dir"),
-    *(
-        "include_num_input",
-        "_n_gpu",
-        "model.transformers_version",
-        "model.problem_type",
-        "enable_jit_checkpoint",
-    ),
+    *("include_num_input", "_n_gpu", "enable_jit_checkpoint"),
+    *("model.transformers_version", "model.problem_type", "model.use_cache"),  # the last two by the training
 )
 """What arguments begin with that say where and how to report, save and load, and not what to train."""
 

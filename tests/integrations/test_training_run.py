@@ -151,13 +151,15 @@ def test_a_training_that_continues_resumes_its_run(tmp_path, caplog):
 
 def test_a_librarys_defaults_do_not_count(tmp_path):
     old = trained(TrainingRun(tmp_path, "e"), of_library({"lr": 0.1}, {"lr": 0.01}))
-    values = {"lr": 0.1, "eps": 1e-8, "fused": True, "bf16": False, "warmup": None}
+    values = {"lr": 0.1, "eps": 1e-8, "fused": True, "bf16": False, "warmup": None, "labels": {0: "a"}}
     new = trained(
         TrainingRun(tmp_path, "e"),
-        of_library(values, {"lr": 0.01, "eps": 1e-8, "fused": True, "bf16": False, "warmup": None}),
+        of_library(values, {**values, "lr": 0.01}),
     )
     assert old == new
-    assert new.aggregate_results()["best_loss"]["n"] == 2
+    again = trained(TrainingRun(tmp_path, "e"), of_library(values, {**values, "lr": 0.01}))  # what is kept
+    assert again == new
+    assert new.aggregate_results()["best_loss"]["n"] == 3
 
 
 @pytest.mark.parametrize(
