@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 
 from legm import ExperimentHandler
@@ -141,6 +142,38 @@ def drawn_curves(browser: Any) -> list[list[float]]:
     return [[float(x) for x in line] for line in lines if len(line) > 1]
 
 
+SHOWN_MEDIA = """
+const found = {};
+const visit = root => root.querySelectorAll("*").forEach(one => {
+  if (one.localName === "img" && one.naturalWidth === 8) found.picture = true;
+  if (one.localName === "strong" && one.textContent === "Markdown") found.text = true;
+  if (one.localName === "audio" && one.duration > 0.05) found.sound = true;
+  const drawing = root.host?.localName ?? one.closest("tb-histogram")?.localName ?? "";
+  if (one.localName === "path" && drawing.includes("histogram") && one.getAttribute("d")?.length > 100)
+    found.histogram = true;
+  if (one.shadowRoot) visit(one.shadowRoot);
+});
+visit(document);
+return found;
+"""
+
+
+def shows_media(browser: Any, place: str) -> None:
+    """Check that each tab for media shows one."""
+    for tab, shown in {
+        "images": "picture",
+        "text": "text",
+        "audio": "sound",
+        "histograms": "histogram",
+    }.items():
+        browser.get("about:blank")
+        browser.get(f"{place}/#{tab}")
+        try:
+            until(lambda shown=shown: browser.execute_script(SHOWN_MEDIA).get(shown), pause=0.2)
+        finally:
+            keep_picture(browser, f"tensorboard-{tab}")
+
+
 def test_the_page_shows_a_resumed_and_rewound_run_without_zigzag(browser, tmp_path):
     def train(first: int, last: int, shift: float) -> ExperimentHandler:
         handler = ExperimentHandler(tmp_path, "e")
@@ -167,7 +200,12 @@ def test_the_page_shows_a_resumed_and_rewound_run_without_zigzag(browser, tmp_pa
         second = train(15, 25, 0.25)  # while the page has read what is void now
         until(lambda: curve() == expected((0, 15, 0.5), (15, 25, 0.25)), pause=0.2)
         second.end("interrupted")
-        train(20, 50, 0.0).log()
+        third = train(20, 50, 0.0)
+        third.log_image("samples", np.full((8, 8, 3), (200, 60, 20), np.uint8), caption="a red square")
+        third.log_text("notes", "a note in **Markdown**")
+        third.log_audio("tone", np.sin(np.arange(800) / 5), 8000)
+        third.log_histogram("weights", np.arange(100.0))
+        third.log()
         until(lambda: curve() == expected((0, 15, 0.5), (15, 20, 0.25), (20, 50, 0.0)), pause=0.2)
         browser.get("about:blank")  # so that the address is opened anew
         browser.get(place + "/#scalars")
@@ -175,5 +213,6 @@ def test_the_page_shows_a_resumed_and_rewound_run_without_zigzag(browser, tmp_pa
             lambda: [one for one in drawn_curves(browser) if len(one) > 40], pause=0.2
         )  # plain and smoothed, without the outliers of the first steps
         keep_picture(browser, "resumed")
+        shows_media(browser, place)
         browser.get("about:blank")
     assert all(curve == sorted(set(curve)) for curve in curves)

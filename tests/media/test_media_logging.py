@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from legm import ExperimentHandler
 from legm.delivery.client import BackendClient, connect_client
@@ -267,6 +268,29 @@ def test_the_caller_does_not_wait_for_the_disk(tmp_path: Path, slow_disk: thread
         slow_disk.set()
         handler.set_metric("loss", 1.0)
         assert len(media_of(tmp_path, handler.log().run)) == 20
+
+
+def test_pictures_are_encoded_behind_the_callers_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    encoders: list[int] = []
+    begun, goes_on = threading.Event(), threading.Event()
+    save = Image.Image.save
+
+    def wait(*arguments: Any, **more: Any) -> None:
+        encoders.append(threading.get_ident())
+        begun.set()
+        assert goes_on.wait(60)
+        save(*arguments, **more)
+
+    monkeypatch.setattr(Image.Image, "save", wait)
+    with started(tmp_path) as handler:
+        for shade in range(3):  # returns while none of them can be encoded
+            handler.log_image("a", np.full((8, 8), shade, np.uint8))
+        assert begun.wait(60)
+        assert len(encoders) == 1
+        assert threading.get_ident() not in encoders
+        goes_on.set()
+        handler.set_metric("loss", 1.0)
+        assert len(media_of(tmp_path, handler.log().run)) == 3
 
 
 def test_a_full_disk_loses_nothing_that_fits_into_memory(

@@ -846,6 +846,8 @@ def test_runs_of_different_code_are_said_and_system_metrics_are_none_of_the_metr
 
 
 def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, tmp_path):
+    moving = tmp_path / "moving.mp4"
+    moving.write_bytes(b"\x00\x00\x00\x18ftypmp42")
     for rate in (1, 2):
         with ExperimentHandler(tmp_path, "net") as handler:
             handler.set_param("rate", rate)
@@ -860,9 +862,11 @@ def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, t
             handler.log_figure("figure", plotly.graph_objects.Figure(figure))
             handler.log_table("answers", {"letter": ["a", HOSTILE]})
             handler.log_audio("tone", np.sin(np.arange(800) / 5), 8000)
+            handler.log_text("words", f"{HOSTILE}\nsecond line")
+            handler.log_video("clip", moving)
     report.write(tmp_path, ["net"], tmp_path / "report.html")
     page.open((tmp_path / "report.html").as_uri())
-    assert page.texts("#media-names .chip") == ["answers", "digits", "figure", "tone", "weights"]
+    assert page.texts("#media-names .chip") == ["answers", "clip", "digits", "figure", "tone", "weights", "words"]
     assert page.texts("#media-cards td") == ["a", HOSTILE] * 2
 
     def choose(name: str) -> None:
@@ -886,6 +890,12 @@ def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, t
     page.open(again)
     assert page.texts("#media-cards figcaption") == [f"{HOSTILE} 0"] * 2
 
+    choose("words")
+    assert page.texts("#media-cards pre") == [f"{HOSTILE}\nsecond line"] * 2
+    page.keep_picture("report-text")
+    choose("clip")
+    assert len(page.all("#media-cards video[controls]")) == 2
+    page.keep_picture("report-video")
     choose("weights")
     assert len(page.all("#media-cards svg rect")) == 2 * 64
     choose("figure")

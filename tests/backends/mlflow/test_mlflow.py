@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler
@@ -478,6 +479,13 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
             handler.start()
             for step in range(3):
                 handler.set_metric("loss", 0.25 * seed, step=step)
+            figure = Figure()
+            figure.subplots().plot([0, 1])
+            handler.log_figure("drawn", figure, step=2)
+            handler.log_text("notes", "words of a note", step=2)
+            logged = handler.run_id
+    (of_media,) = runs(client(tmp_path), "e", f"tags.`legm.run_id` = '{logged}'")
+    with_media = of_media.info.run_id
     handler.aggregate_results()
     handler.plot()
     resumed = make_runs_of_different_code(tmp_path, monkeypatch, backend="mlflow")
@@ -511,6 +519,14 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
         WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
+        (drawing,) = (one.path for one in client(tmp_path).list_artifacts(with_media, "figures/drawn"))
+        shows(f"/runs/{with_media}/artifacts/{drawing}", drawing)
+        WebDriverWait(browser, 60).until(lambda p: p.execute_script(blob))
+        keep_picture(browser, "mlflow-figure")
+        (note,) = (one.path for one in client(tmp_path).list_artifacts(with_media, "media/notes"))
+        browser.get("about:blank")  # the page does not leave an artifact for another of the same run
+        shows(f"/runs/{with_media}/artifacts/{note}", "words of a note")
+        keep_picture(browser, "mlflow-text")
         shows(f"/runs/{of_different_code.info.run_id}", "They come from different code:", "then bbbbbbb")
         shows(f"/runs/{run.info.run_id}", "train.py", "bbbbbbb")
         keep_picture(browser, "mlflow-run")
