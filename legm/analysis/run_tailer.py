@@ -64,6 +64,7 @@ class RunTailer:
         experiment: the folder of the only experiment that is wanted; None for all.
         ended_within: seconds; of the runs that have ended before, those that ended since then are there too.
         total_name: the parameter that says how many steps a run has.
+        backend: the name of a backend, of which only the runs that go to it are wanted; None for all.
     """
 
     def __init__(
@@ -72,8 +73,11 @@ class RunTailer:
         experiment: str | None = None,
         ended_within: float = 0.0,
         total_name: str | None = None,
+        backend: str | None = None,
     ) -> None:
         self._root = root
+        self._backend = backend
+        self._others: set[Path] = set()  # logs of runs that go to other backends only
         self._experiment = experiment
         self._since = time.time() - ended_within
         self._total_name = total_name
@@ -156,10 +160,14 @@ class RunTailer:
             if known.is_closed:  # it is resumed
                 known.tail, known.is_closed = LogTail(path, known.tail.position), False
             return run_id
-        if path in self._unreadable or not self._is_wanted(path):
+        if path in self._unreadable or path in self._others or not self._is_wanted(path):
             return None
         try:
-            live = LiveRun(read_log_head(path).run, self._total_name)
+            head = read_log_head(path)
+            if self._backend is not None and self._backend not in head.backends:
+                self._others.add(path)
+                return None
+            live = LiveRun(head.run, self._total_name)
             live.is_written = is_log_locked(path)
             self.runs[run_id] = TailedLog(path, LogTail(path), live)
         except LegmError as error:
@@ -207,7 +215,10 @@ class RunTailer:
             position = one.tail.position
             records = one.tail.read(_PIECE)
             if one.tail.position == position:
-                break
+                damage = one.tail.skip_damage()
+                if damage is None:
+                    break
+                log.error("%s What is intact of it is shown.", damage)
             has_come = True
             if not one.live.add(records):
                 self._restart(one)

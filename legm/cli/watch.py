@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from legm.cli.completion_values import complete_backend
 from legm.cli.json_output import print_json
 from legm.cli.options import json_option, path_argument, selection_options
 
@@ -35,9 +36,21 @@ __all__ = ["watch_command"]
     metavar="NAME",
     help="The parameter that says how many steps a run has; by default max_steps, total_steps, num_steps, …",
 )
+@click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=complete_backend,
+    help="Only the runs that go to this backend, such as mlflow; by default those of all.",
+)
 @json_option
 def watch_command(
-    path: Path, *, selection: RunSelection, ended_minutes: float, total_name: str | None, as_json: bool
+    path: Path,
+    *,
+    selection: RunSelection,
+    ended_minutes: float,
+    total_name: str | None,
+    backend: str | None,
+    as_json: bool,
 ) -> None:
     """Watch the runs that are running: status, step, speed, time left, last and best values, failures.
 
@@ -50,7 +63,7 @@ def watch_command(
     from legm.errors import LegmError
 
     root, experiment = _watched_root(path)
-    tailer = RunTailer(root, experiment, 60 * ended_minutes, total_name)
+    tailer = RunTailer(root, experiment, 60 * ended_minutes, total_name, backend)
     runs = WatchedRuns(tailer, selection)
     try:
         if as_json:

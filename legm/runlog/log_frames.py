@@ -40,7 +40,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias, TypeVar
 
 from legm.core.record_files import file_paths, with_file_paths
 from legm.core.texts import counted
@@ -87,6 +87,7 @@ __all__ = [
     "RECORD",
     "RUN",
     "VERSION",
+    "DamagedBytes",
     "FrameDecoder",
     "OtherRecord",
     "amendment_content",
@@ -97,6 +98,7 @@ __all__ = [
     "decode_frame_fields",
     "decode_point_frames",
     "encode_frames",
+    "find_damaged_bytes",
     "is_log_header",
     "iterate_frame_heads",
     "iterate_frames",
@@ -427,27 +429,56 @@ def iterate_frames(
     while start < len(data):
         payload = parse_frame(view, start)
         if payload is None:
-            later = _find_next_frame(data, view, start + 1)
-            if later is None:
+            found = find_damaged_bytes(path, data, start)
+            if found is None:
                 return  # an incomplete frame at the end
-            error = CorruptFile(
-                path,
-                f"byte {start}",
-                f"the next {counted(later - start, 'byte is', 'bytes are')} damaged",
-                "Restore the file from a copy, or move it out of the folder to continue without this run.",
-            )
             if damage is None:
-                raise error
-            damage.append(error)
-            yield (
-                start,
-                _lost_frame_kind(view, start, later),
-                view[min(start + FRAME_HEAD.size, later) : later],
-            )
-            start = later
+                raise found.error
+            damage.append(found.error)
+            yield start, found.kind, found.payload
+            start = found.end
             continue
         yield start, view[start + 12], payload
         start += FRAME_HEAD.size + len(payload)
+
+
+class DamagedBytes(NamedTuple):
+    """Bytes of a log that are no frame, before a complete one.
+
+    Args:
+        error: says which they are.
+        kind: of the lost frame that stands for them.
+        payload: of that frame.
+        end: the position after them.
+    """
+
+    error: CorruptFile
+    kind: int
+    payload: memoryview
+    end: int
+
+
+def find_damaged_bytes(path: Path, data: bytes, start: int, before: int = 0) -> DamagedBytes | None:
+    """The damaged bytes at a position; None where no complete frame follows, since it may still be written.
+
+    Args:
+        path: the log.
+        data: its content from a byte on.
+        start: the position in the data, where no complete frame starts.
+        before: how many bytes of the log are before the data.
+    """
+    view = memoryview(data)
+    end = _find_next_frame(data, view, start + 1)
+    if end is None:
+        return None
+    error = CorruptFile(
+        path,
+        f"byte {before + start}",
+        f"the next {counted(end - start, 'byte is', 'bytes are')} damaged",
+        "Restore the file from a copy, or move it out of the folder to continue without this run.",
+    )
+    kind = _lost_frame_kind(view, start, end, is_first=before + start == len(HEADER))
+    return DamagedBytes(error, kind, view[min(start + FRAME_HEAD.size, end) : end], end)
 
 
 def iterate_frame_heads(file: BinaryIO, start: int) -> Iterator[tuple[int, int, int | None]]:
@@ -477,7 +508,7 @@ def iterate_frame_heads(file: BinaryIO, start: int) -> Iterator[tuple[int, int, 
             data, at = file.read(_HEADS_SIZE), 0
 
 
-def _lost_frame_kind(view: memoryview, start: int, end: int) -> int:
+def _lost_frame_kind(view: memoryview, start: int, end: int, *, is_first: bool) -> int:
     """Whether damaged bytes are one frame, and no layout: the first frame is the run's, layouts are lists."""
     if end - start < FRAME_HEAD.size:
         return LOST
@@ -485,7 +516,7 @@ def _lost_frame_kind(view: memoryview, start: int, end: int) -> int:
     payload = view[start + FRAME_HEAD.size : end]
     if len(payload) != length:
         return LOST
-    is_other = start == len(HEADER) or (kind != LAYOUT and bytes(payload[:1]) != b"[")
+    is_other = is_first or (kind != LAYOUT and bytes(payload[:1]) != b"[")
     return LOST_ONE if is_other else LOST
 
 

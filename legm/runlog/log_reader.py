@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from legm.runlog.log_frames import (
     VERSION,
     FrameDecoder,
     decode_frame_fields,
+    find_damaged_bytes,
     is_log_header,
     iterate_frame_heads,
     iterate_frames,
@@ -424,7 +426,7 @@ class LogTail:
     def __init__(self, path: Path, since: int = 0) -> None:
         self._path = path
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = io.FileIO(path, "rb")
         except OSError as cause:
             raise storage_error("read the run log", path, cause) from cause
         self._decoder = FrameDecoder(path)
@@ -466,6 +468,29 @@ class LogTail:
             unpacked += unpacked_size(payload) if kind == PACKED else len(payload)
         self.position += at
         return at > 0
+
+    def skip_damage(self) -> CorruptFile | None:
+        """Pass over damaged bytes, where nothing could be read although a complete frame follows them.
+
+        Returns:
+            which they are; None where there are none.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        try:
+            self._file.seek(self.position)
+            data = self._file.readall()
+        except OSError as cause:
+            raise storage_error("read the run log", self._path, cause) from cause
+        if not data or parse_frame(memoryview(data), 0) is not None:
+            return None
+        found = find_damaged_bytes(self._path, data, 0, self.position)
+        if found is None:
+            return None
+        self._decoder.add_frame(self.position, found.kind, found.payload)
+        self.position += found.end
+        return found.error
 
     def close(self) -> None:
         """Close the file."""

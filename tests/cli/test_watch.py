@@ -26,6 +26,7 @@ from legm.cli.watch_app import WatchApp
 from legm.cli.watch_rows import WatchedRuns, duration_text, rows_in_order
 from legm.core.selection import RunSelection
 from legm.records import BestRule, Configuration, Outcome, Points, Resumption, Run, Series, Split, Status
+from legm.runlog.log_frames import MAGIC
 from tests.support.calling import as_json, call, failed
 from tests.support.waiting import until
 
@@ -353,4 +354,46 @@ def test_runs_of_other_backends_are_seen_by_their_logs(tmp_path):
     (one,) = until(lambda: as_json("watch", tmp_path))
     assert (one["experiment"], one["status"], one["metrics"]["loss"]["last"]) == ("far", "running", 2.0)
     assert len(as_json("watch", tmp_path / "far")) == 1
+    near = ExperimentHandler(tmp_path, "near").start()
+    near.set_metric("loss", 1.0)
+    near.flush()
+    for backend, experiment in ((MemoryBackend.name, "far"), ("local", "near")):
+        (only,) = as_json("watch", tmp_path, "--backend", backend)
+        assert only["experiment"] == experiment
+    handler.log()
+    near.log()
+
+
+def test_damage_in_the_middle_of_a_log_is_said_and_the_rest_is_shown(tmp_path, caplog):
+    handler = ExperimentHandler(tmp_path, "e").start()
+    tailer = RunTailer(tmp_path)
+    for step in range(3):
+        handler.set_metric("loss", float(step), step=step)
+        handler.flush()
+        if step == 0:
+            tailer.poll()
+            (one,) = tailer.runs.values()
+            before = one.tail.position
+        if step == 1:
+            content = one.path.read_bytes()
+            damaged = content.rindex(MAGIC)  # the newest numbers
+            assert damaged > before
+            with one.path.open("r+b") as file:  # as a failing disk does it
+                file.seek(damaged + 20)
+                file.write(b"damage")
+            tailer.poll()
+            assert one.live.series[Series("loss")].last == 0
+            assert "damaged" not in caplog.text  # it could still be incomplete
+    tailer.poll()
+    assert one.live.series[Series("loss")].last == 2
+    assert f"{one.path}, byte {damaged}: the next" in caplog.text
+    assert "damaged" in caplog.text
+    assert "What is intact of it is shown." in caplog.text
+    said = caplog.text
+    tailer.poll()
+    assert caplog.text == said
+    tailer.close()
+    with one.path.open("r+b") as file:
+        file.seek(damaged + 20)
+        file.write(content[damaged + 20 :])
     handler.log()

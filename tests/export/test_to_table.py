@@ -283,3 +283,20 @@ def test_a_table_of_another_backends_runs_is_the_same(root, tmp_path):
         del row["configuration"]  # the folder's name, where there is a folder
     assert ours == theirs
     assert known(local_runs(root))
+
+
+def test_a_run_that_is_still_running_is_left_out_and_said(tmp_path):
+    with ExperimentHandler(tmp_path / "runs", "e").start() as ended:
+        ended.set_metric("loss", 1.0)
+    going = ExperimentHandler(tmp_path / "runs", "e").start()
+    going.set_metric("loss", 0.5)
+    going.flush()
+    report = export_table(tmp_path / "runs", tmp_path / "table.csv")
+    assert len(read_csv(tmp_path / "table.csv")) == 1
+    (left_out,) = (one for one in report.runs if one.state is State.RUNNING)
+    assert going.run_id in left_out.where
+    assert left_out.text == "it is still running"
+    command = ["export", str(tmp_path / "runs"), str(tmp_path / "again.csv"), "--to", "table"]
+    said = CliRunner().invoke(main, command).output
+    assert "1 run still running: export again later" in said
+    going.log()

@@ -866,7 +866,15 @@ def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, t
             handler.log_video("clip", moving)
     report.write(tmp_path, ["net"], tmp_path / "report.html")
     page.open((tmp_path / "report.html").as_uri())
-    assert page.texts("#media-names .chip") == ["answers", "clip", "digits", "figure", "tone", "weights", "words"]
+    assert page.texts("#media-names .chip") == [
+        "answers",
+        "clip",
+        "digits",
+        "figure",
+        "tone",
+        "weights",
+        "words",
+    ]
     assert page.texts("#media-cards td") == ["a", HOSTILE] * 2
 
     def choose(name: str) -> None:

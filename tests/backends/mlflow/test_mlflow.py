@@ -465,14 +465,10 @@ def test_the_ui_command_names_the_store(tmp_path, prepared):
 # What a user sees
 
 
-@pytest.mark.slow
-def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
-    mlflow_store, tmp_path, browser, monkeypatch
-):
-    from selenium.webdriver.support.ui import WebDriverWait
-
+def log_two_seeds_with_media(folder: Path) -> tuple[ExperimentHandler, str]:
+    """The handler of two completed runs with a figure and a text, and the id of the second in MLflow."""
     for seed in range(2):
-        with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
+        with ExperimentHandler(folder, "e", backend="mlflow") as handler:
             handler.set_dict_params({"net": "lenet", "seed": seed})
             handler.disable_param("seed")
             handler.name_param("net")
@@ -484,8 +480,32 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
             handler.log_figure("drawn", figure, step=2)
             handler.log_text("notes", "words of a note", step=2)
             logged = handler.run_id
-    (of_media,) = runs(client(tmp_path), "e", f"tags.`legm.run_id` = '{logged}'")
-    with_media = of_media.info.run_id
+    (second,) = runs(client(folder), "e", f"tags.`legm.run_id` = '{logged}'")
+    return handler, second.info.run_id
+
+
+def shows_media(browser, shows, store: MlflowClient, run_id: str) -> None:
+    """Check that the page shows the figure and the text of a run."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    (drawing,) = (one.path for one in store.list_artifacts(run_id, "figures/drawn"))
+    shows(f"/runs/{run_id}/artifacts/{drawing}", drawing)
+    drawn = "return [...document.images].some(i => i.naturalWidth > 300)"
+    WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn))
+    keep_picture(browser, "mlflow-figure")
+    (note,) = (one.path for one in store.list_artifacts(run_id, "media/notes"))
+    browser.get("about:blank")  # the page does not leave an artifact for another of the same run
+    shows(f"/runs/{run_id}/artifacts/{note}", "words of a note")
+    keep_picture(browser, "mlflow-text")
+
+
+@pytest.mark.slow
+def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
+    mlflow_store, tmp_path, browser, monkeypatch
+):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    handler, with_media = log_two_seeds_with_media(tmp_path)
     handler.aggregate_results()
     handler.plot()
     resumed = make_runs_of_different_code(tmp_path, monkeypatch, backend="mlflow")
@@ -519,14 +539,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
         WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
-        (drawing,) = (one.path for one in client(tmp_path).list_artifacts(with_media, "figures/drawn"))
-        shows(f"/runs/{with_media}/artifacts/{drawing}", drawing)
-        WebDriverWait(browser, 60).until(lambda p: p.execute_script(blob))
-        keep_picture(browser, "mlflow-figure")
-        (note,) = (one.path for one in client(tmp_path).list_artifacts(with_media, "media/notes"))
-        browser.get("about:blank")  # the page does not leave an artifact for another of the same run
-        shows(f"/runs/{with_media}/artifacts/{note}", "words of a note")
-        keep_picture(browser, "mlflow-text")
+        shows_media(browser, shows, client(tmp_path), with_media)
         shows(f"/runs/{of_different_code.info.run_id}", "They come from different code:", "then bbbbbbb")
         shows(f"/runs/{run.info.run_id}", "train.py", "bbbbbbb")
         keep_picture(browser, "mlflow-run")
