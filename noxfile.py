@@ -156,6 +156,7 @@ def trackers_newest(session: nox.Session) -> None:
     """The same with the newest ones."""
     session.install("--upgrade", "-e", ".[test-trackers]")
     tracker_tests(session)
+    session.run("python", "-m", "pytest", "-n", "0", "tests/compat/test_library_names.py")
 
 
 @nox.session(python=MAIN)
@@ -170,15 +171,18 @@ TRAINERS = [
     *("sentence-transformers>=5.2", "transformers>=5", "trl>=1"),
 ]
 """The libraries of legm.integrations that are too large for the whole suite, which has the others."""
+STAND_IN_TRAINERS = ["catboost>=1.2", "stable-baselines3>=2.3"]
+"""The libraries whose trainings are tried with the stand-ins alone."""
 
 
 @nox.session(python=MAIN)
 def trainers(session: nox.Session) -> None:
     """Trainings with every library of legm.integrations, on the CPU, and their pages; needs no network."""
-    session.install("-e", ".[test]", *TRAINERS)
+    session.install("-e", ".[test]", *TRAINERS, *STAND_IN_TRAINERS)
     tests = sorted(
         str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "integrations").glob("test_*.py")
     )
+    tests.append("tests/compat/test_trainers.py")
     session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 
 

@@ -91,6 +91,8 @@ FOLDERS = {
 APART = (
     "backends/mlflow/test_mysql.py",
     "compat/test_clients.py",
+    "compat/test_library_names.py",
+    "compat/test_trainers.py",
     "integrations/test_accelerate.py",
     "integrations/test_keras.py",
     "integrations/test_lightning.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from legm.compat.null_objects import contains_null_object
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.addresses import plain_without_addresses
@@ -41,6 +42,9 @@ class ScriptParameters:
         if instead:
             self.values.clear()
         for name, value in values.items():
+            if contains_null_object((name, value)):
+                self._notices.report_unsupported(f"parameter {name!s:.40}", "legm does not know the value")
+                continue
             try:
                 check_name("parameter", name, ParameterError)
                 self.values[name] = plain_without_addresses(to_plain(name, value))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from types import FunctionType
-from typing import Any
 
 from legm.errors import NotSupported
 
-__all__ = ["NullObject", "UnsupportedCalls"]
+__all__ = ["UnsupportedCalls"]
 
 log = logging.getLogger("legm.compat")
 
@@ -41,72 +39,6 @@ class UnsupportedCalls:
             self.unsupported[name] = why
             log.warning("%s is not recorded: %s", name, why)
 
-    def make_null_object(self, name: str) -> NullObject:
-        """A stand-in for ``name`` that accepts every further call."""
-        return NullObject(name, self)
-
     def summary(self) -> str:
         """One line for the end of the script; "" if everything was recorded."""
         return "not recorded: " + ", ".join(sorted(self.unsupported)) if self.unsupported else ""
-
-
-class NullObject:
-    """Accepts every call and is false, empty, a context manager, and a decorator that changes nothing."""
-
-    def __init__(self, name: str, notices: UnsupportedCalls) -> None:
-        self.__dict__.update(_name=name, _notices=notices)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Accept the call; a function or class that is decorated is returned unchanged."""
-        self._notices.report_unsupported(self._name)
-        if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
-            return args[0]
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        return NullObject(f"{self._name}.{name}", self._notices)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._notices.report_unsupported(f"{self._name}.{name}")
-
-    def __getitem__(self, key: Any) -> NullObject:
-        return self
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._notices.report_unsupported(self._name)
-
-    def __enter__(self) -> NullObject:
-        self._notices.report_unsupported(self._name)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __contains__(self, item: object) -> bool:
-        return False
-
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return ()  # a subclass of it is an ordinary class
-
-    def __instancecheck__(self, instance: object) -> bool:
-        return False
-
-    def __subclasscheck__(self, subclass: type) -> bool:
-        return False
-
-    def __format__(self, spec: str) -> str:
-        return str(self)
-
-    def __repr__(self) -> str:
-        return f"<{self._name}: not recorded by legm>"

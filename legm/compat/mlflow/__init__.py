@@ -52,6 +52,7 @@ from legm.compat.mlflow.fluent import (
     start_run,
 )
 from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 
 __all__ = [
     "ActiveRun",
@@ -98,7 +99,7 @@ __all__ = [
     "start_run",
 ]
 
-__version__ = "3.10.0"  # the version whose API this is
+__version__ = "3.17.2"  # the version whose API this is
 
 
 def register_model(model_uri: str, name: str, **_: Any) -> ModelVersion:
@@ -155,4 +156,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"legm.compat.mlflow.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'mlflow' has no attribute {name!r}")
-    return SESSION.notices.make_null_object(f"mlflow.{name}")
+    return unknown_name(f"mlflow.{name}")

@@ -23,6 +23,7 @@ from legm.compat.mlflow.entities import (
 from legm.compat.mlflow.exceptions import invalid_value_exception, not_found_exception
 from legm.compat.mlflow.search_filters import parse_filter, sort_searched_runs
 from legm.compat.mlflow.tracking_store import STORE
+from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
 from legm.records import MediaKind
 
@@ -335,7 +336,7 @@ class MlflowClient:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.make_null_object(f"mlflow.MlflowClient.{name}")
+        return NullObject(f"mlflow.MlflowClient.{name}", SESSION.notices)
 
 
 def parse_artifact_uri(uri: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 
 __all__ = ["Dataset", "from_numpy", "from_pandas"]
 
@@ -47,4 +47,4 @@ def from_pandas(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.make_null_object(f"mlflow.data.{name}")
+    return unknown_name(f"mlflow.data.{name}")

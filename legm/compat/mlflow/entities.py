@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from legm.compat.unknown_names import unknown_name
+
 __all__ = [
     "DatasetInput",
     "Experiment",
@@ -185,3 +187,9 @@ class ModelVersion:
     status: str = "READY"
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return unknown_name(f"mlflow.entities.{name}")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from legm.compat.unknown_names import unknown_name
+
 __all__ = ["MlflowException", "invalid_value_exception", "not_found_exception"]
 
 
@@ -27,3 +31,9 @@ def invalid_value_exception(message: str) -> MlflowException:
 def not_found_exception(message: str) -> MlflowException:
     """The error for something that does not exist."""
     return MlflowException(message, "RESOURCE_DOES_NOT_EXIST")
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return unknown_name(f"mlflow.exceptions.{name}")

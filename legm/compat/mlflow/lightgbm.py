@@ -10,7 +10,7 @@ from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
@@ -78,4 +78,4 @@ _BOOSTING = BoostingLogger(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.make_null_object(f"mlflow.lightgbm.{name}")
+    return unknown_name(f"mlflow.lightgbm.{name}")

@@ -13,6 +13,7 @@ from legm.compat.mlflow.client import register_model_version
 from legm.compat.mlflow.fluent import active_run_id
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 
 __all__ = ["ModelInfo", "ModelSignature", "infer_signature", "store_model"]
 
@@ -111,4 +112,4 @@ def store_model(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.make_null_object(f"mlflow.models.{name}")
+    return unknown_name(f"mlflow.models.{name}")

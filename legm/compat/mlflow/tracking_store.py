@@ -21,6 +21,7 @@ from legm.compat.mlflow.entities import (
     RunTag,
 )
 from legm.compat.mlflow.exceptions import MlflowException, invalid_value_exception, not_found_exception
+from legm.compat.null_objects import contains_null_object
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, snapshot_experiments
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
@@ -103,7 +104,8 @@ class TrackingStore:
 
     def create_run(self, experiment: str, name: str | None, tags: Mapping[str, Any] | None) -> ScriptRun:
         """Create a run."""
-        tags = {key: str(value) for key, value in (tags or {}).items()}
+        given = (tags or {}).items()
+        tags = {key: str(value) for key, value in given if not is_unknown_pair("tag", key, value)}
         name = name or tags.get("mlflow.runName") or f"run-{secrets.token_hex(3)}"
         tags["mlflow.runName"] = name
         tags.setdefault("mlflow.user", _tracking_user())
@@ -189,6 +191,7 @@ class TrackingStore:
         """
         run = self.open_run(run_id)
         known = run.snapshot().parameters
+        params = {key: value for key, value in params.items() if not is_unknown_pair("parameter", key, value)}
         for key, given in params.items():
             value = list(given) if isinstance(given, tuple) else given
             if key in known and str(known[key]) != str(value):
@@ -206,6 +209,8 @@ class TrackingStore:
         """
         numbers = {}
         for key, value in metrics.items():
+            if is_unknown_pair("metric", key, value):
+                continue
             try:
                 number = float(value) if isinstance(value, str) else to_recorded_value(key, value)
             except (MetricError, ValueError):
@@ -219,6 +224,7 @@ class TrackingStore:
         """Set tags."""
         run = self.open_run(run_id)
         known = run.snapshot().notes.get("tags") or {}
+        tags = {key: value for key, value in tags.items() if not is_unknown_pair("tag", key, value)}
         new = {**known, **{key: str(value) for key, value in tags.items()}}
         run.note(tags=new, name=new.get("mlflow.runName") or run.key)
 
@@ -255,6 +261,14 @@ class TrackingStore:
     def tracking_uri(self) -> str:
         """The address that was set, or else that of the root directory."""
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or SESSION.settings.root.as_uri()
+
+
+def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
+    """Whether a name or its value stands for something that legm does not know, which is reported."""
+    if not contains_null_object((key, value)):
+        return False
+    SESSION.notices.report_unsupported(f"{what} {key!s:.40}", "legm does not know the value")
+    return True
 
 
 def _tracking_user() -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 from legm.compat.wandb import errors, plot, util
 from legm.compat.wandb.api import Api
 from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.configs import Config, UninitializedObject
-from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init
+from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init, required_run
 from legm.compat.wandb.errors import CommError, Error, UsageError
 from legm.compat.wandb.media import Audio, Histogram, Html, Image, Object3D, Table, Video
 from legm.compat.wandb.plot import plot_table
@@ -66,12 +66,6 @@ class AlertLevel:
     ERROR = "ERROR"
 
 
-def _run(call: str) -> Run:
-    if CURRENT_RUN.run is None:
-        raise Error(f"you must call wandb.init() before wandb.{call}()")
-    return CURRENT_RUN.run
-
-
 def login(*_: Any, **__: Any) -> bool:
     """Do nothing: there is no server to log in to."""
     return True
@@ -85,7 +79,7 @@ def log(
     data: Mapping[str, Any], step: int | None = None, commit: bool | None = None, sync: bool | None = None
 ) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.log`."""
-    _run("log").log(data, step, commit, sync)
+    required_run("log").log(data, step, commit, sync)
 
 
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
@@ -99,45 +93,45 @@ join = finish
 
 def define_metric(name: str, *args: Any, **kwargs: Any) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.define_metric`."""
-    _run("define_metric").define_metric(name, *args, **kwargs)
+    required_run("define_metric").define_metric(name, *args, **kwargs)
 
 
 def save(*args: Any, **kwargs: Any) -> list[str]:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.save`."""
-    return _run("save").save(*args, **kwargs)
+    return required_run("save").save(*args, **kwargs)
 
 
 def log_artifact(artifact_or_path: Any, *args: Any, **kwargs: Any) -> Artifact:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.log_artifact`."""
-    return _run("log_artifact").log_artifact(artifact_or_path, *args, **kwargs)
+    return required_run("log_artifact").log_artifact(artifact_or_path, *args, **kwargs)
 
 
 def log_model(*args: Any, **kwargs: Any) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.log_model`."""
-    _run("log_model").log_model(*args, **kwargs)
+    required_run("log_model").log_model(*args, **kwargs)
 
 
 def use_artifact(*args: Any, **kwargs: Any) -> Artifact:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.use_artifact`."""
-    return _run("use_artifact").use_artifact(*args, **kwargs)
+    return required_run("use_artifact").use_artifact(*args, **kwargs)
 
 
 def alert(title: str, text: str = "", level: str | None = None, wait_duration: Any = None) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.alert`."""
-    _run("alert").alert(title, text, level)
+    required_run("alert").alert(title, text, level)
 
 
 def watch(models: Any = None, *args: Any, **kwargs: Any) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.watch`."""
-    _run("watch").watch(models, *args, **kwargs)
+    required_run("watch").watch(models, *args, **kwargs)
 
 
 def unwatch(models: Any | Sequence[Any] | None = None) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.unwatch`."""
-    _run("unwatch").unwatch(models)
+    required_run("unwatch").unwatch(models)
 
 
-_SUBMODULES = ("integration", "lightgbm", "sklearn", "xgboost")  # imported on first use
+_SUBMODULES = ("catboost", "integration", "lightgbm", "sklearn", "xgboost")  # imported on first use
 
 
 def __getattr__(name: str) -> Any:
@@ -155,4 +149,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"legm.compat.wandb.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'wandb' has no attribute {name!r}")
-    return SESSION.notices.make_null_object(f"wandb.{name}")
+    return unknown_name(f"wandb.{name}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from legm.compat.null_objects import NullObject
 from legm.compat.run_snapshot import RunSnapshot, read_snapshot_history
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
@@ -125,7 +126,7 @@ class _ApiRun:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.make_null_object(f"wandb.Api().run().{name}")
+        return NullObject(f"wandb.Api().run().{name}", SESSION.notices)
 
     def __repr__(self) -> str:
         return f"<Run {'/'.join(self.path)} ({self.state})>"
@@ -184,7 +185,7 @@ class Api:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.make_null_object(f"wandb.Api().{name}")
+        return NullObject(f"wandb.Api().{name}", SESSION.notices)
 
 
 def _api_field_value(run: _ApiRun, key: str) -> Any:

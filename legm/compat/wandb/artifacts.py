@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import CommError
 from legm.compat.wandb.media import Media, Table
@@ -155,7 +156,7 @@ class Artifact:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.make_null_object(f"wandb.Artifact.{name}")
+        return NullObject(f"wandb.Artifact.{name}", SESSION.notices)
 
 
 def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's name

@@ -8,13 +8,13 @@ from typing import Any
 
 from legm.compat.run_snapshot import RunSnapshot
 from legm.compat.script_session import SESSION
-from legm.compat.wandb.errors import UsageError
+from legm.compat.wandb.errors import Error, UsageError
 from legm.compat.wandb.util import generate_id
 from legm.compat.wandb.wandb_run import Run
 from legm.records import Status
 from legm.util.process_rank import is_main_process
 
-__all__ = ["CURRENT_RUN", "Settings", "init"]
+__all__ = ["CURRENT_RUN", "Settings", "init", "required_run"]
 
 
 class _CurrentRun:
@@ -42,6 +42,20 @@ class _CurrentRun:
 
 
 CURRENT_RUN = _CurrentRun()
+
+
+def required_run(call: str) -> Run:
+    """The current run, for a call that needs one.
+
+    Args:
+        call: the call's name below wandb.
+
+    Raises:
+        Error: there is none.
+    """
+    if CURRENT_RUN.run is None:
+        raise Error(f"you must call wandb.init() before wandb.{call}()")
+    return CURRENT_RUN.run
 
 
 class Settings:
@@ -90,7 +104,7 @@ def init(
         LegmError: the backend or the root directory cannot be used.
     """
     given = settings if isinstance(settings, Settings) else Settings(**(settings or {}))
-    for argument in ("sync_tensorboard", "monitor_gym", "fork_from", "resume_from"):
+    for argument in ("monitor_gym", "fork_from", "resume_from"):
         if others.get(argument):
             SESSION.notices.report_unsupported(f"wandb.init({argument}=…)")
     reinit = given.get("reinit") if reinit is None else reinit
@@ -141,6 +155,8 @@ def init(
         bool(allow_val_change or earlier),
     )
     CURRENT_RUN.push(run)
+    if others.get("sync_tensorboard") or given.get("sync_tensorboard") or others.get("tensorboard"):
+        run.sync_tensorboard()
     return run
 
 

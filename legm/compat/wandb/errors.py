@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from legm.compat.unknown_names import unknown_name
+
 __all__ = ["CommError", "ConfigError", "Error", "UsageError"]
 
 
@@ -23,3 +27,9 @@ class UsageError(Error):
 
 class ConfigError(Error):
     """A call would change a value of the config."""
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return unknown_name(f"wandb.errors.{name}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from legm.compat.unknown_names import unknown_name
 from legm.compat.wandb.media import Chart, Table
 
 __all__ = [
@@ -138,6 +139,5 @@ def _curve_by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) ->
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    from legm.compat.script_session import SESSION
 
-    return SESSION.notices.make_null_object(f"wandb.plot.{name}")
+    return unknown_name(f"wandb.plot.{name}")

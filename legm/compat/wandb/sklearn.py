@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 from legm.compat.wandb import plot
 from legm.compat.wandb.current_run import CURRENT_RUN
 from legm.compat.wandb.errors import Error
@@ -317,4 +318,4 @@ def _sklearn_params(model: Any) -> dict[str, Any]:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.make_null_object(f"wandb.sklearn.{name}")
+    return unknown_name(f"wandb.sklearn.{name}")

@@ -6,7 +6,7 @@ import secrets
 import string
 from typing import Any
 
-from legm.compat.script_session import SESSION
+from legm.compat.unknown_names import unknown_name
 
 __all__ = ["generate_id"]
 
@@ -21,4 +21,4 @@ def generate_id(length: int = 8) -> str:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.make_null_object(f"wandb.util.{name}")
+    return unknown_name(f"wandb.util.{name}")

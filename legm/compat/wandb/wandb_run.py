@@ -5,22 +5,23 @@ from __future__ import annotations
 import glob
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from legm.compat.null_objects import NullObject, contains_null_object
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
-from legm.compat.unsupported_calls import NullObject
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.media import Image, Media, captioned, to_media
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
+from legm.compat.wandb.tensorboard_sync import log_tensorboard_scalars
 from legm.core.config_objects import parameters_from_config
 from legm.delivery.process_end import is_normal_process_end
 from legm.errors import LegmError, MetricError
@@ -69,6 +70,7 @@ class Run:
         self._saved: dict[str, Path] = {}
         self._artifacts: dict[str, Plain] = {}
         self._calls = ReentrySafeLock()
+        self._at_finish: list[Callable[[], None]] = []
         self._watcher = ModelWatcher(lambda name, histogram: self.log({name: histogram}, commit=False))
 
     @property
@@ -130,7 +132,7 @@ class Run:
             )
 
     def _summary_changed(self, name: str, value: Any) -> None:
-        if self.tracked is None:
+        if self.tracked is None or contains_null_object(value):
             return
         if isinstance(value, Mapping):
             for inner, one in value.items():
@@ -181,7 +183,10 @@ class Run:
     def _log_row(self, tracked: ScriptRun, data: Mapping[str, Any], step: int) -> None:
         numbers: dict[str, Any] = {}
         for name, value in _flatten_wandb_run_row(data):
-            if value is None or isinstance(value, NullObject):  # reported when it was created
+            if value is None or contains_null_object(name):
+                continue
+            if contains_null_object(value):
+                SESSION.notices.report_unsupported(f"wandb.log of {name}", "legm does not know the value")
                 continue
             if isinstance(value, str):
                 tracked.show(name, value, step)
@@ -369,6 +374,11 @@ class Run:
         if self.tracked is not None:
             self._watcher.watch(models, log, log_freq, idx)
 
+    def sync_tensorboard(self) -> None:
+        """Log what is written for TensorBoard from now on, at the steps that it has there."""
+        if self.tracked is not None:
+            self._at_finish.append(log_tensorboard_scalars(self.tracked.log))
+
     def unwatch(self, models: Any = None) -> None:
         """Stop watching these models, or all models."""
         self._watcher.unwatch(models)
@@ -380,8 +390,7 @@ class Run:
         """End the run; with an exit code other than 0 it has failed."""
         if self.finished:
             return
-        self.finished = True
-        self._watcher.unwatch()
+        self._stop_watching()
         if self.tracked is not None:
             self._store_saved_files()
             if exit_code:
@@ -390,6 +399,12 @@ class Run:
                 self.tracked.end(Status.COMPLETED)
 
     join = finish
+
+    def _stop_watching(self) -> None:
+        self.finished = True
+        self._watcher.unwatch()
+        for end in self._at_finish:
+            end()
 
     def _store_saved_files(self) -> None:
         folder = SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES / self.id
@@ -410,8 +425,7 @@ class Run:
         if error is not None and is_normal_process_end(error):
             kind = None
         if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
-            self.finished = True
-            self._watcher.unwatch()
+            self._stop_watching()
             try:
                 self._store_saved_files()
                 self.tracked.end(Status.FAILED, f"{kind.__name__}: {error}")
@@ -420,10 +434,13 @@ class Run:
             return
         self.finish(0 if kind is None else 1)
 
+    def _label(self, *_: Any, **__: Any) -> None:
+        """Do nothing: which code a library runs is told to nobody."""
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.make_null_object(f"wandb.run.{name}")
+        return NullObject(f"wandb.run.{name}", SESSION.notices)
 
     def __repr__(self) -> str:
         return f"<Run {self.path}>"

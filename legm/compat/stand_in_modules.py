@@ -1,0 +1,93 @@
+"""The modules that scripts get for wandb and mlflow and everything below them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from functools import lru_cache
+from pkgutil import resolve_name
+from types import ModuleType
+from typing import Any
+
+__all__ = ["StandInModule", "home_module", "stand_in_module"]
+
+_STAND_INS = {
+    "wandb.catboost": "legm.compat.wandb.catboost",
+    "wandb.integration.catboost": "legm.compat.wandb.catboost",
+    "wandb.integration.lightgbm": "legm.compat.wandb.lightgbm",
+    "wandb.integration.sb3": "legm.compat.wandb.stable_baselines3",
+    "wandb.integration.sklearn": "legm.compat.wandb.sklearn",
+    "wandb.integration.xgboost": "legm.compat.wandb.xgboost",
+    "wandb.sdk.lib.config_util": "legm.compat.wandb.errors",
+    "wandb.sdk.lib.runid": "legm.compat.wandb.util",
+    "wandb.sdk.wandb_run": "legm.compat.wandb.wandb_run",
+    "wandb.util": "legm.compat.wandb.util",
+    "wandb.plots": "legm.compat.wandb.plot",
+    "mlflow.tracking": "legm.compat.mlflow",
+    "mlflow.tracking.client": "legm.compat.mlflow",
+    "mlflow.tracking.fluent": "legm.compat.mlflow",
+    "mlflow.client": "legm.compat.mlflow",
+}
+
+
+@lru_cache(maxsize=1024)
+def home_module(name: str) -> ModuleType | None:
+    """The module of legm that has the names of a library's module; None where it has none of them.
+
+    Args:
+        name: the full name of the library's module.
+    """
+    home = _STAND_INS.get(name, f"legm.compat.{name}")
+    try:
+        found = importlib.util.find_spec(home)
+    except ModuleNotFoundError:
+        return None
+    return None if found is None else importlib.import_module(home)
+
+
+class StandInModule(ModuleType):
+    """A module as the script imports it: its attributes are those of the stand-in or unknown names.
+
+    Args:
+        name: the full name of the library's module.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        home = self.__dict__["_home"] = home_module(name)
+        if home is not None and hasattr(home, "__version__"):
+            self.__version__ = home.__version__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if self._home is not None:
+            if name in vars(self._home):
+                return vars(self._home)[name]
+            if self._home.__name__ == f"legm.compat.{self.__name__}":
+                return getattr(self._home, name)
+        # Found on use: a script that imports neither library needs no session.
+        return resolve_name("legm.compat.unknown_names:unknown_name")(f"{self.__name__}.{name}")
+
+    def __dir__(self) -> list[str]:
+        return [] if self._home is None else dir(self._home)
+
+    def __reduce__(self) -> Any:
+        return importlib.import_module, (self.__name__,)
+
+
+@lru_cache(maxsize=1024)
+def _made_module(name: str) -> StandInModule:
+    return StandInModule(name)
+
+
+def stand_in_module(name: str) -> ModuleType:
+    """The one module for a library's module, whether or not it is imported.
+
+    Args:
+        name: its full name.
+    """
+    imported = sys.modules.get(name)
+    return imported if isinstance(imported, StandInModule) else _made_module(name)

@@ -1,0 +1,71 @@
+"""Trainings of clients of wandb with legm's stand-ins: they end when they would, and leave their numbers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.support.compat_play import played, snapshots
+from tests.support.compat_stores import in_legm
+
+pytest.importorskip("stable_baselines3")
+pytest.importorskip("catboost")
+
+CATBOOST = """
+import json
+import numpy as np, wandb
+from catboost import CatBoostRegressor
+from wandb.integration.catboost import WandbCallback, log_summary
+from wandb.integration.something_new import WandbCallback as Unknown
+
+x = np.random.default_rng(0).random((50, 3))
+run = wandb.init(project="p")
+model = CatBoostRegressor(iterations=5, verbose=0, allow_writing_files=False)
+callbacks = [WandbCallback(), Unknown(depth=3), wandb.unknown_callback]
+model.fit(x, x[:, 0], eval_set=(x, x[:, 0]), callbacks=callbacks)
+log_summary(model)
+print(json.dumps([model.tree_count_, model.evals_result_]))
+"""
+
+
+def test_catboost_trains_all_trees_and_their_metrics_are_logged(tmp_path):
+    trees, results = json.loads(played(tmp_path, CATBOOST))
+    assert trees == 5
+    (run,) = in_legm(tmp_path / "root", "p")
+    for data, metrics in results.items():
+        assert [value for _, value in run.points[f"{data}-RMSE"]] == metrics["RMSE"]
+        assert [step for step, _ in run.points[f"{data}-RMSE"]] == [0, 1, 2, 3, 4]
+    assert run.parameters["iterations"] == 5
+
+
+BASELINES = """
+import wandb
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from wandb.integration.sb3 import NewCallback, WandbCallback
+
+run = wandb.init(project="p", sync_tensorboard=True)
+options = {"n_steps": 64, "batch_size": 32, "n_epochs": 1, "seed": 0, "device": "cpu"}
+model = PPO("MlpPolicy", "CartPole-v1", tensorboard_log="events", **options)
+assert isinstance(NewCallback("x"), BaseCallback)
+callbacks = [WandbCallback(model_save_path="saved"), NewCallback("x"), wandb.unknown_callback]
+for callback in (wandb.unknown_callback, lambda *_: wandb.unknown()):
+    PPO("MlpPolicy", "CartPole-v1", **options).learn(64, callback=callback)
+model.learn(256, callback=callbacks)
+print(model.num_timesteps)
+"""
+
+
+def test_stable_baselines3_trains_to_the_end_and_its_scalars_are_logged(tmp_path):
+    assert played(tmp_path, BASELINES) == "256\n"
+    (folder,) = (tmp_path / "events").iterdir()
+    events = EventAccumulator(str(folder)).Reload()
+    (run,) = in_legm(tmp_path / "root", "p")
+    tags = events.Tags()["scalars"]
+    assert len(tags) > 10
+    assert run.points == {tag: [(one.step, one.value) for one in events.Scalars(tag)] for tag in tags}
+    assert run.parameters["algo"] == "PPO"
+    assert run.parameters["n_steps"] == 64
+    assert "model.zip" in snapshots(tmp_path, "p")[0].files
