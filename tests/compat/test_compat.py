@@ -619,3 +619,60 @@ def test_a_whole_number_that_loses_digits_is_reported_once(tmp_path):
     said = [line.partition(", since")[0] for line in done.stderr.splitlines() if "is recorded as" in line]
     names = ("logged", "set", "one", "several")
     assert said == [f"metric {name!r}: {2**53 + 1} is recorded as {2**53}" for name in names]
+
+
+THREADS = """
+import threading, mlflow
+mlflow.set_experiment("threads")
+
+def work(number):
+    with mlflow.start_run(run_name=f"r{number}"):
+        for step in range(5):
+            mlflow.log_metric("m", 10 * number + step, step=step)
+            both.wait(60)
+
+both = threading.Barrier(2)
+threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+with mlflow.start_run(run_name="main") as run:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert mlflow.active_run().info.run_id == run.info.run_id
+    mlflow.log_metric("main", 1)
+print(sorted((one.info.run_name, *one.data.metrics.items()) for one in mlflow.search_runs(output_format="list")))
+"""
+
+
+def test_each_thread_has_its_own_active_run(tmp_path):
+    expected = [("main", ("main", 1.0)), ("r0", ("m", 4.0)), ("r1", ("m", 14.0))]
+    assert played(tmp_path, THREADS) == f"{expected}\n"
+    found = in_legm(tmp_path / "root", "threads")
+    points = [[(step, 10.0 * n + step) for step in range(5)] for n in range(2)]
+    assert sorted(one.points["m"] for one in found if "m" in one.points) == points
+
+
+def test_the_processes_of_a_script_log_into_its_mlflow_experiment(tmp_path):
+    inner = "import mlflow\\nwith mlflow.start_run():\\n    mlflow.log_metric('a', 1)\\n"
+    code = f"import subprocess, sys, mlflow\nmlflow.set_experiment('e')\nsubprocess.run([sys.executable, '-c', \"{inner}\"], check=True)\n"
+    played(tmp_path, code)
+    assert in_legm(tmp_path / "root", "e")[0].points == {"a": [(0, 1.0)]}
+
+
+SKLEARN = """
+import wandb
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+run = wandb.init(project="p", config={"criterion": "mine", "random_state": 7})
+x = np.random.default_rng(0).random((60, 3))
+y = (x[:, 0] > 0.5).astype(int)
+model = LogisticRegression(random_state=3).fit(x, y)
+found = model.predict(x), model.predict_proba(x)
+wandb.sklearn.plot_classifier(model, x, x, y, y, *found, ["a", "b"], model_name="LR", feature_names=["x", "y", "z"])
+print(run.config.as_dict())
+"""
+
+
+def test_plots_of_scikit_learn_change_no_parameter(tmp_path):
+    assert played(tmp_path, SKLEARN) == "{'criterion': 'mine', 'random_state': 7}\n"

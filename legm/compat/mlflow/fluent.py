@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -54,13 +55,22 @@ __all__ = [
 ]
 
 
-class _ActiveRuns:
-    """The active runs, each nested in the one before, and the experiment of the next run."""
+class _ActiveRuns(threading.local):
+    """The active runs of a thread, each nested in the one before; the experiment is that of the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: dict[str, str]) -> None:
         self.runs: list[str] = []
         self.last: str | None = None
-        self.experiment: str | None = None
+        self._chosen = chosen
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment that the script chose for the next runs of all threads; None for none."""
+        return self._chosen.get("experiment")
+
+    @experiment.setter
+    def experiment(self, name: str) -> None:
+        self._chosen["experiment"] = name
 
     def experiment_name(self) -> str:
         """The experiment of the next run."""
@@ -69,7 +79,7 @@ class _ActiveRuns:
         return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
 
 
-ACTIVE = _ActiveRuns()
+ACTIVE = _ActiveRuns({})
 
 
 class ActiveRun(Run):
@@ -296,6 +306,8 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
         else STORE.experiment_by_id(experiment_id)
     )
     ACTIVE.experiment = found.name
+    os.environ["MLFLOW_EXPERIMENT_NAME"] = found.name  # for the processes that the script starts
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # which would count more there
     return found
 
 

@@ -196,10 +196,6 @@ def plot_classifier(
     log_learning_curve: bool = False,
 ) -> None:
     """All plots for a fitted classifier."""
-    if CURRENT_RUN.run is not None:
-        CURRENT_RUN.run.config.update(
-            {"model_name": model_name, **_sklearn_params(model)}, allow_val_change=True
-        )
     plot_feature_importances(model, feature_names)
     if log_learning_curve:
         plot_learning_curve(model, X_train, y_train)
@@ -219,10 +215,6 @@ def plot_regressor(
     model_name: str = "Regressor",
 ) -> None:
     """All plots for a fitted regressor."""
-    if CURRENT_RUN.run is not None:
-        CURRENT_RUN.run.config.update(
-            {"model_name": model_name, **_sklearn_params(model)}, allow_val_change=True
-        )
     plot_summary_metrics(model, X_train, y_train, X_test, y_test)
     plot_residuals(model, X_test, y_test)
 
@@ -309,10 +301,6 @@ def plot_clusterer(
     if isinstance(model, KMeans):
         plot_elbow_curve(model, X_train)
     plot_silhouette(model, X_train, cluster_labels, labels)
-
-
-def _sklearn_params(model: Any) -> dict[str, Any]:
-    return {k: v for k, v in model.get_params().items() if isinstance(v, (str, int, float, type(None)))}
 
 
 def __getattr__(name: str) -> Any:
