@@ -7,6 +7,9 @@ commit that wrote them.
 
 ``schema_samples.py ROOT in mlflow`` and ``in wandb`` (with WANDB_MODE=offline) write the same to a tracker.
 The root directory, without locks and the SDK's own logs, is an archive in ``trackers``.
+
+``schema_samples.py ROOT whole [mlflow|wandb]`` writes runs with media, tags, notes, a rewind and an
+amendment, to folders and to a tracker; the archives are in ``whole``.
 """
 
 from __future__ import annotations
@@ -97,6 +100,36 @@ def write_changed() -> None:
     assert best.configuration.parameters["depth"] == 3
 
 
+def write_whole() -> None:
+    """Runs with media, tags and notes that went back to an earlier step, and whose parameter was renamed."""
+    import numpy as np
+
+    import legm
+
+    backends = ["local", *sys.argv[3:4]]
+    for seed in range(2):
+        handler = ExperimentHandler(sys.argv[1], "Whole", backend=backends)
+        handler.set_dict_params({"lr": 0.1, "seed": seed})
+        handler.disable_param("seed")
+        handler.start()
+        handler.tag("good", f"seed:{seed}")
+        handler.set_note(f"of seed {seed}")
+        for step in range(6):
+            handler.set_metric("loss", seed + 1 / (step + 1), step=step)
+            pixels = np.full((4, 4, 3), 10 * step + seed, np.uint8)
+            handler.log_image("picture", pixels, step=step, caption=f"at {step}")
+        handler.rewind(2)
+        handler.set_metric("loss", 0.25, step=3)
+        handler.log_text("said", f"text of {seed}", step=3)
+        handler.log_table("table", {"a": [1, 2], "b": [0.5, float("nan")]})
+        handler.log_histogram("weights", [0.0, 0.5, 1.0])
+        handler.set_metric("acc", 0.5 + seed / 4, test=True)
+        with handler:  # ends the run, so that it may be amended
+            pass
+    legm.amend(f"{sys.argv[1]}/Whole", rename={"lr": "rate"})
+
+
 if __name__ == "__main__":
     platform.node = lambda: "node-1"
-    write_changed() if sys.argv[2:] == ["changed"] else write()
+    kind = sys.argv[2:3]
+    write_changed() if kind == ["changed"] else write_whole() if kind == ["whole"] else write()
