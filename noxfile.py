@@ -218,6 +218,14 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
+@nox.session(python=False)
+def page(session: nox.Session) -> None:
+    """The scripts of the page: their types, format, lint and unit tests; it needs Node and npm."""
+    session.run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", external=True)
+    for script in ("types", "format", "lint", "test"):
+        session.run("npm", "run", "--silent", script, external=True)
+
+
 @nox.session(python=MAIN)
 def docs(session: nox.Session) -> None:
     """The site, built strictly: a warning, a broken link or reference fails; it is in ``build/site``."""

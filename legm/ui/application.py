@@ -20,6 +20,7 @@ from legm.errors import LegmError
 from legm.report.curve_detail import CurveDetail
 from legm.report.page import read_page_part, read_plotly_script
 from legm.ui.access import AccessGuard, AccessRules
+from legm.ui.run_curves import differences_from, run_curves
 from legm.ui.run_details import RunDetails
 from legm.ui.run_marking import change_run_marks
 from legm.ui.running_runs import RunningRuns
@@ -31,6 +32,7 @@ __all__ = ["LivePage"]
 
 _NO_STORE = {"cache-control": "no-store"}
 _MOST_BUCKETS = 2000  # of a curve
+_MOST_COMPARED = 40  # configurations
 _LARGEST_CHANGE = 1 << 20  # bytes of a request that changes something
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
@@ -65,6 +67,8 @@ class LivePage:
             ("/api/run", self._run),
             ("/api/console", self._console),
             ("/api/patch", self._patch),
+            ("/api/run-curves", self._run_curves),
+            ("/api/differences", self._differences),
         ]
         routes = [
             Route("/", self._page),
@@ -124,13 +128,9 @@ class LivePage:
 
     def _configurations(self, request: Request) -> Any:
         query = request.query_params
-        detail = CurveDetail(
-            buckets=min(max(int(query.get("buckets", "300")), 1), _MOST_BUCKETS),
-            start=float(query.get("start", "-inf")),
-            end=float(query.get("end", "inf")),
-            smoothing=float(query.get("smoothing", "0")),
+        return self._stored.configurations(
+            query["experiment"], query.getlist("fingerprint"), _curve_detail(request)
         )
-        return self._stored.configurations(query["experiment"], query.getlist("fingerprint"), detail)
 
     def _live_curves(self, request: Request) -> Any:
         query = request.query_params
@@ -144,6 +144,24 @@ class LivePage:
 
     def _patch(self, request: Request) -> Any:
         return self._details.patch(*_run_in_query(request))
+
+    def _run_curves(self, request: Request) -> Any:
+        return run_curves(self._stored, *_run_in_query(request), _curve_detail(request))
+
+    def _differences(self, request: Request) -> Any:
+        query = request.query_params
+        others = query.getlist("other")
+        if len(others) > _MOST_COMPARED:
+            raise ValueError(f"at most {_MOST_COMPARED} configurations are compared at once")
+        return differences_from(
+            self._stored,
+            query["experiment"],
+            query["baseline"],
+            others,
+            query["metric"],
+            description=query.get("description", ""),
+            higher_better=query["higher"] == "1" if "higher" in query else None,
+        )
 
     async def _artifact(self, request: Request) -> Response:
         try:
@@ -185,7 +203,8 @@ class LivePage:
         del request
         subscriber = self._subscribers.add(asyncio.get_running_loop())
         self._running.wake()
-        first = event_text("hello", {"instance": self._instance})
+        versions = await run_in_threadpool(self._stored.versions)
+        first = event_text("hello", {"instance": self._instance, "versions": versions})
 
         async def stream() -> AsyncIterator[str]:
             try:
@@ -214,6 +233,16 @@ def _error(error: Exception) -> Response:
     """An error that the page shows."""
     text = f"the request needs {error}" if isinstance(error, KeyError) else str(error)
     return JSONResponse({"error": text}, 400, headers=_NO_STORE)
+
+
+def _curve_detail(request: Request) -> CurveDetail:
+    query = request.query_params
+    return CurveDetail(
+        buckets=min(max(int(query.get("buckets", "300")), 1), _MOST_BUCKETS),
+        start=float(query.get("start", "-inf")),
+        end=float(query.get("end", "inf")),
+        smoothing=float(query.get("smoothing", "0")),
+    )
 
 
 def _run_in_query(request: Request) -> tuple[str, str, str]:

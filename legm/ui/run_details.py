@@ -13,7 +13,7 @@ from legm.core.run_marks import marks_as_dict
 from legm.core.run_origin import flat_environment, origin_notes, reproduce_commands
 from legm.core.texts import exact_text
 from legm.errors import StorageError, storage_error
-from legm.records import Plain, RunResult, Split
+from legm.records import Plain, RunResult
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import CONSOLE_FILE, MEDIA
@@ -96,7 +96,6 @@ class RunDetails:
             "has_patch": patch is not None,
             "files": [] if of.folder is None else _files_of_run(artifacts_folder(of.folder, run_id)),
             "has_console": of.folder is not None and _is_own_file(console_path(of.folder, run_id)),
-            "system": sorted({one.name for one in result.histories if one.split is Split.DEV}),
         }
 
     def console(self, experiment: str, fingerprint: str, run_id: str, after: int = 0) -> dict[str, Plain]:

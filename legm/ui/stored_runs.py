@@ -85,6 +85,11 @@ class StoredRuns:
         """How often an experiment has changed since the server began."""
         return self._versions.get(experiment, 0)
 
+    def versions(self) -> dict[str, int]:
+        """The versions of the experiments that have changed since the server began."""
+        with self._lock:
+            return dict(self._versions)
+
     def name_of_folder(self, folder: str) -> str:
         """The name of the experiment in a folder, by its path below the root directory."""
         access = open_folder_access(self.backend, self._options)
@@ -169,6 +174,19 @@ class StoredRuns:
             for one in self._source.results(stored):
                 if one.result.run.run_id == run_id:
                     return stored, one.result
+        raise StorageError(f"the configuration {stored.label!r} has no run {run_id!r}")
+
+    def run_with_series(self, experiment: str, fingerprint: str, run_id: str) -> RunResult:
+        """A run with its series.
+
+        Raises:
+            StorageError: the configuration has no such run.
+        """
+        stored = self.stored_configuration(experiment, fingerprint)
+        with self._lock:
+            for one in self._runs_with_series(experiment, stored):
+                if one.run.run_id == run_id:
+                    return one
         raise StorageError(f"the configuration {stored.label!r} has no run {run_id!r}")
 
     @property

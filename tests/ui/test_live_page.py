@@ -112,6 +112,7 @@ def test_the_page_lives(page, root, tmp_path):
         assert page.rows() == ["rate=0.01", "rate=0.1"]
         until(lambda: page.run("return document.getElementById('curves-plot').data?.length > 1"))
         follow_a_training(page, root)
+        until(lambda: "corrected p" in page.text("#significance table"))
         zoom_and_smooth(page)
         select_and_come_back(page)
         note_about_a_run(page, root)
@@ -221,6 +222,7 @@ def note_about_a_run(page: Page, root: Path) -> None:
     page.click("#unfinished-list a")
     until(lambda: page.view() == "run" and "out of memory" in page.text("#run"))
     run_id = page.run("return new URLSearchParams(location.hash.slice(1)).get('run')")
+    until(lambda: len(page.texts("#run-curves .plot .main-svg")) > 0)
     page.type("#run-tags", "broken")
     page.type("#run-note", "too large")
     page.click("#run-save")

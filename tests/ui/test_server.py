@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import socket
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from legm import ExperimentHandler, report
-from legm.delivery.client import BackendClient
+from legm.analysis.comparison import compare_runs
+from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.registry import make_backend
 from tests.support.calling import call
 from tests.support.live_page import ServedPage, served_page
@@ -176,6 +179,40 @@ def test_a_selection_is_that_of_where_and_its_mistakes_are_said(page):
     missing = page.ask("/api/experiment", {"name": "nett"})
     assert (missing.status, "net" in missing.json["error"]) == (400, True)
     assert page.ask("/api/experiment").status == 400
+
+
+def test_differences_are_those_of_legm_compare(page, root):
+    content = page.ask("/api/experiment", {"name": "net"}).json
+    a, b = (one["fingerprint"] for one in content["configurations"])
+    asked = {"experiment": "net", "baseline": a, "other": [b], "metric": "best_loss", "higher": "0"}
+    (found,) = page.ask("/api/differences", asked).json
+    client = connect_client(root)
+    by_fingerprint = {one.fingerprint: one for one in client.configurations("net")}
+    (compared,) = compare_runs(
+        client,
+        "",
+        by_fingerprint[a],
+        [by_fingerprint[b]],
+        "loss",
+        test=False,
+        seed=None,
+        level=0.95,
+        higher_better=False,
+    )
+    code, _, data = found["numbers"].partition(":")
+    numbers = np.frombuffer(base64.b64decode(data), f"<{code}").tolist()
+    expected = [-compared.difference, -compared.upper, -compared.lower, compared.p, compared.p_adjusted]
+    assert numbers == expected
+    assert (found["paired"], found["pairs"], found["better"]) == (True, 2, compared.better)
+    assert page.ask("/api/differences", {**asked, "baseline": "v1-x"}).status == 400
+
+
+def test_the_curves_of_a_run_are_its_own_values(page):
+    curves = {one["metric"]: one for one in page.ask("/api/run-curves", one_run(page)).json}
+    assert set(curves) == {"loss", "odd"}
+    code, _, data = curves["loss"]["center"].partition(":")
+    values = np.frombuffer(base64.b64decode(data), f"<{code}")
+    np.testing.assert_allclose(values, [values[0] / (step + 1) for step in range(5)], rtol=1e-6)
 
 
 def test_tags_and_notes_are_changed_as_by_legm_tag(page, root):

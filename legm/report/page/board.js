@@ -22,7 +22,7 @@ import {
   state,
 } from "./state.js";
 import { renderUnfinished } from "./unfinished.js";
-import { byId } from "./values.js";
+import { byId, everyElement } from "./values.js";
 
 export const PARTS = {
   experiment: [
@@ -133,7 +133,7 @@ export function listen() {
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed("theme"));
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details.error")) part.open = true;
+    for (const part of everyElement("details.error")) part.open = true;
   });
 }
 
@@ -154,4 +154,3 @@ export function showAddress() {
   byId("search").value = state.search;
   changed("experiment");
 }
-

@@ -4,7 +4,7 @@ import { statesOf } from "./controls.js";
 import { renderTable } from "./leaderboard.js";
 import { changed } from "./redraw.js";
 import { experiment, higherBetter, metric, ranked, state } from "./state.js";
-import { breakable, byId, decimalsOf, element, fill, fixed } from "./values.js";
+import { breakable, byId, decimalsOf, element, fill, firstElement, fixed } from "./values.js";
 
 const FEW_METRICS = 4;
 const MANY_PARAMETERS = 12;
@@ -134,7 +134,7 @@ function nameCell(row) {
 function toggleOpen(row) {
   if (!state.open.delete(row)) state.open.add(row);
   renderTable();
-  document.querySelector(`#table .open[data-row="${row}"]`)?.focus();
+  firstElement(`#table .open[data-row="${row}"]`)?.focus();
 }
 
 function runsCell(row) {

@@ -11,6 +11,7 @@ class Parameter {
     this.texts = content.values.map(([text]) => text);
     this.numbers = content.values.map(([, number]) => number);
     this.rounded = content.values.map(([text, , brief]) => brief ?? text);
+    this.briefs = null; // found on first use
     this.of = decoded(content.of);
     this.active = decoded(content.active);
   }
@@ -42,6 +43,8 @@ class Parameter {
 
 class Metric {
   constructor(content) {
+    this.title = content.title;
+    this.mean = this.std = this.n = this.nan = null; // by row
     Object.assign(this, content);
     for (const column of ["mean", "std", "n", "nan"]) this[column] = decoded(content[column]);
   }
@@ -66,6 +69,7 @@ class Groups extends Metric {
 export class Experiment {
   constructor(content) {
     this.content = content;
+    this.groups = this.briefs = this.briefNames = this.decodedRuns = this.runsByRow = null; // found on first use
     this.name = content.name;
     this.rows = content.rows;
     this.metrics = content.metrics.map((one) => new Metric(one));
@@ -247,7 +251,10 @@ export class Experiment {
     return this.grids[stored];
   }
 
-  /** The columns of all runs, decoded on first use. */
+  /**
+   * The columns of all runs, decoded on first use.
+   * @returns {any}
+   */
   get runs() {
     if (!this.decodedRuns) {
       const { row, status, started, ended, way, best_step, last_step, points, ...rest } = this.content.runs;

@@ -11,7 +11,7 @@ import {
   report,
   state,
 } from "./state.js";
-import { breakable, byId, byText, compact, counted, distinct, element, fill } from "./values.js";
+import { breakable, byFact, byId, byText, compact, counted, distinct, element, fill } from "./values.js";
 
 export function renderHead() {
   const chosen = experiment();
@@ -99,7 +99,11 @@ function renderCounts(chosen) {
         : element("a", { href: "#unfinished", click: goTo }, text);
     return element("li", { class: `status ${status}${number ? "" : " zero"}` }, mark(status), inside);
   });
-  fill(byId("counts"), element("li", { class: "total" }, counted(configurations.size, "configuration")), ...items);
+  fill(
+    byId("counts"),
+    element("li", { class: "total" }, counted(configurations.size, "configuration")),
+    ...items,
+  );
 }
 
 export function mark(status) {
@@ -172,13 +176,13 @@ function clearButton() {
 /** The states of a parameter in all configurations: its values in order, and 0 if inactive. */
 export function statesOf(parameter) {
   const states = experiment().content.configurations.map((_, index) => parameter.state(index));
-  return [...new Set(states)].sort((a, b) => (a === 0) - (b === 0) || byValue(parameter, a, b));
+  return [...new Set(states)].sort((a, b) => byFact(a === 0, b === 0) || byValue(parameter, a, b));
 }
 
 export function byValue(parameter, a, b) {
   const [x, y] = [parameter.number(a), parameter.number(b)];
   if (x !== null && y !== null) return x - y;
-  return (x === null) - (y === null) || byText(parameter.text(a), parameter.text(b));
+  return byFact(x === null, y === null) || byText(parameter.text(a), parameter.text(b));
 }
 
 function isRange(parameter, states) {

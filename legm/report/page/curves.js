@@ -104,7 +104,7 @@ function curveTraces(metrics, rows) {
         lines.push({ ...axes, ...drawn, opacity: 0.3, hoverinfo: "skip", showlegend: false });
         lines.push({ ...axes, ...drawn, ...smoothedLine(line), showlegend: first });
       } else lines.push({ ...axes, ...drawn, showlegend: first });
-      lines.push(...infiniteTraces(line, row, name, rows, metrics).map((one) => ({ ...axes, ...one })));
+      lines.push(...infiniteTraces(line, row, name, rows).map((one) => ({ ...axes, ...one })));
     }
   });
   return [...bands, ...lines];
@@ -123,7 +123,7 @@ function lineTrace(line, row) {
     marker: { color, size: 5 },
     connectgaps: false,
     meta: { row },
-    customdata: line.center.map((center, i) =>
+    customdata: line.center.map((_, i) =>
       line.lower && Number.isFinite(line.lower[i]) ? ` ± ${short((line.upper[i] - line.lower[i]) / 2)}` : "",
     ),
     hovertemplate: "%{y:.5g}%{customdata}<extra>%{fullData.name}</extra>", // a name may look like a template
@@ -293,7 +293,7 @@ export function plotLayout() {
   };
 }
 
-function plotAxis() {
+export function plotAxis() {
   const line = colourOf("line");
   return {
     gridcolor: line,

@@ -4,7 +4,7 @@ import { chosenCell } from "./columns.js";
 import { filterOf, renderFilters } from "./controls.js";
 import { changed } from "./redraw.js";
 import { experiment, higherBetter, metric, PAGE, state } from "./state.js";
-import { breakable, byId, counted, element, fill } from "./values.js";
+import { breakable, byFact, byId, counted, element, fill } from "./values.js";
 
 export function renderGroups() {
   const stored = experiment().content.groups;
@@ -39,7 +39,7 @@ function rankedGroups(groups) {
     .filter((group) => state.description === null || groups.description[group] === state.description)
     .sort((a, b) => {
       const [x, y] = [value(a), value(b)];
-      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y) || a - b;
+      if (Number.isNaN(x) || Number.isNaN(y)) return byFact(Number.isNaN(x), Number.isNaN(y)) || a - b;
       return x < y ? -1 : x > y ? 1 : a - b;
     });
 }

@@ -16,7 +16,7 @@ import {
   sortedBy,
   state,
 } from "./state.js";
-import { breakable, byId, counted, distinct, element, fill } from "./values.js";
+import { breakable, byId, counted, distinct, element, fill, firstElement } from "./values.js";
 
 const LONGEST_TITLE = 48; // letters of a column's title
 
@@ -112,7 +112,7 @@ function withLetters(all, cells, letters) {
 function sortBy(column) {
   state.sort = { column, reversed: state.sort.column === column && !state.sort.reversed };
   changed("table");
-  document.querySelector(`#table [data-column="${CSS.escape(column)}"]`)?.focus();
+  firstElement(`#table [data-column="${CSS.escape(column)}"]`)?.focus();
 }
 
 function tableRow(row, all) {
@@ -175,7 +175,7 @@ export function toggleShown(row) {
   else if (state.shown.length < MOST_CURVES) state.shown = [...state.shown, row];
   state.picked = true;
   changed("shown");
-  document.querySelector(`#table input[data-row="${row}"]`)?.focus();
+  firstElement(`#table input[data-row="${row}"]`)?.focus();
 }
 
 // -- parameters that never vary

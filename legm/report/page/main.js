@@ -4,7 +4,7 @@ import { listen, PARTS, showAddress } from "./board.js";
 import { renderTheme } from "./controls.js";
 import { redrawBy } from "./redraw.js";
 import { experiment, experiments, installReport, isDark, readAddress, report, state } from "./state.js";
-import { byId, element, fill, moment } from "./values.js";
+import { byId, element, everyElement, fill, moment } from "./values.js";
 
 function start() {
   redrawBy(PARTS);
@@ -19,7 +19,7 @@ function start() {
       state.theme = isDark() ? "light" : "dark";
       renderTheme();
     });
-    for (const part of document.querySelectorAll(".second, #experiment-field")) part.hidden = true;
+    for (const part of everyElement(".second, #experiment-field")) part.hidden = true;
     fill(
       document.querySelector("main"),
       element("section", { class: "empty" }, "There are no experiments to show yet."),

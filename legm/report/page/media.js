@@ -113,9 +113,7 @@ function mediaFile(file) {
   return element(
     "figure",
     {},
-    content
-      ? mediaContent(content, caption)
-      : element("p", { class: "faint" }, file.why),
+    content ? mediaContent(content, caption) : element("p", { class: "faint" }, file.why),
     caption ? element("figcaption", {}, caption) : null,
   );
 }
@@ -155,8 +153,13 @@ function histogramOf({ edges, counts }) {
     const left = ((edges[i] - low) / (high - low || 1)) * width;
     const right = ((edges[i + 1] - low) / (high - low || 1)) * width;
     const size = (count / most) * height;
-    for (const [key, value] of Object.entries({ x: left, y: height - size, width: right - left, height: size }))
-      bar.setAttribute(key, value);
+    for (const [key, value] of Object.entries({
+      x: left,
+      y: height - size,
+      width: right - left,
+      height: size,
+    }))
+      bar.setAttribute(key, String(value));
     svg.append(bar);
   });
   const total = counts.reduce((a, b) => a + b, 0);

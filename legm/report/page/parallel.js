@@ -164,9 +164,7 @@ function valueTicks(parameter, states) {
     states.map((one) => parameter.brief(one)),
     LONGEST_TICK,
   );
-  return texts
-    .map((text, i) => ({ at: (i + 0.5) / states.length, text }))
-    .filter((_, i) => i % every === 0);
+  return texts.map((text, i) => ({ at: (i + 0.5) / states.length, text })).filter((_, i) => i % every === 0);
 }
 
 /** A linear scale, or a logarithmic one for positive numbers of very different magnitude. */

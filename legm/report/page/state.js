@@ -1,7 +1,7 @@
 // The user's choices, which the URL keeps so that they can be shared, and what follows from them.
 
 import { Experiment } from "./content.js";
-import { byText } from "./values.js";
+import { byFact, byText } from "./values.js";
 
 export const MOST_CURVES = 40;
 const MOST_SMOOTHING = 0.99;
@@ -146,7 +146,7 @@ export function sortedBy(rows, value, descending) {
   const sign = descending ? -1 : 1;
   return [...rows].sort((a, b) => {
     const [x, y] = [values.get(a), values.get(b)];
-    if (missing(x) || missing(y)) return missing(x) - missing(y) || byName(a, b);
+    if (missing(x) || missing(y)) return byFact(missing(x), missing(y)) || byName(a, b);
     const order =
       typeof x === "string" || typeof y === "string"
         ? byText(String(x), String(y))

@@ -53,7 +53,9 @@ export function short(value) {
 
 /** The same without trailing zeros, for axes. */
 export function compact(value) {
-  return short(value).replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
+  return short(value)
+    .replace(/(\.\d*?)0+(?=e|$)/, "$1")
+    .replace(/\.(?=e|$)/, "");
 }
 
 /** The decimals that show two digits of the typical deviation, or four of the values without one. */
@@ -191,11 +193,39 @@ export function byText(a, b) {
   return x.length - y.length || byLetters(a, b);
 }
 
+/**
+ * The element with an id, of whatever kind it is.
+ * @returns {any}
+ */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Create an element. Functions become listeners; children are elements or literal text. */
+/**
+ * The first element that a selector finds, of whatever kind it is; null without one.
+ * @returns {any}
+ */
+export function firstElement(selector) {
+  return document.querySelector(selector);
+}
+
+/**
+ * Every element that a selector finds.
+ * @returns {any[]}
+ */
+export function everyElement(selector) {
+  return [...document.querySelectorAll(selector)];
+}
+
+/** How two facts are ordered: what is so comes last. */
+export function byFact(a, b) {
+  return Number(a) - Number(b);
+}
+
+/**
+ * Create an element. Functions become listeners; children are elements or literal text.
+ * @returns {any}
+ */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -1,5 +1,6 @@
 // The live page: the views by their addresses, and what the server says has changed.
 
+import { experimentAddress } from "./addresses.js";
 import { listen, PARTS } from "./board.js";
 import { renderCompare } from "./compare.js";
 import { fillSelect, renderFilters, renderTheme } from "./controls.js";
@@ -22,8 +23,9 @@ import { showConnection, showProblem } from "./problems.js";
 import { changed, redrawBy } from "./redraw.js";
 import { openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
 import { renderRunning } from "./running.js";
-import { ask, listenToServer, queryOf } from "./server.js";
-import { readAddress, report, state } from "./state.js";
+import { ask, listenToServer } from "./server.js";
+import { renderSignificance } from "./significance.js";
+import { experiment, readAddress, report, state } from "./state.js";
 import { renderUnfinished } from "./unfinished.js";
 import { byId, distinct, element } from "./values.js";
 
@@ -36,11 +38,14 @@ let cardsWait = null;
 let opening = 0; // counts the views that were opened, so that a slow answer does not replace a newer one
 
 const FIGURES = [renderCurves, renderParallel, renderMedia];
-const LATER = [...FIGURES, renderCompare, renderUnfinished]; // drawn once the table is to be seen
+const LATER = [...FIGURES, renderCompare, renderSignificance, renderUnfinished]; // drawn once the table is to be seen
 const LIVE_PARTS = {
   ...PARTS,
-  experiment: [...PARTS.experiment, renderRunning],
-  refreshed: [...PARTS.experiment.filter((one) => one !== renderFilters), renderRunning],
+  experiment: [...PARTS.experiment, renderSignificance, renderRunning],
+  refreshed: [...PARTS.experiment.filter((one) => one !== renderFilters), renderSignificance, renderRunning],
+  ranking: [...PARTS.ranking, renderSignificance],
+  shown: [...PARTS.shown, renderSignificance],
+  pair: [...PARTS.pair, renderSignificance],
   loaded: [renderTable, renderCurves, renderMedia],
   figures: FIGURES,
 };
@@ -149,7 +154,7 @@ function addControls() {
     id: "live-experiment",
     "aria-label": "Experiment",
     change: () => {
-      location.hash = queryOf({ experiment: choice.value });
+      location.hash = experimentAddress(choice.value);
     },
   });
   byId("experiment-field").before(home, choice);
@@ -195,7 +200,7 @@ function select(where) {
   const address = new URLSearchParams(location.hash.slice(1));
   address.delete("where");
   if (where) address.set("where", where);
-  location.hash = address;
+  location.hash = String(address);
 }
 
 function renderExperimentChoice() {
@@ -231,6 +236,7 @@ function takeRuns(runs) {
 function takeExperiments(versions) {
   const { view } = document.body.dataset;
   const { name } = openedExperiment();
+  Object.assign(liveState.versions, versions);
   if (name !== null && name in versions) {
     if (view === "board") reloadExperiment();
     else forgetExperiment();
@@ -239,8 +245,9 @@ function takeExperiments(versions) {
   loadCardsSoon();
 }
 
-async function takeHello({ instance }) {
+async function takeHello({ instance, versions }) {
   showConnection(true);
+  liveState.versions = versions;
   liveState.isConnected = true;
   if (liveState.instance !== null && liveState.instance !== instance) {
     forgetExperiment();
@@ -248,6 +255,8 @@ async function takeHello({ instance }) {
     await openView();
   }
   liveState.instance = instance;
+  const { name } = openedExperiment();
+  if (name !== null && (versions[name] ?? 0) > experiment().content.version) reloadExperiment();
 }
 
 async function startLivePage() {

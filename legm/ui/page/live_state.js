@@ -7,6 +7,7 @@ export const liveState = {
   readOnly: false,
   instance: null, // of the server; another one has begun anew
   isConnected: true,
+  versions: {}, // by name, the newest version of an experiment that the server has told
   cards: [],
   runs: new Map(), // by id, the state of each run that the server follows
   run: null, // what the run's view shows, while it is open

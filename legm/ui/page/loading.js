@@ -33,6 +33,12 @@ export async function openExperiment(name, where) {
   stale.clear();
   asked.clear();
   installExperiment(content, where);
+  if (isOutdated(content)) reloadExperiment();
+}
+
+/** Whether an experiment has changed since its content was made. */
+function isOutdated(content) {
+  return (liveState.versions[content.name] ?? 0) > content.version;
 }
 
 /** The name and the selection of the experiment that is shown. */
@@ -75,7 +81,7 @@ export function reloadExperiment() {
     .catch((error) => showProblem(error.message))
     .finally(() => {
       if (name !== loading.name || where !== loading.where) return;
-      const again = loading.isStale;
+      const again = loading.isStale || isOutdated(experiment().content);
       Object.assign(loading, { promise: null, isStale: false, last: performance.now() });
       if (again) reloadExperiment();
     });
@@ -177,7 +183,8 @@ export async function growCurves(runIds) {
 export function rowOfRun(chosen, run) {
   if (!chosen || run.experiment !== chosen.name) return undefined;
   const row = chosen.rows.findIndex(
-    (one, i) => one.description === run.description && chosen.configuration(i).fingerprint === run.fingerprint,
+    (one, i) =>
+      one.description === run.description && chosen.configuration(i).fingerprint === run.fingerprint,
   );
   return row < 0 ? undefined : row;
 }

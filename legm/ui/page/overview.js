@@ -41,7 +41,8 @@ function newestFirst(a, b) {
 function running(card) {
   return Math.max(
     card.counts.running,
-    [...liveState.runs.values()].filter((run) => run.status === "running" && run.experiment === card.name).length,
+    [...liveState.runs.values()].filter((run) => run.status === "running" && run.experiment === card.name)
+      .length,
   );
 }
 

@@ -4,6 +4,7 @@ import { experimentAddress } from "./addresses.js";
 import { mark } from "./controls.js";
 import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
+import { growRunCurves, loadRunCurves, runCurvesSection } from "./run_curves.js";
 import { lastValues } from "./running.js";
 import { ask, queryOf, send } from "./server.js";
 import {
@@ -44,17 +45,21 @@ async function loadRun() {
   liveState.run.answer = answer;
   renderRun(answer);
   followConsole();
+  await loadRunCurves();
 }
 
 /** Values of runs have come: show those of this one. */
 export function runHasChanged(runs) {
   const own = liveState.run && runs[liveState.run.run];
-  if (own) renderLiveFacts();
+  if (!own) return;
+  renderLiveFacts();
+  growRunCurves();
 }
 
 /** Runs of experiments have begun, ended or changed. */
 export function runsExperimentHasChanged(versions) {
-  if (liveState.run && liveState.run.experiment in versions) loadRun().catch((error) => showProblem(error.message));
+  if (liveState.run && liveState.run.experiment in versions)
+    loadRun().catch((error) => showProblem(error.message));
 }
 
 function renderRun(run) {
@@ -73,16 +78,21 @@ function renderRun(run) {
       ),
       run.error ? element("pre", { class: "error" }, run.error) : null,
       ...run.notes.map((note) => element("p", { class: "faint" }, note)),
-      element("dl", { class: "values", id: "run-facts" }, ...facts(run).map(([name, text]) => fact(name, text))),
+      element(
+        "dl",
+        { class: "values", id: "run-facts" },
+        ...facts(run).map(([name, text]) => fact(name, text)),
+      ),
       element("div", { id: "run-live" }),
       marksEditor(run),
     ),
     element(
       "div",
       { class: "pair" },
-      tableSection("Values", ["metric", "best", "test"], valueRows(run)),
+      valueRows(run).length ? tableSection("Values", ["metric", "best", "test"], valueRows(run)) : null,
       tableSection("Parameters", ["parameter", "value", ""], run.parameters),
     ),
+    runCurvesSection(),
     consoleSection(run),
     filesSection(run),
     tableSection("Where it comes from", ["what", "value"], run.origin, patchButton(run)),
@@ -94,7 +104,11 @@ function renderRun(run) {
           element(
             "details",
             {},
-            element("summary", {}, counted(run.versions.length, "version of a package", "versions of packages")),
+            element(
+              "summary",
+              {},
+              counted(run.versions.length, "version of a package", "versions of packages"),
+            ),
             plainTable(["package", "version"], run.versions),
           ),
         )
@@ -195,7 +209,11 @@ function marksEditor(run) {
     input: keep,
   });
   area.value = draft.note;
-  const saved = element("span", { id: "run-saved", role: "status", class: "faint" }, own.isSaved ? "Saved" : "");
+  const saved = element(
+    "span",
+    { id: "run-saved", role: "status", class: "faint" },
+    own.isSaved ? "Saved" : "",
+  );
   const save = async () => {
     const wanted = input.value.split(/[\s,]+/).filter(Boolean);
     try {
@@ -254,7 +272,8 @@ async function followConsole() {
   try {
     const answer = await ask("/api/console", { experiment: name, fingerprint, run, after });
     if (liveState.run !== own) return;
-    const kept = answer.first <= own.first + own.lines.length ? own.lines.slice(0, answer.first - own.first) : [];
+    const kept =
+      answer.first <= own.first + own.lines.length ? own.lines.slice(0, answer.first - own.first) : [];
     own.lines = [...kept, ...answer.lines].slice(-KEPT_LINES);
     own.first = answer.total - own.lines.length;
     const text = own.lines.join("\n");

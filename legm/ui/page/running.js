@@ -4,7 +4,7 @@ import { runAddress } from "./addresses.js";
 import { liveState } from "./live_state.js";
 import { rowOfRun } from "./loading.js";
 import { experiment } from "./state.js";
-import { byId, byText, counted, decoded, duration, element, short } from "./values.js";
+import { byFact, byId, byText, counted, decoded, duration, element, short } from "./values.js";
 
 const MOST_VALUES = 6; // metrics of a run that are shown
 
@@ -69,8 +69,16 @@ function updateItem(item, run) {
   bar.hidden = run.total === null || run.done === null;
   if (!bar.hidden) bar.value = Math.min(run.done / run.total, 1);
   const done = run.done === null ? "no value yet" : `${run.unit} ${run.done.toLocaleString("en")}`;
-  put(".done", run.total === null || run.done === null ? done : `${done} of ${run.total.toLocaleString("en")}`);
-  put(".values", lastValues(run).map(([metric, value]) => `${metric} ${short(value)}`).join("  "));
+  put(
+    ".done",
+    run.total === null || run.done === null ? done : `${done} of ${run.total.toLocaleString("en")}`,
+  );
+  put(
+    ".values",
+    lastValues(run)
+      .map(([metric, value]) => `${metric} ${short(value)}`)
+      .join("  "),
+  );
   const left = run.seconds_left === null ? "" : `${duration(run.seconds_left)} left`;
   put(".left", run.silent > 60 ? `nothing since ${duration(run.silent)}` : left);
 }
@@ -79,5 +87,5 @@ function updateItem(item, run) {
 export function lastValues(run) {
   const values = decoded(run.last);
   const found = run.metrics.map((metric, i) => [metric, values[i]]);
-  return found.sort(([a], [b]) => (b === run.metric) - (a === run.metric)).slice(0, MOST_VALUES);
+  return found.sort(([a], [b]) => byFact(b === run.metric, a === run.metric)).slice(0, MOST_VALUES);
 }

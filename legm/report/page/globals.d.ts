@@ -1,0 +1,2 @@
+// What a script of the page finds beside its own modules.
+declare var Plotly: any;

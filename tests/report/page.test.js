@@ -1,0 +1,62 @@
+// The pure parts of the page: what is decoded, ordered, shortened and formatted.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Experiment } from "../../legm/report/page/content.js";
+import { byText, cut, decoded, distinct, duration, fixed, short } from "../../legm/report/page/values.js";
+
+function encoded(code, numbers) {
+  return `${code}:${Buffer.from(numbers.buffer).toString("base64")}`;
+}
+
+test("numbers are decoded exactly, NaN and infinities too", () => {
+  const numbers = Float64Array.of(0.1, -0, Number.NaN, Number.POSITIVE_INFINITY, 5e-324);
+  assert.deepEqual(decoded(encoded("f8", numbers)), numbers);
+  assert.deepEqual(decoded(encoded("u1", Uint8Array.of(0, 255))), Uint8Array.of(0, 255));
+});
+
+test("numbers are written as in the command line", () => {
+  assert.equal(short(0.123456), "0.1235");
+  assert.equal(short(-12), "−12");
+  assert.equal(short(1e-7), "1e−07");
+  assert.equal(short(Number.NaN), "NaN");
+  assert.equal(fixed(0.5, 3), "0.500");
+  assert.equal(duration(3700), "1 h 2 min");
+});
+
+test("names that are cut stay different", () => {
+  const names = [0.1, 0.01].map(
+    (rate) => `optimizer.parameters.learning_rate=${rate},model.encoder.layers=12`,
+  );
+  const brief = distinct(names, 24);
+  assert.equal(new Set(brief).size, 2);
+  assert.ok(brief.every((name) => [...name].length <= 24));
+  assert.equal(cut("abcdefgh", 5), "ab…gh");
+});
+
+test("numbers in texts are ordered by value", () => {
+  assert.deepEqual(["layer10", "layer9", "layer1"].sort(byText), ["layer1", "layer9", "layer10"]);
+});
+
+test("an experiment that is loaded in parts shows what is there", () => {
+  const column = (...numbers) => encoded("f8", Float64Array.of(...numbers));
+  const whole = (more) => ({
+    name: "net",
+    metrics: [],
+    parameters: [],
+    configurations: [{ name: "a", fingerprint: "v1-aa" }],
+    counts: { completed: column(1), failed: column(0) },
+    grids: [column(0, 1, 2)],
+    ...more,
+  });
+  const row = { configuration: 0, description: "" };
+  const chosen = new Experiment(whole({ partial: true, curve_metrics: ["loss"], rows: [row] }));
+  assert.equal(chosen.loaded(0), null);
+  assert.equal(chosen.line(0, "loss"), undefined);
+  assert.ok(chosen.mayHaveCurves(0));
+  const curves = { loss: { steps: 0, center: column(3, 2, 1), runs: 1 } };
+  chosen.parts.set("v1-aa", new Experiment(whole({ rows: [{ ...row, curves, unfinished: [], media: {} }] })));
+  assert.deepEqual(chosen.line(0, "loss").center, [3, 2, 1]);
+  assert.deepEqual(chosen.line(0, "loss").steps, [0, 1, 2]);
+});
