@@ -132,11 +132,8 @@ class MediaLogging:
             MediaError: it is not such a file, or cannot be read.
             StateError: there is no run.
         """
-        if not isinstance(path, (str, os.PathLike)):
-            raise MediaError(f"{name!r} must be the path of a video, not {type(path).__qualname__}")
-        self._add_media(
-            "log_video()", name, MediaKind.VIDEO, [pending_copy(name, Path(path), _VIDEOS)], caption, step
-        )
+        pending = _pending_path(name, "a video", path, _VIDEOS)
+        self._add_media("log_video()", name, MediaKind.VIDEO, [pending], caption, step)
 
     def log_object3d(
         self,
@@ -157,9 +154,7 @@ class MediaLogging:
             MediaError: it is not such a file, or cannot be read.
             StateError: there is no run.
         """
-        if not isinstance(path, (str, os.PathLike)):
-            raise MediaError(f"{name!r} must be the path of a 3D object, not {type(path).__qualname__}")
-        pending = pending_copy(name, Path(path), _OBJECTS_3D)
+        pending = _pending_path(name, "a 3D object", path, _OBJECTS_3D)
         self._add_media("log_object3d()", name, MediaKind.OBJECT3D, [pending], caption, step)
 
     def log_histogram(self, name: str, values: Any, step: int | None = None, *, bins: int = 64) -> None:
@@ -233,3 +228,14 @@ class MediaLogging:
         else:
             pending = pending_text(name, "a page as a text, or a path object", html, ".html")
         self._add_media("log_html()", name, MediaKind.HTML, [pending], None, step)
+
+
+def _pending_path(name: str, what: str, path: object, extensions: tuple[str, ...]) -> PendingFile:
+    """A copy of the file at a path.
+
+    Raises:
+        MediaError: it is not a path, or not of such a file, or cannot be read.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise MediaError(f"{name!r} must be the path of {what}, not {type(path).__qualname__}")
+    return pending_copy(name, Path(path), extensions)
