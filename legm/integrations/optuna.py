@@ -6,19 +6,21 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from legm.errors import LegmError, ParameterError
-from legm.handler import ExperimentHandler
 from legm.integrations.lazy_classes import import_library
 from legm.integrations.optuna_trials import higher_better, trial_parameters
 from legm.integrations.training_run import TrainingRun
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmCallback", "legm_trial"]
 
 log = logging.getLogger(__name__)
 
-_RUNS = "legm_runs"  # the user attribute of a trial with the ids of its runs
+_RUNS = "legm run ids"  # the user attribute of a trial with the ids of its runs
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def legm_trial(
 
     What was suggested before becomes the parameters. Leaving the block by ``TrialPruned`` makes the run
     pruned, by another exception failed, normally completed. For several seeds there are as many blocks, each
-    with a seed in ``params``. The trial's user attribute ``legm_runs`` lists the ids of its runs.
+    with a seed in ``params``. The trial's user attribute ``legm run ids`` lists the ids of its runs.
 
     Args:
         trial: the trial that the objective got.
@@ -102,7 +104,7 @@ class LegmCallback:
         metric_names: str | Sequence[str] | None = None,
         **options: Any,
     ) -> None:
-        if isinstance(root, ExperimentHandler):
+        if not isinstance(root, (str, os.PathLike)):
             raise ParameterError("LegmCallback takes a root directory: each trial gets a handler of its own")
         TrainingRun(root, experiment, **options)  # what is wrong is said before the study begins
         self._arguments, self._options = (os.path.abspath(root), experiment), options  # noqa: PTH100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from legm.core.direction import direction_by_name
 from legm.errors import ParameterError
 from legm.integrations.trainer_parameters import TrainerParameters
 
@@ -24,6 +23,8 @@ def higher_better(study: Any, metric: str) -> bool:
         ParameterError: the study has several objectives.
     """
     if study is None:
+        from legm.core.direction import direction_by_name
+
         return direction_by_name(metric) is not False
     if len(study.directions) > 1:
         raise ParameterError(

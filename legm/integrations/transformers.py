@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LegmCallback"]
 
-_RUN_ID_FILE = "legm_run_id.txt"
+_RUN_ID_FILE = "legm-run-id.txt"
 """In the folder of a checkpoint: the run that saved it."""
 
 

@@ -78,7 +78,7 @@ def test_several_seeds_of_a_trial_are_runs_of_one_configuration(tmp_path):
     in_order = sorted(study.trials, key=lambda trial: trial.value)
     assert [one["parameters"]["lr"] for one in ranking] == [trial.params["lr"] for trial in in_order]
     assert [one["value"]["mean"] for one in ranking] == pytest.approx([trial.value for trial in in_order])
-    assert len(study.best_trial.user_attrs["legm_runs"]) == 3
+    assert len(study.best_trial.user_attrs["legm run ids"]) == 3
     seeds = sorted(one.run.parameters["seed"] for one in runs_of(tmp_path))
     assert seeds == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 

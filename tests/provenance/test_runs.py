@@ -46,8 +46,8 @@ if "--late" in sys.argv:
     import threading, time
     while any(one.name == "legm-provenance" for one in threading.enumerate()):
         time.sleep(0.01)  # until all that can be known before the end is recorded
-    assert "tqdm" not in sys.modules
-    import tqdm
+    assert "iniconfig" not in sys.modules
+    import iniconfig
 handler.set_metric("loss", 0.5)
 handler.log()
 """
@@ -118,7 +118,7 @@ def test_a_run_has_its_command_code_machine_and_versions(repository, tmp_path):
 def test_versions_are_of_what_is_imported_when_the_run_ends(repository, tmp_path):
     train(repository, tmp_path / "runs", "--late")
     (result,) = runs_in(tmp_path / "runs")
-    assert result.run.environment["distributions"]["tqdm"]
+    assert result.run.environment["distributions"]["iniconfig"]
 
 
 def test_uncommitted_changes_are_kept_as_a_file_of_the_run(repository, tmp_path):

@@ -95,4 +95,4 @@ def assert_recorded(found: dict[int, RunResult], study: optuna.Study, metric: st
         assert_equal_parameters(one, trial)
         assert one.status is STATUS[trial.state.name]
         assert points(one, metric) == sorted(trial.intermediate_values.items())
-        assert trial.user_attrs["legm_runs"] == [one.run.run_id]
+        assert trial.user_attrs["legm run ids"] == [one.run.run_id]
