@@ -419,20 +419,20 @@ def test_a_handlers_runs_get_to_wandb_and_mlflow_by_sync_where_imports_are_the_s
 def test_an_unsupported_call_is_reported_once_and_listed_at_the_end(tmp_path):
     code = (
         "import wandb\nfrom wandb.keras import WandbCallback\nwandb.init(project='p')\n"
-        "for i in range(3):\n    wandb.sweep({}).anything['x'](1)\n    wandb.log({'a': i})\n"
+        "for i in range(3):\n    wandb.controller({}).anything['x'](1)\n    wandb.log({'a': i})\n"
         "WandbCallback(monitor='x')\n"
     )
     done = play(tmp_path, code)
     assert done.returncode == 0
     said = done.stderr.splitlines()
-    assert sum(line.startswith("wandb.sweep is not recorded") for line in said) == 1
-    assert said[-1] == "not recorded: wandb.keras.WandbCallback, wandb.sweep"
+    assert sum(line.startswith("wandb.controller is not recorded") for line in said) == 1
+    assert said[-1] == "not recorded: wandb.controller, wandb.keras.WandbCallback"
 
 
 def test_an_unsupported_call_is_an_error_where_that_is_wanted(tmp_path):
-    done = play(tmp_path, "import wandb\nwandb.sweep({})\n", LEGM_COMPAT_STRICT="1")
+    done = play(tmp_path, "import wandb\nwandb.controller({})\n", LEGM_COMPAT_STRICT="1")
     assert done.returncode == 1
-    assert "wandb.sweep is not recorded" in done.stderr.splitlines()[-1]
+    assert "wandb.controller is not recorded" in done.stderr.splitlines()[-1]
 
 
 def test_strict_notices_raise():
@@ -676,3 +676,42 @@ print(run.config.as_dict())
 
 def test_plots_of_scikit_learn_change_no_parameter(tmp_path):
     assert played(tmp_path, SKLEARN) == "{'criterion': 'mine', 'random_state': 7}\n"
+
+
+SWEEPS = """
+import wandb
+
+class Answering(dict):
+    __getattr__ = dict.get
+
+def train():
+    with wandb.init(config=Answering(lr=9, batch=4)) as run:
+        assert run.sweep_id
+        run.config.update({"n": 7, "own": 1})
+        if run.config.lr == 0.3:
+            raise ValueError("too high")
+        run.log({"loss": run.config.lr * run.config["n"]})
+
+grid = {"method": "grid", "parameters": {"lr": {"values": [0.1, 0.2, 0.3]}, "n": {"values": [1, 2]}, "k": {"value": 5}}}
+wandb.agent(wandb.sweep(grid, project="grid"), function=train)
+drawn = {"n": {"min": 1, "max": 3}, "lr": {"distribution": "log_uniform_values", "min": 0.01, "max": 0.1}}
+wandb.agent(wandb.sweep({"method": "random", "parameters": drawn}, project="random"), train, count=3)
+try:
+    wandb.agent(wandb.sweep({"method": "random", "parameters": drawn}), train)
+except wandb.UsageError as error:
+    print(error)
+"""
+
+
+def test_an_agent_calls_a_function_for_each_set_of_parameters(tmp_path):
+    assert "has no end" in played(tmp_path, SWEEPS)
+    found = snapshots(tmp_path, "grid")
+    given = [(one.parameters["lr"], one.parameters["n"]) for one in found]
+    assert given == [(lr, n) for lr in (0.1, 0.2, 0.3) for n in (1, 2)]
+    assert all(one.parameters["k"] == 5 and one.parameters["batch"] == 4 for one in found)
+    assert all(one.parameters["own"] == 1 for one in found)
+    assert [one.status for one in found] == [Status.COMPLETED] * 4 + [Status.FAILED] * 2
+    assert [one.latest["loss"].value for one in found[:4]] == [0.1, 0.2, 0.2, 0.4]
+    drawn = snapshots(tmp_path, "random")
+    assert len(drawn) == 3
+    assert all(0.01 <= one.parameters["lr"] <= 0.1 and one.parameters["n"] in {1, 2, 3} for one in drawn)

@@ -18,6 +18,7 @@ from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init, required_
 from legm.compat.wandb.errors import CommError, Error, UsageError
 from legm.compat.wandb.media import Audio, Histogram, Html, Image, Object3D, Table, Video
 from legm.compat.wandb.plot import plot_table
+from legm.compat.wandb.sweeps import agent, sweep
 from legm.compat.wandb.wandb_run import Run
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Table",
     "UsageError",
     "Video",
+    "agent",
     "alert",
     "define_metric",
     "errors",
@@ -49,6 +51,7 @@ __all__ = [
     "plot_table",
     "save",
     "setup",
+    "sweep",
     "unwatch",
     "use_artifact",
     "util",

@@ -26,10 +26,12 @@ def _config_dict(given: Any) -> dict[str, Any]:
             for name, one in loaded.items()
             if name != "wandb_version"
         }
-    if hasattr(given, "flag_values_dict"):  # absl's
-        return dict(given.flag_values_dict())
     if isinstance(given, Config):
         return given.as_dict()
+    if isinstance(given, dict):  # one of them may answer every attribute
+        return dict(given)
+    if callable(getattr(type(given), "flag_values_dict", None)):  # absl's
+        return dict(given.flag_values_dict())
     return parameters_from_config("wandb's config", given)
 
 
@@ -41,10 +43,11 @@ class Config(AttributeMapping):
     """
 
     def __init__(self, changed: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
-        super().__init__("config", _changed=changed)
+        super().__init__("config", _changed=changed, _locked=set())
 
     def _set(self, given: Any, *, allow_val_change: bool | None) -> None:
-        new = {str(name).strip("-"): value for name, value in _config_dict(given).items()}
+        named = {str(name).strip("-"): value for name, value in _config_dict(given).items()}
+        new = {name: value for name, value in named.items() if name not in self._locked}
         if not allow_val_change:
             for name, value in new.items():
                 if name in self._items and not _are_equal_config_values(self._items[name], value):
@@ -54,6 +57,11 @@ class Config(AttributeMapping):
                     )
         self._items.update(new)
         self._changed(self.as_dict())
+
+    def _lock(self, values: Mapping[str, Any]) -> None:
+        """Set the parameters of a sweep, which the script does not change."""
+        self._set(values, allow_val_change=True)
+        self._locked.update(values)
 
     def update(self, d: Any, allow_val_change: bool | None = None) -> None:
         """Set parameters from a dictionary, namespace or configuration object.

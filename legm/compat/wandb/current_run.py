@@ -22,6 +22,8 @@ class _CurrentRun:
 
     def __init__(self) -> None:
         self._runs: list[Run] = []
+        self.swept: tuple[str, str | None, dict[str, Any]] | None = None
+        """While a sweep calls a function, the sweep's id, project and parameters."""
 
     @property
     def run(self) -> Run | None:
@@ -122,7 +124,10 @@ def init(
     mode = given_or_environment(mode, "mode", "WANDB_MODE")
     disabled = mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in {"1", "true", "yes"}
     disabled = disabled or not is_main_process()
-    project = given_or_environment(project, "project", "WANDB_PROJECT") or "uncategorized"
+    swept = CURRENT_RUN.swept
+    project = (
+        (swept and swept[1]) or given_or_environment(project, "project", "WANDB_PROJECT") or "uncategorized"
+    )
     run_id = given_or_environment(id, "run_id", "WANDB_RUN_ID")
     resume = resume or given.get("resume") or os.environ.get("WANDB_RESUME")
     all_tags = given_or_environment(tags, "run_tags", "WANDB_TAGS") or []
@@ -154,6 +159,9 @@ def init(
         _select_run_config_keys(config, config_include_keys, config_exclude_keys),
         bool(allow_val_change or earlier),
     )
+    if swept is not None:
+        run.sweep_id = swept[0]
+        run.config._lock(swept[2])  # noqa: SLF001 - a public name may be a parameter's
     CURRENT_RUN.push(run)
     if others.get("sync_tensorboard") or given.get("sync_tensorboard") or others.get("tensorboard"):
         run.sync_tensorboard()

@@ -55,7 +55,7 @@ class Run:
         self.resumed: bool = fields.pop("resumed", False)
         self.settings = fields.pop("settings", None)
         self.start_time = time.time() if tracked is None else tracked.started
-        self.sweep_id = None
+        self.sweep_id: str | None = None
         self.url = None
         self.offline = True
         self.disabled = tracked is None
