@@ -167,7 +167,16 @@ def clients(session: nox.Session) -> None:
 
 
 TRAINERS = [
-    *("accelerate>=1.10", "datasets", "jax>=0.6", "keras>=3.10", "lightning>=2.4"),
+    *(
+        "accelerate>=1.10",
+        "catboost>=1.2.7",
+        "datasets",
+        "fastai>=2.8",
+        "flax>=0.12",
+        "jax>=0.6",
+        "keras>=3.10",
+    ),
+    *("lightning>=2.4", "pytorch-ignite>=0.5.1", "skorch>=1.1", "stable-baselines3>=2.6"),
     *("sentence-transformers>=5.2", "transformers>=5", "trl>=1"),
 ]
 """The libraries of legm.integrations that are too large for the whole suite, which has the others."""

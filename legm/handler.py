@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
@@ -567,6 +568,26 @@ class ExperimentHandler(MediaLogging):
         warn_of_values_without_absent_value(configuration, known_absent, self._parameters.absent_values())
         warn_of_compared_seeds(configuration)
         return self
+
+    def unstarted_copy(self) -> ExperimentHandler:
+        """A handler of the same experiment, description, backends and options that was not started.
+
+        It has the parameters of this one, with their metadata, and may be given others: what begins several
+        configurations makes a copy for each.
+        """
+        other = type(self).__new__(type(self))
+        own = [*getattr(self, "__dict__", ()), *ExperimentHandler.__slots__]  # the first ones of a subclass
+        for name in own:
+            if name != "__weakref__":
+                setattr(other, name, getattr(self, name))
+        other._forget_run()  # noqa: SLF001 - it is made here
+        return other
+
+    def _forget_run(self) -> None:
+        """Become a handler that was not started, with parameters and metadata of its own."""
+        self._parameters, self._configuration = self._parameters.copy(), None
+        self._session, self._files, self._slot = None, None, ClaimSlot()
+        self._starter = replace(self._starter, parameters=self._parameters, slot=self._slot)
 
     def kept_absent_values(self) -> Mapping[str, Any]:
         """The absent values that the experiment keeps, by parameter; see :meth:`set_param_metadata`.

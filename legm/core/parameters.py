@@ -240,6 +240,12 @@ class Parameters:
         self._values: dict[str, Any] = {}
         self._rules = _ParameterRules()
 
+    def copy(self) -> Parameters:
+        """The same parameters and metadata, which can be changed without changing these."""
+        other = Parameters(self._reserved, self._rule)
+        other._values, other._rules = dict(self._values), self._rules.copy()
+        return other
+
     # Setting
 
     def set(

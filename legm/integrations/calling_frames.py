@@ -17,10 +17,15 @@ def find_in_callers(find: Callable[[Mapping[str, Any]], T | None]) -> T | None:
     Args:
         find: returns None where a caller's variables, by name, do not have it.
     """
-    frame = inspect.currentframe()
-    while frame is not None:
-        found = find(frame.f_locals)
-        if found is not None:
-            return found
-        frame = frame.f_back
-    return None
+    current = inspect.currentframe()
+    # Not its own frame, which would refer to itself once its variables are read, and keep all callers alive.
+    frame = current.f_back if current is not None else None
+    try:
+        while frame is not None:
+            found = find(frame.f_locals)
+            if found is not None:
+                return found
+            frame = frame.f_back
+        return None
+    finally:
+        del current, frame

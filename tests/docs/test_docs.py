@@ -41,7 +41,21 @@ MEASURED = re.compile(
 )  # what a training gives differs by machine, and so does the tables' width
 
 README = ROOT / "README.md"
-TRAINERS = ("accelerate", "keras", "lightning", "optuna", "transformers")
+TRAINERS = (
+    *(
+        "accelerate",
+        "catboost",
+        "fastai",
+        "flax",
+        "ignite",
+        "keras",
+        "lightgbm",
+        "lightning",
+        "optuna",
+        "skorch",
+    ),
+    *("sklearn", "stable_baselines3", "transformers", "xgboost"),
+)
 """Pages with a program that needs the library of this name; the whole suite installs few of them."""
 
 

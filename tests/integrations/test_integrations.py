@@ -19,13 +19,18 @@ from tests.support.source_trees import syntax_nodes
 
 SHARED = {
     "calling_frames",
+    "estimator_parameters",
     "keras_configuration",
     "lazy_classes",
+    "lightgbm_configuration",
     "lightning_trainer",
     "optuna_trials",
+    "sklearn_calls",
+    "stable_baselines3_model",
     "trainer_parameters",
     "training_run",
     "transformers_arguments",
+    "xgboost_configuration",
 }
 MODULES = sorted({found.name for found in pkgutil.iter_modules(legm.integrations.__path__)} - SHARED)
 FOLDER = ROOT / "legm" / "integrations"

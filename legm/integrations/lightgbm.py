@@ -1,0 +1,78 @@
+"""A callback for LightGBM: ``lgb.train(…, callbacks=[LegmCallback("results", "adult")])``."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from legm.integrations.calling_frames import find_in_callers
+from legm.integrations.lightgbm_configuration import booster_parameters
+from legm.integrations.training_run import TrainingContext, TrainingRun
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
+
+__all__ = ["LegmCallback"]
+
+
+class LegmCallback(TrainingContext):
+    """A callback that records trainings with LightGBM as runs of legm; a step is a boosting round.
+
+    It is for ``lgb.train``, ``lgb.cv``, and ``fit(callbacks=…)`` of ``LGBMClassifier`` and its like. The
+    booster's configuration becomes the parameters, under LightGBM's own names; what equals its default is
+    inactive. Metrics are called ``valid_0-auc``. The best step is that of early stopping. Each training is a
+    run, which is completed when the training returns.
+
+    Args:
+        root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
+    """
+
+    before_iteration = False
+    order = 25  # after LightGBM records a round, and before it may stop
+
+    def __init__(
+        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
+    ) -> None:
+        self._run = TrainingRun(root, experiment, **options)
+        self._last_round = -1
+
+    def __call__(self, env: Any) -> None:
+        """Begin a run with the first round, and set the metrics of each."""
+        if env.iteration == env.begin_iteration:
+            self._begin(env)
+        self._last_round = env.iteration
+        metrics = {}
+        for data, name, value, *more in map(tuple, env.evaluation_result_list or ()):
+            if len(more) > 1 and more[1] is not None:  # of folds
+                metrics[f"{data}-{name}-mean"], metrics[f"{data}-{name}-stdv"] = value, more[1]
+            else:
+                metrics[f"{data}-{name}"] = value
+        if metrics:
+            self._run.log_metrics(metrics, env.iteration)
+
+    def _begin(self, env: Any) -> None:
+        arguments = find_in_callers(_training_arguments) or {}
+        booster = getattr(env.model, "boosters", [env.model])[0]
+        self._run.begin(booster_parameters(booster, env, arguments))
+        if arguments:  # LightGBM tells no callback of the end, which is when its own variables are gone
+            model, rounds = env.model, env.end_iteration
+            training = weakref.finalize(
+                arguments["callbacks_set"], self._end, model, env.begin_iteration, rounds
+            )
+            training.atexit = False
+
+    def _end(self, model: Any, first: int, rounds: int) -> None:
+        """Set the best step, and complete the run; one that ended early without early stopping has failed."""
+        best = model.best_iteration  # of LightGBM: a number of rounds
+        if best > first:
+            self._run.set_best_step(best - 1)
+        if best > first or self._last_round == rounds - 1:
+            self._run.complete()
+        else:
+            self._run.end("failed", f"the training ended after {self._last_round + 1} of {rounds} rounds")
+
+
+def _training_arguments(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return values if "num_boost_round" in values and "callbacks_set" in values else None

@@ -1,0 +1,89 @@
+"""A callback for XGBoost: ``xgb.train(…, callbacks=[LegmCallback("results", "adult")])``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from legm.integrations.calling_frames import find_in_callers
+from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.training_run import TrainingContext, TrainingRun
+from legm.integrations.xgboost_configuration import booster_parameters
+
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
+
+__all__ = ["LegmCallback"]
+
+
+class CallbackMethods(TrainingContext):
+    """A callback that records trainings with XGBoost as runs of legm; a step is a boosting round.
+
+    It is for ``xgb.train`` and ``xgb.cv``, and ``XGBClassifier(callbacks=…)`` and its like. The booster's
+    configuration becomes the parameters, under XGBoost's own names; what equals its default is inactive. The
+    metrics of the evaluation sets are called as XGBoost prints them: ``validation_0-logloss``. The best
+    step is that of early stopping. Each training is a run.
+
+    Args:
+        root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
+    """
+
+    def __init__(
+        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
+    ) -> None:
+        super().__init__()
+        self._run = TrainingRun(root, experiment, **options)
+        self._first_round = 0
+
+    def before_training(self, model: Any) -> Any:
+        """Begin a run."""
+        booster = _booster(model)
+        self._first_round = booster.num_boosted_rounds()
+        collective = import_library("xgboost.collective", "xgboost", "LegmCallback")
+        is_main = collective.get_rank() == 0 if collective.is_distributed() else None
+        parameters = booster_parameters(booster, find_in_callers(_training_arguments) or {})
+        self._run.begin(parameters, main_process=is_main)
+        return model
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Set the metrics of a round, and let the training continue."""
+        metrics = {}
+        for data, series in evals_log.items():
+            for name, values in series.items():
+                value = values[-1]
+                if type(value) is tuple:  # of folds
+                    metrics[f"{data}-{name}-mean"], metrics[f"{data}-{name}-std"] = value
+                else:
+                    metrics[f"{data}-{name}"] = value
+        if metrics:
+            self._run.log_metrics(metrics, self._first_round + epoch)
+        return False
+
+    def after_training(self, model: Any) -> Any:
+        """Set the best step, and complete the run; what is set afterwards belongs to it."""
+        best = model.attr("best_iteration")
+        if best is not None and int(best) >= self._first_round:  # not of a training that this one continues
+            self._run.set_best_step(int(best))
+        self._run.complete()
+        return model
+
+
+def _booster(model: Any) -> Any:
+    """The model, of several folds the first one."""
+    folds = getattr(model, "cvfolds", None)
+    return folds[0].bst if folds else model
+
+
+def _training_arguments(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return values if "num_boost_round" in values and "callbacks" in values else None
+
+
+def _bases(name: str) -> tuple[type, ...]:
+    return (import_library("xgboost.callback", "xgboost", name).TrainingCallback,)
+
+
+if TYPE_CHECKING:
+    LegmCallback = CallbackMethods
+else:
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": CallbackMethods}, _bases)
