@@ -48,7 +48,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-_UNPACKED = 1 << 20  # bytes of packed numbers that are unpacked at once, at least
 _ANY_VERSION = re.compile(rb"legm run log (\d+)\n")
 
 
@@ -462,11 +461,11 @@ class LogTail:
         except OSError as cause:
             raise storage_error("read the run log", self._path, cause) from cause
         view, at, unpacked = memoryview(data), 0, 0
-        while unpacked < max(most, _UNPACKED) and (payload := parse_frame(view, at)) is not None:
+        while unpacked < max(most, 1) and (payload := parse_frame(view, at)) is not None:
             start, kind = self.position + at, view[at + 12]
             self._decoder.add_frame(start, kind, payload, wanted=start >= self._since)
             at += FRAME_HEAD.size + len(payload)
-            unpacked += unpacked_size(payload) if kind == PACKED else 0
+            unpacked += unpacked_size(payload) if kind == PACKED else len(payload)
         self.position += at
         return at > 0
 
