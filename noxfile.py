@@ -192,6 +192,7 @@ def trainers(session: nox.Session) -> None:
         str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "integrations").glob("test_*.py")
     )
     tests.append("tests/compat/test_trainers.py")
+    tests.append("tests/docs/test_docs.py")
     session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 
 

@@ -25,7 +25,9 @@ def learned(algorithm, folder, callback, environment="CartPole-v1", timesteps=19
     env = make_vec_env(environment, n_envs=n_envs, seed=3, monitor_dir=str(folder / "monitor"))
     model = algorithm("MlpPolicy", env, device="cpu", seed=3, **arguments)
     model.set_logger(configure(str(folder / "csv"), ["csv"]))
-    return model.learn(timesteps, callback=callback, log_interval=1)
+    model.learn(timesteps, callback=callback, log_interval=1)
+    model.logger.close()
+    env.close()
 
 
 def assert_same_as_csv(found, path) -> None:
