@@ -236,6 +236,7 @@ def note_about_a_run(page: Page, root: Path) -> None:
     )
     page.browser.back()
     until(lambda: page.view() == "board" and len(page.rows()) == 3)
+    until(lambda: "broken" in page.text("#table"))
 
 
 def change_what_is_below(page: Page, root: Path) -> None:

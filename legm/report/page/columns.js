@@ -113,7 +113,7 @@ export function columns() {
 }
 
 function nameCell(row) {
-  const { description } = experiment().rows[row];
+  const { description, tags, notes } = experiment().rows[row];
   const open = state.open.has(row);
   const button = element(
     "button",
@@ -128,7 +128,9 @@ function nameCell(row) {
     element("span", { class: "name" }, breakable(experiment().briefName(row))),
   );
   const tag = description ? element("span", { class: "tag" }, description) : null;
-  return element("span", { class: "named" }, button, tag);
+  const noted = tags || notes?.length ? element("span", { class: "tag" }, tags || "note") : null;
+  if (noted && notes?.length) noted.title = notes.join("\n");
+  return element("span", { class: "named" }, button, tag, noted);
 }
 
 function toggleOpen(row) {

@@ -266,18 +266,18 @@ async function startLivePage() {
   listen();
   state.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "auto";
   renderTheme();
+  addEventListener("hashchange", openView); // also while the first view is loaded
   byId("plotly").addEventListener("load", () => changed("figures"));
   try {
     const cards = loadCards();
     if (new URLSearchParams(location.hash.slice(1)).has("experiment")) await openView();
     await cards;
-    if (document.body.dataset.view !== "board") await openView();
+    if (["", "overview"].includes(document.body.dataset.view)) await openView();
     renderExperimentChoice();
     if (document.body.dataset.view === "board") changed("refreshed");
   } catch (error) {
     showProblem(error.message);
   }
-  addEventListener("hashchange", openView);
   listenToServer({
     events: { hello: takeHello, runs: takeRuns, experiments: takeExperiments },
     lost: () => {
