@@ -590,9 +590,10 @@ class ExperimentHandler(MediaLogging):
         self._starter = replace(self._starter, parameters=self._parameters, slot=self._slot)
 
     def kept_absent_values(self) -> Mapping[str, Any]:
-        """The absent values that the experiment keeps, by parameter; see :meth:`set_param_metadata`.
+        """The absent values that the experiment keeps; see :meth:`set_param_metadata`.
 
-        A file that cannot be read is logged as an error.
+        Returns:
+            the values by parameter; none where their file cannot be read, which is logged as an error.
         """
         return AbsentValuesFile(self._client.own_folder_of_experiment(self._experiment)).read_or_log()
 
