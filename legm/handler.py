@@ -20,7 +20,7 @@ from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, identity_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
-from legm.core.run_marks import changed_marks
+from legm.core.run_marks import TAGS_VARIABLE, changed_marks, tags_of_variable
 from legm.core.texts import counted
 from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
 from legm.delivery.claims import TIMEOUT, ClaimSlot
@@ -172,7 +172,7 @@ class ExperimentHandler(MediaLogging):
         self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
         self._note = ""
-        self._tags: tuple[str, ...] = ()
+        self._tags = tags_of_variable(os.environ.get(TAGS_VARIABLE))
         self._slot = ClaimSlot()
         self._starter = RunStarter(self._client, self._parameters, self._description, self._slot, recorded)
 
@@ -834,8 +834,9 @@ class ExperimentHandler(MediaLogging):
     def tag(self, *tags: str, remove: str | Sequence[str] = ()) -> tuple[str, ...]:
         """Mark the run with tags, by which commands and ``where=`` select it: ``tag:baseline``.
 
-        Before :meth:`start` the tags are for every run that this handler begins. ``"favourite"`` is shown as
-        a star. The tags are in a file beside the run log, ``runs/<run id>.marks.yml``, which may be edited.
+        Before :meth:`start` the tags are for every run that this handler begins; the environment variable
+        ``LEGM_TAGS`` has some for every handler, joined by commas. ``"favourite"`` is shown as a star. The
+        tags are in a file beside the run log, ``runs/<run id>.marks.yml``, which may be edited.
 
         Args:
             *tags: letters, digits and ``. _ : / -``.

@@ -54,6 +54,7 @@ FOLDERS = {
         "cli/test_plot.py",
         "cli/test_run.py",
         "cli/test_watch.py",
+        "cli/test_sweep.py",
         "compat",
         "delivery/test_claims.py",
         "delivery/test_mirrors.py",

@@ -33,6 +33,8 @@ class ScriptProcess:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], lock: int | None = None
     ) -> None:
+        self.received: int | None = None
+        """The last signal that came to this process, while signals were forwarded."""
         inherited = (lock,) if lock is not None and os.name == "posix" else ()
         try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - it is asked for
@@ -50,6 +52,13 @@ class ScriptProcess:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def stop(self, seconds: float) -> None:
+        """Ask it to end, and kill it if it has not done so within this time."""
+        self._process.terminate()
+        if not self.ends_within(seconds):
+            self._process.kill()
+            self._process.wait()
 
     @property
     def status(self) -> int:
@@ -70,6 +79,7 @@ class ScriptProcess:
         """Forward signals to the script, which decides how to handle them."""
 
         def forward(number: int, _: FrameType | None) -> None:
+            self.received = number
             # Keys typed at the terminal have reached the script as well.
             if number not in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) or not _script_has_terminal():
                 with contextlib.suppress(OSError):

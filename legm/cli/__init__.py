@@ -45,6 +45,7 @@ _COMMANDS = (
     "resume",
     "sync",
     "run",
+    "sweep",
     "capture",
     "import",
     "export",

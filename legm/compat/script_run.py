@@ -427,6 +427,7 @@ class ScriptRun:
             self._files.update({name: kept / path.name for name, path in self._files.items()})
             for name in problems:
                 self._files.pop(name, None)
+        session.mark_by_environment()
         if self._of_other_process:
             session.recorder.add_record(Resumption(time.time(), here))
         if self._observed is not None:

@@ -11,6 +11,7 @@ from legm.records import Plain, RunMarks
 
 __all__ = [
     "FAVOURITE",
+    "TAGS_VARIABLE",
     "changed_marks",
     "checked_tag",
     "joined_marks",
@@ -22,10 +23,14 @@ __all__ = [
     "merged_marks",
     "shown_tags",
     "tag_from_text",
+    "tags_of_variable",
 ]
 
 FAVOURITE = "favourite"
 """The tag of favourites, which outputs show as a star."""
+
+TAGS_VARIABLE = "LEGM_TAGS"
+"""The environment variable with tags, joined by commas, for each run that a process begins."""
 
 _STAR = "★"
 _TAG = re.compile(r"\w[\w.:/-]{0,63}")
@@ -45,6 +50,19 @@ def checked_tag(tag: object) -> str:
             "at most 64 characters"
         )
     return tag
+
+
+def tags_of_variable(text: str | None) -> tuple[str, ...]:
+    """The tags in the value of the environment variable.
+
+    Raises:
+        InvalidName: one of them is not a tag.
+    """
+    tags = [one.strip() for one in (text or "").split(",")]
+    try:
+        return changed_marks(RunMarks(), filter(None, tags)).tags
+    except InvalidName as error:
+        raise InvalidName(f"{TAGS_VARIABLE}: {error}") from error
 
 
 def tag_from_text(text: str) -> str | None:

@@ -23,13 +23,14 @@ from legm.runlog.log_folder import LogFolder, find_run_log
 __all__ = ["discard_stored_run", "end_stored_run"]
 
 
-def end_stored_run(root: Path, run: str, status: Status) -> list[DeliveredLog]:
+def end_stored_run(root: Path, run: str, status: Status, reason: str | None = None) -> list[DeliveredLog]:
     """Give a run that ended without ``log()`` another status: completed, so that it counts, or failed.
 
     Args:
         root: the root directory.
         run: the run's id, or the end of it.
         status: the new status.
+        reason: why, where it is not completed; by default that a user marked it.
 
     Returns:
         the delivery to each of its backends.
@@ -51,7 +52,8 @@ def end_stored_run(root: Path, run: str, status: Status) -> list[DeliveredLog]:
         earlier = results.result_outcome(known.records)
         if earlier is not None and earlier.status in {Status.COMPLETED, status}:
             raise StateError(f"the run {path.stem} is {earlier.status.value} already")
-        error = None if status is Status.COMPLETED else f"marked as {status.value} by a user"
+        reason = reason or f"marked as {status.value} by a user"
+        error = None if status is Status.COMPLETED else reason
         outcome = Outcome(status, ended if earlier is None else earlier.time, error)
         _, last = results.result_end_records(known.run, known.records, outcome)
         if not folder.is_open(path):

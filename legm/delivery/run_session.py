@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
 from legm.core.record_sequences import LazyRecords
+from legm.core.run_marks import TAGS_VARIABLE, changed_marks, tags_of_variable
 from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
 from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient
@@ -220,6 +221,11 @@ class RunSession:
         except StorageError as error:
             log.error("the run's tags could not be stored: %s", error)  # noqa: TRY400
             return change(RunMarks())
+
+    def mark_by_environment(self) -> None:
+        """Add the tags that the environment variable ``LEGM_TAGS`` has."""
+        if tags := tags_of_variable(os.environ.get(TAGS_VARIABLE)):
+            self.mark(lambda marks: changed_marks(marks, tags))
 
     def rewind(self, step: int) -> None:
         """Void dev values, displays and media at later steps.
