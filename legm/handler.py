@@ -574,6 +574,9 @@ class ExperimentHandler(MediaLogging):
 
         It has the parameters of this one, with their metadata, and may be given others: what begins several
         configurations makes a copy for each.
+
+        Returns:
+            the handler.
         """
         other = type(self).__new__(type(self))
         own = [*getattr(self, "__dict__", ()), *ExperimentHandler.__slots__]  # the first ones of a subclass
