@@ -168,14 +168,14 @@ def test_a_sweep_that_was_killed_continues(folder, number):
     config = "experiment: e\nmetric: loss\nsampler: grid\nparameters: {x: [0.1, 0.9, 0.2]}\n"
     Path("sweep.yaml").write_text(config)
     (folder / "wait").touch()
-    agent = subprocess.Popen([*AGENT, *COMMAND], stderr=subprocess.PIPE)
+    agent = subprocess.Popen([*AGENT, *COMMAND])
 
     def is_in_second() -> bool:
         return len([*folder.glob("results/e/*/runs/open/*.log"), *folder.glob("results/e/*/params.yml")]) >= 3
 
     until(is_in_second)
     agent.send_signal(number)
-    agent.communicate()
+    agent.wait()
     assert agent.returncode == (128 + number if number == signal.SIGTERM else -number)
     (folder / "wait").unlink()  # a script whose agent was killed still ends
     until(lambda: all(one.status is not Status.RUNNING for one in runs_of(folder / "results")))
