@@ -11,6 +11,7 @@ from legm.errors import MetricError, ParameterError, closest
 from legm.records import Aggregate, Configuration, Ranked, RunCounts
 from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_counted_of_each_seed
+from legm.util.garbage import paused_garbage_collection
 from legm.util.progress import show_progress
 
 __all__ = ["constrained_ranking_counts", "rank_experiment", "ranking_value_key"]
@@ -23,6 +24,7 @@ def ranking_value_key(metric: str, *, test: bool) -> str:
     return ("test_" if test else "best_") + metric
 
 
+@paused_garbage_collection()
 def rank_experiment(
     read: ReadRuns,
     counts: Sequence[RunCounts],

@@ -31,6 +31,7 @@ from legm.cli.printing import (
     say,
 )
 from legm.cli.terminal_tables import Column
+from legm.util.garbage import paused_garbage_collection
 
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
@@ -151,6 +152,7 @@ def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
     return ["; ".join(texts)] if texts else []
 
 
+@paused_garbage_collection()
 def _print_listed(
     members: Sequence[ConfigurationStatus], experiment: LocatedExperiment, curves: CurveColumn | None
 ) -> None:

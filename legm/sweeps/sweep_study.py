@@ -18,7 +18,7 @@ from legm.util.locks import file_lock
 __all__ = ["SweepStudy", "TakenTrial", "TrialLock"]
 
 _OF, _AFTER, _POINT = "legm_trial", "legm_after", "legm_point"
-_RUNS, _CONFIGURATION, _SPACE = "legm_runs", "legm_configuration", "legm_space"
+_RUNS, _CONFIGURATION, _SPACE = "legm run ids", "legm_configuration", "legm_space"
 """User attributes of a trial: the first and the last one that it continues, its point of the grid, its runs
 and their configuration; and of the study: what is varied."""
 

@@ -51,7 +51,7 @@ def test_every_command_answers_in_json(tmp_path):
         "backends": [],
         "completion": ["bash"],
     }
-    assert {*calls, "capture", "resume", "run", "ui"} == set(
+    assert {*calls, "capture", "resume", "run", "sweep", "ui"} == set(
         main.commands
     )  # what a script prints comes before what capture has to say
     for name, arguments in calls.items():

@@ -32,7 +32,6 @@ from tests.support.memory_backend import Memory
 from tests.support.mlflow_store import prepare_store
 from tests.support.processes import ForkServer, wait_for_end
 from tests.support.reading import runs_of
-from tests.support.trackio_backend import backend_of, client_of_trackio
 from tests.support.waiting import until
 from tests.support.wandb_server import ENTITY, KEY, serving
 
@@ -179,10 +178,9 @@ AT_ONCE = """
 import os, sys
 from pathlib import Path
 from legm import ExperimentHandler, StateError
-from tests.support.trackio_backend import backend_of
 
 def start(resume):
-    handler = ExperimentHandler(sys.argv[1], sys.argv[2], backend=backend_of(sys.argv[1], sys.argv[3]))
+    handler = ExperimentHandler(sys.argv[1], sys.argv[2], backend=sys.argv[3])
     handler.set_dict_params({"lr": 0.1, "seed": 0})
     handler.disable_param("seed")
     return handler.start(resume=resume)
@@ -207,7 +205,7 @@ handler.log()
 
 
 @pytest.mark.parametrize(
-    "store", ["mlflow", pytest.param("server", marks=pytest.mark.servers), "wandb", "wandb server", "trackio"]
+    "store", ["mlflow", pytest.param("server", marks=pytest.mark.servers), "wandb", "wandb server"]
 )
 def test_two_processes_that_resume_at_once_get_two_runs_and_none_of_the_others(
     root, tmp_path, monkeypatch, request, prepared, store
@@ -219,11 +217,10 @@ def test_two_processes_that_resume_at_once_get_two_runs_and_none_of_the_others(
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         monkeypatch.setenv("WANDB_MODE", "online")
         monkeypatch.setenv("WANDB_ENTITY", ENTITY)
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     backend = {"server": "mlflow", "wandb server": "wandb"}.get(store, store)
     experiment, said = f"of {tmp_path.name}", tmp_path / "said"
     said.mkdir()
-    first = ExperimentHandler(root, experiment, backend=backend_of(root, backend))
+    first = ExperimentHandler(root, experiment, backend=backend)
     first.set_dict_params({"lr": 0.1, "seed": 0})
     first.disable_param("seed")
     first.start()
@@ -239,7 +236,7 @@ def test_two_processes_that_resume_at_once_get_two_runs_and_none_of_the_others(
     assert resumed[run_id] == ".True"
     query = Query(experiment, histories=None)
     options = OPTIONS.get(store)
-    client = connect_client(root, backend, options) if store != "trackio" else client_of_trackio(root)
+    client = connect_client(root, backend, options)
     found = {one.run.run_id: one for one in client.runs_as_stored(query)}
     assert found.keys() == resumed.keys()
     for one, result in found.items():

@@ -242,7 +242,7 @@ def test_read_only_changes_nothing(root, tmp_path):
 
 def test_nothing_outside_the_root_is_given(page, root):
     run = one_run(page)
-    folder = next(root.glob("net/*/params.yml")).parent
+    folder = next(root.glob(f"net/*/runs/{run['run']}.log")).parent.parent
     own = folder / "artifacts" / run["run"]
     own.mkdir(parents=True, exist_ok=True)
     (own / "model.bin").write_bytes(b"weights")

@@ -15,6 +15,7 @@ from legm.report.curve_detail import CurveDetail
 from legm.stats import aggregate
 from legm.stats.smoothing import smoothed_values
 from legm.ui.stored_runs import StoredRuns
+from tests.support.different_code import make_runs_of_different_code
 
 STEPS = 20_000
 
@@ -96,3 +97,9 @@ def test_what_is_kept_is_read_again_once_something_has_changed(root):
     np.testing.assert_array_equal(curve_of(stored, CurveDetail(100))["center"], before["center"])
     stored.expire("net")
     assert not np.array_equal(curve_of(stored, CurveDetail(100))["upper"], before["upper"])
+
+
+def test_averages_over_runs_of_different_code_say_so(tmp_path, monkeypatch):
+    make_runs_of_different_code(tmp_path / "results", monkeypatch)
+    (row,) = StoredRuns(tmp_path / "results").experiment("e")["rows"]
+    assert row["code"].startswith("1 run of aaaaaaa, 1 of aaaaaaa with changes, 1 of aaaaaaa then bbbbbbb")

@@ -56,10 +56,15 @@ __all__ = [
 
 
 class _ActiveRuns(threading.local):
-    """The active runs of a thread, each nested in the one before; the experiment is that of the process."""
+    """The active runs of a thread, each nested in the one before; the experiment is that of the process.
 
-    def __init__(self, chosen: dict[str, str]) -> None:
-        self.runs: list[str] = []
+    What a finalizer logs while a thread of legm's own searches for garbage goes to the main thread's runs.
+    """
+
+    def __init__(self, chosen: dict[str, str], of_main: list[str]) -> None:
+        thread = threading.current_thread()
+        is_main = thread is threading.main_thread() or thread.name.startswith("legm-")
+        self.runs = of_main if is_main else []
         self.last: str | None = None
         self._chosen = chosen
 
@@ -79,7 +84,7 @@ class _ActiveRuns(threading.local):
         return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
 
 
-ACTIVE = _ActiveRuns({})
+ACTIVE = _ActiveRuns({}, [])
 
 
 class ActiveRun(Run):
