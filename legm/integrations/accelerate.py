@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
-from legm.integrations.training_run import TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingRecorder, TrainingRun, split_test_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmTracker"]
 
 
-class TrackerMethods:
+class TrackerMethods(TrainingRecorder):
     """A tracker that records a training with accelerate as a run of legm.
 
     The ``config`` of ``init_trackers`` becomes the parameters, ``log`` sets metrics (those with ``test_`` or
@@ -30,12 +29,6 @@ class TrackerMethods:
     name = "legm"
     requires_logging_directory = False
     main_process_only = True
-
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        self._run = TrainingRun(root, experiment, **options)
-        super().__init__()
 
     @property
     def tracker(self) -> ExperimentHandler:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lazy_classes import import_library, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
-from legm.integrations.training_run import TrainingContext, TrainingRun
+from legm.integrations.training_run import TrainingContext
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -55,7 +55,7 @@ class LegmCallback(TrainingContext):
     def __init__(
         self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
     ) -> None:
-        self._run = TrainingRun(root, experiment, **options)
+        super().__init__(root, experiment, **options)
         self._usual = _usual_parameters()
         self._training: weakref.finalize[Any, Any] | None = None
         self._last: Any = None

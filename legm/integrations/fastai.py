@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.lazy_classes import import_library, lazy_classes, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
-from legm.integrations.training_run import TrainingContext, TrainingRun
-
-if TYPE_CHECKING:
-    from legm.handler import ExperimentHandler
+from legm.integrations.training_run import TrainingContext
 
 __all__ = ["LegmCallback"]
 
@@ -28,15 +24,9 @@ class CallbackMethods(TrainingContext):
     """
 
     order = 55  # after the recorder, and before a callback may stop the training
-
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        super().__init__()
-        self._run = TrainingRun(root, experiment, **options)
-        self._is_recording = False
-        self._best_epoch: int | None = None
-        self._last_epoch: int | None = None
+    _is_recording = False
+    _best_epoch: int | None = None
+    _last_epoch: int | None = None
 
     def before_fit(self) -> None:
         """Begin a run, unless the learner only predicts or searches a learning rate."""

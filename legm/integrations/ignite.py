@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.lazy_classes import import_library, lazy_classes
@@ -26,12 +25,6 @@ class LoggerMethods(TrainingContext):
         root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`. Ignite's
             engines know no hyperparameters: ``params`` are those of the run.
     """
-
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        super().__init__()
-        self._run = TrainingRun(root, experiment, **options)
 
     @property
     def run(self) -> TrainingRun:

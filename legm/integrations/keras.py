@@ -10,7 +10,7 @@ from legm.errors import ParameterError
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.keras_configuration import model_parameters
 from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.training_run import TrainingContext, TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingContext, split_test_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -43,13 +43,12 @@ class CallbackMethods(TrainingContext):
         log_freq: str | int = "epoch",
         **options: Any,
     ) -> None:
-        super().__init__()
         every = {"epoch": 0, "batch": 1}.get(log_freq, log_freq) if isinstance(log_freq, str) else log_freq
         if not isinstance(every, int) or every < 0 or (every == 0 and log_freq != "epoch"):
             raise ParameterError(
                 f"log_freq must be 'epoch', 'batch' or a number of batches, not {log_freq!r}"
             )
-        self._run = TrainingRun(root, experiment, **options)
+        super().__init__(root, experiment, **options)
         self._every = every
         self._is_fitting = False
         self._batch: int | None = None

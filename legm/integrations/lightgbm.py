@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lightgbm_configuration import booster_parameters
-from legm.integrations.training_run import TrainingContext, TrainingRun
-
-if TYPE_CHECKING:
-    from legm.handler import ExperimentHandler
+from legm.integrations.training_run import TrainingContext
 
 __all__ = ["LegmCallback"]
 
@@ -31,12 +27,7 @@ class LegmCallback(TrainingContext):
 
     before_iteration = False
     order = 25  # after LightGBM records a round, and before it may stop
-
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        self._run = TrainingRun(root, experiment, **options)
-        self._last_round = -1
+    _last_round = -1
 
     def __call__(self, env: Any) -> None:
         """Begin a run with the first round, and set the metrics of each."""

@@ -20,7 +20,7 @@ from legm.integrations.lightning_trainer import (
     set_best_step,
 )
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
-from legm.integrations.training_run import TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingRecorder, split_test_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmLogger"]
 
 
-class LoggerMethods:
+class LoggerMethods(TrainingRecorder):
     """A logger that records trainings with Lightning as runs of legm.
 
     Parameters are what ``save_hyperparameters`` of module and datamodule saved. Steps are optimizer steps.
@@ -43,8 +43,7 @@ class LoggerMethods:
     def __init__(
         self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
     ) -> None:
-        super().__init__()
-        self._run = TrainingRun(root, experiment, **options)
+        super().__init__(root, experiment, **options)
         self._unbegun = ("." if experiment is None else str(root), experiment or "run")
         self._hyperparameters: dict[str, Any] = {}
         self._monitored: dict[str, dict[float, int]] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from legm.integrations.estimator_parameters import estimator_parameters
 from legm.integrations.lazy_classes import import_library, lazy_classes, library_version
-from legm.integrations.training_run import TrainingContext, TrainingRun
+from legm.integrations.training_run import TrainingContext
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -32,8 +32,8 @@ class CallbackMethods(TrainingContext):
     def __init__(
         self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
     ) -> None:
+        super().__init__(root, experiment, **options)
         self._arguments = {"root": root, "experiment": experiment, **options}
-        self._run = TrainingRun(root, experiment, **options)
         self._last_epoch = 0
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +70,7 @@ class CallbackMethods(TrainingContext):
         root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
     """
 
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        super().__init__()
-        self._run = TrainingRun(root, experiment, **options)
-        self._output: Any = None
+    _output: Any = None
 
     def _on_training_start(self) -> None:
         model = self.model  # type: ignore[attr-defined]

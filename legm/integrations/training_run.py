@@ -14,7 +14,7 @@ from legm.integrations.trainer_parameters import TrainerParameters, flat_paramet
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
 
-__all__ = ["TrainingContext", "TrainingRun", "split_test_metrics"]
+__all__ = ["TrainingContext", "TrainingRecorder", "TrainingRun", "split_test_metrics"]
 
 log = logging.getLogger(__name__)
 
@@ -242,13 +242,24 @@ class TrainingRun:
             log.error("%s", message)
 
 
-class TrainingContext:
+class TrainingRecorder:
+    """What every logger, callback and tracker is: its arguments are those of :class:`TrainingRun`.
+
+    It comes before the library's base class, which is initialized without arguments.
+    """
+
+    def __init__(
+        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
+    ) -> None:
+        self._run = TrainingRun(root, experiment, **options)
+        super().__init__()
+
+
+class TrainingContext(TrainingRecorder):
     """What a callback of a library is that does not say how a training ended: a context manager, if wanted.
 
     Leaving it by an exception makes the run failed at once; without it the end of the process does.
     """
-
-    _run: TrainingRun
 
     @property
     def handler(self) -> ExperimentHandler:

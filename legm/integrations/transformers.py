@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.training_run import TrainingContext, TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingContext, split_test_metrics
 from legm.integrations.transformers_arguments import training_parameters
-
-if TYPE_CHECKING:
-    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmCallback"]
 
@@ -32,12 +28,7 @@ class CallbackMethods(TrainingContext):
         root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
     """
 
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        super().__init__()
-        self._run = TrainingRun(root, experiment, **options)
-        self._is_trained = False
+    _is_trained = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Begin a run, or continue that of the checkpoint."""

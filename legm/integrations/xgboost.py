@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.training_run import TrainingContext, TrainingRun
+from legm.integrations.training_run import TrainingContext
 from legm.integrations.xgboost_configuration import booster_parameters
-
-if TYPE_CHECKING:
-    from legm.handler import ExperimentHandler
 
 __all__ = ["LegmCallback"]
 
@@ -29,12 +25,7 @@ class CallbackMethods(TrainingContext):
         root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
     """
 
-    def __init__(
-        self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
-    ) -> None:
-        super().__init__()
-        self._run = TrainingRun(root, experiment, **options)
-        self._first_round = 0
+    _first_round = 0
 
     def before_training(self, model: Any) -> Any:
         """Begin a run."""
