@@ -12,7 +12,7 @@ from legm.integrations.catboost import LegmCallback
 from legm.records import Status
 from tests.support.boosting_data import halves
 from tests.support.reading import runs_of
-from tests.support.trainer_runs import only_run, points
+from tests.support.trainer_runs import only_run, points, require_completed_training
 
 PARAMETERS = {"iterations": 40, "max_depth": 3, "eval_metric": "AUC", "custom_metric": ["Accuracy"]}
 PARAMETERS |= {"verbose": False, "allow_writing_files": False, "thread_count": 1}
@@ -27,15 +27,10 @@ def train(callback: LegmCallback, more=(), **parameters) -> CatBoostClassifier:
 def test_every_iteration_of_every_set_is_recorded(tmp_path):
     model = train(LegmCallback(tmp_path, "e", backend=["local", "mlflow"]))
     history = model.get_evals_result()
+    assert sum(len(series) for series in history.values()) == 5
+    assert len(history["learn"]["Logloss"]) < 40
     for backend in ("local", "mlflow"):
-        found = only_run(tmp_path, backend=backend)
-        assert len(found.histories) == sum(len(series) for series in history.values()) == 5
-        for data, series in history.items():
-            for name, values in series.items():
-                assert points(found, f"{data}-{name}") == list(enumerate(values))
-        assert len(history["learn"]["Logloss"]) < 40
-        assert found.best_step == model.get_best_iteration()
-        assert found.status is Status.COMPLETED
+        require_completed_training(only_run(tmp_path, backend=backend), history, model.get_best_iteration())
 
 
 def test_the_parameters_are_those_that_differ_from_the_defaults(tmp_path):

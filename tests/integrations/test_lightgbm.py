@@ -11,7 +11,7 @@ from legm.integrations.lightgbm import LegmCallback
 from legm.records import Status
 from tests.support.boosting_data import halves
 from tests.support.reading import runs_of
-from tests.support.trainer_runs import only_run, points
+from tests.support.trainer_runs import only_run, points, require_completed_training, require_same_rounds
 
 PARAMETERS = {"objective": "binary", "eta": 0.12345678, "metric": ["auc", "binary_logloss"]}
 PARAMETERS |= {"verbosity": -1, "num_threads": 1}
@@ -32,22 +32,11 @@ def train(callback, parameters=None, rounds: int = 40, stopping: int = 3, more=(
     return booster, history
 
 
-def assert_same(found, history) -> None:
-    """Every value of every round of every set."""
-    assert len(found.histories) == sum(len(series) for series in history.values())
-    for data, series in history.items():
-        for name, values in series.items():
-            assert points(found, f"{data}-{name}") == list(enumerate(values))
-
-
 def test_every_round_of_every_evaluation_set_is_recorded(tmp_path):
     booster, history = train(LegmCallback(tmp_path, "e", backend=["local", "mlflow"]))
     assert 3 < len(history["valid"]["auc"]) < 40
     for backend in ("local", "mlflow"):
-        found = only_run(tmp_path, backend=backend)
-        assert_same(found, history)
-        assert found.best_step == booster.best_iteration - 1
-        assert found.status is Status.COMPLETED
+        require_completed_training(only_run(tmp_path, backend=backend), history, booster.best_iteration - 1)
 
 
 def test_the_parameters_are_those_that_differ_from_the_defaults(tmp_path):
@@ -104,7 +93,7 @@ def test_the_scikit_learn_api_and_its_early_stopping(tmp_path):
     )
     model.fit(x, y, eval_metric="auc", callbacks=callbacks, **keywords)
     found = only_run(tmp_path)
-    assert_same(found, model.evals_result_)
+    require_same_rounds(found, model.evals_result_)
     assert found.best_step == model.best_iteration_ - 1
     parameters = found.run.configuration.parameters
     assert (parameters["learning_rate"], parameters["num_iterations"]) == (0.12345678, 40)

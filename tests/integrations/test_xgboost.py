@@ -14,7 +14,7 @@ from legm.integrations.xgboost import LegmCallback
 from legm.records import Status
 from tests.support.boosting_data import halves
 from tests.support.reading import runs_of
-from tests.support.trainer_runs import only_run, points
+from tests.support.trainer_runs import only_run, points, require_completed_training, require_same_rounds
 
 PARAMETERS = {
     "objective": "binary:logistic",
@@ -39,22 +39,11 @@ def train(callback: LegmCallback, parameters: dict | None = None, rounds: int = 
     return xgb.train({"nthread": 1, **given}, train_data, rounds, **options), history
 
 
-def assert_same(found, history) -> None:
-    """Every value of every round of every set."""
-    assert len(found.histories) == sum(len(series) for series in history.values())
-    for data, series in history.items():
-        for name, values in series.items():
-            assert points(found, f"{data}-{name}") == list(enumerate(values))
-
-
 def test_every_round_of_every_evaluation_set_is_recorded(tmp_path):
     booster, history = train(LegmCallback(tmp_path, "e", backend=["local", "mlflow"]))
     assert 3 < len(history["valid"]["auc"]) < 40
     for backend in ("local", "mlflow"):
-        found = only_run(tmp_path, backend=backend)
-        assert_same(found, history)
-        assert found.best_step == booster.best_iteration
-        assert found.status is Status.COMPLETED
+        require_completed_training(only_run(tmp_path, backend=backend), history, booster.best_iteration)
 
 
 def test_the_parameters_are_those_that_differ_from_the_defaults(tmp_path, caplog):
@@ -118,7 +107,7 @@ def test_the_native_and_the_scikit_learn_api_make_one_configuration(tmp_path):
         callbacks=[LegmCallback(tmp_path, "e")],
     )
     model.fit(x, y, eval_set=[(x, y), (valid_x, valid_y)], verbose=False)
-    assert_same(only_run(tmp_path), model.evals_result())
+    require_same_rounds(only_run(tmp_path), model.evals_result())
     assert only_run(tmp_path).best_step == model.best_iteration
     assert only_run(tmp_path).run.configuration.parameters["seed"] == 5
     train(LegmCallback(tmp_path, "e"))
