@@ -69,7 +69,7 @@ def ui_command(
     location = at(path)
     try:
         from legm.ui.access import AccessRules
-        from legm.ui.server import LiveServer, open_server_socket, own_names
+        from legm.ui.server import LiveServer, names_of_host, open_server_socket
         from legm.ui.stored_runs import StoredRuns
     except ModuleNotFoundError as cause:
         from legm.errors import LegmError
@@ -79,7 +79,7 @@ def ui_command(
         ) from cause
     stored = StoredRuns(location.path, location.backend, location.options)
     listening = open_server_socket(host, port)
-    names = own_names(host) | {one.lower() for one in allowed_hosts}
+    names = names_of_host(host) | {one.lower() for one in allowed_hosts}
     rules = _access_rules(AccessRules(names, listening.getsockname()[1]), host, proxy_header)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{rules.port}/"

@@ -67,9 +67,7 @@ class LegmCallback(TrainingContext):
         """Set the metrics of an iteration, after the first one has begun the run; the training continues."""
         if self._training is None or not self._training.alive:
             self._begin()
-        elif (
-            self._last is not None and info.iteration <= self._last.iteration
-        ):  # CatBoost kept a failed training
+        elif self._last is not None and info.iteration <= self._last.iteration:  # the last training failed
             self._training()
             self._begin()
         self._last = info
@@ -86,7 +84,7 @@ class LegmCallback(TrainingContext):
         model, arguments = find_in_callers(_training_arguments) or (None, {})
         values = {name: value for name, value in arguments.items() if name != "callbacks"}
         self._run.begin(TrainerParameters(values, self._usual, library_version("catboost"), _UNCOMPARED))
-        if model is not None:  # CatBoost tells no callback of the end, which is when it forgets its callbacks
+        if model is not None:  # CatBoost calls none at the end, which is when it forgets its callbacks
             self._training = weakref.finalize(arguments["callbacks"], self._end, weakref.ref(model))
             self._training.atexit = False
             # Before legm completes what is open at the end of the process.

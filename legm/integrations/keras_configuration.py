@@ -21,7 +21,7 @@ def model_parameters(model: Any, fit: Mapping[str, Any]) -> TrainerParameters:
 
     Args:
         model: of Keras.
-        fit: what ``fit`` tells its callbacks: epochs and steps.
+        fit: what ``fit`` passes to its callbacks: epochs and steps.
     """
     values = {name: fit.get(name) for name in ("epochs", "steps")}
     values["model.layers"] = [type(layer).__name__ for layer in model.layers]

@@ -47,7 +47,7 @@ class LegmCallback(TrainingContext):
         arguments = find_in_callers(_training_arguments) or {}
         booster = getattr(env.model, "boosters", [env.model])[0]
         self._run.begin(booster_parameters(booster, env, arguments))
-        if arguments:  # LightGBM tells no callback of the end, which is when its own variables are gone
+        if arguments:  # LightGBM calls no callback at the end, which is when its own variables are gone
             model, rounds = env.model, env.end_iteration
             training = weakref.finalize(
                 arguments["callbacks_set"], self._end, model, env.begin_iteration, rounds

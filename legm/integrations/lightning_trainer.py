@@ -139,8 +139,7 @@ def rewind_on_train_start(trainer: Any, run: TrainingRun) -> None:
 
     class RewindCallback(base):  # type: ignore[misc, valid-type]
         def on_train_start(self, trainer: Any, _: Any) -> None:
-            run.call(
-                run.handler.rewind, trainer.global_step - 1
-            )  # the step of the n-th optimizer step is n - 1
+            # The step of the n-th optimizer step is n - 1.
+            run.call(run.handler.rewind, trainer.global_step - 1)
 
     trainer.callbacks.append(RewindCallback())

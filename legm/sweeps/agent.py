@@ -47,7 +47,7 @@ class SweepAgent:
         command: of the script, with ``{args}`` or the names of parameters in braces.
         seeds: how many completed runs the best configurations are to have; 0 for no seeds at all.
         top: how many configurations that are.
-        report: is told what has happened, in lines.
+        report: called with a line about each trial and each further seed that has ended.
 
     Raises:
         ParameterError: the command does not take the parameters, or as :class:`SweepStudy`.

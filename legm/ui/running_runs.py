@@ -27,7 +27,7 @@ _IDLE_PAUSE = 2.0  # while no page is open
 
 
 class RunningRuns:
-    """Follows what is written below a root directory, and tells the open pages.
+    """Follows what is written below a root directory, and reports it to the open pages.
 
     Args:
         stored: what is read again where it has changed.
@@ -100,7 +100,7 @@ class RunningRuns:
     # Following
 
     def _follow(self) -> None:
-        with contextlib.suppress(LegmError):  # the page that asks for it first is told
+        with contextlib.suppress(LegmError):  # reported to the page that asks for it first
             self._stored.cards()  # so that it does not wait
         while not self._end.is_set():
             began = time.monotonic()

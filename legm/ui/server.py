@@ -1,4 +1,4 @@
-"""Runs the server of the live page until it is told to end."""
+"""Runs the server of the live page until a signal ends it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from legm.ui.application import LivePage
 from legm.ui.stored_runs import StoredRuns
 from legm.util.child_processes import interrupted_by_signals
 
-__all__ = ["LiveServer", "open_server_socket"]
+__all__ = ["LiveServer", "names_of_host", "open_server_socket"]
 
 _ENDING_SECONDS = 2  # that open requests have to end
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -107,6 +107,6 @@ class LiveServer:
                     self.listening.close()
 
 
-def own_names(host: str) -> frozenset[str]:
+def names_of_host(host: str) -> frozenset[str]:
     """The names by which a server that listens at an address is called on this machine."""
     return _LOOPBACK if host in _LOOPBACK else frozenset({*_LOOPBACK, host.lower()})

@@ -30,9 +30,7 @@ _MOST_UNFINISHED = 200  # configurations whose runs that are not completed are l
 _CURVE_BYTES = 4 << 20  # for all curves of a configuration
 _BUCKETS = 300  # of a curve, in which it has its extremes
 _WHOLE = CurveDetail(_BUCKETS)
-_MOST_KEPT_VALUES = (
-    3_000_000  # of series in memory, so that a look at a part of them need not read them again
-)
+_MOST_KEPT_VALUES = 3_000_000  # of series in memory, so that a look at a part of them reads nothing again
 _MEDIA_BYTES = 2 << 20  # for all media that are shown of one
 _DRAWN = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED)
 

@@ -1,4 +1,4 @@
-"""Tells every open page what has changed: by server-sent events, each page at its own speed."""
+"""Reports to every open page what has changed: by server-sent events, each page at its own speed."""
 
 from __future__ import annotations
 

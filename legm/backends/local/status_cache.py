@@ -129,7 +129,7 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
 
 @dataclass(frozen=True, slots=True)
 class _StatusSignatures:
-    """What tells whether the configurations of an experiment changed.
+    """What shows whether the configurations of an experiment changed.
 
     Args:
         names: the path of each in the experiment's folder.

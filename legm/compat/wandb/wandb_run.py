@@ -435,7 +435,7 @@ class Run:
         self.finish(0 if kind is None else 1)
 
     def _label(self, *_: Any, **__: Any) -> None:
-        """Do nothing: which code a library runs is told to nobody."""
+        """Do nothing: labels of the code that a library runs are not recorded."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
