@@ -149,10 +149,9 @@ class SweepAgent:
 
     def _is_to_prune(self, taken: TakenTrial, runs: ScriptRuns, interval: int) -> bool:
         for step, value in runs.new_points(self._config.metric, interval):
-            if step >= 0:
-                taken.trial.report(value, step)
-                if taken.trial.should_prune():
-                    return True
+            taken.trial.report(value, step)
+            if taken.trial.should_prune():
+                return True
         return False
 
     def _mark_pruned(self, runs: ScriptRuns) -> None:

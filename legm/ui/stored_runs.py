@@ -44,6 +44,10 @@ class _CountedExperiment:
     names: dict[str, str] = field(default_factory=dict)
     contents: dict[tuple[str, ...], dict[str, Plain]] = field(default_factory=dict)
 
+    def stored(self) -> dict[str, StoredConfiguration]:
+        """The configurations, by fingerprint."""
+        return {one.configuration.fingerprint: one for one, _ in self.counts}
+
 
 class StoredRuns:
     """The experiments of a root directory, each counted once until something in it changes.
@@ -142,7 +146,7 @@ class StoredRuns:
         """
         with self._lock:
             known = self._experiment(experiment)
-            stored = {one.configuration.fingerprint: one for one, _ in known.counts}
+            stored = known.stored()
             return [
                 self._one_configuration(experiment, stored[one], known.names.get(one, ""), detail)
                 for one in dict.fromkeys(fingerprints)
@@ -211,14 +215,14 @@ class StoredRuns:
             if self._has_folders:  # a new one reports its problems anew
                 source = run_source(self.root, self.backend, self._options, problems.append)
             known = self._counted[name] = _CountedExperiment(source.counts(name), problems)
-            stored = {one.configuration.fingerprint: one for one, _ in known.counts}
+            stored = known.stored()
             labels = [one.label if self._has_folders else None for one in stored.values()]
             every = [one.configuration for one in stored.values()]
             known.names = dict(zip(stored, unique_report_names(every, labels), strict=True))
         return known
 
     def _content(self, name: str, known: _CountedExperiment, selection: RunSelection) -> dict[str, Plain]:
-        stored = {one.configuration.fingerprint: one for one, _ in known.counts}
+        stored = known.stored()
         counts = [one for _, one in known.counts]
         if selection:
             every = [one.configuration for one in stored.values()]
