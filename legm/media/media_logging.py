@@ -114,11 +114,7 @@ class MediaLogging:
         )
 
     def log_video(
-        self,
-        name: str,
-        path: str | os.PathLike[str],
-        step: int | None = None,
-        caption: str | None = None,
+        self, name: str, path: str | os.PathLike[str], step: int | None = None, caption: str | None = None
     ) -> None:
         """Log a video, which is copied as it is.
 
@@ -136,11 +132,7 @@ class MediaLogging:
         self._add_media("log_video()", name, MediaKind.VIDEO, [pending], caption, step)
 
     def log_object3d(
-        self,
-        name: str,
-        path: str | os.PathLike[str],
-        step: int | None = None,
-        caption: str | None = None,
+        self, name: str, path: str | os.PathLike[str], step: int | None = None, caption: str | None = None
     ) -> None:
         """Log a 3D object, which is copied as it is.
 
