@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ _BUCKETS = 300  # of a curve, in which it has its extremes
 _WHOLE = CurveDetail(_BUCKETS)
 _MOST_KEPT_VALUES = 3_000_000  # of series in memory, so that a look at a part of them reads nothing again
 _MEDIA_BYTES = 2 << 20  # for all media that are shown of one
+_KEPT_SECONDS = 10.0  # what a backend without folders has is kept, since it reports no change
 _DRAWN = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED)
 
 
@@ -41,6 +43,7 @@ class _CountedExperiment:
 
     counts: list[tuple[StoredConfiguration, RunCounts]]
     problems: list[str] = field(default_factory=list)
+    read: float = field(default_factory=time.monotonic)
     names: dict[str, str] = field(default_factory=dict)
     contents: dict[tuple[str, ...], dict[str, Plain]] = field(default_factory=dict)
 
@@ -105,7 +108,7 @@ class StoredRuns:
     def cards(self) -> list[dict[str, Plain]]:
         """Each experiment with its best configuration, what runs, and what failed lately."""
         with self._lock:
-            found = [(name, self._experiment(name)) for name in self.experiments()]
+            found = [(name, self._current_experiment(name)) for name in self.experiments()]
             return [
                 experiment_card(name, [counts for _, counts in of.counts], of.names) for name, of in found
             ]
@@ -128,7 +131,7 @@ class StoredRuns:
         """
         selection = RunSelection.parse(where)
         with self._lock:
-            known = self._experiment(name)
+            known = self._current_experiment(name)
             version = self.version(name)
             if selection.texts not in known.contents:
                 known.contents = {selection.texts: self._content(name, known, selection)}
@@ -206,6 +209,13 @@ class StoredRuns:
         return self._source
 
     # Reading
+
+    def _current_experiment(self, name: str) -> _CountedExperiment:
+        """An experiment, read again where other machines may have changed it meanwhile."""
+        known = self._counted.get(name)
+        if known is not None and not self._has_folders and time.monotonic() > known.read + _KEPT_SECONDS:
+            self.expire(name)
+        return self._experiment(name)
 
     def _experiment(self, name: str) -> _CountedExperiment:
         known = self._counted.get(name)

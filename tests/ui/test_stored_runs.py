@@ -99,6 +99,25 @@ def test_what_is_kept_is_read_again_once_something_has_changed(root):
     assert not np.array_equal(curve_of(stored, CurveDetail(100))["upper"], before["upper"])
 
 
+def test_what_other_machines_put_into_a_tracker_is_seen_when_the_page_is_loaded_again(tmp_path, monkeypatch):
+    def train(seed):
+        handler = ExperimentHandler(tmp_path, "net", backend="mlflow")
+        handler.set_dict_params({"rate": 0.1, "seed": seed})
+        handler.disable_param("seed")
+        with handler.start():
+            handler.set_metric("loss", 0.5)
+
+    train(0)
+    stored = StoredRuns(tmp_path, "mlflow")
+    first = stored.experiment("net")
+    train(1)
+    assert stored.experiment("net") == first
+    monkeypatch.setattr("legm.ui.stored_runs._KEPT_SECONDS", 0.0)  # as if they were over
+    again = stored.experiment("net")
+    assert [decoded(one["counts"]["completed"]).tolist() for one in (first, again)] == [[1], [2]]
+    assert again["version"] > first["version"]
+
+
 def test_averages_over_runs_of_different_code_say_so(tmp_path, monkeypatch):
     make_runs_of_different_code(tmp_path / "results", monkeypatch)
     (row,) = StoredRuns(tmp_path / "results").experiment("e")["rows"]
