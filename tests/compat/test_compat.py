@@ -652,6 +652,21 @@ def test_each_thread_has_its_own_active_run(tmp_path):
     assert sorted(one.points["m"] for one in found if "m" in one.points) == points
 
 
+def test_what_is_logged_in_a_thread_of_legms_own_is_of_the_main_threads_run(tmp_path):
+    """Python runs finalizers in whatever thread searches for garbage."""
+    code = """
+import threading, mlflow
+mlflow.set_experiment("e")
+with mlflow.start_run():
+    thread = threading.Thread(target=mlflow.log_metric, args=("m", 1), name="legm-recorder")
+    thread.start()
+    thread.join()
+"""
+    played(tmp_path, code)
+    (found,) = in_legm(tmp_path / "root", "e")
+    assert found.points == {"m": [(0, 1.0)]}
+
+
 def test_the_processes_of_a_script_log_into_its_mlflow_experiment(tmp_path):
     inner = "import mlflow\\nwith mlflow.start_run():\\n    mlflow.log_metric('a', 1)\\n"
     code = f"import subprocess, sys, mlflow\nmlflow.set_experiment('e')\nsubprocess.run([sys.executable, '-c', \"{inner}\"], check=True)\n"

@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 import transformers
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from transformers import BertConfig, EarlyStoppingCallback, Trainer
 
 from legm import ExperimentHandler
 from legm.integrations.transformers import LegmCallback
+from legm.integrations.transformers_arguments import training_parameters
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
 from tests.support.trainer_runs import only_run, points, test_values
@@ -105,6 +108,16 @@ def test_an_evaluation_before_the_training_is_in_its_run(tmp_path):
 
 def active(root: Path) -> list[tuple[str, ...]]:
     return [found.run.configuration.active for found in runs_of(root)]
+
+
+def test_reading_the_defaults_leaves_the_state_of_accelerate_as_it_is(tmp_path):
+    """Making other arguments would reset it within the training."""
+    given = arguments(tmp_path)
+    Accelerator()
+    before = dict(AcceleratorState._shared_state)  # noqa: SLF001 - there is no other way to see it
+    assert before
+    training_parameters(given, model())
+    assert AcceleratorState._shared_state == before  # noqa: SLF001
 
 
 def test_what_equals_the_librarys_default_is_not_compared_nor_are_seeds_and_folders(tmp_path):
