@@ -42,7 +42,7 @@ def test_a_run_has_the_console_of_each_of_its_processes(resumed):
     assert details.console(*run, after=found["total"])["lines"] == []
 
 
-def test_a_runs_system_metrics_are_curves_apart_from_its_metrics(resumed):
+def test_system_metrics_of_a_run_are_curves_beside_its_metrics(resumed):
     stored, run = resumed
     found = {one["metric"]: one["isSystem"] for one in run_curves(stored, *run, CurveDetail(100))}
     assert found.pop("loss") is False
