@@ -20,7 +20,7 @@ from legm.compat.public_names import PublicName, PublicNames, public_names
 from legm.compat.script_session import SESSION
 from legm.compat.stand_in_modules import home_module, stand_in_module
 
-__all__ = ["answered_name", "unknown_name"]
+__all__ = ["answered_name", "unknown_attribute", "unknown_name"]
 
 _ERROR = re.compile(r"[A-Z]\w*[a-z]\w*(Error|Exception|Warning)")
 _CLASS = re.compile(r"_?[A-Z]\w*[a-z]\w*")
@@ -78,6 +78,21 @@ def unknown_name(name: str) -> Any:
     paths = {name, *table.paths[row.origin or name]}
     shortest = min(paths, key=lambda path: (path.count("."), path))  # what a script most likely writes
     return _made_for(shortest, table.by_name[shortest])
+
+
+def unknown_attribute(module: str, name: str) -> Any:
+    """What ``__getattr__`` of a module of legm returns for a name that the module does not have.
+
+    Args:
+        module: the full name of the library's module.
+        name: in the module.
+
+    Raises:
+        AttributeError: it is one of Python's own names, such as ``__file__``.
+    """
+    if name.startswith("__"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return unknown_name(f"{module}.{name}")
 
 
 @lru_cache(maxsize=4096)

@@ -52,7 +52,7 @@ from legm.compat.mlflow.fluent import (
     start_run,
 )
 from legm.compat.script_session import SESSION
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = [
     "ActiveRun",
@@ -154,6 +154,4 @@ def __getattr__(name: str) -> Any:
         return legm.compat.mlflow
     if name in _SUBMODULES:
         return import_module(f"legm.compat.mlflow.{name}")
-    if name.startswith("__"):
-        raise AttributeError(f"module 'mlflow' has no attribute {name!r}")
-    return unknown_name(f"mlflow.{name}")
+    return unknown_attribute("mlflow", name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.compat.mlflow.client import MlflowClient, parse_artifact_uri
 from legm.compat.mlflow.entities import FileInfo
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["download_artifacts", "list_artifacts", "load_dict", "load_text"]
 
@@ -46,6 +46,4 @@ def load_dict(artifact_uri: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.artifacts.{name}")
+    return unknown_attribute("mlflow.artifacts", name)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["Dataset", "from_numpy", "from_pandas"]
 
@@ -45,6 +45,4 @@ def from_pandas(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.data.{name}")
+    return unknown_attribute("mlflow.data", name)

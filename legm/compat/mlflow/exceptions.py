@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["MlflowException", "invalid_value_exception", "not_found_exception"]
 
@@ -34,6 +34,4 @@ def not_found_exception(message: str) -> MlflowException:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.exceptions.{name}")
+    return unknown_attribute("mlflow.exceptions", name)

@@ -10,7 +10,7 @@ from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
@@ -76,6 +76,4 @@ _BOOSTING = BoostingLogger(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.lightgbm.{name}")
+    return unknown_attribute("mlflow.lightgbm", name)

@@ -13,7 +13,7 @@ from legm.compat.mlflow.client import register_model_version
 from legm.compat.mlflow.fluent import active_run_id
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.script_session import SESSION
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["ModelInfo", "ModelSignature", "infer_signature", "store_model"]
 
@@ -110,6 +110,4 @@ def store_model(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.models.{name}")
+    return unknown_attribute("mlflow.models", name)

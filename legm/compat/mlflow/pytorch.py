@@ -14,7 +14,7 @@ from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging, wrap_function
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = [
     "AUTOLOGGING",
@@ -111,6 +111,4 @@ autolog = AUTOLOGGING.autolog
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.pytorch.{name}")
+    return unknown_attribute("mlflow.pytorch", name)

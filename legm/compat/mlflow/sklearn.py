@@ -22,7 +22,7 @@ from legm.compat.mlflow.flavors import Flavor
 from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.mlflow.training_scores import training_figures, training_scores
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
@@ -163,6 +163,4 @@ autolog = AUTOLOGGING.autolog
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"mlflow.sklearn.{name}")
+    return unknown_attribute("mlflow.sklearn", name)

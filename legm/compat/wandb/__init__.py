@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb import errors, plot, util
 from legm.compat.wandb.api import Api
 from legm.compat.wandb.artifacts import Artifact
@@ -150,6 +150,4 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f"legm.compat.wandb.{name}")
-    if name.startswith("__"):
-        raise AttributeError(f"module 'wandb' has no attribute {name!r}")
-    return unknown_name(f"wandb.{name}")
+    return unknown_attribute("wandb", name)

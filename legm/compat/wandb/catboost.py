@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.current_run import required_run
 from legm.compat.wandb.media import Table
@@ -76,6 +76,4 @@ def log_summary(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"wandb.integration.catboost.{name}")
+    return unknown_attribute("wandb.integration.catboost", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["CommError", "ConfigError", "Error", "UsageError"]
 
@@ -30,6 +30,4 @@ class ConfigError(Error):
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"wandb.errors.{name}")
+    return unknown_attribute("wandb.errors", name)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"wandb.integration.{name}")
+    return unknown_attribute("wandb.integration", name)

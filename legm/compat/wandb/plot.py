@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb.media import Chart, Table
 
 __all__ = [
@@ -137,7 +137,4 @@ def _curve_by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) ->
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-
-    return unknown_name(f"wandb.plot.{name}")
+    return unknown_attribute("wandb.plot", name)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from legm.compat.script_session import SESSION
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb import plot
 from legm.compat.wandb.current_run import CURRENT_RUN
 from legm.compat.wandb.errors import Error
@@ -304,6 +304,4 @@ def plot_clusterer(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"wandb.sklearn.{name}")
+    return unknown_attribute("wandb.sklearn", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb.current_run import required_run
 from legm.integrations.lazy_classes import lazy_classes
 
@@ -84,6 +84,4 @@ _made_class = lazy_classes(__name__, {"WandbCallback": CallbackMethods}, _bases)
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return _made_class(name)
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"wandb.integration.sb3.{name}")
+    return unknown_attribute("wandb.integration.sb3", name)

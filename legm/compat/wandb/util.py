@@ -6,7 +6,7 @@ import secrets
 import string
 from typing import Any
 
-from legm.compat.unknown_names import unknown_name
+from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["generate_id"]
 
@@ -19,6 +19,4 @@ def generate_id(length: int = 8) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return unknown_name(f"wandb.util.{name}")
+    return unknown_attribute("wandb.util", name)
