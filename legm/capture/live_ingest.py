@@ -63,10 +63,10 @@ def as_captured_run(
     if end_description is not None and run.status is Status.RUNNING:
         run = replace(run, status=Status.INTERRUPTED, error=end_description)
     files = run.files  # those of a model that an earlier capture logged are among its run's files
-    return replace(run, files=lambda: tuple({_shown(file): file for file in files()}.values()))
+    return replace(run, files=lambda: tuple({_file_key(file): file for file in files()}.values()))
 
 
-def _shown(file: ExternalFile) -> tuple[object, ...]:
+def _file_key(file: ExternalFile) -> tuple[object, ...]:
     """What distinguishes a file of a run: one may be several media, such as equal pictures of one step."""
     medium = file.medium
     return (file.name,) if medium is None else (file.name, *medium.key, medium.caption)

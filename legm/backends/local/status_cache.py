@@ -63,12 +63,12 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         old: dict[str, list[Any]] = kept.get("folders", {})
         unchanged = {name: table.unpacked(f"{parent}/{name}", row) for name, row in old.items()}
         signatures = reading()
-    known = _StatusSignatures(list(old), a2b_base64(kept.get("marks", "")))
-    if signatures == known:
+    known_signatures = _StatusSignatures(list(old), a2b_base64(kept.get("marks", "")))
+    if signatures == known_signatures:
         return list(unchanged.values())
-    marks, known_marks = signatures.by_name(), known.by_name()
-    rows = {name: old[name] for name, found in marks.items() if known_marks.get(name) == found}
-    changed = [name for name in marks if name not in rows]
+    found, known = signatures.by_name(), known_signatures.by_name()
+    rows = {name: old[name] for name, signature in found.items() if known.get(name) == signature}
+    changed = [name for name in found if name not in rows]
     damaged, pending, are_marked = dict[str, ConfigurationStatus](), set[str](), False
     for name, scanned in _scan_statuses(folder, changed, table):
         if scanned is None:
@@ -87,13 +87,13 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         too_new = (began - _TIMESTAMP_RESOLUTION) * 1e9
         lasting = {
             name: rows[name]
-            for name, signature in marks.items()
+            for name, signature in found.items()
             if name not in damaged
             and name not in pending
             and max(signature[:3]) < too_new
             and not table.is_fleeting(rows[name])
         }
-        packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
+        packed = b"".join([_SIGNATURE.pack(*found[name]) for name in lasting])
         _save_status_cache(
             path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
         )
@@ -102,8 +102,8 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         for name in changed
         if name in rows
     }
-    found_now = unchanged | read_now | damaged
-    return [found_now[name] for name in marks]
+    statuses = unchanged | read_now | damaged
+    return [statuses[name] for name in found]
 
 
 def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
