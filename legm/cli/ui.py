@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ui_command"]
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PASSWORD = "LEGM_UI_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -68,8 +67,8 @@ def ui_command(
     """
     location = at(path)
     try:
-        from legm.ui.access import AccessRules
-        from legm.ui.server import LiveServer, names_of_host, open_server_socket
+        from legm.ui.access import AccessRules, names_of_host
+        from legm.ui.server import LiveServer, open_server_socket
         from legm.ui.stored_runs import StoredRuns
     except ModuleNotFoundError as cause:
         from legm.errors import LegmError
@@ -101,12 +100,12 @@ def _access_rules(rules: AccessRules, host: str, proxy_header: str | None) -> Ac
     """How users are let in: by a proxy, by a password, or on this machine alone by a token."""
     from dataclasses import replace
 
-    from legm.ui.access import read_or_make_token
+    from legm.ui.access import LOOPBACK_HOSTS, read_or_make_token
 
     if proxy_header is not None:
         return replace(rules, proxy_header=proxy_header)
     password = os.environ.get(_PASSWORD)
-    if password is None and host not in _LOOPBACK:
+    if password is None and host not in LOOPBACK_HOSTS:
         password = click.prompt(
             "A password for the page", hide_input=True, confirmation_prompt=True, err=True
         )

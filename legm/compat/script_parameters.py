@@ -43,7 +43,7 @@ class ScriptParameters:
             self.values.clear()
         for name, value in values.items():
             if contains_null_object((name, value)):
-                self._notices.report_unsupported(f"parameter {name!s:.40}", "legm does not know the value")
+                self._notices.report_unknown_value(f"parameter {name!s:.40}")
                 continue
             try:
                 check_name("parameter", name, ParameterError)

@@ -39,6 +39,17 @@ class UnsupportedCalls:
             self.unsupported[name] = why
             log.warning("%s is not recorded: %s", name, why)
 
+    def report_unknown_value(self, name: str) -> None:
+        """Report that something is not recorded since its value stands for a name that legm does not have.
+
+        Args:
+            name: of what has the value.
+
+        Raises:
+            NotSupported: as for :meth:`report_unsupported`.
+        """
+        self.report_unsupported(name, "legm does not know the value")
+
     def summary(self) -> str:
         """One line for the end of the script; "" if everything was recorded."""
         return "not recorded: " + ", ".join(sorted(self.unsupported)) if self.unsupported else ""

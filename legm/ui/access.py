@@ -19,7 +19,17 @@ from legm.errors import storage_error
 from legm.runlog.file_names import SETTINGS_FOLDER, UI_TOKEN_FILE
 from legm.util.user_settings import user_settings_folder
 
-__all__ = ["SECURITY_HEADERS", "AccessGuard", "AccessRules", "read_or_make_token"]
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "SECURITY_HEADERS",
+    "AccessGuard",
+    "AccessRules",
+    "names_of_host",
+    "read_or_make_token",
+]
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+"""The addresses at which only this machine reaches a server."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -35,6 +45,11 @@ SECURITY_HEADERS = {
 """What every answer has: no script but the server's own files, and no other site may show or read it."""
 
 _COOKIE_SECONDS = 30 * 24 * 3600
+
+
+def names_of_host(host: str) -> frozenset[str]:
+    """The names by which a server that listens at an address is called on this machine."""
+    return LOOPBACK_HOSTS | (frozenset() if host in LOOPBACK_HOSTS else {host.lower()})
 
 
 def read_or_make_token() -> str:

@@ -166,14 +166,14 @@ class LivePage:
     async def _artifact(self, request: Request) -> Response:
         try:
             name = request.query_params["name"]
-            content, is_picture = await run_in_threadpool(
+            content, picture_type = await run_in_threadpool(
                 self._details.artifact, *_run_in_query(request), name
             )
         except (KeyError, LegmError) as error:
             return _error(error)
-        kind = is_picture or "application/octet-stream"
+        kind = picture_type or "application/octet-stream"
         headers = {**_NO_STORE, "content-security-policy": "default-src 'none'; sandbox"}
-        if not is_picture:
+        if not picture_type:
             headers["content-disposition"] = "attachment"
         return Response(content, media_type=kind, headers=headers)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from legm.core.direction import decide_direction
 from legm.records import Aggregate, BestRule, Plain, RunCounts
+from legm.report.metric_content import keys_of_rules
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.run_content import STATUSES
 from legm.stats.aggregate import aggregate_counts
@@ -41,8 +42,7 @@ def _best_configuration(counts: Sequence[RunCounts], names: Mapping[str, str]) -
     keys = sorted(
         {key for one in counts for key in one.values} - {key for one in counts for key in one.indexed}
     )
-    asked = [f"best_{rule.metric}" for rule, _ in rules.most_common() if rule.metric is not None]
-    key = next((one for one in (*asked, *keys) if one in keys), None)
+    key = next((one for one in (*keys_of_rules(rules), *keys) if one in keys), None)
     if key is None:
         return None
     metric, _ = split_summary_key(key)

@@ -15,10 +15,9 @@ from legm.ui.application import LivePage
 from legm.ui.stored_runs import StoredRuns
 from legm.util.child_processes import interrupted_by_signals
 
-__all__ = ["LiveServer", "names_of_host", "open_server_socket"]
+__all__ = ["LiveServer", "open_server_socket"]
 
 _ENDING_SECONDS = 2  # that open requests have to end
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def open_server_socket(host: str, port: int) -> socket.socket:
@@ -105,8 +104,3 @@ class LiveServer:
                     thread.join(_ENDING_SECONDS + 3)
                     page.close()
                     self.listening.close()
-
-
-def names_of_host(host: str) -> frozenset[str]:
-    """The names by which a server that listens at an address is called on this machine."""
-    return _LOOPBACK if host in _LOOPBACK else frozenset({*_LOOPBACK, host.lower()})

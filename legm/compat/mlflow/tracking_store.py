@@ -267,7 +267,7 @@ def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
     """Whether a name or its value stands for something that legm does not know, which is reported."""
     if not contains_null_object((key, value)):
         return False
-    SESSION.notices.report_unsupported(f"{what} {key!s:.40}", "legm does not know the value")
+    SESSION.notices.report_unknown_value(f"{what} {key!s:.40}")
     return True
 
 

@@ -186,7 +186,7 @@ class Run:
             if value is None or contains_null_object(name):
                 continue
             if contains_null_object(value):
-                SESSION.notices.report_unsupported(f"wandb.log of {name}", "legm does not know the value")
+                SESSION.notices.report_unknown_value(f"wandb.log of {name}")
                 continue
             if isinstance(value, str):
                 tracked.show(name, value, step)
