@@ -133,6 +133,14 @@ export class Experiment {
     return this.rows[row].configuration;
   }
 
+  /** The row of a configuration's runs with a description; undefined if there is none. */
+  rowOf(fingerprint, description) {
+    const row = this.rows.findIndex(
+      (one, i) => one.description === description && this.configuration(i).fingerprint === fingerprint,
+    );
+    return row < 0 ? undefined : row;
+  }
+
   state(parameter, row) {
     return parameter.state(this.configurationIndex(row));
   }

@@ -10,6 +10,7 @@ import { liveState } from "./live_state.js";
 import {
   forgetExperiment,
   growCurves,
+  isOutdated,
   loadShown,
   openedExperiment,
   openExperiment,
@@ -248,15 +249,13 @@ function takeExperiments(versions) {
 async function takeHello({ instance, versions }) {
   showConnection(true);
   liveState.versions = versions;
-  liveState.isConnected = true;
   if (liveState.instance !== null && liveState.instance !== instance) {
     forgetExperiment();
     await loadCards();
     await openView();
   }
   liveState.instance = instance;
-  const { name } = openedExperiment();
-  if (name !== null && (versions[name] ?? 0) > experiment().content.version) reloadExperiment();
+  if (openedExperiment().name !== null && isOutdated(experiment().content)) reloadExperiment();
 }
 
 async function startLivePage() {
@@ -280,10 +279,7 @@ async function startLivePage() {
   }
   listenToServer({
     events: { hello: takeHello, runs: takeRuns, experiments: takeExperiments },
-    lost: () => {
-      liveState.isConnected = false;
-      showConnection(false);
-    },
+    lost: () => showConnection(false),
   });
 }
 

@@ -6,7 +6,6 @@ export const liveState = {
   legm: "",
   readOnly: false,
   instance: null, // of the server; another one has begun anew
-  isConnected: true,
   versions: {}, // by name, the newest version of an experiment that the server has reported
   cards: [],
   runs: new Map(), // by id, the state of each run that the server follows

@@ -37,7 +37,7 @@ export async function openExperiment(name, where) {
 }
 
 /** Whether an experiment has changed since its content was made. */
-function isOutdated(content) {
+export function isOutdated(content) {
   return (liveState.versions[content.name] ?? 0) > content.version;
 }
 
@@ -181,10 +181,5 @@ export async function growCurves(runIds) {
 
 /** The row of a run; undefined if the leaderboard has none yet. */
 export function rowOfRun(chosen, run) {
-  if (!chosen || run.experiment !== chosen.name) return undefined;
-  const row = chosen.rows.findIndex(
-    (one, i) =>
-      one.description === run.description && chosen.configuration(i).fingerprint === run.fingerprint,
-  );
-  return row < 0 ? undefined : row;
+  return run.experiment === chosen?.name ? chosen.rowOf(run.fingerprint, run.description) : undefined;
 }

@@ -5,7 +5,7 @@ import { mark } from "./controls.js";
 import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
 import { growRunCurves, loadRunCurves, runCurvesSection } from "./run_curves.js";
-import { lastValues } from "./running.js";
+import { doneText, lastValues } from "./running.js";
 import { ask, queryOf, send } from "./server.js";
 import {
   breakable,
@@ -142,9 +142,8 @@ function renderLiveFacts() {
     fill(part);
     return;
   }
-  const done = run.done === null ? "no value yet" : `${run.unit} ${run.done.toLocaleString("en")}`;
   const values = lastValues(run).map(([metric, value]) => fact(metric, short(value)));
-  fill(part, element("dl", { class: "values" }, fact("now", done), ...values));
+  fill(part, element("dl", { class: "values" }, fact("now", doneText(run)), ...values));
 }
 
 function valueRows(run) {

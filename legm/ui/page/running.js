@@ -68,11 +68,7 @@ function updateItem(item, run) {
   const bar = item.querySelector("progress");
   bar.hidden = run.total === null || run.done === null;
   if (!bar.hidden) bar.value = Math.min(run.done / run.total, 1);
-  const done = run.done === null ? "no value yet" : `${run.unit} ${run.done.toLocaleString("en")}`;
-  put(
-    ".done",
-    run.total === null || run.done === null ? done : `${done} of ${run.total.toLocaleString("en")}`,
-  );
+  put(".done", bar.hidden ? doneText(run) : `${doneText(run)} of ${run.total.toLocaleString("en")}`);
   put(
     ".values",
     lastValues(run)
@@ -81,6 +77,11 @@ function updateItem(item, run) {
   );
   const left = run.seconds_left === null ? "" : `${duration(run.seconds_left)} left`;
   put(".left", run.silent > 60 ? `nothing since ${duration(run.silent)}` : left);
+}
+
+/** How far a run is. */
+export function doneText(run) {
+  return run.done === null ? "no value yet" : `${run.unit} ${run.done.toLocaleString("en")}`;
 }
 
 /** The last values of a run's metrics, the main one first. */

@@ -81,11 +81,7 @@ function significanceNote() {
 function differenceTable(chosen, a) {
   const head = ["configuration", `${metric().label} − A`, "95 % interval", "p", "corrected p", "runs"];
   const rows = lastComparison.differences.map((one) => {
-    const row = chosen.rows.findIndex(
-      (of, i) =>
-        chosen.configuration(i).fingerprint === one.fingerprint &&
-        of.description === chosen.rows[a].description,
-    );
+    const row = chosen.rowOf(one.fingerprint, chosen.rows[a].description);
     const [difference, lower, upper, p, adjusted] = decoded(one.numbers);
     const isSure = adjusted < 0.05;
     const verdict = isSure ? (one.better === "b" ? "better" : "worse") : "not sure";
