@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         splitify_namespace,
     )
     from legm.changes.amend import amend
+    from legm.compat.classic import ExperimentManager as ExperimentManager
+    from legm.compat.classic import LoggingMixin as LoggingMixin
     from legm.handler import ExperimentHandler
     from legm.hooks import hookimpl
     from legm.tables import open as open  # noqa: A004 - not by `import *`, over Python's own
@@ -66,6 +68,8 @@ __all__ = [
 # What needs more than the standard library is imported on first use.
 _HOMES = {
     "ExperimentHandler": "legm.handler",
+    "ExperimentManager": "legm.compat.classic",
+    "LoggingMixin": "legm.compat.classic",
     "add_arguments": "legm.arguments",
     "add_metadata": "legm.arguments",
     "amend": "legm.changes.amend",
@@ -84,6 +88,11 @@ def __getattr__(name: str) -> object:
 
     value: object = getattr(import_module(_HOMES[name]), name)
     return value
+
+
+def serve_classic_handler() -> None:
+    """Let ``legm.ExperimentHandler`` take what that of the original legm took, from now on."""
+    _HOMES["ExperimentHandler"] = "legm.compat.classic"
 
 
 def __dir__() -> list[str]:

@@ -67,7 +67,10 @@ _MAY_IMPORT["cli"] = (
     "tables",
     "ui",
 )
-_MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "changes", "hooks", "tables")
+_MAY_IMPORT["__init__"] = (
+    *("errors", "version", "handler", "arguments", "changes", "compat", "hooks", "tables"),
+)
+_MAY_IMPORT["argparse_utils"] = _MAY_IMPORT["exp_manager"] = ("compat",)
 _MAY_IMPORT["__main__"] = ("cli",)
 """By part, the other parts that it may import, for types too; the rings from the inside out."""
 

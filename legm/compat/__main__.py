@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import NoReturn
 
+import legm
 from legm.compat.script_observation import OBSERVATION
 from legm.compat.stand_in_imports import redirect_to_stand_ins
 from legm.errors import LegmError
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         print(f"python -m legm.compat: there is no file {arguments[0]!r}", file=sys.stderr)
         sys.exit(2)
     redirect_to_stand_ins()
+    legm.serve_classic_handler()
     if is_main_process():
         try:
             OBSERVATION.begin()

@@ -285,13 +285,21 @@ class Parameters:
             for name in values:
                 self._rules.edges.setdefault(name, {})[parent] = TruthyCondition()
 
-    def set_parent(self, child: str, parent: str, condition: Condition) -> None:
+    def set_parent(self, child: str, parent: str, condition: Condition, *, instead: bool = False) -> None:
         """Make the child active only where the condition on the parent holds.
+
+        Args:
+            child: the parameter.
+            parent: what it depends on.
+            condition: when it is active.
+            instead: whether its other parents are forgotten.
 
         Raises:
             ParameterError: a name is invalid, or the child is an ancestor of the parent.
         """
         self._rules.add_parent(child, parent, condition)
+        if instead:
+            self._rules.edges[child] = {parent: condition}
 
     def disable(self, names: Iterable[str]) -> None:
         """Exclude parameters from the comparison.
@@ -349,6 +357,10 @@ class Parameters:
     def has_parent(self, names: Iterable[str], parent: str | None) -> bool:
         """Whether parameters have a parent already; any has none."""
         return parent is None or all(parent in self._rules.edges.get(name, ()) for name in names)
+
+    def has_other_parents(self, child: str, parent: str) -> bool:
+        """Whether a parameter depends on another one than this."""
+        return bool(self._rules.edges.get(child, {}).keys() - {parent})
 
     def has_absent_values(self, absent: Mapping[str, Any]) -> bool:
         """Whether parameters have these very absent values already; None stands for any."""
