@@ -18,6 +18,7 @@ from legm.delivery.run_session import RunSession
 from legm.delivery.unrecorded_session import UnrecordedSession
 from legm.errors import LegmError
 from legm.handler import ExperimentHandler as NativeHandler
+from legm.hooks import Capability
 from legm.records import RunResult
 
 __all__ = ["ExperimentHandler"]
@@ -122,7 +123,7 @@ class ExperimentHandler(NativeHandler):
             StorageError, BackendError, StateError: as that.
         """
         result = super().log()
-        if isinstance(self._session, RunSession) and self._client.name == "local":
+        if isinstance(self._session, RunSession) and self._client.supports(Capability.FOLDERS):
             values = self._values
             data = {NOT_NUMBERS_FILE: dict(values.texts)} if values.texts else {}
             try:
