@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from legm.capture.captured_run import CapturedRun
 from legm.capture.earlier_runs import EarlierRuns
 from legm.capture.live_consoles import LiveConsoles
-from legm.capture.live_run import LiveRun
 from legm.capture.script_console import ScriptConsole, with_console
 from legm.capture.staging import StagingFolder
 from legm.capture.tailers import Tailer
@@ -159,7 +159,7 @@ class LiveIngest:
         """What the script prints, for each of its runs."""
         self._ingestions: dict[str, Ingestion] = {}
         self._waiting: dict[tuple[str, str], _WaitingRun] = {}
-        self._live: dict[tuple[str, str], LiveRun] = {}
+        self._live: dict[tuple[str, str], CapturedRun] = {}
         self._ingested: dict[tuple[str, str], Run] = {}
         self._not_shown: set[tuple[str, str]] = set()
         self._known_names: set[str] = set()
@@ -218,13 +218,13 @@ class LiveIngest:
                     started.add(early)
 
     def _begin_live_run(
-        self, at: tuple[str, str], run: ExternalRun, earlier: LiveRun | None = None
-    ) -> LiveRun:
+        self, at: tuple[str, str], run: ExternalRun, earlier: CapturedRun | None = None
+    ) -> CapturedRun:
         """Show a run, with what was shown of it so far."""
         empty = replace(run, records=lambda: iter(()))
         with open_decisions(self._root, keep=False) as decisions:
             new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved_name).run
-        started = self._live[at] = LiveRun(self._client, new, _compared_text(run), earlier)
+        started = self._live[at] = CapturedRun(self._client, new, _compared_text(run), earlier)
         self._show_console(at, new)
         return started
 

@@ -253,33 +253,33 @@ def _restored_run(stored: Any, known: KnownRuns) -> ExternalRun:
     Raises:
         TypeError, KeyError, ValueError: it is not what :func:`_stored_run` returns.
     """
-    key = _required(stored["key"], str)
+    key = _stored_value(stored["key"], str)
     native = None if "native" not in stored else portable.run_from(stored["native"].encode())
     labels = {
-        name: Label(LabelKind[kind], _required(value, (str, list)))
+        name: Label(LabelKind[kind], _stored_value(value, (str, list)))
         for name, (kind, value) in stored.get("labels", {}).items()
     }
     parameters = {name: from_plain(value) for name, value in stored.get("parameters", {}).items()}
     return ExternalRun(
         key=key,
-        experiment=_required(stored["experiment"], str),
+        experiment=_stored_value(stored["experiment"], str),
         name="",
         parameters=parameters,
         tags={},
         status=Status.COMPLETED,
-        started=_required(stored["started"], (int, float)),
+        started=_stored_value(stored["started"], (int, float)),
         ended=None,
         error=None,
         records=lambda: known.run(key).records(),
-        description=_required(stored.get("description", ""), str),
+        description=_stored_value(stored.get("description", ""), str),
         native_run=native,
         can_grow=bool(stored.get("can_grow")),
-        metadata=_required(stored.get("metadata"), (dict, type(None))),
+        metadata=_stored_value(stored.get("metadata"), (dict, type(None))),
         labels=labels,
     )
 
 
-def _required(value: Any, kind: type | tuple[type, ...]) -> Any:
+def _stored_value(value: Any, kind: type | tuple[type, ...]) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is not a {kind}")
     return value
@@ -295,7 +295,7 @@ def _load_known_runs(path: Path, known: KnownRuns) -> tuple[dict[str, _KnownGrou
             key: _KnownGroup(signature, outside, stored, [_restored_run(run, known) for run in stored])
             for key, (signature, outside, stored) in content["groups"].items()
         }
-        folders = _required(content["folders"], dict)
+        folders = _stored_value(content["folders"], dict)
     except (OSError, zlib.error, *_DAMAGE_ERRORS):
         return {}, {}
     return found, folders

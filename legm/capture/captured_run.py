@@ -18,10 +18,10 @@ from legm.records import Points, Run, Series, Split
 if TYPE_CHECKING:
     from legm.records import IntArray
 
-__all__ = ["LiveRun"]
+__all__ = ["CapturedRun"]
 
 
-class LiveRun:
+class CapturedRun:
     """Shows a run's numbers as they arrive, in its run log and in the backend.
 
     It never ends the run: once the run has ended in its own store, an import replaces it.
@@ -37,7 +37,7 @@ class LiveRun:
     """
 
     def __init__(
-        self, client: BackendClient, run: Run, parameters: str, earlier: LiveRun | None = None
+        self, client: BackendClient, run: Run, parameters: str, earlier: CapturedRun | None = None
     ) -> None:
         self.run = run
         self.parameters = parameters
