@@ -271,12 +271,20 @@ def prepared_core(_shared_folder: None) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(prepared: Any) -> Iterator[Any]:
-    """A real MLflow server that all workers share: each test has experiments of its own there."""
+def _shared_mlflow_server(prepared: Any) -> Iterator[Any]:
     from tests.support.mlflow_server import shared_server
 
     with shared_server(prepared) as made:
         yield made
+
+
+@pytest.fixture
+def mlflow_server(_shared_mlflow_server: Any) -> Iterator[Any]:
+    """A real MLflow server that all workers share: each test has experiments of its own there."""
+    from tests.support.mlflow_server import without_new_experiments
+
+    with without_new_experiments(_shared_mlflow_server) as server:
+        yield server
 
 
 @pytest.fixture

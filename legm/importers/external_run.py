@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ __all__ = [
     "GroupedSource",
     "ImportSource",
     "RunGroup",
+    "SelectiveSource",
     "unreadable_run",
 ]
 
@@ -201,6 +202,14 @@ class CountedSource(Protocol):
 
     def number_of_runs(self) -> int:
         """About how many runs :meth:`Source.runs` returns."""
+
+
+@runtime_checkable
+class SelectiveSource(Protocol):
+    """A source that can leave out experiments without reading their runs."""
+
+    def select_experiments(self, names: Collection[str]) -> None:
+        """Let :meth:`ImportSource.runs` return only the runs of these experiments, if all of them exist."""
 
 
 @runtime_checkable

@@ -16,7 +16,13 @@ from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_detected_source
-from legm.importers.external_run import CountedSource, ExternalRun, FolderNamedSource, ImportSource
+from legm.importers.external_run import (
+    CountedSource,
+    ExternalRun,
+    FolderNamedSource,
+    ImportSource,
+    SelectiveSource,
+)
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
@@ -184,6 +190,8 @@ class _Import:
         self._source = source
         self._root = root
         self._experiments = frozenset(experiments)
+        if experiments and isinstance(source, SelectiveSource):
+            source.select_experiments(self._experiments)
         self._client = BackendClient(make_backend(backend, root, options), root)
         self._runs = KnownRuns(source, None if self._client.is_remote else known_runs)
         self._targets: dict[tuple[str, str], Configuration] = {}

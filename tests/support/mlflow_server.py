@@ -10,9 +10,14 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 import requests
 from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.rest_store import RestStore
 
 from legm.backends.mlflow.names import mlflow_sqlite_uri
 from tests.support.mlflow_store import prepare_store
@@ -130,6 +135,30 @@ def shared_server(prepared: Prepared) -> Iterator[Server]:
             if known["users"] == 1:
                 os.kill(known["process"], signal.SIGKILL)
         server.release()
+
+
+@contextlib.contextmanager
+def without_new_experiments(server: Server) -> Iterator[Server]:
+    """Delete at the end what experiments this process has created on a server.
+
+    What lists or imports all that is on it would take longer with each test. A name may be given again.
+    """
+    made: dict[str, str] = {}  # names by id
+    create = RestStore.create_experiment
+
+    def create_experiment(store: RestStore, name: str, *arguments: Any, **options: Any) -> str:
+        made[number := create(store, name, *arguments, **options)] = name
+        return number
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RestStore, "create_experiment", create_experiment)
+        yield server
+    client = MlflowClient(server.uri)
+    for number, name in made.items():
+        with contextlib.suppress(MlflowException):  # it was deleted
+            if client.get_experiment(number).name == name:  # not on another server
+                client.rename_experiment(number, f"deleted {number}")
+                client.delete_experiment(number)
 
 
 def experiment_of(folder: Path) -> str:

@@ -9,7 +9,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
@@ -68,6 +68,7 @@ class MlflowServerSource:
         ] = {}  # by id: an experiment's name and whether it is deleted
 
         self._tags_of_experiments: dict[str, dict[str, str]] = {}
+        self._selected: frozenset[str] = frozenset()  # names of experiments; all if empty
         self._models: dict[str, dict[str, list[Any]]] = {}  # by experiment and run
 
     # Requests
@@ -126,14 +127,18 @@ class MlflowServerSource:
 
     # Runs
 
+    def select_experiments(self, names: Collection[str]) -> None:
+        """Let :meth:`runs` return only the runs of these experiments, if all of them exist."""
+        self._selected = frozenset(names)
+
     def runs(self) -> Iterator[ExternalRun]:
-        """Every run, experiment by experiment, oldest first."""
+        """Every run of the selected experiments, experiment by experiment, oldest first."""
         query = {"view_type": "ALL", "max_results": 1000}
         for one in self._request_pages("experiments/search", "experiments", query, post=True):
             is_deleted = one.get("lifecycle_stage") == "deleted"
             self._experiments[str(one["experiment_id"])] = (str(one["name"]), is_deleted)
             self._tags_of_experiments[str(one["experiment_id"])] = _mlflow_pairs(one.get("tags"))
-        for experiment in sorted(self._experiments, key=lambda key: (len(key), key)):
+        for experiment in self._selected_experiments():
             wanted = {
                 "experiment_ids": [experiment],
                 "run_view_type": "ALL",
@@ -144,6 +149,16 @@ class MlflowServerSource:
                 found = self._read_run(run)
                 if found is not None:
                     yield found
+
+    def _selected_experiments(self) -> list[str]:
+        """The ids of the experiments to read: all, unless each selected one is there under its name."""
+        found = sorted(self._experiments, key=lambda key: (len(key), key))
+        readable = {
+            name for name, is_deleted in self._experiments.values() if self._deleted or not is_deleted
+        }
+        if not self._selected or not self._selected <= readable:
+            return found
+        return [key for key in found if self._experiments[key][0] in self._selected]
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
