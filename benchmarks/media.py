@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import peers
 
-__all__ = ["legm", "mlflow", "tensorboardx", "wandb"]
+__all__ = ["legm", "mlflow", "tensorboardx", "trackio", "wandb"]
 
 _STEP = 0.05  # seconds of a training step
 
@@ -62,6 +62,17 @@ def mlflow(folder: str, pictures: int) -> dict[str, float]:
         pictures,
         lambda image, step: client.log_image(run_id, image, key="sample", step=step),
         lambda: client.set_terminated(run_id),
+    )
+
+
+def trackio(folder: str, pictures: int) -> dict[str, float]:
+    """The tracker trackio with its local store, ``log`` of a ``trackio.Image``."""
+    os.environ["TRACKIO_DIR"] = folder
+    import trackio as module
+
+    module.init(project="benchmark", embed=False, auto_log_cpu=False, auto_log_gpu=False)
+    return _timed(
+        pictures, lambda image, step: module.log({"sample": module.Image(image)}, step=step), module.finish
     )
 
 

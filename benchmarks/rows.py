@@ -212,6 +212,13 @@ class Plan:
     rounds: int
 
 
+_IMAGE_PEERS = {
+    "tensorboardX": "image_tensorboardx",
+    "W&B offline": "image_wandb",
+    "MLflow": "image_mlflow",
+    "trackio": "image_trackio",
+}
+
 _PEERS: dict[str, tuple[Probe, str]] = {
     "text": (peers.text, "a line of text a scalar, buffered"),
     "tensorboard": (peers.tensorboard, "tensorboard.summary.Writer"),
@@ -370,6 +377,7 @@ def plan(sizes: Sizes) -> Plan:
         "image_tensorboardx": Task(media.tensorboardx, {"pictures": sizes.pictures}),
         "image_wandb": Task(media.wandb, {"pictures": sizes.pictures}, most=2),
         "image_mlflow": Task(media.mlflow, {"pictures": sizes.pictures}, most=2),
+        "image_trackio": Task(media.trackio, {"pictures": sizes.pictures}, most=2),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
     return Plan(
@@ -436,7 +444,7 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             "image",
             "log_image of 512 x 512 x 3, caller's thread",
             "ms",
-            ("image", "image_tensorboardx", "image_wandb", "image_mlflow"),
+            ("image", *_IMAGE_PEERS.values()),
             lambda r: 1000 * r["image"]["caller"],
             1,
             beside=lambda r: _images_beside(r, "caller"),
@@ -445,7 +453,7 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             "image_cpu",
             "all CPU of that, a picture",
             "ms",
-            ("image", "image_tensorboardx", "image_wandb", "image_mlflow"),
+            ("image", *_IMAGE_PEERS.values()),
             lambda r: 1000 * r["image"]["cpu"] / sizes.pictures,
             beside=lambda r: _images_beside(r, "cpu", sizes.pictures),
         ),
@@ -1115,10 +1123,9 @@ def _late_step(numbers: Mapping[str, float], kind: str) -> float:
 
 
 def _images_beside(numbers: Round, name: str, pictures: int = 1) -> str:
-    others = {"tensorboardX": "image_tensorboardx", "W&B offline": "image_wandb", "MLflow": "image_mlflow"}
     return ", ".join(
         f"{other} {short(1000 * numbers[task][name] / pictures)}"
-        for other, task in others.items()
+        for other, task in _IMAGE_PEERS.items()
         if task in numbers
     )
 

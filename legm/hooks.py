@@ -16,6 +16,8 @@ records of :mod:`legm.records`. What a backend can rely on, and what is expected
 - A hook that works for long calls :func:`still_working` each few seconds. One that is silent for ten seconds
   counts as a backend that does not answer: nobody waits for it any longer. A backend whose calls may be
   silent for longer although it is there has another number of seconds as ``patience``.
+- A backend with :attr:`Capability.MEDIA` that has only some kinds of media names them as ``media_kinds``, a
+  set of :class:`~legm.records.MediaKind`. It receives the files of the others as one without MEDIA does.
 """
 
 from __future__ import annotations
@@ -114,7 +116,8 @@ class Capability(enum.Enum):
     """Tags and notes are stored with a run, those of its result when it is closed, and later ones."""
     MEDIA = "media"
     """The backend also receives :class:`~legm.records.Media` records, shows them in its own way, and returns
-    them. One without this that has ARTIFACTS receives their files as artifacts."""
+    them; those of all kinds, or of its ``media_kinds``. The files of other kinds, and of all of them where a
+    backend is without this, are received as artifacts where it has ARTIFACTS."""
     PROVENANCE = "provenance"
     """The backend also receives :class:`~legm.records.EnvironmentUpdate` records, as they become known."""
 

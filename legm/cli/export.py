@@ -129,7 +129,8 @@ def _print_export(report: Report, *, is_table: bool) -> None:
     from legm.export import State
 
     counts = {state: report.states.get(state, 0) for state in State}
-    delivered = f"{counted(counts[State.DELIVERED], 'run')} with {counted(report.points, 'value')}"
+    written = counts[State.DELIVERED] + (counts[State.RUNNING] if is_table else 0)
+    delivered = f"{counted(written, 'run')} with {counted(report.points, 'value')}"
     if is_table:
         say(f"{report.target}: {delivered}")
     else:
@@ -137,7 +138,8 @@ def _print_export(report: Report, *, is_table: bool) -> None:
         aggregates = f", {counted(report.summaries, 'aggregate')} written" if report.summaries else ""
         say(f"read back and compared: {counted(report.equal, 'run')} equal{aggregates}")
     if counts[State.RUNNING]:
-        say(f"{counted(counts[State.RUNNING], 'run')} still running: export again later")
+        now = ", and in the table as of now" if is_table else ""
+        say(f"{counted(counts[State.RUNNING], 'run')} still running{now}: export again later")
     by_message: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
     for one in report.runs:
         if one.state is not State.RUNNING:

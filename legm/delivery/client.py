@@ -24,7 +24,12 @@ from legm.core.rewinding import without_rewound
 from legm.core.texts import escape_unprintable
 from legm.delivery import circuit_breaker
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of, waiting_reported
-from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
+from legm.delivery.registry import (
+    DeferredBackend,
+    backend_plugin_manager,
+    make_backends,
+    media_kinds_of,
+)
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
 from legm.media.content_files import checked_media_content
@@ -37,6 +42,7 @@ from legm.records import (
     EnvironmentUpdate,
     Media,
     MediaFile,
+    MediaKind,
     Outcome,
     Plain,
     Query,
@@ -75,7 +81,6 @@ _NEEDS = {
     Resumption: Capability.RESUME,
     Rewind: Capability.RESUME,
     EnvironmentUpdate: Capability.PROVENANCE,
-    Media: Capability.MEDIA,
 }
 
 
@@ -180,6 +185,10 @@ class BackendClient:
     def supports(self, capability: Capability) -> bool:
         """Whether the backend has a capability."""
         return capability in self.backend.capabilities
+
+    def supports_media(self, kind: MediaKind) -> bool:
+        """Whether the backend stores media of a kind as such."""
+        return kind in media_kinds_of(self.backend)
 
     def require(self, capability: Capability, wanted: str) -> None:
         """Refuse what the backend does not support.
@@ -458,15 +467,12 @@ class BackendClient:
             self._call("legm_write", run=run, records=given, position=position)
 
     def _media_as_supported(self, records: Sequence[Record]) -> Iterator[Record]:
-        """The records, with the files of media as artifacts where the backend has no media."""
-        if self.supports(Capability.MEDIA) or not self.supports(Capability.ARTIFACTS):
-            yield from records
-            return
+        """The records, with the files of media as artifacts where the backend has no media of their kind."""
         for record in records:
-            if isinstance(record, Media):
-                yield from media_artifacts(record)
-            else:
+            if not isinstance(record, Media) or self.supports_media(record.kind):
                 yield record
+            elif self.supports(Capability.ARTIFACTS):
+                yield from media_artifacts(record)
 
     def close_run(self, result: RunResult, records: Sequence[Record]) -> None:
         """Let the backend finish a run: its result, and all of its records that count."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from legm.delivery.circuit_breaker import PATIENCE, waiting_reported
 from legm.errors import BackendError, LegmError, NotSupported, closest
 from legm.hooks import Backend, Capability, FolderChanger, FolderReader, Hooks
-from legm.records import Plain
+from legm.records import MediaKind, Plain
 
 if TYPE_CHECKING:  # reading folders needs none of these
     from importlib.metadata import EntryPoint
@@ -471,12 +471,14 @@ class InstalledBackend:
         name: of the backend.
         package: the package that provides it, with its version.
         capabilities: what it can do; empty where it cannot be used.
+        media_kinds: the kinds of media that it stores as such.
         problem: why it cannot be used; "" where it can.
     """
 
     name: str
     package: str
     capabilities: tuple[str, ...] = ()
+    media_kinds: tuple[str, ...] = ()
     problem: str = ""
 
 
@@ -511,12 +513,13 @@ def _inspect_registered_backend(name: str, package: str) -> InstalledBackend:
     try:
         backend: Any = _find_backend(name, patient=False)
         can = tuple(sorted(one.value for one in backend.capabilities))
+        kinds = tuple(sorted(one.value for one in media_kinds_of(backend)))
         backend_plugin_manager([backend])
     except LegmError as error:
         return InstalledBackend(name, package, problem=str(error))
     except Exception as error:  # noqa: BLE001 - a broken one is listed as such
         return InstalledBackend(name, package, problem=f"it is not a backend: {error!r}")
-    return InstalledBackend(name, package, can)
+    return InstalledBackend(name, package, can, kinds)
 
 
 def _refuse_unknown_backend_options(backend: type, options: Mapping[str, Any]) -> None:
@@ -538,6 +541,30 @@ def _refuse_unknown_backend_options(backend: type, options: Mapping[str, Any]) -
     for name in options:
         if name not in known:
             raise BackendError(f"the backend {title!r} has no option {name!r}; {closest(name, known)}")
+
+
+def media_kinds_of(backend: Backend | DeferredBackend) -> frozenset[MediaKind]:
+    """The kinds of media that a backend stores as such: all with MEDIA, unless it names some; else none.
+
+    Raises:
+        BackendError: what it names are not kinds of media.
+    """
+    if Capability.MEDIA not in backend.capabilities:
+        return frozenset()
+    named = getattr(backend, "media_kinds", None)
+    if named is None:
+        return frozenset(MediaKind)
+    try:
+        kinds = frozenset(named)
+    except TypeError:
+        kinds = frozenset({named})
+    wrong = sorted(repr(one) for one in kinds if not isinstance(one, MediaKind))
+    if wrong:
+        raise BackendError(
+            f"media_kinds of the backend {backend.name!r} must be a set of legm.records.MediaKind, and has "
+            f"{', '.join(wrong)}"
+        )
+    return kinds
 
 
 def backend_plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
@@ -564,4 +591,5 @@ def backend_plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
                 f"the backend {backend.name!r} lacks {', '.join(sorted(missing))}: "
                 f"each must be a method marked with legm.hookimpl"
             )
+        media_kinds_of(backend)
     return manager

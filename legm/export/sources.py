@@ -20,6 +20,7 @@ from legm.runlog import log_reader, log_writer
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.marks_files import read_all_marks
+from legm.tables.sources import pending_configurations
 
 __all__ = [
     "BackendSource",
@@ -29,6 +30,8 @@ __all__ = [
     "LoadedRun",
     "UnavailableRun",
 ]
+
+_STILL_RUNNING = "it is still running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class LoadedRun:
         folder: the configuration's; None if it has none.
         note: what a user should know about it; "" for nothing.
         is_partial: whether values may be missing, because its log is damaged.
+        is_running: whether it is still running, and this is what it has so far.
     """
 
     result: RunResult
@@ -50,6 +54,7 @@ class LoadedRun:
     folder: Path | None = None
     note: str = ""
     is_partial: bool = False
+    is_running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +114,21 @@ class FolderSource:
         folders: reads the folders.
         folder: a root directory, an experiment or a configuration.
         series: whether series are read.
+        running: whether runs that are still running are loaded, as they are now.
 
     Raises:
         StorageError: there are no configurations.
     """
 
-    def __init__(self, folders: FolderAccess, folder: Path, *, series: bool = True) -> None:
+    def __init__(
+        self, folders: FolderAccess, folder: Path, *, series: bool = True, running: bool = False
+    ) -> None:
         self._access = folders
         self._folders = list(configuration_folders(folder))
         if not self._folders:
             raise StorageError(f"there are no runs below {folder}")
         self._series = series
+        self._running = running
         self.root = self._folders[0].parent.parent
 
     @property
@@ -167,13 +176,20 @@ class FolderSource:
         being_written = log_writer.logs_being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
-                yield UnavailableRun(f"{folder}, run {path.stem}", "it is still running", is_running=True)
+                yield self._running_run(folder, path)
                 continue
             found = _read_unstored_source_run(folder, path, configuration, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known:
             yield UnavailableRun(str(folder), damage)
+
+    def _running_run(self, folder: Path, path: Path) -> LoadedRun | UnavailableRun:
+        """A run whose log a process is writing, with what it has so far where that is wanted."""
+        where = f"{folder}, run {path.stem}"
+        if not self._running:
+            return UnavailableRun(where, _STILL_RUNNING, is_running=True)
+        return _read_running_source_run(LogFolder.of(folder), path, where, folder)
 
     def _stored_run(
         self, folder: Path, one: StoredRun, configuration: Configuration | None, damage: str
@@ -184,7 +200,7 @@ class FolderSource:
         damage = one.problem or damage
         path = logs.find(one.run_id)
         if path is not None and logs.is_open(path) and log_writer.logs_being_written([path]):
-            return UnavailableRun(where, "it is still running", is_running=True)
+            return self._running_run(folder, path)
         if path is not None and logs.is_open(path):
             found = _read_unstored_source_run(folder, path, configuration, is_open=True)
             if isinstance(found, LoadedRun) and found.result.status is not Status.COMPLETED:
@@ -267,6 +283,21 @@ def _read_unstored_source_run(
     return LoadedRun(result, known.records, path, folder)
 
 
+def _read_running_source_run(
+    logs: LogFolder, path: Path, where: str, folder: Path | None = None
+) -> LoadedRun | UnavailableRun:
+    """A run whose log a process is writing, with what it has so far."""
+    try:
+        found = logs.follow(path, log_reader.read_log)
+    except LegmError as error:
+        return UnavailableRun(where, str(error))
+    if found is None:
+        return UnavailableRun(where, "it was deleted while the table was written")
+    known, now = found
+    result = results.run_result(known.run, known.records, Status.RUNNING)
+    return LoadedRun(result, known.records, now, folder, _STILL_RUNNING, is_running=True)
+
+
 def _marked(
     runs: Iterable[LoadedRun | UnavailableRun], logs: LogFolder
 ) -> Iterator[LoadedRun | UnavailableRun]:
@@ -287,15 +318,28 @@ class BackendSource:
         client: of the backend.
         experiment: only this one; None for all.
         series: whether series are read.
+        running: whether runs that are still running are loaded, as they are now.
 
     Raises:
         NotSupported: no experiment was named, and the backend cannot list them.
         LegmError: it could not be read.
     """
 
-    def __init__(self, client: BackendClient, experiment: str | None = None, *, series: bool = True) -> None:
+    def __init__(
+        self,
+        client: BackendClient,
+        experiment: str | None = None,
+        *,
+        series: bool = True,
+        running: bool = False,
+    ) -> None:
         self._client = client
+        self._running = running
+        self._pending = pending_configurations(client) if running else {}
         self._experiments = client.experiments() if experiment is None else [experiment]
+        if experiment is None:
+            new = {one.configuration.experiment for one in self._pending.values()}
+            self._experiments = [*self._experiments, *sorted(new.difference(self._experiments))]
         self._histories = None if series else frozenset[str]()
 
     @property
@@ -310,21 +354,33 @@ class BackendSource:
     def configurations(self) -> Iterator[ConfigurationRuns]:
         """The configurations, each with its runs."""
         for experiment in self._experiments:
-            for configuration in list(self._client.configurations(experiment)):
+            stored = {one.fingerprint: one for one in self._client.configurations(experiment)}
+            stored |= {
+                key: one.configuration
+                for key, one in self._pending.items()
+                if one.configuration.experiment == experiment and key not in stored
+            }
+            for configuration in stored.values():
                 where = f"{experiment}/{configuration.name or configuration.fingerprint}"
                 yield ConfigurationRuns(where, self._runs(configuration, where), configuration)
 
     def _runs(self, configuration: Configuration, where: str) -> Iterator[LoadedRun | UnavailableRun]:
         damaged: list[StoredRun] = []
+        known: set[str] = set()
         try:
             for result in read_runs(self._client, configuration, None, self._histories, damaged.append):
-                if result.status is Status.RUNNING:
-                    yield UnavailableRun(
-                        f"{where}, run {result.run.run_id}", "it is still running", is_running=True
-                    )
+                known.add(result.run.run_id)
+                is_running = result.status is Status.RUNNING
+                if is_running and not self._running:
+                    yield UnavailableRun(f"{where}, run {result.run.run_id}", _STILL_RUNNING, is_running=True)
                 else:
-                    yield LoadedRun(result, records_from_result(result))
+                    note = _STILL_RUNNING if is_running else ""
+                    yield LoadedRun(result, records_from_result(result), note=note, is_running=is_running)
         except LegmError as error:
             yield UnavailableRun(where, str(error))
+        pending = self._pending.get(configuration.fingerprint)
+        for path in () if pending is None else pending.logs:
+            if path.stem not in known and log_writer.logs_being_written([path]):
+                yield _read_running_source_run(LogFolder.containing(path), path, f"{where}, run {path.stem}")
         for one in damaged:
             yield UnavailableRun(f"{where}, run {one.run_id}" if one.run_id else where, one.problem)

@@ -101,8 +101,9 @@ def export_source_of(
     experiment: str | None,
     *,
     series: bool = True,
+    running: bool = False,
 ) -> tuple[ExportSource, Path]:
-    """The source of the runs, and its root directory.
+    """The source of the runs, and its root directory; running ones are loaded only if that is wanted.
 
     Raises:
         LegmError: there are no runs, or the backend cannot be used.
@@ -115,10 +116,10 @@ def export_source_of(
                 f"the backend {folders.backend!r} takes the experiment {experiment!r} as a folder: "
                 "ROOT/EXPERIMENT"
             )
-        found = FolderSource(folders, folder, series=series)
+        found = FolderSource(folders, folder, series=series, running=running)
         return found, found.root
     client = connect_client(folder, source, options)
-    return BackendSource(client, experiment, series=series), folder
+    return BackendSource(client, experiment, series=series, running=running), folder
 
 
 def _refuse_export_to_itself(

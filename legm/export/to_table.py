@@ -16,6 +16,7 @@ from legm.export.selected_source import selected_source
 from legm.export.sources import ExportSource, LoadedRun, UnavailableRun
 from legm.export.table_writers import TableWriter, table_writer_for
 from legm.export.to_backend import export_source_of
+from legm.records import Status
 from legm.tables.columns import Column
 from legm.tables.history_table import RunSeries, history_table
 from legm.tables.run_tables import run_table
@@ -42,7 +43,9 @@ def export_table(
     experiment: str | None = None,
     where: str | Sequence[str] | None = None,
 ) -> Report:
-    """Write every run that has ended to a table, which replaces an existing file atomically.
+    """Write every run to a table, which replaces an existing file atomically.
+
+    A run that is still running is in it as it is now, with its status, and is in the report.
 
     Args:
         root: the folder of the runs: a root directory, or an experiment or a configuration in it.
@@ -66,7 +69,9 @@ def export_table(
         raise LegmError(f"a table cannot have rows of {rows!r}; {closest(rows, ROWS)}")
     target = Path(path)
     make = table_writer_for(target)
-    found, _ = export_source_of(root, source, source_options or {}, experiment, series=rows == "points")
+    found, _ = export_source_of(
+        root, source, source_options or {}, experiment, series=rows == "points", running=True
+    )
     runs = _TableRuns(selected_source(found, where), f"writing {target.name}")
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
@@ -83,7 +88,7 @@ def export_table(
 
 
 class _TableRuns:
-    """The ended runs of a source, each once; counts the states of all, and collects what to report."""
+    """The runs of a source, each once; counts the states of all, and collects what to report."""
 
     def __init__(self, source: ExportSource, title: str) -> None:
         self._source = source
@@ -97,16 +102,16 @@ class _TableRuns:
         runs = (one for group in self._source.configurations() for one in group.runs)
         for one in show_progress(runs, self._title, self._source.number_of_runs):
             if isinstance(one, UnavailableRun):
-                state = State.RUNNING if one.is_running else State.MISSING
+                state = State.MISSING
                 self.reported.append(Exported(one.where, state, 0, one.reason))
             elif one.result.run.run_id in seen:
                 continue
             else:
                 seen.add(one.result.run.run_id)
-                state = State.DELIVERED
+                state = State.RUNNING if one.is_running else State.DELIVERED
                 self.points += one.result.points
                 if one.note:
-                    self.reported.append(Exported(str(one.folder), state, one.result.points, one.note))
+                    self.reported.append(Exported(_where(one), state, one.result.points, one.note))
             self.states[state] += 1
             if isinstance(one, LoadedRun):
                 yield one
@@ -124,9 +129,16 @@ def _write_point_table(make: type[TableWriter], path: Path, runs: _TableRuns) ->
             if one.log is None:
                 rows = list(rows_of_result(one.result))
             else:
-                rows = list(rows_of_records(result_records(one.records, one.result.status)))
+                status = Status.COMPLETED if one.is_running else one.result.status  # it may have been logged
+                rows = list(rows_of_records(result_records(one.records, status)))
             series = RunSeries(one.result, _configuration_label(one), rows)
             _write_rows(writer, _point_columns(history_table([series])))
+
+
+def _where(one: LoadedRun) -> str:
+    """The folder of a run, or its configuration; with the run's id where that of its folder is not enough."""
+    where = _configuration_label(one) if one.folder is None else str(one.folder)
+    return f"{where}, run {one.result.run.run_id}" if one.is_running else where
 
 
 def _configuration_label(one: LoadedRun) -> str:

@@ -29,13 +29,14 @@ def pending_histogram(name: str, values: Any, bins: Any = BINS) -> PendingFile:
     """
     import numpy as np
 
-    if isinstance(bins, bool) or not isinstance(bins, int) or not 0 < bins <= _MOST_BINS:
+    if isinstance(bins, bool) or not hasattr(bins, "__index__") or not 0 < bins <= _MOST_BINS:
         raise MediaError(f"{name!r}: bins={bins!r} must be a whole number from 1 to {_MOST_BINS}")
+    number = int(bins)
     array = plain_array(name, values, "numbers")
     if not array.size:
         raise MediaError(f"{name!r} has the shape {array.shape}, and so no value")
     copy = np.array(array).ravel()
-    return PendingFile(lambda: _histogram_json(copy, bins), ".histogram.json", copy.nbytes)
+    return PendingFile(lambda: _histogram_json(copy, number), ".histogram.json", copy.nbytes)
 
 
 def pending_counts(edges: Sequence[float], counts: Sequence[float]) -> PendingFile:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from legm.core.rewinding import without_rewound
-from legm.errors import LegmError, StorageError
+from legm.errors import LegmError, MediaError, StorageError
 from legm.media.content_files import keep_content
 from legm.media.pending_file import PendingFile
 from legm.records import Media, MediaKind, Record
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 64 << 20  # bytes of media that wait; a caller who adds more encodes some of them itself
 _LEAST = 16 << 10  # bytes that each medium counts as
+_HIGHEST_STEP = 2**63 - 1
 _RETRY_PAUSE = 1.0  # seconds between two attempts on a disk that refuses
 
 
@@ -58,6 +59,7 @@ class MediaWriter:
         self._pending: list[_PendingMedia] = []
         self._earlier: Sequence[Record] = ()
         self._steps: dict[str, list[int]] = {}
+        self._highest: dict[str, int] = {}
         self._writing = threading.RLock()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put() may interrupt itself
         self._thread: threading.Thread | None = None
@@ -72,14 +74,21 @@ class MediaWriter:
     def rewind(self, step: int) -> None:
         """Forget the media at later steps."""
         self._require_steps()
-        for name, steps in self._steps.items():
-            self._steps[name] = [one for one in steps if one <= step]
+        earlier, self._steps, self._highest = self._steps, {}, {}
+        for name, steps in earlier.items():
+            for one in steps:
+                if one <= step:
+                    self._note_step(name, one)
 
     def _require_steps(self) -> None:
         earlier, self._earlier = self._earlier, ()
         for record in without_rewound(earlier):
             if isinstance(record, Media):
-                self._steps.setdefault(record.name, []).append(record.step)
+                self._note_step(record.name, record.step)
+
+    def _note_step(self, name: str, step: int) -> None:
+        self._steps.setdefault(name, []).append(step)
+        self._highest[name] = max(step, self._highest.get(name, step))
 
     def add(self, name: str, kind: MediaKind, files: Iterable[PendingFile], step: int | None) -> None:
         """Add a medium, which is written soon after.
@@ -89,11 +98,15 @@ class MediaWriter:
             kind: what it is.
             files: at least one.
             step: the step; None for the one after the last of this name, 0 at first.
+
+        Raises:
+            MediaError: there is no step after the last one.
         """
         self._require_steps()
-        steps = self._steps.setdefault(name, [])
-        at = max(steps, default=-1) + 1 if step is None else step
-        steps.append(at)
+        at = self._highest.get(name, -1) + 1 if step is None else step
+        if at > _HIGHEST_STEP:
+            raise MediaError(f"{name!r} has a medium at the highest step, {_HIGHEST_STEP}: give a step")
+        self._note_step(name, at)
         new = _PendingMedia(name, kind, tuple(files), at, time.time())
         while self._pending and self._waiting_bytes() + new.size > MEMORY_LIMIT:
             self._report_slow()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,9 +49,15 @@ def pending_copy(name: str, path: Path, extensions: Sequence[str] | None = None)
         known = ", ".join(extensions)
         raise MediaError(f"{name!r}: the file {str(path)!r} must have one of the extensions {known}")
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait
+            raise MediaError(f"{name!r}: {str(path)!r} is not a file")
         content = path.read_bytes()
+    except ValueError as cause:
+        raise MediaError(f"{name!r}: {str(path)!r} is not a path: {cause}") from cause
     except OSError as cause:
         raise MediaError(f"{name!r}: the file {str(path)!r} cannot be read: {cause.strerror}") from cause
+    if not content:
+        raise MediaError(f"{name!r}: the file {str(path)!r} is empty")
     return PendingFile(lambda: content, extension, len(content))
 
 
@@ -91,7 +97,7 @@ def with_captions(
         raise MediaError(f"{name!r} is an empty list: give at least one picture")
     if caption is None:
         return files
-    captions = [caption] if isinstance(caption, str) else list(caption)
+    captions = list(caption) if isinstance(caption, Iterable) and not isinstance(caption, str) else [caption]
     if len(captions) != len(files) or not all(isinstance(one, str) for one in captions):
         raise MediaError(
             f"{name!r} has {counted(len(files), 'file')} and the caption {caption!r}: give one text for each"

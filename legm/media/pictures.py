@@ -13,7 +13,8 @@ from legm.media.pending_file import PendingFile, pending_copy
 __all__ = ["pending_pictures", "plain_array"]
 
 _CHANNELS = (1, 2, 3, 4)  # grey, grey with alpha, RGB, RGB with alpha
-_PNG_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"))
+_PNG_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I;16"))
+_WIDE_MODES = frozenset(("F", "I"))  # whose values need not fit into the 16 bits of a PNG
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 _RIGHT = (
     "right are arrays of shape (height, width) or (height, width, channels), and PyTorch tensors of shape "
@@ -43,12 +44,26 @@ def _pending_picture(name: str, image: Any) -> PendingFile:
     if is_figure(image):
         return drawn_figure(name, image)
     if hasattr(image, "getbands") and hasattr(image, "convert"):  # Pillow's
-        if not all(image.size):
-            raise MediaError(f"{name!r}: an image of size {image.size} has no pixel")
-        copy = image.copy()
-        return PendingFile(lambda: _png(copy), ".png", copy.width * copy.height * len(copy.getbands()))
+        return _pending_pillow_image(name, image)
     array = _pixels(name, image)
     return PendingFile(lambda: _png_of_array(array), ".png", array.nbytes)
+
+
+def _pending_pillow_image(name: str, image: Any) -> PendingFile:
+    if not all(image.size):
+        raise MediaError(f"{name!r}: an image of size {image.size} has no pixel")
+    try:
+        copy = image.copy()
+        limits = copy.getextrema() if copy.mode in _WIDE_MODES else (0, 0)
+    except Exception as cause:  # Pillow raises many kinds of errors for damaged and for closed files
+        raise MediaError(f"{name!r}: the image cannot be read: {cause}") from cause
+    if copy.mode == "F" or not 0 <= limits[0] <= limits[1] < 1 << 16:
+        raise MediaError(
+            f"{name!r} is an image of mode {copy.mode!r} with values from {limits[0]:.6g} to "
+            f"{limits[1]:.6g}, which PNG cannot hold: convert it to 'L' or 'RGB', or give an "
+            f"array of floats in [0, 1]"
+        )
+    return PendingFile(lambda: _png(copy), ".png", copy.width * copy.height * len(copy.getbands()))
 
 
 def _copied_picture(name: str, path: Path) -> PendingFile:
@@ -58,6 +73,8 @@ def _copied_picture(name: str, path: Path) -> PendingFile:
     try:
         with Image.open(io.BytesIO(pending.encode())) as found:
             is_known = found.format is not None
+    except Image.DecompressionBombError:  # too large for Pillow to be decoded, and only kept here
+        is_known = True
     except Exception:  # noqa: BLE001 - Pillow raises many kinds of errors for damaged files
         is_known = False
     if not is_known:
@@ -78,15 +95,15 @@ def plain_array(name: str, value: Any, what: str) -> Any:
     """
     import numpy as np
 
-    if hasattr(value, "detach") and hasattr(value, "cpu"):  # PyTorch's
-        value = value.detach().cpu()
-        if str(value.dtype).endswith("bfloat16"):  # which NumPy does not have
-            value = value.float()
-    if isinstance(value, np.ma.MaskedArray):
-        value = value.filled(np.nan) if value.dtype.kind == "f" else value.filled(0)
     try:
+        if hasattr(value, "detach") and hasattr(value, "cpu"):  # PyTorch's
+            value = value.detach().cpu()
+            if str(value.dtype).endswith("bfloat16"):  # which NumPy does not have
+                value = value.float()
+        if isinstance(value, np.ma.MaskedArray):
+            value = value.filled(np.nan) if value.dtype.kind == "f" else value.filled(0)
         array = np.asarray(value)
-    except (TypeError, ValueError) as cause:
+    except Exception as cause:  # such as of a tensor without data
         raise MediaError(f"{name!r} must be {what}, not {type(value).__qualname__}: {cause}") from cause
     if array.dtype.kind not in "buif":
         raise MediaError(f"{name!r} must be {what}, not {type(value).__qualname__} of {array.dtype}")
@@ -136,6 +153,8 @@ def _png_of_array(array: Any) -> bytes:
     import numpy as np
     from PIL import Image
 
+    if array.dtype.kind == "b" and array.ndim == 3:  # PNG has single bits for grey only
+        array = array.astype(np.uint8) * 255
     if array.dtype.kind == "f":
         array = np.rint(array.astype(np.float32) * np.float32(255)).astype(np.uint8)
     return _png(Image.fromarray(array))
@@ -143,6 +162,8 @@ def _png_of_array(array: Any) -> bytes:
 
 def _png(image: Any) -> bytes:
     """The picture as PNG, losslessly where PNG has its colours."""
+    if image.mode == "I":
+        image = image.convert("I;16")
     if image.mode not in _PNG_MODES:
         image = image.convert("RGBA" if image.mode in {"PA", "La", "RGBa"} else "RGB")
     buffer = io.BytesIO()

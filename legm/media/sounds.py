@@ -16,6 +16,7 @@ __all__ = ["pending_sound"]
 
 _EXTENSIONS = (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".opus")
 _MOST_CHANNELS = 32
+_HIGHEST_RATE = 2**32 // (2 * _MOST_CHANNELS) - 1  # a WAV has the bytes per second as a number of 32 bits
 _RIGHT = "right are shapes (samples,) and (samples, channels), and (channels, samples) for PyTorch tensors"
 
 
@@ -59,10 +60,13 @@ def pending_sound(name: str, samples: Any, rate: Any) -> PendingFile:
 def _whole_rate(name: str, rate: Any) -> int:
     try:
         whole = int(rate)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         whole = 0
-    if whole != rate or not 0 < whole < 2**31:
-        raise MediaError(f"{name!r}: the rate {rate!r} must be a whole number of samples per second")
+    if whole != rate or not 0 < whole <= _HIGHEST_RATE:
+        raise MediaError(
+            f"{name!r}: the rate {rate!r} must be a whole number of samples per second, and at most "
+            f"{_HIGHEST_RATE:,}"
+        )
     return whole
 
 

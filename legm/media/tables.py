@@ -24,6 +24,7 @@ _RIGHT = (
     "right are a mapping of columns, a list of rows that are mappings, and tables of pandas, polars or Arrow"
 )
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_MOST_BITS = 1 << 13  # of an integer: Python reads and writes no longer ones
 _DIGITS = 6  # significant ones of a number that is shown
 
 
@@ -38,9 +39,10 @@ def pending_table(name: str, table: Any) -> PendingFile:
     Raises:
         MediaError: it is none of these, or its columns differ in length.
     """
-    columns = {
-        str(column): [_cell(one) for one in values] for column, values in _columns(name, table).items()
-    }
+    given = _columns(name, table)
+    columns = {str(column): _cells(name, column, values) for column, values in given.items()}
+    if len(columns) < len(given):
+        raise _same_names(name, [str(column) for column in given])
     lengths = {column: len(values) for column, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise MediaError(f"{name!r}: its columns differ in length: {lengths}")
@@ -56,18 +58,31 @@ def _columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
     if isinstance(table, (type, str, bytes)):
         raise MediaError(f"{name!r} must be a table, not {table!r:.60}: {_RIGHT}")
     if hasattr(table, "to_dict") and hasattr(table, "columns"):  # of pandas and polars
+        if len(set(table.columns)) < len(table.columns):
+            raise _same_names(name, [str(column) for column in table.columns])
         return {column: table[column].to_list() for column in table.columns}
     if hasattr(table, "to_pydict"):  # pyarrow's
-        found: Mapping[Any, Iterable[Any]] = table.to_pydict()
-        return found
+        return _arrow_columns(name, table)
     if hasattr(table, "__arrow_c_stream__"):
         import pyarrow
 
-        return dict(pyarrow.table(table).to_pydict())
+        return _arrow_columns(name, pyarrow.table(table))
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
         names = dict.fromkeys(column for row in table for column in row)
         return {column: [row.get(column) for row in table] for column in names}
     raise MediaError(f"{name!r} must be a table, not {type(table).__qualname__}: {_RIGHT}")
+
+
+def _arrow_columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
+    found: Mapping[Any, Iterable[Any]] = table.to_pydict()
+    if len(found) < len(table.schema.names):
+        raise _same_names(name, table.schema.names)
+    return found
+
+
+def _same_names(name: str, columns: Sequence[str]) -> MediaError:
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    return MediaError(f"{name!r}: several columns have the name {', '.join(map(repr, twice))}: rename them")
 
 
 def _values(name: str, column: Any, values: Any) -> Iterable[Any]:
@@ -82,16 +97,30 @@ def _values(name: str, column: Any, values: Any) -> Iterable[Any]:
     return values
 
 
+def _cells(name: str, column: Any, values: Iterable[Any]) -> list[Any]:
+    try:
+        return [_cell(one) for one in values]
+    except Exception as cause:  # such as of a value that has no text
+        raise MediaError(
+            f"{name!r}: the column {column!r} has a value that cannot be kept: {cause}"
+        ) from cause
+
+
 def _cell(value: Any) -> Any:
     """A cell as JSON has it, except floats that are not finite."""
     if value is None or isinstance(value, (bool, str)):
         return value
-    if isinstance(value, (int, float)):
-        return float(value) if isinstance(value, float) else int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        if value.bit_length() > _MOST_BITS:
+            raise ValueError(f"an integer of {value.bit_length()} bits")
+        return int(value)
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if hasattr(value, "item") and getattr(value, "size", 1) == 1 and not callable(getattr(value, "size", 1)):
-        return _cell(value.item())
+        plain = value.item()
+        return float(plain) if type(plain) is type(value) and hasattr(plain, "__float__") else _cell(plain)
     if type(value).__name__ in {"NAType", "NaTType"}:  # pandas' missing values
         return None
     return str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from legm.analysis.selected_runs import SelectedRuns
 from legm.core.selection import BoundSelection, Candidate, RunSelection
 from legm.core.texts import listed_names
-from legm.errors import LegmError
+from legm.errors import LegmError, MetricError
 from legm.records import Configuration, RunCounts, RunResult
 from legm.tables.history_table import RunSeries, history_table
 from legm.tables.media_table import MediaRow, media_table
@@ -183,7 +183,9 @@ class Project:
             ParameterError: no configuration has one of the parameters or values.
             LegmError: the backend could not be read.
         """
-        names = frozenset([metrics] if isinstance(metrics, str) else metrics) if metrics is not None else None
+        names = None if metrics is None else frozenset(_metric_names(metrics))
+        if not isinstance(x, str):
+            raise MetricError(f"x must be 'step', 'time' or the name of a dev metric, not {x!r}")
         reader = SeriesReader(self._source, names, x)
         series: list[RunSeries] = []
         has_runs = False
@@ -243,7 +245,7 @@ class Project:
         """
         from legm.tables.project_figures import FigureRequest, project_figure
 
-        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        names = _metric_names(metrics)
         counted = self._source.counts(self._one_experiment(experiment))
         stored = {one.configuration.fingerprint: one for one, _ in counted}
 
@@ -353,6 +355,21 @@ class Project:
             from legm.core.html_markup import html_paragraphs
 
             return html_paragraphs([f"{self!r}: {error}"])
+
+
+def _metric_names(metrics: object) -> tuple[str, ...]:
+    """The names of metrics that a user gave: one or several.
+
+    Raises:
+        MetricError: they are no names.
+    """
+    several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
+    names: list[str] = []
+    for one in metrics if several else (metrics,):  # type: ignore[attr-defined]
+        if not isinstance(one, str):
+            raise MetricError(f"a metric is given by its name, not as {one!r} of type {type(one).__name__}")
+        names.append(one)
+    return tuple(names)
 
 
 def _selection(where: Where, parameters: Mapping[str, Any]) -> RunSelection:

@@ -42,7 +42,14 @@ from legm.runlog.log_writer import is_log_locked
 from legm.runlog.marks_files import runs_with_marks
 from legm.stats.run_counts import count_by_description
 
-__all__ = ["RunSource", "StoredConfiguration", "StoredResult", "run_source"]
+__all__ = [
+    "PendingConfiguration",
+    "RunSource",
+    "StoredConfiguration",
+    "StoredResult",
+    "pending_configurations",
+    "run_source",
+]
 
 log = logging.getLogger(__name__)
 
@@ -301,12 +308,12 @@ class BackendRunSource:
         Raises:
             NotSupported: the backend does not list them.
         """
-        pending = self._pending().values()
+        pending = pending_configurations(self._client).values()
         return sorted({*self._client.experiments(), *(one.configuration.experiment for one in pending)})
 
     def configurations(self, experiment: str | None) -> list[StoredConfiguration]:
         """The configurations of an experiment, or of all."""
-        pending = self._pending()
+        pending = pending_configurations(self._client)
         found = []
         for name in self._wanted(experiment, pending.values()):
             known = {one.fingerprint: one for one in self._client.configurations(name)}
@@ -318,7 +325,7 @@ class BackendRunSource:
 
     def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
         """The runs of each configuration, counted by description."""
-        pending = self._pending()
+        pending = pending_configurations(self._client)
         found = []
         for name in self._wanted(experiment, pending.values()):
             found += [
@@ -336,20 +343,7 @@ class BackendRunSource:
                 found += [(stored, one) for one in count_by_description(stored.configuration, runs, folder)]
         return found
 
-    def _pending(self) -> dict[str, _Pending]:
-        """By fingerprint, the configurations with runs that the backend may not have yet."""
-        found: dict[str, _Pending] = {}
-        for path in find_pending_logs(self._client.root):
-            try:
-                head = read_log_head(path)
-                if self._client.name in read_log_backends(path):
-                    of = head.run.configuration
-                    found.setdefault(of.fingerprint, _Pending(of, [])).logs.append(path)
-            except LegmError as error:  # also of one that was moved since: the backend has its run
-                log.debug("%s", error)
-        return found
-
-    def _wanted(self, experiment: str | None, pending: Iterable[_Pending]) -> list[str]:
+    def _wanted(self, experiment: str | None, pending: Iterable[PendingConfiguration]) -> list[str]:
         if experiment is not None and not self._client.supports(Capability.EXPERIMENTS):
             return [experiment]
         known = {*self._client.experiments(), *(one.configuration.experiment for one in pending)}
@@ -363,7 +357,7 @@ class BackendRunSource:
         return [experiment]
 
     def _stored(
-        self, configuration: Configuration, experiment: str, pending: Mapping[str, _Pending]
+        self, configuration: Configuration, experiment: str, pending: Mapping[str, PendingConfiguration]
     ) -> StoredConfiguration:
         folder = self._client.folder(configuration)
         has_name = folder is not None and self._client.supports(Capability.FOLDERS)
@@ -414,8 +408,26 @@ class BackendRunSource:
         return self._client.media_content(run, file)
 
 
-class _Pending(NamedTuple):
+class PendingConfiguration(NamedTuple):
     """A configuration, and the logs of its runs that a backend may not have yet."""
 
     configuration: Configuration
     logs: list[Path]
+
+
+def pending_configurations(client: BackendClient) -> dict[str, PendingConfiguration]:
+    """By fingerprint, the configurations with runs on this machine that a backend may not have yet.
+
+    Args:
+        client: of the backend.
+    """
+    found: dict[str, PendingConfiguration] = {}
+    for path in find_pending_logs(client.root):
+        try:
+            head = read_log_head(path)
+            if client.name in read_log_backends(path):
+                of = head.run.configuration
+                found.setdefault(of.fingerprint, PendingConfiguration(of, [])).logs.append(path)
+        except LegmError as error:  # also of one that was moved since: the backend has its run
+            log.debug("%s", error)
+    return found

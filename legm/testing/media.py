@@ -18,8 +18,8 @@ __all__ = ["MediaTests"]
 class MediaTests(ConformanceKit):
     """One test for each kind of medium, and for what all of them share."""
 
-    def _has_media(self, store: Path) -> bool:
-        return BackendClient(self._made(store), store).supports(Capability.MEDIA)
+    def _has_media(self, store: Path, kind: MediaKind) -> bool:
+        return BackendClient(self._made(store), store).supports_media(kind)
 
     def _logged_media(
         self, store: Path, call: str, *arguments: object, **more: object
@@ -43,7 +43,7 @@ class MediaTests(ConformanceKit):
 
     def test_pictures_come_back(self, tmp_path: Path) -> None:
         """MEDIA: several pictures with captions are one medium."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.IMAGE):
             return
         (tmp_path / "given").mkdir()
         contents = [kit_png(note) for note in (b"first", b"second")]
@@ -60,7 +60,7 @@ class MediaTests(ConformanceKit):
 
     def test_figures_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a figure is a picture, and is known as a figure."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.FIGURE):
             return
         from matplotlib.figure import Figure
 
@@ -73,7 +73,7 @@ class MediaTests(ConformanceKit):
 
     def test_sounds_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a sound has its rate."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.AUDIO):
             return
         import numpy as np
 
@@ -87,7 +87,7 @@ class MediaTests(ConformanceKit):
 
     def test_videos_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a video comes back as it is."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.VIDEO):
             return
         (tmp_path / "given").mkdir()
         path = tmp_path / "given" / "video.mp4"
@@ -98,7 +98,7 @@ class MediaTests(ConformanceKit):
 
     def test_3d_objects_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a 3D object comes back as it is, and is known as one."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.OBJECT3D):
             return
         (tmp_path / "given").mkdir()
         path = tmp_path / "given" / "shape.obj"
@@ -110,7 +110,7 @@ class MediaTests(ConformanceKit):
 
     def test_histograms_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a histogram has its edges and counts."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.HISTOGRAM):
             return
         from legm.media.histograms import histogram_counts
 
@@ -121,7 +121,7 @@ class MediaTests(ConformanceKit):
 
     def test_texts_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a text comes back with its line breaks."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.TEXT):
             return
         text = "a **text**\r\nß\n"
         client, run, found = self._logged_media(tmp_path, "log_text", text)
@@ -130,7 +130,7 @@ class MediaTests(ConformanceKit):
 
     def test_tables_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a table has its values, of their types, also what JSON does not have."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.TABLE):
             return
         from legm.media.tables import table_columns
 
@@ -142,17 +142,34 @@ class MediaTests(ConformanceKit):
 
     def test_pages_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a page comes back."""
-        if not self._has_media(tmp_path):
+        if not self._has_media(tmp_path, MediaKind.HTML):
             return
         text = "<b>a page</b>\nß"
         client, run, found = self._logged_media(tmp_path, "log_html", text)
         kit_expects_same(found.kind, MediaKind.HTML, "the kind of the medium")
         self._expect_content(client, run, found, text.encode())
 
+    def test_media_of_other_kinds_are_files(self, tmp_path: Path) -> None:
+        """MEDIA: of a kind that is not among its media_kinds, a backend with ARTIFACTS has the file."""
+        client = BackendClient(self._made(tmp_path), tmp_path)
+        if client.supports_media(MediaKind.HTML) or not client.supports(Capability.ARTIFACTS):
+            return
+        text = "<b>a page that nothing else of the kit has</b>"
+        handler = self._handler(tmp_path, self._made(tmp_path))
+        handler.start_with({"rate": 0.5})
+        handler.set_metric("loss", 0.5)
+        handler.log_html("a page", text, step=3)
+        run = handler.log().run
+        handler.end()
+        kit_expects(self.holds(tmp_path, text.encode()), "the file of the page is not in the store")
+        client = BackendClient(self._made(tmp_path), tmp_path)
+        if client.supports(Capability.MEDIA):
+            kit_expects_same(client.media(run), [], "the media of kinds that the backend does not have")
+
     def test_media_behind_a_rewind_are_void(self, tmp_path: Path) -> None:
         """MEDIA with RESUME: media come back in order; those behind a rewind do not."""
         client = BackendClient(self._made(tmp_path), tmp_path)
-        if not client.supports(Capability.MEDIA) or not client.supports(Capability.RESUME):
+        if not client.supports_media(MediaKind.TEXT) or not client.supports(Capability.RESUME):
             return
         handler = self._handler(tmp_path, self._made(tmp_path))
         handler.start_with({"rate": 0.5})

@@ -285,18 +285,48 @@ def test_a_table_of_another_backends_runs_is_the_same(root, tmp_path):
     assert known(local_runs(root))
 
 
-def test_a_run_that_is_still_running_is_left_out_and_said(tmp_path):
-    with ExperimentHandler(tmp_path / "runs", "e").start() as ended:
+@pytest.mark.parametrize("again", [False, True], ids=["first", "after log"])
+def test_a_run_that_is_still_running_is_in_the_table_as_it_is_now(tmp_path, again):
+    runs = tmp_path / "runs"
+    with ExperimentHandler(runs, "e").start() as ended:
         ended.set_metric("loss", 1.0)
-    going = ExperimentHandler(tmp_path / "runs", "e").start()
+    going = ExperimentHandler(runs, "e").start()
+    going.set_metric("loss", 0.5)
+    going.tag("seen")
+    if again:
+        going.log()
+        going.set_metric("loss", 0.25)  # void until it is logged again
+    else:
+        going.set_metric("accuracy", 0.75, test=True)
+    going.flush()
+    report = export_table(runs, tmp_path / "table.csv")
+    assert report.is_complete
+    assert (report.states[State.DELIVERED], report.states[State.RUNNING]) == (1, 1)
+    (still,) = (one for one in report.runs if one.state is State.RUNNING)
+    assert (going.run_id in still.where, still.text) == (True, "it is still running")
+    (row,) = (one for one in read_csv(tmp_path / "table.csv") if one["run_id"] == going.run_id)
+    assert row["status"] == ("completed" if again else "running")
+    assert row["tags"] == "seen"
+    if not again:
+        assert (row["test_accuracy"], row["ended"], row["points"]) == ("0.75", "", "2")
+    export_table(runs, tmp_path / "points.csv", "points")
+    points = [one for one in read_csv(tmp_path / "points.csv") if one["run_id"] == going.run_id]
+    assert [(one["metric"], one["value"]) for one in points][:1] == [("loss", "0.5")]
+    assert all(one["time"] for one in points)
+    assert len(points) == (1 if again else 2)
+    command = ["export", str(runs), str(tmp_path / "again.csv"), "--to", "table"]
+    said = CliRunner().invoke(main, command).output
+    assert f"2 runs with {2 if again else 3} values" in said
+    assert "1 run still running, and in the table as of now: export again later" in said
+    going.log()
+
+
+def test_a_run_that_is_running_in_another_backend_is_in_the_table(tmp_path):
+    memory = MemoryBackend(tmp_path)
+    going = ExperimentHandler(tmp_path, "e", backend=memory).start()
     going.set_metric("loss", 0.5)
     going.flush()
-    report = export_table(tmp_path / "runs", tmp_path / "table.csv")
-    assert len(read_csv(tmp_path / "table.csv")) == 1
-    (left_out,) = (one for one in report.runs if one.state is State.RUNNING)
-    assert going.run_id in left_out.where
-    assert left_out.text == "it is still running"
-    command = ["export", str(tmp_path / "runs"), str(tmp_path / "again.csv"), "--to", "table"]
-    said = CliRunner().invoke(main, command).output
-    assert "1 run still running: export again later" in said
+    report = export_table(tmp_path, tmp_path / "table.csv", "points", source=memory)
+    assert report.states[State.RUNNING] == 1
+    assert [(row["metric"], row["value"]) for row in read_csv(tmp_path / "table.csv")] == [("loss", "0.5")]
     going.log()

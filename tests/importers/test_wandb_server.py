@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import wandb
+from PIL import Image
 
+import legm
 from legm import StorageError
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
@@ -66,6 +70,10 @@ def _home(tmp_path_factory, monkeypatch, filled):
     for name, value in environment(filled, home).items():
         monkeypatch.setenv(name, value)
     wandb.teardown()
+
+
+def pixels(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def run_online(prepared, server, folder, script):
@@ -254,7 +262,35 @@ def test_media_of_a_server_are_media_with_their_names_steps_and_captions(prepare
         server.words = True
         report = import_runs(f"wandb:{ENTITY}/pictures", tmp_path / "root")
         assert report.is_complete, report
-        assert_media_of_wandb(tmp_path / "root", from_server=True)
+        assert_media_of_wandb(tmp_path / "root")
+
+
+def test_pictures_in_a_table_that_is_logged_again_are_those_of_its_step(prepared, tmp_path, monkeypatch):
+    script = """
+run = begin(project="tables", id="one")
+for step in range(2):
+    picture = wandb.Image(np.full((4, 4, 3), 7 + step, np.uint8))
+    run.log({"predictions": wandb.Table(columns=["id", "picture"], data=[[1, picture]])})
+run.finish()
+"""
+    with serving() as server:
+        run_online(prepared, server, tmp_path, script)
+        for name, value in environment(server, tmp_path / "home").items():
+            monkeypatch.setenv(name, value)
+        (run,) = server.runs.values()
+        assert [one["version"] for one in run.artifacts.values() if one["type"] == "run_table"] == [0, 1]
+        assert import_runs(f"wandb:{ENTITY}/tables", tmp_path / "root").is_complete
+        project = legm.open(tmp_path / "root")
+        pictures = project.media("predictions/picture")
+        shades = [pixels(project.media_content(digest)).max() for digest in pictures["digest"]]
+        assert list(zip(pictures["step"].tolist(), shades, strict=True)) == [(0, 7), (1, 8)]
+
+        for one in run.artifacts.values():
+            one["client_id"] = None  # as of a server that does not know it
+        report = import_runs(f"wandb:{ENTITY}/tables", tmp_path / "other")
+        assert report.is_complete
+        assert report.omitted["media of tables whose artifact the server does not name"][0] == 2
+        assert not len(legm.open(tmp_path / "other").media("predictions/picture"))
 
 
 def test_names_of_files_that_climb_are_left_out(filled, tmp_path):

@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import math
+import os
 import wave
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,28 @@ class Tensor:
         return self._array
 
 
+class FailingTensor(Tensor):
+    """A tensor without data, as PyTorch's device "meta" has."""
+
+    def cpu(self) -> Any:
+        """Fail as PyTorch does."""
+        raise NotImplementedError("no data")
+
+
+class Textless:
+    """A value that has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def cut_off_image() -> Any:
+    """A Pillow image that is read when its pixels are asked for, of a file that ends in the middle."""
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(whole, "PNG")
+    return Image.open(io.BytesIO(whole.getvalue()[:2000]))
+
+
 def decoded(image: Any) -> Any:
     """The pixels of one picture after encoding."""
     (pending,) = pending_pictures("x", image)
@@ -62,6 +85,9 @@ def decoded(image: Any) -> Any:
         (NOISE, NOISE),
         (NOISE[::-1, ::2, :3], NOISE[::-1, ::2, :3]),
         (NOISE[:, :, 0] > 100, NOISE[:, :, 0] > 100),
+        (NOISE[:, :, :3] > 100, np.where(NOISE[:, :, :3] > 100, 255, 0)),
+        (NOISE[:, :, :2] > 100, np.where(NOISE[:, :, :2] > 100, 255, 0)),
+        (NOISE[:, :, :1] > 100, NOISE[:, :, 0] > 100),
         (NOISE[:, :, :3] / 255, NOISE[:, :, :3]),
         ((NOISE[:, :, :3] / 255).astype(np.float16), NOISE[:, :, :3]),
         (Tensor(NOISE[:, :, :3].transpose(2, 0, 1)), NOISE[:, :, :3]),
@@ -75,7 +101,8 @@ def decoded(image: Any) -> Any:
         (np.zeros((3, 5, 3), np.uint8), np.zeros((3, 5, 3), np.uint8)),
     ],
     ids=str.lower(
-        "grey one two rgb rgba views bool float half tensor grey-tensor flat-tensor pillow bits small"
+        "grey one two rgb rgba views bool bools bools-of-two bool-of-one float half "
+        "tensor grey-tensor flat-tensor pillow bits small"
     ).split(),
 )
 def test_a_picture_keeps_its_pixels(image: Any, expected: Any):
@@ -86,6 +113,10 @@ def test_a_picture_keeps_its_pixels(image: Any, expected: Any):
 
 def test_a_picture_in_other_colours_is_converted():
     assert decoded(Image.new("CMYK", (3, 2))).shape == (2, 3, 3)
+
+
+def test_a_picture_of_sixteen_bits_keeps_them():
+    assert decoded(Image.new("I", (2, 1), 65535)).tolist() == [[65535] * 2]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +135,14 @@ def test_a_picture_in_other_colours_is_converted():
         ("no-such-file.png", "cannot be read: No such file"),
         ("a.svg", "must have one of the extensions .png"),
         ({"a": 1}, "must be a picture, not dict"),
+        ((one for one in [NOISE]), "must be a picture, not generator"),
+        (np.zeros((8, 9), np.uint16), "type uint16: right are uint8"),
+        (Image.new("F", (2, 1), 0.5), "mode 'F' with values from 0.5 to 0.5, which PNG cannot hold"),
+        (Image.new("I", (2, 1), 1 << 16), "mode 'I' with values from 65536 to 65536"),
+        (cut_off_image(), "the image cannot be read: "),
+        (FailingTensor(NOISE), "must be a picture, not FailingTensor: no data"),
+        ("a\0.png", "is not a path"),
+        (Path(os.devnull).parent / "null.png", "cannot be read: No such file"),
         ([], "empty list"),
     ],
 )
@@ -117,6 +156,22 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path):
     path.write_bytes(b"not a picture")
     with pytest.raises(MediaError, match="is not a picture, or damaged"):
         pending_pictures("x", path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "empty", "pipe"])
+def test_a_path_of_no_content_is_refused_at_once(tmp_path: Path, kind: str):
+    makers = {"folder": Path.mkdir, "empty": Path.touch, "pipe": getattr(os, "mkfifo", Path.mkdir)}
+    makers[kind](tmp_path / "a.mp3")
+    with pytest.raises(MediaError, match=r"a.mp3' is (not a file|empty)"):
+        pending_sound("x", tmp_path / "a.mp3", None)
+
+
+def test_a_file_of_more_pixels_than_pillow_decodes_is_kept_as_it_is(tmp_path: Path):
+    whole = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(whole, "PNG")
+    (tmp_path / "a.png").write_bytes(whole.getvalue())
+    (pending,) = pending_pictures("x", tmp_path / "a.png")
+    assert pending.encode() == whole.getvalue()
 
 
 def test_what_is_logged_is_a_copy(tmp_path: Path):
@@ -146,6 +201,17 @@ def test_every_picture_has_a_caption_or_none_has(count: int):
         with_captions("x", files, ["a"] * count)
 
 
+@pytest.mark.parametrize("caption", [5, 0.5, True, b"a", ["a", 1]])
+def test_a_caption_is_a_text(caption: Any):
+    with pytest.raises(MediaError, match="1 file and the caption"):
+        with_captions("x", pending_pictures("x", NOISE), caption)
+
+
+def test_captions_may_come_one_by_one():
+    files = with_captions("x", pending_pictures("x", [NOISE, NOISE]), (text for text in "ab"))
+    assert [one.caption for one in files] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("samples", "expected", "channels"),
     [
@@ -170,6 +236,9 @@ def test_a_sound_keeps_its_samples(samples: Any, expected: list[int], channels: 
         (np.zeros(3), None, "rate None must be a whole number"),
         (np.zeros(3), 0, "rate 0"),
         (np.zeros(3), 44.5, "rate 44.5"),
+        (np.zeros(3), math.inf, "rate inf"),
+        (np.zeros(3), math.nan, "rate nan"),
+        (np.zeros(3), 2**31 - 1, "at most 67,108,863"),
         (np.full(3, 2.0), 8, r"samples from 2 to 2, and floats must be in \[-1, 1\]"),
         (np.full(3, np.nan), 8, "samples from nan"),
         (np.zeros(3, np.int64), 8, "int64: right are int16"),
@@ -221,6 +290,16 @@ def test_what_has_no_histogram_is_an_error(values: Any):
         pending_histogram("x", values)
 
 
+def test_the_number_of_bins_may_be_one_of_numpy():
+    assert len(histogram_counts(pending_histogram("x", [1.0, 2.0], np.int64(3)).encode())[1]) == 3
+
+
+@pytest.mark.parametrize("rate", [1, 67_108_863])
+def test_a_sound_may_have_any_rate_that_a_wav_can_say(rate: int):
+    with wave.open(io.BytesIO(pending_sound("x", np.zeros((4, 32)), rate).encode())) as file:
+        assert (file.getframerate(), file.getnchannels()) == (rate, 32)
+
+
 @pytest.mark.parametrize("bins", [0, -1, 2.5, True, 10**6])
 def test_a_wrong_number_of_bins_is_an_error(bins: Any):
     with pytest.raises(MediaError, match="bins="):
@@ -241,6 +320,7 @@ def test_a_wrong_number_of_bins_is_an_error(bins: Any):
         ({"a": ["NaN", "b"]}, {"a": ["NaN", "b"]}),
         ({"a": []}, {"a": []}),
         ({"a": [2**70]}, {"a": [2**70]}),
+        ({"a": [np.longdouble(0.5)]}, {"a": [0.5]}),
     ],
     ids=str,
 )
@@ -259,6 +339,22 @@ def test_a_table_may_be_a_frame_of_each_library(library: str):
     module = importlib.import_module(library)
     frame = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
     assert table_columns(pending_table("x", frame).encode()) == columns
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_two_columns_of_one_name_are_refused(library: str):
+    module = importlib.import_module(library)
+    if library == "pandas":
+        table = module.DataFrame([[1, 2]], columns=["a", "a"])
+    else:
+        table = module.Table.from_arrays([module.array([1]), module.array([2])], names=["a", "a"])
+    with pytest.raises(MediaError, match="several columns have the name 'a'"):
+        pending_table("x", table)
+
+
+def test_a_column_may_come_one_by_one():
+    assert table_columns(pending_table("x", {"a": (one for one in "bc")}).encode()) == {"a": ["b", "c"]}
 
 
 def test_nan_in_a_table_comes_back_and_the_file_is_strict_json():
@@ -280,6 +376,9 @@ def test_nan_in_a_table_comes_back_and_the_file_is_strict_json():
         ({}, "no column"),
         ([1, 2], "must be a table, not list"),
         ("text", "must be a table, not 'text'"),
+        ({1: [1], "1": [2]}, "several columns have the name '1': rename them"),
+        ({"a": [10**5000]}, "the column 'a' has a value that cannot be kept: an integer of 16610 bits"),
+        ({"a": [Textless()]}, "the column 'a' has a value that cannot be kept: no text"),
         ({"a": "text"}, "column 'a' must be a list of values, not str"),
         (7, "must be a table, not int"),
     ],

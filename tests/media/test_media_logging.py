@@ -21,11 +21,19 @@ from PIL import Image
 
 from legm import ExperimentHandler
 from legm.delivery.client import BackendClient, connect_client
-from legm.errors import CorruptFile, LegmError, MediaError, MetricError, StateError, StorageError
+from legm.errors import (
+    BackendError,
+    CorruptFile,
+    LegmError,
+    MediaError,
+    MetricError,
+    StateError,
+    StorageError,
+)
 from legm.hooks import Capability
 from legm.media import media_writer
 from legm.media.content_files import keep_content
-from legm.records import Media, MediaKind, Run
+from legm.records import Artifact, Media, MediaKind, Run
 from legm.runlog.log_folder import LogFolder
 from legm.testing import MemoryBackend
 from tests.support.calling import as_json, shown
@@ -409,6 +417,19 @@ def test_a_killed_process_leaves_whole_media_only(tmp_path: Path):
     assert [int(text.partition("y")[0][5:]) for text in texts] == list(range(len(texts)))
 
 
+def test_steps_that_are_not_given_end_with_the_highest_one(tmp_path: Path):
+    with started(tmp_path) as handler:
+        handler.log_text("a", "one", step=2**63 - 1)
+        with pytest.raises(MediaError, match="has a medium at the highest step, 9223372036854775807"):
+            handler.log_text("a", "two")
+        handler.log_text("a", "three", step=-7)
+        handler.rewind(-3)
+        handler.log_text("a", "four")
+        run = handler.log().run
+    assert [one.step for one in media_of(tmp_path, run)] == [-7, -6]
+    assert texts_of(tmp_path, run) == ["three", "four"]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_process_cannot_log_media(tmp_path: Path):
     with started(tmp_path) as handler:
@@ -499,6 +520,29 @@ def test_tensorboard_has_every_kind_that_it_shows(tmp_path: Path):
     assert values["text"][2].item() == b"**bold**"
     assert values["table"][2].item() == b"| a\\|b | c |\n| --- | --- |\n| 0.5 | x\\|y |\n|  | z |"
     assert "page" not in values
+
+
+def test_a_backend_with_images_only_gets_the_files_of_other_media_as_artifacts(tmp_path: Path):
+    class Pictures(MemoryBackend):
+        media_kinds = frozenset({MediaKind.IMAGE})
+
+    backend = Pictures(tmp_path)
+    handler = ExperimentHandler(tmp_path, "pictures", backend=backend, provenance=False)
+    with handler.start():
+        handler.log_image("sample", np.zeros((2, 2), np.uint8), step=1)
+        handler.log_text("note", "text", step=4)
+        run = handler.log().run
+    client = BackendClient(backend, tmp_path)
+    assert [(one.name, one.kind) for one in client.media(run)] == [("sample", MediaKind.IMAGE)]
+    records = [record for batch in backend.records[run.run_id].values() for record in batch]
+    (file,) = (record for record in records if isinstance(record, Artifact))
+    assert file.name.startswith("media/note/4-")
+    assert client.supports_media(MediaKind.IMAGE)
+    assert not client.supports_media(MediaKind.TEXT)
+
+    backend.media_kinds = "image"
+    with pytest.raises(BackendError, match=r"must be a set of legm\.records\.MediaKind, and has 'a', 'e'"):
+        ExperimentHandler(tmp_path, "pictures", backend=backend).start()
 
 
 def test_a_backend_without_media_gets_their_files_as_artifacts(tmp_path: Path):

@@ -19,6 +19,7 @@ from legm.core.rewinding import without_rewound
 from legm.core.run_environment import STRETCHES
 from legm.hooks import Capability
 from legm.records import (
+    Artifact,
     ChangeKind,
     Display,
     History,
@@ -480,6 +481,19 @@ class LosesTables(LosesOneKindOfMedia):
 class LosesPages(LosesOneKindOfMedia):
     fails = "pages_come_back"
     lost = MediaKind.HTML
+
+
+class DropsFilesOfOtherMedia(KeepsMedia):
+    fails = "media_of_other_kinds_are_files"
+    capabilities = KeepsMedia.capabilities | {Capability.ARTIFACTS}
+    media_kinds = frozenset(MediaKind) - {MediaKind.HTML}
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        files = [one for one in records if isinstance(one, Artifact)]
+        with self.kept.with_suffix(".files").open("ab") as kept:
+            kept.writelines(Path(one.path).read_bytes() for one in files if not one.name.startswith("media/"))
+        super().legm_write(run, records, position)
 
 
 class ChangesLineBreaks(KeepsMedia):

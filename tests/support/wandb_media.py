@@ -69,20 +69,14 @@ _EXPECTED = [
 ]
 
 
-def assert_media_of_wandb(root: Path, *, from_server: bool = False) -> None:
-    """Check that a root has the media of :data:`MEDIA`, as they were.
-
-    Args:
-        root: the root directory.
-        from_server: whether they came from a W&B server, from which pictures in tables are not imported.
-    """
+def assert_media_of_wandb(root: Path) -> None:
+    """Check that a root has the media of :data:`MEDIA`, as they were."""
     project = legm.open(root)
     table = project.media()
     columns = ("name", "kind", "step", "caption")
     found = list(zip(*(table[name].tolist() for name in columns), strict=True))
-    expected = [one for one in _EXPECTED if not (from_server and one[0] == "table/picture")]
     found.sort(key=lambda row: (row[2], row[0]))
-    assert found == expected, found
+    assert found == _EXPECTED, found
     contents = dict(zip(table["name"].tolist(), map(project.media_content, table["digest"]), strict=True))
     boxes = json.loads(contents["boxed/boxes/pred"])
     assert (boxes["box_data"][0]["class_id"], boxes["class_labels"]) == (1, {"1": "cat"})
@@ -96,10 +90,9 @@ def assert_media_of_wandb(root: Path, *, from_server: bool = False) -> None:
     edges, counts = histogram_counts(contents["even"])
     assert (len(edges), counts[0], counts[-1]) == (65, 1, 2)
     assert table_columns(contents["table"]) == {"id": [7, 8, 9], "picture": ["Image", None, "Image"]}
-    if not from_server:
-        shades = [
-            np.asarray(Image.open(io.BytesIO(project.media_content(digest)))).max()
-            for name, digest in zip(table["name"].tolist(), table["digest"], strict=True)
-            if name == "table/picture"
-        ]
-        assert shades == [3, 4]
+    shades = [
+        np.asarray(Image.open(io.BytesIO(project.media_content(digest)))).max()
+        for name, digest in zip(table["name"].tolist(), table["digest"], strict=True)
+        if name == "table/picture"
+    ]
+    assert shades == [3, 4]

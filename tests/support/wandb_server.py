@@ -452,10 +452,14 @@ class Answers:
             "state": "PENDING",
             "description": given.get("description"),
             "metadata": given.get("metadata"),
+            "client_id": given.get("clientID"),
         }
-        self.server.runs[key].artifacts[artifact_id(*key, name)] = artifact
+        versions = self.server.runs[key].artifacts
+        artifact["version"] = sum(one["name"] == name for one in versions.values())
+        made_id = artifact_id(*key, f"{name}:v{artifact['version']}")
+        versions[made_id] = artifact
         sequence = {"latestArtifact": None}
-        made = {"id": artifact_id(*key, name), "state": "PENDING", "artifactSequence": sequence}
+        made = {"id": made_id, "state": "PENDING", "artifactSequence": sequence}
         return {"createArtifact": {"artifact": made}}
 
     def CreateArtifactManifest(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -500,6 +504,15 @@ class Answers:
             return {"artifacts": {"totalCount": len(nodes), **connection}}
 
         return self._read(variables, answer)
+
+    def ClientIDMapping(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        found = [
+            key
+            for run in self.server.runs.values()
+            for key, one in run.artifacts.items()
+            if one["client_id"] == variables["clientID"]
+        ]
+        return {"clientIDMapping": {"serverID": found[0]} if found else None}
 
     def FetchArtifactManifest(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         url = f"{self.server.url}/storage/artifacts/{variables['id']}/wandb_manifest.json"
@@ -605,10 +618,10 @@ def artifact_id(entity: str, project: str, run: str, name: str) -> str:
 
 
 def artifact_node(run: Run, key: str) -> dict[str, Any]:
-    """One artifact that a run logged; here each is the first version."""
+    """One artifact that a run logged; here each that was logged is another version."""
     kept = run.artifacts[key]
     project = {"id": "UHJvamVjdA==", "internalId": "1", "name": run.project, "entity": {"name": run.entity}}
-    node = {"id": key, "digest": kept["digest"], "state": kept["state"], "versionIndex": 0}
+    node = {"id": key, "digest": kept["digest"], "state": kept["state"], "versionIndex": kept["version"]}
     node["artifactSequence"] = {"__typename": "ArtifactSequence", "name": kept["name"], "project": project}
     node |= {"artifactType": {"name": kept["type"]}, "createdAt": run.created_at, "updatedAt": None}
     node |= {name: kept[name] for name in ("description", "metadata")}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import legm
-from legm import ExperimentHandler
+from legm import ExperimentHandler, MetricError
 from legm.core.point_columns import points_from_blocks
 from legm.core.results import run_result
 from legm.core.series_rows import rows_by_series
@@ -105,6 +105,23 @@ def test_values_that_were_rewound_are_not_there(tmp_path):
     assert legm.open(tmp_path).history("loss")["value"].tolist() == [0, 1, 2, 30]
     handler.log()
     assert legm.open(tmp_path).history("loss")["value"].tolist() == [0, 1, 2, 30]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "x"), [(5, "step"), (["loss", None], "step"), ("loss", None), ("loss", 3)]
+)
+def test_metrics_and_x_are_names(tmp_path, metrics, x):
+    with ExperimentHandler(tmp_path, "e") as handler:
+        handler.start().set_metric("loss", 1)
+    with pytest.raises(MetricError, match="name"):
+        legm.open(tmp_path).history(metrics, x=x)
+
+
+def test_a_folder_that_is_called_like_the_file_of_parameters_hides_nothing(tmp_path):
+    with ExperimentHandler(tmp_path, "e") as handler:
+        handler.start().set_metric("loss", 1)
+    (tmp_path / "params.yml").mkdir()
+    assert len(legm.open(tmp_path).runs()) == 1
 
 
 def test_x_is_the_time_or_another_metric(tmp_path):

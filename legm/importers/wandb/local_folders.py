@@ -41,7 +41,7 @@ from legm.importers.wandb.folder_without_log import (
     run_id_in_folder_name,
 )
 from legm.importers.wandb.history_files import histogram_files
-from legm.importers.wandb.media_values import wandb_media_in_table
+from legm.importers.wandb.media_values import MOST_TABLE_BYTES, wandb_media_in_table
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
@@ -61,7 +61,6 @@ T = TypeVar("T")
 
 _BATCH = 1 << 16  # numbers and texts that are returned at once, approximately
 _CHECK_EVERY = 256  # records
-_MAX_TABLE = 1 << 26  # bytes of a table in which pictures are looked for
 _STAGING = ("artifacts", "staging")  # the last folders of those of files that are not uploaded yet
 
 
@@ -297,7 +296,7 @@ class WandbFolderSource:
             if not name.endswith(".table.json") or path is None:
                 continue
             try:
-                content = read_within_size_limit(path, _MAX_TABLE, "Its media are left out.")
+                content = read_within_size_limit(path, MOST_TABLE_BYTES, "Its media are left out.")
                 found = list(wandb_media_in_table(content, table))
             except (LegmError, ValueError, RecursionError) as error:
                 self.notes.add(f"tables whose media cannot be read: {error}", f"{artifact.name}/{name}")

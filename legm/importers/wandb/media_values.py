@@ -19,12 +19,16 @@ from legm.media.histograms import histogram_counts, pending_counts
 from legm.records import MediaKind
 
 __all__ = [
+    "MOST_TABLE_BYTES",
     "captions_of_wandb_media",
     "wandb_histogram",
     "wandb_media",
     "wandb_media_in_table",
     "wandb_table_artifact",
 ]
+
+MOST_TABLE_BYTES = 1 << 26
+"""The size of a table in which media are looked for, at most."""
 
 _KINDS = {
     "image-file": MediaKind.IMAGE,

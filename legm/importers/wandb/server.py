@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from legm.backends.wandb import names
@@ -29,7 +28,15 @@ from legm.importers.wandb.run_conversion import (
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import WandbRunFold
-from legm.records import BestRule, Display, Points, Status
+from legm.importers.wandb.server_artifacts import (
+    ServerTables,
+    is_safe_wandb_file_name,
+    open_wandb_download,
+    wandb_artifact_files,
+    wandb_artifact_origin,
+    wandb_problem_text,
+)
+from legm.records import BestRule, Display, MediaKind, Points, Status
 
 __all__ = ["WandbServerSource", "is_wandb_server_address"]
 
@@ -107,7 +114,7 @@ class WandbServerSource:
         except StorageError:
             raise
         except Exception as cause:  # the SDK raises many kinds, some of other libraries
-            raise StorageError(f"cannot {what} of {self.location}: {_problem_text(cause)}") from cause
+            raise StorageError(f"cannot {what} of {self.location}: {wandb_problem_text(cause)}") from cause
 
     def _iterate(self, what: str, items: Iterable[T]) -> Iterator[T]:
         """Iterate over what W&B fetches page by page, translating its errors."""
@@ -163,13 +170,18 @@ class WandbServerSource:
     def _read_run(self, run: Any) -> ExternalRun | None:
         with self._translate_errors("read a run"):
             described = self._describe(run)
-        artifacts = self._artifacts(run, described)
-        origin = {"artifacts": [_artifact_origin(one) for one in artifacts]} if artifacts else {}
+        logged = self._artifacts(run, described)
+        artifacts = [one for one in logged if not str(one.type).startswith(INTERNAL_ARTIFACT_TYPES)]
+        tables = ServerTables(self._api, logged, self.notes)
+        origin = {"artifacts": [wandb_artifact_origin(one) for one in artifacts]} if artifacts else {}
         described = replace(described, origin={**described.origin, **origin})
         return external_run(
             described,
             lambda: self._read_records(run, described),
-            lambda: [*self._all_run_files(run, described), *self._artifact_files(artifacts, described)],
+            lambda: [
+                *self._all_run_files(run, described, tables),
+                *wandb_artifact_files(artifacts, described.key, self.notes),
+            ],
             lambda: self._run_files(run, described),
             self.notes,
         )
@@ -246,7 +258,9 @@ class WandbServerSource:
 
     # Files
 
-    def _all_run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
+    def _all_run_files(
+        self, run: Any, described: ExternalWandbRun, tables: ServerTables
+    ) -> Iterator[ExternalFile]:
         """The files of a run, at the end those of its media, as its history names them."""
         files = {file.name: file for file in self._run_files(run, described)}
         is_native = names.RUN_KEY in described.parameters
@@ -255,8 +269,13 @@ class WandbServerSource:
             histograms += histogram_files(self._read_history(run, fold))
         yield from (file for name, file in files.items() if name not in fold.media)
         for name, media in fold.media.items():
-            if name in files:
-                yield from (replace(files[name], medium=medium) for medium in media)
+            for medium in media:
+                if name in files:
+                    yield replace(files[name], medium=medium)
+                if medium.kind is MediaKind.TABLE and name in fold.table_artifacts:
+                    with self._translate_errors("read the media of a table"):
+                        inner = list(tables.media(medium, fold.table_artifacts[name], described.run_id))
+                    yield from inner
         yield from histograms
 
     def _read_history(self, run: Any, fold: WandbRunFold) -> Iterator[tuple[ExternalMedium, bytes]]:
@@ -272,85 +291,22 @@ class WandbServerSource:
     def _run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
-            if not _is_safe_wandb_file_name(name):
+            if not is_safe_wandb_file_name(name):
                 self.notes.add(
                     "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
                 )
             elif file.size:
                 yield ExternalFile(
-                    name, partial(_open_wandb_download, name, partial(file.download, replace=True))
+                    name, partial(open_wandb_download, name, partial(file.download, replace=True))
                 )
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
 
     def _artifacts(self, run: Any, described: ExternalWandbRun) -> list[Any]:
-        """The artifacts that a run logged, without W&B's own."""
+        """The artifacts that a run logged, W&B's own too."""
         if names.RUN_KEY in described.parameters or names.EXPERIMENT_KEY in described.parameters:
             return []  # it is legm's, which logs none
-        found = self._iterate("list the artifacts", run.logged_artifacts())
-        return [one for one in found if not str(one.type).startswith(INTERNAL_ARTIFACT_TYPES)]
-
-    def _artifact_files(
-        self, artifacts: Iterable[Any], described: ExternalWandbRun
-    ) -> Iterator[ExternalFile]:
-        for artifact in artifacts:
-            try:
-                entries = dict(artifact.manifest.entries)
-            except Exception as cause:  # noqa: BLE001 - the SDK has many kinds: an artifact costs itself alone
-                self.notes.add(f"artifacts that cannot be read: {_problem_text(cause)}", str(artifact.name))
-                continue
-            for name, entry in entries.items():
-                if entry.ref is not None:
-                    self.notes.add(
-                        "references to external files in artifacts are not imported", described.key
-                    )
-                elif not _is_safe_wandb_file_name(name):
-                    self.notes.add(
-                        "files whose names lead out of the run's folder were left out",
-                        f"{described.key}: {name}",
-                    )
-                else:
-                    download = partial(artifact.get_entry(name).download, skip_cache=True)
-                    yield ExternalFile(
-                        f"{artifact.name}/{name}", partial(_open_wandb_download, name, download)
-                    )
-
-
-def _artifact_origin(artifact: Any) -> dict[str, Any]:
-    """What is noted about an artifact with its run, as of one in a local folder."""
-    described = {"description": artifact.description, "metadata": dict(artifact.metadata or {})}
-    return {
-        "name": str(artifact.name),
-        "type": str(artifact.type),
-        "aliases": [str(one) for one in artifact.aliases],
-        **{name: value for name, value in described.items() if value},
-    }
-
-
-@contextlib.contextmanager
-def _open_wandb_download(name: str, download: Any) -> Iterator[BinaryIO]:
-    """A file from W&B, in a temporary folder while it is open; any OSError if it cannot be fetched."""
-    with tempfile.TemporaryDirectory(prefix="legm-import-") as location:
-        try:
-            made = download(root=location)
-            if hasattr(made, "close"):
-                made.close()
-        except OSError:
-            raise
-        except Exception as cause:  # the SDK raises many kinds, some of other libraries
-            raise OSError(_problem_text(cause)) from cause
-        with (Path(location) / name).open("rb") as file:
-            yield file
-
-
-def _problem_text(cause: Exception) -> str:
-    return " ".join(str(cause).split())[:300] or type(cause).__name__
-
-
-def _is_safe_wandb_file_name(name: str) -> bool:
-    """Whether a file's name stays below the folder it is put into, on every system."""
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
+        return list(self._iterate("list the artifacts", run.logged_artifacts()))
 
 
 def _parse_wandb_address(address: str) -> tuple[str, str, str]:
