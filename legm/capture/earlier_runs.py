@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import MEDIA, log_file_name
 from legm.runlog.log_folder import LogFolder
+
+if TYPE_CHECKING:
+    from legm.records import IntArray
 
 __all__ = ["EarlierRuns"]
 
@@ -121,7 +125,7 @@ class EarlierRuns:
     def _files(self, path: Path, run: ExternalRun) -> Iterable[ExternalFile]:
         """The new files, and those of the earlier run that have other names."""
         log = log_reader.read_log(path)
-        shift = _steps_before(log.records, run.records())
+        shift = _steps_before(log.records, run.records(), run.counted_metrics())
         new = [_with_shifted_step(file, shift) for file in run.files()]
         names = {file.name for file in new}
         kept = dict.fromkeys(one.name for one in log.records if isinstance(one, Artifact))
@@ -177,24 +181,40 @@ def _earlier_run_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
 
 def _earlier_run_records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRule]:
     """The records of the earlier run, and those of the new one, with continued steps if these begin at 0."""
-    earlier, new = log_reader.read_log(path).records, list(run.records())
+    earlier, new, counted = log_reader.read_log(path).records, list(run.records()), run.counted_metrics()
     yield from (one for one in earlier if isinstance(one, (Points, Display, BestRule)))
-    shift = _steps_before(earlier, new)
+    shift = _steps_before(earlier, new, counted)
     for record in new:
-        yield _shifted_past_earlier_run(record, shift)
+        yield _shifted_past_earlier_run(record, shift, counted)
 
 
-def _steps_before(earlier: Sequence[Record], new: Iterable[Record]) -> int:
-    """How many steps the earlier run has before the new one, whose steps begin at 0; 0 if they continue."""
-    last = max((int(one.steps.max()) for one in earlier if isinstance(one, Points) and len(one)), default=-1)
-    first = min((int(one.steps.min()) for one in new if isinstance(one, Points) and len(one)), default=None)
+def _steps_before(earlier: Sequence[Record], new: Iterable[Record], counted: frozenset[str]) -> int:
+    """How many steps the earlier run has before the new one, whose steps begin at 0; 0 if they continue.
+
+    Args:
+        earlier: the earlier run's records.
+        new: those of the new one.
+        counted: the metrics whose steps are no numbers of rows.
+    """
+    last = max((int(steps.max()) for steps in _row_numbers(earlier, counted)), default=-1)
+    first = min((int(steps.min()) for steps in _row_numbers(new, counted)), default=None)
     return last + 1 if first == 0 else 0
 
 
-def _shifted_past_earlier_run(record: Points | Display | BestRule, shift: int) -> Points | Display | BestRule:
+def _row_numbers(records: Iterable[Record], counted: frozenset[str]) -> Iterator[IntArray]:
+    """The steps, of each series, that are numbers of rows."""
+    columns = columns_by_series(one for one in records if isinstance(one, Points))
+    for series, (steps, _, _) in columns.items():
+        if series.name not in counted and len(steps):
+            yield steps
+
+
+def _shifted_past_earlier_run(
+    record: Points | Display | BestRule, shift: int, counted: frozenset[str]
+) -> Points | Display | BestRule:
     if isinstance(record, Points):
         columns = {
-            series: (np.asarray(steps + shift, np.int64), times, values)
+            series: (steps if series.name in counted else np.asarray(steps + shift, np.int64), times, values)
             for series, (steps, times, values) in columns_by_series([record]).items()
         }
         return points_from_columns(columns, lambda series: series)

@@ -6,14 +6,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from legm.capture.tailers import RunUpdate
 from legm.core.point_columns import columns_by_series, points_from_columns
+from legm.core.step_metrics import steps_of_step_metrics
 from legm.importers.wandb.local_folders import WandbFolderSource
 from legm.importers.wandb.run_fold import WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
-from legm.records import Points
+from legm.records import Points, Series
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray, IntArray
 
 __all__ = ["WandbTailer"]
 
@@ -27,6 +33,8 @@ class _GrowingWandbRun:
     fold: WandbRunFold = field(default_factory=WandbRunFold)
     logs: list[Path] = field(default_factory=list)
     reader: TransactionLogReader | None = None
+    counting: dict[Series, tuple[IntArray, FloatArray, FloatArray]] = field(default_factory=dict)
+    """The last values of the metrics that count the steps of others."""
 
     def begin(self, reader: TransactionLogReader, records: list[Any]) -> None:
         """Continue with another log, of which some records were already read."""
@@ -41,6 +49,22 @@ class _GrowingWandbRun:
         """Read what is new in the log."""
         if self.reader is not None:
             self._add_records(self.reader.new_records())
+
+    def take_points(self) -> Points:
+        """The new numbers, at the steps that the script counts, as far as these are known by now."""
+        columns = columns_by_series(one for one in self.fold.take_new() if isinstance(one, Points))
+        step_metric = self.fold.definitions.step_metric
+        counting = {Series(name) for one in columns if (name := step_metric(one.name)) is not None}
+        known = dict(columns)
+        for series in counting:
+            found = [one[series] for one in (self.counting, columns) if series in one]
+            if found:
+                steps, times, values = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
+                known[series] = steps, times, values
+                self.counting[series] = steps[-1:], times[-1:], values[-1:]
+        moved = steps_of_step_metrics(known, step_metric)
+        new = {one: columns[one] if one in counting else moved[one] for one in columns}
+        return points_from_columns(new, lambda series: series)
 
     def _add_records(self, records: Any) -> None:
         for record in records:
@@ -87,10 +111,10 @@ class WandbTailer:
             fold = run_logs.fold
             if fold.exit_code is not None:
                 self._ended.add(key)
-            points = [one for one in fold.take_new() if isinstance(one, Points)]
+            points = run_logs.take_points()
             run = self._source.run_from_fold(fold, tuple(run_logs.logs))
             if run is not None:
-                yield RunUpdate(run, points_from_columns(columns_by_series(points), lambda series: series))
+                yield RunUpdate(run, points)
 
     @property
     def is_run_beginning(self) -> bool:

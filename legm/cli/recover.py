@@ -57,6 +57,7 @@ def recover_command(
     """
     from legm.analysis import overview
     from legm.cli.locations import require_location_folder
+    from legm.compat.run_owner import take_over_abandoned_runs
     from legm.compat.tracker_delivery import pending_exports
     from legm.delivery.run_endings import discard_stored_run, end_stored_run
     from legm.records import Status
@@ -76,6 +77,7 @@ def recover_command(
                 rows.append({"configuration": configuration, **json_run(one.result)})
     deleted = [discard_stored_run(root, run).run_id for run in discarded]
     are_chosen = bool(chosen or deleted)
+    notes += [] if are_chosen else take_over_abandoned_runs(root)
     for folder, finalized, messages in () if are_chosen else overview.recover_folders(root):
         rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages

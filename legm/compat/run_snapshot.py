@@ -115,9 +115,15 @@ def snapshot_experiments(settings: Settings) -> list[str]:
         return []
 
 
-def find_snapshot(settings: Settings, key: str) -> RunSnapshot | None:
-    """The stored run with this key in the other tracker; the newest if there are several."""
-    found = [one for one in stored_snapshots(settings) if one.key == key]
+def find_snapshot(settings: Settings, key: str, experiments: list[str] | None = None) -> RunSnapshot | None:
+    """The stored run with this key in the other tracker; the newest if there are several.
+
+    Args:
+        settings: name the root directory and the backend.
+        key: the run's id in the other tracker.
+        experiments: those to read; None for all.
+    """
+    found = [one for one in stored_snapshots(settings, experiments) if one.key == key]
     return found[-1] if found else None
 
 

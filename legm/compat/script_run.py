@@ -16,13 +16,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
+from legm.compat.other_processes import OtherProcesses
+from legm.compat.run_snapshot import (
+    LoggedNumber,
+    RunSnapshot,
+    read_snapshot_history,
+    read_snapshot_records,
+)
 from legm.compat.script_observation import ObservedRun
 from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
@@ -35,11 +41,14 @@ from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resu
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.media.pending_file import PendingFile
-from legm.records import BestRule, Display, MediaKind, Outcome, Plain, Resumption, Run, Status
+from legm.records import BestRule, Display, MediaKind, Outcome, Plain, Points, Resumption, Run, Series, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.recorded_values import recorded_rounding_problem, to_recorded_value
 from legm.util.locks import ReentrySafeLock
+
+if TYPE_CHECKING:
+    from legm.core.point_columns import Columns
 
 __all__ = ["ScriptRun"]
 
@@ -53,8 +62,9 @@ def _in_script_order(method: M) -> M:
 
     @wraps(method)
     def call(self: ScriptRun, *args: Any, **kwargs: Any) -> None:
-        if not self.is_forked():
-            self.calls.run(partial(method, self, *args, **kwargs))
+        run = self.of_this_process()
+        if run is not None:
+            run.calls.run(partial(run.make_call, method, *args, **kwargs))
 
     return call  # type: ignore[return-value]
 
@@ -124,8 +134,13 @@ class ScriptRun:
         self._folder: Path | None = None if earlier is None else earlier.folder
         self._of_other_process = earlier is not None
         self._late_parameters = self._late_notes = self._completed = False
+        self._corrected: Points | None = None
         self.changed = False
         """Whether anything was logged since the run ended."""
+        self.is_attached = False
+        """Whether this process has a copy of the object of the process that owns the run."""
+        self.others = OtherProcesses()
+        """The processes that share the run."""
         self._timer: threading.Timer | None = None
         self._due = float("inf")
         check_name("experiment", experiment, InvalidName)
@@ -146,12 +161,24 @@ class ScriptRun:
 
     # Calls of the script
 
+    def make_call(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """Make a call of the script; the calls before it have been made."""
+        method(self, *args, **kwargs)
+
     @_in_script_order
     def set_parameters(self, values: Mapping[str, Any], *, instead: bool = False) -> None:
         """Set parameters, which overwrite earlier values; ``instead`` drops all earlier parameters first."""
         with self._lock:
             self.changed = True
             if self._parameters.set(values, instead=instead) and self._has_begun:
+                self._late_parameters = True
+
+    @_in_script_order
+    def join_parameters(self, values: Mapping[str, Plain], unstable: Collection[str]) -> None:
+        """Set parameters that another process set, some of which differ from process to process."""
+        with self._lock:
+            self.changed = True
+            if self._parameters.join(values, unstable) and self._has_begun:
                 self._late_parameters = True
 
     @_in_script_order
@@ -163,11 +190,11 @@ class ScriptRun:
             self._late_notes = self._late_notes or self._has_begun
 
     @_in_script_order
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Set one value of each dev metric; without a step, at each metric's next step."""
+    def log(self, values: Mapping[str, Any], step: int | None = None, at_time: float | None = None) -> None:
+        """Set one value of each dev metric: at its next step and now, unless a step and a time are given."""
         with self._lock:
             self.changed = True
-            now = time.time()
+            now = time.time() if at_time is None else at_time
             by_step: dict[int, dict[str, float]] = {}
             for name, value in values.items():
                 try:
@@ -181,9 +208,31 @@ class ScriptRun:
                 if name not in self._latest or at >= self._latest[name].step:
                     self._latest[name] = LoggedNumber(number, at, now)
             for at, numbers in by_step.items():
-                self._record(partial(_loggable_script_values, values=numbers, step=at))
+                self._record(partial(_loggable_script_values, values=numbers, step=at, time=at_time))
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
+
+    def correct_steps(self, change: Callable[[Columns], Columns]) -> None:
+        """Give numbers other steps than they were set at, before the run ends.
+
+        Args:
+            change: gives all numbers of the run at their steps.
+        """
+        self.others.make_calls()
+        if not self.others.have_logged:
+            self.calls.run(partial(self._correct_steps, change))
+
+    def _correct_steps(self, change: Callable[[Columns], Columns]) -> None:
+        from legm.core.point_columns import columns_by_series, points_from_columns
+
+        with self._lock:
+            session = self._open_session()
+            session.wait_until_written()
+            records = read_snapshot_records(session.folder, session.run.run_id)
+            columns = columns_by_series(one for one in records if isinstance(one, Points))
+            changed = change(columns)
+            if any((changed[one][0] != columns[one][0]).any() for one in columns):
+                self._corrected = points_from_columns(changed, lambda series: series)
 
     @_in_script_order
     def set_test(self, name: str, value: Any) -> None:
@@ -267,12 +316,18 @@ class ScriptRun:
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run; whatever is logged later reopens it."""
         if os.getpid() == self._pid:  # otherwise it belongs to the parent process
-            self.calls.run(partial(self._end, status, error, sys.exc_info()[1]))
+            cause = sys.exc_info()[1]
+            self.others.make_calls()
+            self.calls.run(partial(self._end, status, error, cause))
 
     def _end(self, status: Status, error: str | None = None, cause: BaseException | None = None) -> None:
         with self._lock:
             session = self._open_session()
-            if self._late_parameters or (self._completed and status is not Status.COMPLETED):
+            if (
+                self._late_parameters
+                or self._corrected is not None
+                or (self._completed and status is not Status.COMPLETED)
+            ):
                 session = self._move_to_new_run()
             if self._late_notes:
                 self._late_notes = False
@@ -297,7 +352,9 @@ class ScriptRun:
     def release(self) -> None:
         """Close the files that an ended run holds open; it can still be reopened."""
         if os.getpid() == self._pid:
+            self.others.make_calls()
             self.calls.run(self._release)
+            self.others.release()
 
     def _release(self) -> None:
         with self._lock:
@@ -307,37 +364,54 @@ class ScriptRun:
                 session, self._session = self._session, None
                 session.end(Outcome(Status.COMPLETED, time.time()))
 
-    def is_forked(self) -> bool:
-        """Whether this process is a fork, so that both the run and the lock belong to its parent."""
+    def of_this_process(self) -> ScriptRun | None:
+        """This run; in a fork, which has no part in its parent's log and locks, one that joins it."""
         if os.getpid() == self._pid:
-            return False
-        self._notices.report_unsupported(
-            "what a forked process logs", "the run belongs to the process that it was forked from"
-        )
-        return True
+            return self
+        fork = self.others.in_fork()
+        if fork is None:
+            self._notices.report_unsupported(
+                "what a forked process logs", "the run belongs to the process that it was forked from"
+            )
+        return fork
+
+    def flush(self) -> None:
+        """Write what was logged to the run log; the run begins if it has not yet."""
+        self._open_session().recorder.flush()
 
     # Reading
 
     def snapshot(self) -> RunSnapshot:
-        """The current state of the run."""
+        """The current state of the run, with what other processes have logged to it."""
+        self.others.make_calls()
         with self._lock:
-            return RunSnapshot(
-                self.key,
-                self.experiment,
-                dict(self._parameters.values),
-                dict(self._notes),
-                dict(self._latest),
-                dict(self._tests),
-                self.status,
-                self.started,
-                self.ended,
-                dict(self._files),
-                self._run,
-                self._folder,
-            )
+            return self.state()
+
+    def state(self) -> RunSnapshot:
+        """The state of the run as this process knows it."""
+        return RunSnapshot(
+            self.key,
+            self.experiment,
+            dict(self._parameters.values),
+            dict(self._notes),
+            dict(self._latest),
+            dict(self._tests),
+            self.status,
+            self.started,
+            self.ended,
+            dict(self._files),
+            self._run,
+            self._folder,
+        )
+
+    @property
+    def notes(self) -> dict[str, Plain]:
+        """Name, tags and other metadata."""
+        return dict(self._notes)
 
     def history(self) -> dict[str, list[LoggedNumber]]:
         """Every value of every dev metric, in the order in which they were set."""
+        self.others.make_calls()
         with self._lock:
             self._open_session().recorder.flush()
             assert self._folder is not None  # noqa: S101 - it has begun
@@ -420,7 +494,11 @@ class ScriptRun:
         if self._run is None or self._folder is None:
             session = RunSession(self._client, run)
         else:
-            session, problems = resume_as(self._client, run, self._run, self._folder, {DROP_IN_NOTES_FILE})
+            left_out = {DROP_IN_NOTES_FILE}
+            session, problems = resume_as(
+                self._client, run, self._run, self._folder, left_out, self._corrected
+            )
+            self._corrected = None
             for name, why in problems.items():
                 self._notices.report_unsupported(f"the file {name!r}", why)
             kept = artifacts_folder(session.folder, run.run_id)
@@ -469,5 +547,17 @@ class ScriptRun:
         self._files.pop(DROP_IN_NOTES_FILE, None)
 
 
-def _loggable_script_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
-    session.recorder.add_metrics(values, step, test=False)
+def _loggable_script_values(
+    session: RunSession, values: Mapping[str, float], step: int, time: float | None
+) -> None:
+    if time is None:
+        session.recorder.add_metrics(values, step, test=False)
+    else:
+        import numpy as np
+
+        from legm.core.point_columns import points_from_blocks
+
+        series = tuple(map(Series, values))
+        numbers = np.array([[*values.values()]], np.float64)
+        row = series, np.array([step], np.int64), np.array([time]), numbers
+        session.recorder.add_records([points_from_blocks([row])])

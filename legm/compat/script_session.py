@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 
+from legm.compat.joined_calls import JoinedCalls, joined_folder
+from legm.compat.joined_run import JoinedRun, described_run
+from legm.compat.run_owner import RunOwner, take_over_run
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
 from legm.compat.script_observation import OBSERVATION
 from legm.compat.script_run import ScriptRun
@@ -17,6 +22,7 @@ from legm.compat.settings import Settings
 from legm.compat.tracker_delivery import ExportReminders, deliver_to_trackers, split_tracker_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
+from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.delivery.process_end import at_process_end, status_at_process_end
 from legm.errors import LegmError
@@ -28,6 +34,7 @@ __all__ = ["SESSION", "ScriptSession"]
 
 log = logging.getLogger("legm.compat")
 
+_CALL_INTERVAL = 0.5  # seconds until what another process logs to a run of this one is in the run log
 _MOST_HELD = 16  # ended runs whose logs stay open, so that they can be resumed at once
 
 
@@ -46,6 +53,9 @@ class ScriptSession:
         self._trackers: tuple[str, ...] = ()  # backends that get the runs once the script has ended
         self._reminders: ExportReminders | None = None
         self._pid = os.getpid()
+        self._owners: dict[str, RunOwner] = {}
+        self._watching: threading.Thread | None = None
+        self._is_closed = threading.Event()
 
     @property
     def settings(self) -> Settings:
@@ -68,23 +78,102 @@ class ScriptSession:
         """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`."""
         settings = self.settings
         experiment = settings.experiment or experiment
-        is_recorded = is_main_process()
-        observed = OBSERVATION.of_next_run() if is_recorded else None
-        made = ScriptRun if is_recorded else UnrecordedRun
-        if self._trackers and is_recorded:
-            self._reminders = self._reminders or ExportReminders(settings, self._trackers)
-            self._reminders.write()
-        try:
-            run = made(settings, self.notices, kind, key, experiment, description, earlier, notes, observed)
-        except BaseException:
-            if observed is not None:
-                observed.abandon()
-            raise
+        if not is_main_process():
+            run: ScriptRun = UnrecordedRun(
+                settings, self.notices, kind, key, experiment, description, earlier, notes
+            )
+        else:
+            if self._trackers:
+                self._reminders = self._reminders or ExportReminders(settings, self._trackers)
+                self._reminders.write()
+            run = self._begin_or_join(kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
         for one in ended[:-_MOST_HELD]:
             one.release()
         return run
+
+    def _begin_or_join(
+        self,
+        kind: str,
+        key: str,
+        experiment: str,
+        description: str,
+        earlier: RunSnapshot | None,
+        notes: Mapping[str, Plain] | None,
+    ) -> ScriptRun:
+        """Begin or resume a run, or join it where another process owns it."""
+        settings, calls = self.settings, self._joined_calls(kind, key, experiment)
+        known = {
+            "kind": kind,
+            "key": key,
+            "backend": settings.backend[0],
+            "experiment": experiment,
+            "notes": to_plain("notes", dict(notes or {})),
+            "started": time.time(),
+        }
+        if not calls.try_to_own(known):
+            joined = self._join(kind, calls, earlier or described_run(key, known))
+            joined.meet_owner()
+            if notes:
+                joined.note(**notes)
+            return joined
+        observed = OBSERVATION.of_next_run()
+        try:
+            run = ScriptRun(
+                settings, self.notices, kind, key, experiment, description, earlier, notes, observed
+            )
+        except BaseException:
+            observed.abandon()
+            calls.release()
+            raise
+        self._owners[key] = RunOwner(
+            run, calls, lambda state: self._join(kind, calls, state, is_attached=True)
+        )
+        self._owners[key].make_calls()
+        self._watch_for_calls()
+        return run
+
+    def attach(self, kind: str, key: str, experiment: str) -> ScriptRun:
+        """A run whose object another process handed to this one.
+
+        Args:
+            kind: the other tracker's name.
+            key: the run's id in the other tracker.
+            experiment: the experiment's name.
+        """
+        if key not in self.runs:
+            calls = self._joined_calls(kind, key, experiment)
+            known = calls.description() or {"experiment": experiment}
+            earlier = find_snapshot(self.settings, key, [experiment]) or described_run(key, known)
+            self.runs[key] = self._join(kind, calls, earlier, is_attached=True)
+        return self.runs[key]
+
+    def _joined_calls(self, kind: str, key: str, experiment: str) -> JoinedCalls:
+        """What processes log to one run; an id of wandb belongs to its project."""
+        name = f"{kind}\n{experiment if kind == 'wandb' else ''}\n{key}"
+        return JoinedCalls(joined_folder(self.settings.root, name))
+
+    def _join(
+        self, kind: str, calls: JoinedCalls, earlier: RunSnapshot, *, is_attached: bool = False
+    ) -> JoinedRun:
+        settings, notices = self.settings, self.notices
+
+        def take_over(known: RunSnapshot) -> object:
+            return take_over_run(settings, notices, kind, known, calls)
+
+        return JoinedRun(settings, notices, kind, earlier, calls, take_over, is_attached=is_attached)
+
+    def _watch_for_calls(self) -> None:
+        """Make what other processes log to the runs of this one, soon after they do."""
+        if self._watching is None:
+            self._watching = threading.Thread(target=self._make_calls, name="legm-joined", daemon=True)
+            self._watching.start()
+
+    def _make_calls(self) -> None:
+        while not self._is_closed.wait(_CALL_INTERVAL):
+            for owner in [*self._owners.values()]:
+                owner.make_calls()
 
     def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[RunSnapshot]:
         """Every run of this process and every stored run, oldest first; see :func:`stored_snapshots`."""
@@ -99,7 +188,10 @@ class ScriptSession:
         """The run with this id in the other tracker; None if there is none."""
         if key in self.runs:
             return self.runs[key].snapshot()
-        return find_snapshot(self.settings, key)
+        known = self._joined_calls("mlflow", key, "").description()
+        if known is None:
+            return find_snapshot(self.settings, key)
+        return find_snapshot(self.settings, key, [known["experiment"]]) or described_run(key, known)
 
     def close(self) -> None:
         """End every run that is still running, and report what was not recorded."""
@@ -109,6 +201,7 @@ class ScriptSession:
             self.before_closing()
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
+        self._is_closed.set()
         for run in self.runs.values():
             try:
                 if run.status is Status.RUNNING:

@@ -21,6 +21,7 @@ _STAND_INS = {
     "wandb.integration.xgboost": "legm.compat.wandb.xgboost",
     "wandb.sdk.lib.config_util": "legm.compat.wandb.errors",
     "wandb.sdk.lib.runid": "legm.compat.wandb.util",
+    "wandb.sdk.wandb_metric": "legm.compat.wandb.metrics",
     "wandb.sdk.wandb_run": "legm.compat.wandb.wandb_run",
     "wandb.util": "legm.compat.wandb.util",
     "wandb.plots": "legm.compat.wandb.plot",

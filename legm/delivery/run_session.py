@@ -39,6 +39,7 @@ from legm.records import (
     Media,
     Outcome,
     Plain,
+    Points,
     Record,
     Run,
     RunMarks,
@@ -373,7 +374,12 @@ class RunSession:
 
 
 def resume_as(
-    client: BackendClient, run: Run, earlier: Run, folder: Path, leave_out: Iterable[str] = ()
+    client: BackendClient,
+    run: Run,
+    earlier: Run,
+    folder: Path,
+    leave_out: Iterable[str] = (),
+    points: Points | None = None,
 ) -> tuple[RunSession, dict[str, str]]:
     """Begin a run with all records of an earlier one, and delete the earlier one where every backend can.
 
@@ -385,6 +391,7 @@ def resume_as(
         earlier: the run, which was released or whose process died.
         folder: of the earlier run's configuration.
         leave_out: names of artifacts that are not copied.
+        points: all numbers, instead of those of the earlier run; None for these.
 
     Returns:
         the session of the new run, and by name why an artifact could not be copied.
@@ -401,7 +408,7 @@ def resume_as(
         delete_run(client, earlier)
     session = RunSession(client, run)
     problems: dict[str, str] = {}
-    copied: list[Record] = []
+    copied: list[Record] = [] if points is None else [points]
     for record in [] if known is None else known.records:
         if isinstance(record, Artifact) and record.name not in leave_out:
             try:
@@ -412,7 +419,9 @@ def resume_as(
                 copied.append(replace(record, path=str(kept)))
         elif isinstance(record, Media):
             copied.append(copied_media(record, session.files.folder, run.run_id))
-        elif not isinstance(record, (Artifact, Outcome)):
+        elif not isinstance(record, (Artifact, Outcome)) and (
+            points is None or not isinstance(record, Points)
+        ):
             copied.append(record)
     session.recorder.add_records(copied)
     session.recorder.flush()

@@ -106,6 +106,8 @@ class ExternalRun:
         marks_test_metrics: whether the source itself distinguishes test metrics and examples.
         labels: what may distinguish the run besides its parameters.
         marks: what a user noted about the run.
+        counted_metrics: gives the metrics whose steps are counted by another metric, instead of being the
+            numbers of the source's rows.
         has_shared_parameters: whether the parameters are stored per configuration, so that those which are
             not compared may belong to another run. Those are left out.
     """
@@ -128,6 +130,7 @@ class ExternalRun:
     can_grow: bool = False
     metadata: Mapping[str, Mapping[str, Plain]] | None = None
     marks_test_metrics: bool = False
+    counted_metrics: Callable[[], frozenset[str]] = frozenset
     has_shared_parameters: bool = False
     labels: Mapping[str, Label] = field(default_factory=dict)
     marks: RunMarks = _NO_MARKS

@@ -10,6 +10,7 @@
     <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE,
                                             MEDIA/
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
+                                            JOINED_RUNS/<run>/,
                                             JOURNAL/<id>.jsonl, JOURNAL/<id>.backends, TRASH/<id>/,
                                             CHANGES_LOCK
     <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
@@ -37,6 +38,7 @@ __all__ = [
     "IDENTITY_FILE",
     "INDEX",
     "INDEX_LOCK",
+    "JOINED_RUNS",
     "JOURNAL",
     "JOURNAL_SUFFIX",
     "LOCK_FILE",
@@ -115,6 +117,8 @@ CAPTURES = "capture"
 DROP_IN_FILES = "files"
 """In ``.legm`` in a root directory, the folders of the drop-in's ``wandb.run.dir``."""
 DROP_IN_LOCK = "export.lock"
+JOINED_RUNS = "joined"
+"""In ``.legm`` in a root directory, what processes of the drop-in log to runs that other processes own."""
 
 JOURNAL = "journal"
 """In ``.legm`` in a root directory, what a command is changing; it is empty unless one is at work or died."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.support.compat_stores import Held, flat, run_all
 from tests.support.mlflow_store import prepare_store
@@ -87,12 +88,20 @@ def of_wandb(group: str = "wandb") -> dict[str, list[Held]]:
             for name, value in row.items():
                 number = _number(value)
                 if not name.startswith("_") and number is not None and name.rpartition("/")[0] not in media:
-                    points.setdefault(name.replace("/", "."), []).append((row["_step"], number))
+                    points.setdefault(name.replace("/", "."), []).append((_step(log, row, name), number))
         config = {name: value for name, value in flat(log.config) if not name.startswith("_wandb")}
         found.setdefault(log.run.project, []).append((started, Held(config, points)))
     return {
         project: [held for _, held in sorted(runs, key=lambda one: one[0])] for project, runs in found.items()
     }
+
+
+def _step(log: RunLog, row: dict[str, Any], name: str) -> int:
+    """The value of the row's metric that the script says counts the steps, else the number of the row."""
+    several = [one for one in log.metrics if one.endswith("*") and name.startswith(one[:-1])]
+    definition = name if name in log.metrics else max(several, key=len, default="")
+    counting = log.step_metrics.get(definition, "_step")
+    return row["_step" if counting == name else counting]
 
 
 def _number(value: object) -> float | None:

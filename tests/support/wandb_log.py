@@ -54,6 +54,7 @@ class RunLog:
         self.summary: dict[str, Any] = {}
         self.files: set[str] = set()
         self.metrics: list[str] = []
+        self.step_metrics: dict[str, str] = {}
         self.run: Any = None
         self.exit_code: int | None = None
         for record in records(path):
@@ -71,6 +72,8 @@ class RunLog:
                 self.files |= {file.path for file in record.files.files}
             elif kind == "metric":
                 self.metrics.append(record.metric.name or record.metric.glob_name)
+                if record.metric.step_metric:
+                    self.step_metrics[self.metrics[-1]] = record.metric.step_metric
             elif kind == "exit":
                 self.exit_code = record.exit.exit_code
 

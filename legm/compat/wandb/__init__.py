@@ -17,6 +17,7 @@ from legm.compat.wandb.configs import Config, UninitializedObject
 from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init, required_run
 from legm.compat.wandb.errors import CommError, Error, UsageError
 from legm.compat.wandb.media import Audio, Histogram, Html, Image, Object3D, Table, Video
+from legm.compat.wandb.metrics import Metric
 from legm.compat.wandb.plot import plot_table
 from legm.compat.wandb.sweeps import agent, sweep
 from legm.compat.wandb.wandb_run import Run
@@ -94,9 +95,9 @@ def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
 join = finish
 
 
-def define_metric(name: str, *args: Any, **kwargs: Any) -> None:
+def define_metric(name: str, *args: Any, **kwargs: Any) -> Metric:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.define_metric`."""
-    required_run("define_metric").define_metric(name, *args, **kwargs)
+    return required_run("define_metric").define_metric(name, *args, **kwargs)
 
 
 def save(*args: Any, **kwargs: Any) -> list[str]:

@@ -14,7 +14,7 @@ from legm.compat.wandb.wandb_run import Run
 from legm.records import Status
 from legm.util.process_rank import is_main_process
 
-__all__ = ["CURRENT_RUN", "Settings", "init", "required_run"]
+__all__ = ["CURRENT_RUN", "Settings", "attached_run", "init", "required_run"]
 
 
 class _CurrentRun:
@@ -30,6 +30,10 @@ class _CurrentRun:
         """The newest run that is not finished."""
         self._runs = [run for run in self._runs if not run.finished]
         return self._runs[-1] if self._runs else None
+
+    def find(self, run_id: str, project: str) -> Run | None:
+        """The run of this process that has an id and is not finished."""
+        return next((run for run in self._runs if (run.id, run.project) == (run_id, project)), None)
 
     def push(self, run: Run) -> None:
         """Make a run the current one."""
@@ -165,6 +169,27 @@ def init(
     CURRENT_RUN.push(run)
     if others.get("sync_tensorboard") or given.get("sync_tensorboard") or others.get("tensorboard"):
         run.sync_tensorboard()
+    return run
+
+
+def attached_run(
+    run_id: str, project: str, disabled: bool, config: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Run:
+    """The run that was copied or handed to another process: there, what it logs is of that run.
+
+    Args:
+        run_id: the run's id.
+        project: the run's project.
+        disabled: whether the run records nothing.
+        config: its parameters.
+        metadata: name, group, job type, notes, tags and entity.
+    """
+    if (known := CURRENT_RUN.find(run_id, project)) is not None:
+        return known
+    tracked = None if disabled or not is_main_process() else SESSION.attach("wandb", run_id, project)
+    run = Run(run_id, project, tracked, **metadata)
+    run.config.__dict__["_items"].update(config)
+    CURRENT_RUN.push(run)
     return run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from legm.compat.wandb.attribute_mapping import AttributeMapping
@@ -18,25 +18,40 @@ class Summary(AttributeMapping):
     """
 
     def __init__(self, changed: Callable[[str, Any], object] = lambda _, __: None) -> None:
-        super().__init__("summary", _set=set(), _rules={}, _changed=changed)
+        super().__init__("summary", _rules={}, _values={}, _sums={}, _best_is_highest={}, _changed=changed)
 
     def add_logged(self, name: str, value: Any) -> None:
-        """Update the summary with a logged value, by the rule of its metric."""
-        rule = self._rules.get(name, "last")
-        old = self._items.get(name)
-        if rule == "none" or (rule == "first" and old is not None):
+        """Update the summary with a logged value, by the rules of its metric."""
+        rules = self._rules.get(name, ())
+        if not rules:
+            self._items[name] = value
             return
-        if rule in {"min", "max"} and isinstance(old, (int, float)):
-            value = min(old, value) if rule == "min" else max(old, value)
-        if rule == "mean":
-            total, count = self._rules.get((name,), (0.0, 0))
-            self._rules[name,] = (total + value, count + 1)
-            value = (total + value) / (count + 1)
-        self._items[name] = value
+        found = self._values.setdefault(name, {})
+        total, count = self._sums.get(name, (0.0, 0))
+        self._sums[name] = total, count = total + value, count + 1
+        known = {
+            "last": value,
+            "first": found.get("first", value),
+            "min": min(found.get("min", value), value),
+            "max": max(found.get("max", value), value),
+            "mean": total / count,
+        }
+        known["best"] = known["max" if self._best_is_highest.get(name) else "min"]
+        found |= known
+        shown = {rule: known[rule] for rule in rules if rule in known}
+        if shown and "none" not in rules:
+            self._items[name] = shown
 
-    def set_rule(self, name: str, rule: str) -> None:
-        """Set how the values of a metric are summarized: last, first, min, max, mean or none."""
-        self._rules[name] = rule
+    def set_rules(self, name: str, rules: Sequence[str], *, higher_is_better: bool = False) -> None:
+        """Set how the values of a metric are summarized.
+
+        Args:
+            name: the metric.
+            rules: of last, first, min, max, mean, best and none; by default its last value alone is shown.
+            higher_is_better: what "best" means.
+        """
+        self._rules[name] = tuple(rules)
+        self._best_is_highest[name] = higher_is_better
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._items[key] = value

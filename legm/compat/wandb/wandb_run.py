@@ -6,7 +6,6 @@ import glob
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.media import Image, Media, captioned, to_media
+from legm.compat.wandb.metrics import Metric, MetricRows
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
 from legm.compat.wandb.tensorboard_sync import log_tensorboard_scalars
@@ -60,12 +60,15 @@ class Run:
         self.offline = True
         self.disabled = tracked is None
         self.tracked = tracked
+        if tracked is not None:
+            tracked.others.next_row = self._next_row
         self.starting_step = self.step = step
         self.finished = False
         self.config = Config(self._config_changed)
         self.summary = Summary(self._summary_changed)
         self._metadata = fields
-        self._metric_rules: list[tuple[str, str]] = []
+        self._rows = MetricRows()
+        self._row_step: int | None = None  # of the row that is not complete
         self._summary_texts: dict[str, Plain] = {}
         self._saved: dict[str, Path] = {}
         self._artifacts: dict[str, Plain] = {}
@@ -172,16 +175,37 @@ class Run:
             raise UsageError(f"the run {self.id} is finished: call wandb.init() to begin another one")
         self._calls.run(partial(self._log, dict(data), step, commit))
 
+    def _next_row(self) -> int:
+        """The step of a row that another process logs."""
+        self.step += 1
+        return self.step - 1
+
     def _log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         at = self.step if step is None else to_recorded_step("wandb.log()", step)
         self.step = max(self.step, at)
-        if self.tracked is not None:
-            self._log_row(self.tracked, data, at)
+        tracked = None if self.tracked is None else self.tracked.of_this_process()
+        if tracked is not None:
+            # Where the run is another process's, its rows are numbered there.
+            row = -1 - at if tracked.is_attached and step is None else at
+            if row != self._row_step:
+                self._complete_row(tracked)
+                self._row_step = row
+            self._log_row(tracked, data, row)
         if commit or (commit is None and step is None):
             self.step = max(self.step, at + 1)
+            if tracked is not None:
+                self._complete_row(tracked)
+
+    def _complete_row(self, tracked: ScriptRun) -> None:
+        """Add what W&B adds to a row that is complete."""
+        row, self._row_step = self._row_step, None
+        added = self._rows.complete()
+        if added and row is not None:
+            tracked.log(added, row)
 
     def _log_row(self, tracked: ScriptRun, data: Mapping[str, Any], step: int) -> None:
         numbers: dict[str, Any] = {}
+        plain: dict[str, float] = {}
         for name, value in _flatten_wandb_run_row(data):
             if value is None or contains_null_object(name):
                 continue
@@ -204,10 +228,12 @@ class Run:
                 self._log_media(name, media, step)
                 continue
             numbers[name] = value
+            plain[name] = number
+            if (defined := self._rows.definitions.of(name)) is not None:
+                self.summary.set_rules(name, defined.summary, higher_is_better=defined.higher_is_better)
             self.summary.add_logged(name, number)
-            self._apply_metric_rules(name)
-        if numbers:
-            tracked.log(numbers, step)
+        for at, row in self._rows.add(plain, step).items():
+            tracked.log({name: numbers[name] for name in row}, at)
 
     def _log_media(self, name: str, media: Sequence[Media], step: int) -> None:
         """Log what a row has under a name, pictures of a list as one medium; charts are only files."""
@@ -238,31 +264,31 @@ class Run:
         self,
         name: str,
         step_metric: Any = None,
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
         summary: str | None = None,
+        overwrite: bool | None = None,
         goal: str | None = None,
-        **_: Any,
-    ) -> None:
-        """Set how a metric is summarized; the first one with min or max chooses the best step.
+    ) -> Metric:
+        """Say what the steps of a metric are, and how it is summarized.
+
+        The first metric with min or max chooses the best step.
 
         Args:
-            name: the metric, or a shell pattern.
-            step_metric: the metric of the x axis.
-            summary: min, max, mean, last, first, best or none; several separated by commas.
-            goal: minimize or maximize, for "best".
-        """
-        rules = [rule.strip() for rule in (summary or "").split(",")]
-        if goal is not None and "best" in rules:
-            rules = ["max" if goal.startswith("max") else "min"]
-        rules = [rule for rule in rules if rule in {"min", "max", "mean", "first", "last", "none"}]
-        if rules:
-            self._metric_rules.append((name, rules[0]))
+            name: the metric, or a pattern with ``*`` at its end.
+            step_metric: the metric whose values are the steps.
+            step_sync: whether a row without that gets its last value.
+            hidden: accepted: W&B hides such a metric from automatic charts.
+            summary: min, max, mean, last, first or none; several separated by commas.
+            overwrite: whether earlier definitions of the same name are forgotten.
+            goal: minimize or maximize, for the summary "best" of earlier versions.
 
-    def _apply_metric_rules(self, name: str) -> None:
-        for pattern, rule in self._metric_rules:
-            if name == pattern or fnmatchcase(name, pattern):
-                self.summary.set_rule(name, rule)
-                if rule in {"min", "max"} and self.tracked is not None and self.tracked.best is None:
-                    self.tracked.best = (name, rule == "max")
+        Raises:
+            Error: an argument is not valid.
+        """
+        metric = Metric(name, step_metric, step_sync, hidden, summary, overwrite, goal)
+        self._rows.define(metric)
+        return metric
 
     # Files
 
@@ -392,6 +418,7 @@ class Run:
             return
         self._stop_watching()
         if self.tracked is not None:
+            self._complete_metrics(self.tracked)
             self._store_saved_files()
             if exit_code:
                 self.tracked.end(Status.FAILED, SESSION.error or f"finish(exit_code={exit_code})")
@@ -405,6 +432,16 @@ class Run:
         self._watcher.unwatch()
         for end in self._at_finish:
             end()
+
+    def _complete_metrics(self, tracked: ScriptRun) -> None:
+        """Complete the last row, and give the metrics the steps that all rows together say."""
+        run = tracked.of_this_process()
+        if run is None:
+            return
+        self._complete_row(run)
+        tracked.best = self._rows.definitions.best(self._rows.names)
+        if run is tracked and self._rows.definitions.has_step_metrics:
+            tracked.correct_steps(self._rows.at_final_steps)
 
     def _store_saved_files(self) -> None:
         folder = SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES / self.id
@@ -427,6 +464,7 @@ class Run:
         if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
             self._stop_watching()
             try:
+                self._complete_metrics(self.tracked)
                 self._store_saved_files()
                 self.tracked.end(Status.FAILED, f"{kind.__name__}: {error}")
             except LegmError as own:  # the script's own error is raised
@@ -436,6 +474,12 @@ class Run:
 
     def _label(self, *_: Any, **__: Any) -> None:
         """Do nothing: labels of the code that a library runs are not recorded."""
+
+    def __reduce__(self) -> Any:
+        from legm.compat.wandb.current_run import attached_run
+
+        metadata = {"entity": self.entity, "group": self.group, "job_type": self.job_type, **self._metadata}
+        return attached_run, (self.id, self.project, self.disabled, self.config.as_dict(), metadata)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from legm.backends import portable
 from legm.backends.wandb import names
+from legm.core.step_metrics import MetricDefinitions
 from legm.errors import LegmError, StorageError
 from legm.importers.external_run import (
     ExternalFile,
@@ -46,6 +47,7 @@ from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
     ExternalWandbRun,
+    WandbRecord,
     convert_exit_code,
     external_run,
     note_rounded_wandb,
@@ -53,7 +55,7 @@ from legm.importers.wandb.run_conversion import (
 )
 from legm.importers.wandb.run_fold import FoldedFile, FoldedWandbArtifact, WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
-from legm.records import BestRule, Display, MediaKind, Points
+from legm.records import Display, MediaKind, Points
 
 __all__ = ["WandbFolderSource"]
 
@@ -72,6 +74,12 @@ class _CachedLocalRun:
     run: ExternalWandbRun
     artifacts: tuple[FoldedWandbArtifact, ...]
     has_histograms: bool
+    definitions: MetricDefinitions
+
+
+def _cached_local_run(state: tuple[tuple[int, int], ...], fold: WandbRunFold) -> _CachedLocalRun:
+    described, artifacts = _describe_wandb_run(fold), tuple(fold.artifacts)
+    return _CachedLocalRun(state, described, artifacts, fold.has_histograms, fold.definitions)
 
 
 class WandbFolderSource:
@@ -203,9 +211,7 @@ class WandbFolderSource:
 
     def run_from_fold(self, fold: WandbRunFold, logs: Sequence[Path]) -> ExternalRun | None:
         """The run of logs that a caller reads as they grow, from the records so far."""
-        described = _describe_wandb_run(fold)
-        cached = _CachedLocalRun((), described, tuple(fold.artifacts), fold.has_histograms)
-        return self._external_run(cached, logs)
+        return self._external_run(_cached_local_run((), fold), logs)
 
     def _external_run(self, cached: _CachedLocalRun, logs: Sequence[Path]) -> ExternalRun | None:
         run = cached.run
@@ -214,7 +220,7 @@ class WandbFolderSource:
             logs = (native_logs[-1],)  # legm writes a resumed run from the beginning
         return external_run(
             run,
-            lambda: self._read_records(logs),
+            lambda: self._read_records(logs, cached.definitions),
             lambda: self._all_files(logs, cached),
             lambda: self._saved_files(logs[-1]),
             self.notes,
@@ -229,9 +235,7 @@ class WandbFolderSource:
             for _ in self._fold_logs(logs, fold):
                 pass
             fold.add_last_row()
-            described = _describe_wandb_run(fold)
-            cached = _CachedLocalRun(state, described, tuple(fold.artifacts), fold.has_histograms)
-            self._cached[key] = cached
+            cached = self._cached[key] = _cached_local_run(state, fold)
         return cached
 
     def _fold_logs(self, logs: Sequence[Path], fold: WandbRunFold) -> Iterator[Points | Display]:
@@ -258,8 +262,9 @@ class WandbFolderSource:
                 self.notes.add("logs with values that W&B does not write: these were left out", str(log))
         yield from take()
 
-    def _read_records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
+    def _read_records(self, logs: Sequence[Path], definitions: MetricDefinitions) -> Iterator[WandbRecord]:
         fold = WandbRunFold()
+        yield definitions
         yield from self._fold_logs(logs, fold)
         summary = fold.summary
         yield from wandb_summary_numbers(summary, fold.step, fold.ended)

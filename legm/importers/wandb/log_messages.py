@@ -64,9 +64,13 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
         "name": (1, "string"),
         "glob_name": (2, "string"),
         "step_metric": (4, "string"),
+        "options": (6, "MetricOptions"),
         "summary": (7, "MetricSummary"),
         "goal": (8, "int32"),
+        "_control": (9, "MetricControl"),
     },
+    "MetricOptions": {"step_sync": (1, "bool"), "hidden": (2, "bool")},
+    "MetricControl": {"overwrite": (1, "bool")},
     "MetricSummary": {
         "min": (1, "bool"),
         "max": (2, "bool"),

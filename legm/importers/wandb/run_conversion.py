@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from legm.backends.portable import Rewound
 from legm.backends.wandb import names
 from legm.core import point_columns as columns
 from legm.core.run_marks import marks_from_texts
+from legm.core.step_metrics import MetricDefinitions, steps_of_step_metrics
 from legm.core.system_names import SYSTEM_PREFIX, is_system_name
 from legm.errors import StorageError
 from legm.importers.external_origin import external_origin, origin_in_files
@@ -30,6 +31,7 @@ __all__ = [
     "INTERNAL_ARTIFACT_TYPES",
     "UNCATEGORIZED",
     "ExternalWandbRun",
+    "WandbRecord",
     "convert_exit_code",
     "external_run",
     "note_rounded_wandb",
@@ -41,6 +43,9 @@ UNCATEGORIZED = "uncategorized"
 
 INTERNAL_ARTIFACT_TYPES = ("run_table", "job", "wandb-")
 """Prefixes of the types of artifacts that W&B creates by itself."""
+
+WandbRecord: TypeAlias = "Points | Display | BestRule | MetricDefinitions"
+"""What a source reads of a run: its definitions come first, and are complete when all else was read."""
 
 _GENERATED_ID = re.compile(r"[a-z0-9]{8}")
 _NATIVE_STEP = Series(names.STEP_KEY)
@@ -96,7 +101,7 @@ def convert_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
 
 def external_run(
     run: ExternalWandbRun,
-    records: Callable[[], Iterator[Points | Display | BestRule]],
+    records: Callable[[], Iterator[WandbRecord]],
     files: Callable[[], Iterable[ExternalFile]],
     own_files: Callable[[], Iterable[ExternalFile]],
     notes: ImportNotes,
@@ -143,7 +148,7 @@ def _origin(run: ExternalWandbRun) -> dict[str, Plain]:
 
 def _as_external_run(
     run: ExternalWandbRun,
-    records: Callable[[], Iterator[Points | Display | BestRule]],
+    records: Callable[[], Iterator[WandbRecord]],
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
     texts = {name: value for name, value in run.summary.items() if not isinstance(value, (int, float))}
@@ -166,7 +171,8 @@ def _as_external_run(
         started=run.started,
         ended=run.ended,
         error=run.error,
-        records=records,
+        records=lambda: _converted_at_step_metrics(records()),
+        counted_metrics=lambda: _counted_metrics(records()),
         files=files,
         details={name: value for name, value in details.items() if value not in ("", {}, [])},
         origin=lambda: origin_in_files(files, _origin(run)),
@@ -225,8 +231,41 @@ def note_rounded_wandb(
         notes.add(ROUNDED, f"{name} of {run}")
 
 
+def _converted_at_step_metrics(records: Iterable[WandbRecord]) -> Iterator[Points | Display | BestRule]:
+    """A run's numbers at the steps that its script counts, where it says which metric does."""
+    definitions = MetricDefinitions()
+    points: list[Points] = []
+    for record in records:
+        if isinstance(record, MetricDefinitions):
+            definitions = record
+        elif not isinstance(record, Points):
+            yield record
+        elif definitions.has_step_metrics or points:
+            points.append(record)
+        else:
+            yield record
+    if points:
+        found = columns.columns_by_series(points)
+        moved = steps_of_step_metrics(found, definitions.step_metric)
+        yield columns.points_from_columns(moved, lambda series: series)
+
+
+def _counted_metrics(records: Iterable[WandbRecord]) -> frozenset[str]:
+    """The metrics whose steps are counted by another one, instead of being the numbers of W&B's rows."""
+    definitions = MetricDefinitions()
+    points: list[Points] = []
+    for record in records:
+        if isinstance(record, MetricDefinitions):
+            definitions = record
+        elif isinstance(record, Points):
+            points.append(record)
+    found = columns.columns_by_series(points)
+    moved = steps_of_step_metrics(found, definitions.step_metric)
+    return frozenset(series.name for series in moved if moved[series][0] is not found[series][0])
+
+
 def _converted_at_native_steps(
-    records: Iterable[Points | Display | BestRule], rewound: Callable[[], Rewound]
+    records: Iterable[WandbRecord], rewound: Callable[[], Rewound]
 ) -> Iterator[Points]:
     """A run's numbers at the steps that legm logged with them; W&B's own steps count rows.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from legm.backends.wandb.names import system_metric_from_wandb
+from legm.core.step_metrics import MetricDefinition, MetricDefinitions
 from legm.importers.external_run import ExternalMedium
 from legm.importers.wandb.history_rows import (
     WANDB_KEYS,
@@ -100,6 +100,7 @@ class WandbRunFold:
         origin: further facts about where the run comes from.
         artifacts: the artifacts that it logged.
         has_histograms: whether there may be histograms in its rows.
+        definitions: what the script said about its metrics.
     """
 
     def __init__(self, started: float = 0.0, *, skim: bool = False) -> None:
@@ -119,7 +120,7 @@ class WandbRunFold:
         self._config: dict[str, Any] = {}
         self._summary: dict[bytes, bytes] = {}  # see WandbItemReader.keep_latest
         self._set_after: dict[str, int] = {}  # the number of rows before a script set a summary value
-        self._rules: list[tuple[str, bool]] = []
+        self.definitions = MetricDefinitions()
 
     def begin_fragment(self) -> None:
         """Start with the records of another log of the same run, which W&B resumed.
@@ -233,13 +234,17 @@ class WandbRunFold:
 
     def _add_metric(self, metric: Any) -> None:
         chosen = metric.summary
-        higher = chosen.max or (chosen.best and metric.goal == _MAXIMIZE)
-        if higher or chosen.min or chosen.best:
-            self.add_rule(metric.name or metric.glob_name, higher=higher)
-
-    def add_rule(self, metric: str, *, higher: bool) -> None:
-        """Note that the script asked for a metric's maximum or minimum; a pattern selects several metrics."""
-        self._rules.append((metric, higher))
+        summary = tuple(name for name in sorted(_STATISTICS | {"none"}) if getattr(chosen, name, False))
+        self.definitions.define(
+            MetricDefinition(
+                metric.name or metric.glob_name,
+                metric.step_metric or None,
+                metric.options.step_sync,
+                summary,
+                metric.goal == _MAXIMIZE,
+            ),
+            overwrite=metric._control.overwrite,  # noqa: SLF001 - W&B's name of the field
+        )
 
     def _add_artifact(self, record: Any) -> None:
         files = {
@@ -350,11 +355,8 @@ class WandbRunFold:
     @property
     def best(self) -> BestRule | None:
         """The first logged metric whose minimum or maximum the script asked for."""
-        for pattern, higher in self._rules:
-            for name in [pattern] if pattern in self._rows.last else sorted(self._rows.last):
-                if name == pattern or fnmatchcase(name, pattern):
-                    return BestRule("early_stopping", metric=name, higher_better=higher)
-        return None
+        found = self.definitions.best(self._rows.last)
+        return None if found is None else BestRule("early_stopping", metric=found[0], higher_better=found[1])
 
 
 def _is_last_logged_value(value: Any, last: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from legm.backends.wandb import names
 from legm.core.credentials import redact_url_password
+from legm.core.step_metrics import MetricDefinition, MetricDefinitions
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.import_notes import ImportNotes
@@ -23,6 +24,7 @@ from legm.importers.wandb.json_items import flatten_json
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     ExternalWandbRun,
+    WandbRecord,
     external_run,
     note_rounded_wandb,
     wandb_summary_numbers,
@@ -36,7 +38,7 @@ from legm.importers.wandb.server_artifacts import (
     wandb_artifact_origin,
     wandb_problem_text,
 )
-from legm.records import BestRule, Display, MediaKind, Points, Status
+from legm.records import Display, MediaKind, Points, Status
 
 __all__ = ["WandbServerSource", "is_wandb_server_address"]
 
@@ -57,7 +59,8 @@ _STATUSES = {
 _RUNS, _ROWS, _BATCH = 50, 1_000, 1 << 16
 _SAMPLES = 10_000  # of system metrics: two days, at W&B's interval of 15 seconds
 _TIMEOUT = 60
-_MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # codes in the metrics part of a configuration
+_SUMMARIES = {1: "min", 2: "max", 4: "best"}
+_MAXIMIZE, _SYNCED = 2, 1  # codes in the metrics part of a configuration
 
 
 def is_wandb_server_address(text: str) -> bool:
@@ -220,13 +223,14 @@ class WandbServerSource:
             origin={name: value for name, value in origin.items() if value},
         )
 
-    def _read_records(self, run: Any, described: ExternalWandbRun) -> Iterator[Points | Display | BestRule]:
+    def _read_records(self, run: Any, described: ExternalWandbRun) -> Iterator[WandbRecord]:
         fold = WandbRunFold(started=described.started)
+        yield fold.definitions
         with self._translate_errors("read the history"):
             rows = run.scan_history(page_size=_ROWS, use_cache=False)
             # For a listed run the SDK drops what its configuration says about metrics.
             alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
-            _add_wandb_server_rules(fold, alone.rawconfig)
+            _add_wandb_server_definitions(fold.definitions, alone.rawconfig)
         for row in self._iterate("read the history", rows):
             fold.add_row(row)
             if fold.pending >= _BATCH:
@@ -337,14 +341,35 @@ def _parse_wandb_server_time(moment: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _add_wandb_server_rules(fold: WandbRunFold, config: Mapping[str, Any]) -> None:
+def _add_wandb_server_definitions(definitions: MetricDefinitions, config: Mapping[str, Any]) -> None:
     """Add what ``define_metric`` set, which the configuration holds as field numbers of W&B's messages."""
     internal = config.get("_wandb")
-    for one in (internal.get("m") if isinstance(internal, dict) else None) or ():
-        if not isinstance(one, dict):
-            continue
-        name, chosen = one.get("1") or one.get("2"), one.get("7")
-        kinds = {*chosen} if isinstance(chosen, list) else set()
-        higher = _MAX in kinds or (_BEST in kinds and one.get("8") == _MAXIMIZE)
-        if isinstance(name, str) and (higher or kinds & {_MIN, _BEST}):
-            fold.add_rule(name, higher=higher)
+    known = [
+        one
+        for one in (internal.get("m") if isinstance(internal, dict) else None) or ()
+        if isinstance(one, dict)
+    ]
+    for one in known:
+        name, chosen, options = one.get("1") or one.get("2"), one.get("7"), one.get("6")
+        if isinstance(name, str):
+            kinds = chosen if isinstance(chosen, list) else ()
+            definitions.define(
+                MetricDefinition(
+                    name,
+                    _wandb_server_step_metric(one, known),
+                    isinstance(options, list) and _SYNCED in options,
+                    tuple(_SUMMARIES[kind] for kind in kinds if kind in _SUMMARIES),
+                    one.get("8") == _MAXIMIZE,
+                )
+            )
+
+
+def _wandb_server_step_metric(one: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> str | None:
+    """The step metric of a metric, which may be a name, or the number of a metric in the list, from 1 on."""
+    name, number = one.get("4"), one.get("5")
+    if isinstance(name, str) and name:
+        return name
+    if isinstance(number, int) and 0 < number <= len(known):
+        found = known[number - 1].get("1")
+        return found if isinstance(found, str) else None
+    return None
