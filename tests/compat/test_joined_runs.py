@@ -43,8 +43,8 @@ def test_a_child_joins_its_parents_mlflow_run(tmp_path):
     said = played(tmp_path, JOINING).splitlines()
     assert said == [
         "parent {'p': '1'}",
-        "{'a': 1.0, 'b': 6.0, 'c': 0.5}",
-        "{'a': 1.0, 'b': 6.0, 'c': 0.5} {'p': '1', 'q': '2'} x",
+        "{'a': 1.0, 'b': 5.0, 'c': 0.5}",
+        "{'a': 1.0, 'b': 5.0, 'c': 0.5} {'p': '1', 'q': '2'} x",
     ]
     (held,) = in_legm(tmp_path / "root", "e")
     assert held.parameters == {"p": 1, "q": 2}

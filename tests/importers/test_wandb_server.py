@@ -54,7 +54,11 @@ for seed in range(2):
 begin(project="digits", id="failed", config={"lr": 1}).finish(exit_code=1)
 more = begin(project="other", id="more", config={"lr": 1},
     settings={"x_disable_stats": False, "x_stats_sampling_interval": 0.1})
-more.log({"loss": 1})
+more.define_metric("val/*", step_metric="epoch", summary="min")
+for epoch in range(3):
+    more.log({"loss": 1})
+    more.log({"epoch": epoch})
+    more.log({"val/loss": 3 - epoch})
 wait_for(f"{more.dir}/../*.wandb", b"memory_percent")  # its system metrics
 more.finish()
 """
@@ -147,7 +151,7 @@ def test_system_metrics_of_wandb_are_beside_the_runs_metrics_under_legms_names(f
     assert {"system.memory_percent", "_timestamp", "_runtime"} <= set().union(*events)
     assert import_runs(f"wandb:{ENTITY}/other", tmp_path / "root").is_complete
     (run,) = results(tmp_path / "root", "other")
-    assert set(run.histories) == {LOSS}
+    assert {one.name for one in run.histories} == {"loss", "epoch", "val/loss"}
     (log,) = tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log")
     shown = [one for one in read_log(log).records if isinstance(one, Display)]
     assert len(shown) == sum(key.startswith("system.") for event in events for key in event)
@@ -322,3 +326,11 @@ def test_runs_of_legms_own_come_back_as_they_were(filled, tmp_path):
     assert media_of(tmp_path / "root", "e “d”") == media_of(tmp_path / "own", "e “d”") != []
     for key in [key for key in filled.runs if key[1] == name]:
         del filled.runs[key]
+
+
+def test_the_steps_of_a_metric_are_those_of_its_step_metric(filled, tmp_path):
+    import_runs(f"wandb:{ENTITY}/other", tmp_path / "root")
+    run = imported(tmp_path / "root", "other")["more"]
+    steps = {series.name: history.steps.tolist() for series, history in run.histories.items()}
+    assert steps == {"loss": [0, 3, 6], "epoch": [1, 2, 4, 5, 7, 8], "val/loss": [0, 1, 2]}
+    assert run.best_step == 2

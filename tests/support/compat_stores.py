@@ -128,8 +128,8 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def comparable(points: Mapping[str, list[tuple[int, float]]]) -> dict[str, list[tuple[int, float | str]]]:
-    """Points that are equal where their values are, NaN too."""
+    """Points that are equal where their values are, NaN too; of several at one step, the last one."""
     return {
-        name: [(step, "NaN" if math.isnan(value) else value) for step, value in sorted(values)]
+        name: [(step, "NaN" if math.isnan(value) else value) for step, value in sorted(dict(values).items())]
         for name, values in points.items()
     }
