@@ -101,8 +101,7 @@ class JoinedRun(ScriptRun):
             if name not in before or before[name] != value
         }
         if new:
-            unstable = sorted(self._parameters.unstable & new.keys())
-            self._write("join_parameters", values=new, unstable=unstable)
+            self._write("join_parameters", values=new)
 
     def _write_note(self, method: Callable[..., None], **notes: Plain) -> None:
         before = dict(self._notes)

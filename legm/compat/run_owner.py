@@ -78,8 +78,8 @@ class RunOwner(OtherProcesses):
         known = self._calls.description() or {}
         self._calls.describe({**known, **description_of_run(self._run.state())})
 
-    def _make_join_parameters(self, _: JoinedCall, values: Mapping[str, Any], unstable: list[str]) -> None:
-        self._run.join_parameters(values, unstable)
+    def _make_join_parameters(self, _: JoinedCall, values: Mapping[str, Any]) -> None:
+        self._run.join_parameters(values)
 
     def _make_join_notes(self, _: JoinedCall, changes: Mapping[str, Any]) -> None:
         known = self._run.notes

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from legm.compat.null_objects import contains_null_object
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
-from legm.core.addresses import plain_without_addresses
+from legm.core.addresses import plain_without_addresses, without_addresses
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters
 from legm.core.plain_form import to_plain
@@ -30,8 +30,6 @@ class ScriptParameters:
     def __init__(self, notices: UnsupportedCalls, values: Mapping[str, Plain]) -> None:
         self.values = dict(values)
         self._notices = notices
-        self.unstable: set[str] = set()
-        """The parameters whose values differ from process to process."""
 
     def set(self, values: Mapping[str, Any], *, instead: bool) -> bool:
         """Set parameters; ``instead`` drops all earlier ones first.
@@ -49,30 +47,20 @@ class ScriptParameters:
             try:
                 check_name("parameter", name, ParameterError)
                 self.values[name] = plain_without_addresses(to_plain(name, value))
-                self.unstable.discard(name)
-            except UnstableValue:
-                kind = type(value).__qualname__
-                why = f"a {kind} differs from process to process, so it is not compared"
-                self._notices.report_unsupported(f"the value of parameter {name!r}", why)
-                self.values[name] = f"<{kind}>"
-                self.unstable.add(name)
+            except UnstableValue:  # such as an object, of which W&B and MLflow keep the text too
+                self.values[name] = without_addresses(str(value))
             except ParameterError as error:
                 self._notices.report_unsupported(f"parameter {str(name)[:40]!r}", str(error))
         return before != self.values
 
-    def join(self, values: Mapping[str, Plain], unstable: Collection[str]) -> bool:
+    def join(self, values: Mapping[str, Plain]) -> bool:
         """Set parameters in plain form that another process set.
-
-        Args:
-            values: by name.
-            unstable: those whose values differ from process to process.
 
         Returns:
             whether any parameter changed.
         """
         before = dict(self.values)
         self.values |= values
-        self.unstable |= set(unstable)
         return before != self.values
 
     def to_parameters(self, settings: Settings) -> tuple[Parameters, dict[str, str]]:
@@ -85,7 +73,7 @@ class ScriptParameters:
         parameters = Parameters()
         parameters.set({names[name]: value for name, value in self.values.items()})
         parameters.disable(
-            names[name] for name in self.values if name in self.unstable or not settings.is_compared(name)
+            names[name] for name, value in self.values.items() if not settings.is_compared(name, value)
         )
         for at, name in enumerate(settings.name_parameters):
             if name in self.values:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
@@ -174,11 +174,11 @@ class ScriptRun:
                 self._late_parameters = True
 
     @_in_script_order
-    def join_parameters(self, values: Mapping[str, Plain], unstable: Collection[str]) -> None:
-        """Set parameters that another process set, some of which differ from process to process."""
+    def join_parameters(self, values: Mapping[str, Plain]) -> None:
+        """Set parameters that another process set."""
         with self._lock:
             self.changed = True
-            if self._parameters.join(values, unstable) and self._has_begun:
+            if self._parameters.join(values) and self._has_begun:
                 self._late_parameters = True
 
     @_in_script_order

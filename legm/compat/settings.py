@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from legm.core.parameter_kinds import infer_parameter_kind
 from legm.core.seeds import looks_like_seed
+from legm.records import Plain
 
 __all__ = ["Settings"]
 
@@ -54,8 +56,17 @@ class Settings:
             environ.get("LEGM_EXPERIMENT", ""),
         )
 
-    def is_compared(self, name: str) -> bool:
-        """Whether a parameter distinguishes configurations: it is neither a seed nor ignored."""
+    def is_compared(self, name: str, value: Plain) -> bool:
+        """Whether a parameter distinguishes configurations.
+
+        It does unless it is ignored, or looks as if it only distinguished runs: the rules of captured runs.
+
+        Args:
+            name: the parameter.
+            value: in plain form.
+        """
         if any(fnmatchcase(name, pattern) for pattern in self.compared):
             return True
-        return not looks_like_seed(name) and not any(fnmatchcase(name, pattern) for pattern in self.ignored)
+        if looks_like_seed(name) or any(fnmatchcase(name, pattern) for pattern in self.ignored):
+            return False
+        return infer_parameter_kind(name, [value], more_to_come=True) is None

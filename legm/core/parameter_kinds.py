@@ -43,6 +43,12 @@ _PATH_WORDS = frozenset({
     "dir", "directory", "path", "folder", "file", "filename", "root", "location", "uri", "outdir", "savedir",
     "logdir", "workdir",
 })  # fmt: skip
+_STATE_NAMES = frozenset({
+    "_current_progress_remaining", "_episode_num", "_last_episode_starts", "_last_obs", "_last_original_obs",
+    "_n_calls", "_n_updates", "_num_timesteps_at_start", "ep_info_buffer", "ep_success_buffer",
+    "num_timesteps",
+})  # fmt: skip
+"""Attributes of a model of Stable-Baselines3 that say how far a training is; its callbacks log them all."""
 _DEVICE_VALUE = re.compile(
     r"(cpu|gpu|cuda|mps|xpu|tpu|hpu|auto|none)(:\d+)?(,\s*\d+)*|\d+(,\s*\d+)*", re.IGNORECASE
 )
@@ -53,6 +59,10 @@ _MOMENT = re.compile(
 _DAY = re.compile(r"\d{4}[-_/.]?\d{2}[-_/.]?\d{2}")
 _PATH = re.compile(r"(/|~|\.\.?[/\\]|[A-Za-z]:[/\\]|\\\\|[a-z][a-z0-9+.-]*://).*", re.DOTALL)
 _EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  # 2000 to 2100, in s and ms
+_FINE_EPOCHS = tuple(
+    (low * 10**3, high * 10**3) for low, high in (_EPOCHS[1], [10**3 * one for one in _EPOCHS[1]])
+)
+"""The same in us and ns, which are of clocks and not of data."""
 
 
 def _words_in_parameter_name(name: str) -> list[str]:
@@ -84,6 +94,10 @@ def _is_time_kind_value(value: Plain) -> bool:
     if isinstance(value, (int, float)):
         return any(low <= value < high for low, high in _EPOCHS)
     return _is_moment_kind_value(value) or (isinstance(value, str) and bool(_DAY.fullmatch(value)))
+
+
+def _is_clock_kind_value(value: Plain) -> bool:
+    return _is_whole_number_kind_value(value) and any(low <= value < high for low, high in _FINE_EPOCHS)
 
 
 def _is_path_kind_value(value: Plain) -> bool:
@@ -120,12 +134,15 @@ def _is_output_kind_name(words: list[str]) -> bool:
 
 
 def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
-    """What a parameter looks like: seed, device, workers, host, run name, time or path; None for any other.
+    """What a parameter looks like: seed, device, workers, host, run name, time, path, or state of a training.
 
     Args:
         name: its name; only the last part of a dotted or grouped one counts.
         values: its different values in plain form; None if some run does not have it.
         more_to_come: whether it may still vary, so that a matching name and value are enough.
+
+    Returns:
+        the kind; None for any other parameter.
     """
     values = list(values)
     known = [value for value in values if value is not None and value is not False]
@@ -136,6 +153,8 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
         return "seed"
     if len(values) < 2 and not more_to_come:
         return None
+    if re.split(r"[./]", name)[-1] in _STATE_NAMES:
+        return "state of a training"
     if _is_device_kind_name(words) and all(map(_is_device_kind_value, known)):
         return "device"
     if words[-1] in _WORKER_WORDS and all(map(_is_whole_number_kind_value, known)):
@@ -144,8 +163,10 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
         return "host"
     if "".join(words[-2:]) in _RUN_NAME_WORD_PAIRS and all(isinstance(value, (str, int)) for value in known):
         return "run name"
-    if all(map(_is_moment_kind_value, known)) or (
-        _is_time_kind_name(words) and all(map(_is_time_kind_value, known))
+    if (
+        all(map(_is_moment_kind_value, known))
+        or (_is_time_kind_name(words) and all(map(_is_time_kind_value, known)))
+        or (words[-1] in _TIME_WORDS and all(map(_is_clock_kind_value, known)))
     ):
         return "time"
     if _is_output_kind_name(words) and all(isinstance(value, str) for value in known):

@@ -276,12 +276,41 @@ def test_runs_that_differ_in_the_seed_only_are_one_configuration(tmp_path):
     assert [one.name for one in (tmp_path / "root" / "p").glob("*_*")] == ["0.1_0"]
 
 
-def test_a_value_that_differs_between_processes_is_reported_and_not_compared(tmp_path):
-    code = "import wandb\nwandb.init(project='p', config={'f': object(), 'a': 1})\nwandb.log({'x': 1})\n"
-    done = play(tmp_path, code)
-    assert "the value of parameter 'f' is not recorded" in done.stderr
-    (found,) = results(tmp_path, "p")
-    assert found.run.configuration.active == ("a",)
+OF_CLIENTS = """
+import os, socket, tempfile, time, wandb
+class Buffer: pass
+for seed in range(2):
+    written = {
+        "lr": 0.1, "env": Buffer(), "buffers": [Buffer(), str(Buffer())], "start_time": time.time_ns(),
+        "_last_obs": f"[[{seed} 0.5]]", "trial_id": f"a{seed}", "pid": os.getpid() + seed, "output_dir": tempfile.mkdtemp(),
+        "logging_dir": f"runs/Nov30_{seed}", "run_name": f"run-{seed}", "device": f"cuda:{seed}", "id2label": {0: "a", 1: "b"},
+    }
+    with wandb.init(project="p", config=written) as run:
+        run.log({"loss": seed})
+"""
+
+
+def test_what_clients_write_into_the_config_does_not_part_two_seeds(tmp_path):
+    done = play(tmp_path, OF_CLIENTS)
+    assert "not recorded" not in done.stderr
+    one, other = results(tmp_path, "p")
+    assert one.run.configuration.fingerprint == other.run.configuration.fingerprint
+    configuration = one.run.configuration
+    assert {name: configuration.parameters[name] for name in configuration.active} == {
+        "lr": 0.1,
+        "env": "<__main__.Buffer object>",
+        "buffers": "[<__main__.Buffer object>, '<__main__.Buffer object>']",
+        "id2label.0": "a",
+        "id2label.1": "b",
+    }
+    assert {"start_time", "_last_obs", "output_dir", "device"} <= set(one.run.parameters)
+
+
+def test_a_parameter_is_compared_whatever_it_looks_like(tmp_path):
+    played(tmp_path, OF_CLIENTS, LEGM_COMPARE="device,start*")
+    one, other = results(tmp_path, "p")
+    assert {"device", "start_time"} <= set(one.run.configuration.active)
+    assert one.run.configuration.fingerprint != other.run.configuration.fingerprint
 
 
 def test_types_and_arrays_are_what_they_are_natively(tmp_path):
@@ -300,7 +329,7 @@ def test_types_and_arrays_are_what_they_are_natively(tmp_path):
         "        mlflow.log_params(values)\n"
         "        mlflow.log_metrics({'x': np.array([[0.5]]), 'y': torch.tensor([2.0]), 'z': np.ma.masked}, step=0)\n"
     )
-    played(tmp_path, code)
+    played(tmp_path, code, LEGM_COMPARE="device")
     np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
     native = ExperimentHandler("unused", "p")
     native.set_dict_params(

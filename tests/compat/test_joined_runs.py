@@ -83,7 +83,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 )
 
 
-def test_a_child_goes_on_with_the_run_of_a_parent_that_was_killed(tmp_path):
+def test_a_child_continues_the_run_of_a_parent_that_was_killed(tmp_path):
     play(tmp_path, KILLED, "pass")  # returns once the child has ended too: it has the output
     (held,) = in_legm(tmp_path / "root", "e")
     assert held.parameters == {"p": 1, "q": 2}

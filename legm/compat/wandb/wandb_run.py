@@ -131,7 +131,7 @@ class Run:
     def _config_changed(self, values: dict[str, Any]) -> None:
         if self.tracked is not None:
             self.tracked.set_parameters(
-                parameters_from_config("wandb's config", values, flatten=True), instead=True
+                parameters_from_config("wandb's config", _with_text_keys(values), flatten=True), instead=True
             )
 
     def _summary_changed(self, name: str, value: Any) -> None:
@@ -488,6 +488,14 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.path}>"
+
+
+def _with_text_keys(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Parameters with texts as the keys of nested mappings, as W&B stores them."""
+    return {
+        str(name): _with_text_keys(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+    }
 
 
 def _flatten_wandb_run_row(data: Mapping[str, Any], prefix: str = "") -> Any:
