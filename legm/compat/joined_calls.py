@@ -137,12 +137,16 @@ class JoinedCalls:
         """
         path = self.folder / _OWNER_FILE
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fd = open_unshared_with_forks(path, os.O_RDWR | os.O_CREAT)
-            if not lock_log_descriptor(fd):
+            while self._fd < 0:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                fd = open_unshared_with_forks(path, os.O_RDWR | os.O_CREAT)
+                is_locked = lock_log_descriptor(fd)
+                if is_locked and os.fstat(fd).st_nlink > 0:
+                    self._fd = fd
+                    break
                 close_unshared_with_forks(fd)
-                return False
-            self._fd = fd
+                if not is_locked:
+                    return False  # else the owner deleted the file meanwhile
         except OSError as cause:
             raise storage_error("write", path, cause) from cause
         self.describe(description)

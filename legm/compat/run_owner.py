@@ -151,7 +151,7 @@ def take_over_run(
     try:
         key, experiment, notes = earlier.key, earlier.experiment, dict(earlier.notes)
         stored = find_snapshot(settings, key, [experiment])
-        description = str(notes.get("job_type") or "") if kind == "wandb" else ""
+        description = str(notes.get("job_type") or "")
         run = ScriptRun(
             settings, notices, kind, key, experiment, description, stored, notes if stored is None else None
         )

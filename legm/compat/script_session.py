@@ -74,8 +74,16 @@ class ScriptSession:
         description: str = "",
         earlier: RunSnapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
+        scope: str = "",
     ) -> ScriptRun:
-        """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`."""
+        """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`.
+
+        It joins the run of another process that has the same key.
+
+        Args:
+            kind, key, experiment, description, earlier, notes: as there.
+            scope: within what the key is unique; "" for the whole root directory.
+        """
         settings = self.settings
         experiment = settings.experiment or experiment
         if not is_main_process():
@@ -86,7 +94,8 @@ class ScriptSession:
             if self._trackers:
                 self._reminders = self._reminders or ExportReminders(settings, self._trackers)
                 self._reminders.write()
-            run = self._begin_or_join(kind, key, experiment, description, earlier, notes)
+            calls = self._joined_calls(kind, scope, key)
+            run = self._begin_or_join(calls, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
         for one in ended[:-_MOST_HELD]:
@@ -95,6 +104,7 @@ class ScriptSession:
 
     def _begin_or_join(
         self,
+        calls: JoinedCalls,
         kind: str,
         key: str,
         experiment: str,
@@ -103,7 +113,7 @@ class ScriptSession:
         notes: Mapping[str, Plain] | None,
     ) -> ScriptRun:
         """Begin or resume a run, or join it where another process owns it."""
-        settings, calls = self.settings, self._joined_calls(kind, key, experiment)
+        settings = self.settings
         known = {
             "kind": kind,
             "key": key,
@@ -134,25 +144,26 @@ class ScriptSession:
         self._watch_for_calls()
         return run
 
-    def attach(self, kind: str, key: str, experiment: str) -> ScriptRun:
+    def attach(self, kind: str, key: str, experiment: str, scope: str) -> ScriptRun:
         """A run whose object another process handed to this one.
 
         Args:
             kind: the other tracker's name.
             key: the run's id in the other tracker.
             experiment: the experiment's name.
+            scope: as for :meth:`begin`.
         """
         if key not in self.runs:
-            calls = self._joined_calls(kind, key, experiment)
+            experiment = self.settings.experiment or experiment
+            calls = self._joined_calls(kind, scope, key)
             known = calls.description() or {"experiment": experiment}
             earlier = find_snapshot(self.settings, key, [experiment]) or described_run(key, known)
             self.runs[key] = self._join(kind, calls, earlier, is_attached=True)
         return self.runs[key]
 
-    def _joined_calls(self, kind: str, key: str, experiment: str) -> JoinedCalls:
-        """What processes log to one run; an id of wandb belongs to its project."""
-        name = f"{kind}\n{experiment if kind == 'wandb' else ''}\n{key}"
-        return JoinedCalls(joined_folder(self.settings.root, name))
+    def _joined_calls(self, kind: str, scope: str, key: str) -> JoinedCalls:
+        """What processes log to one run."""
+        return JoinedCalls(joined_folder(self.settings.root, f"{kind}\n{scope}\n{key}"))
 
     def _join(
         self, kind: str, calls: JoinedCalls, earlier: RunSnapshot, *, is_attached: bool = False
@@ -188,7 +199,7 @@ class ScriptSession:
         """The run with this id in the other tracker; None if there is none."""
         if key in self.runs:
             return self.runs[key].snapshot()
-        known = self._joined_calls("mlflow", key, "").description()
+        known = self._joined_calls("mlflow", "", key).description()
         if known is None:
             return find_snapshot(self.settings, key)
         return find_snapshot(self.settings, key, [known["experiment"]]) or described_run(key, known)

@@ -113,7 +113,7 @@ def _is_of_several(pattern: str, metric: str) -> bool:
 
 
 def whole_step(value: object) -> int | None:
-    """A value of a metric as a step; None where it is no whole number."""
+    """A value of a metric as a step; None where it is not a whole number."""
     if not isinstance(value, (int, float)) or not math.isfinite(value) or abs(value) >= _STEP_LIMIT:
         return None
     return int(value) if value == int(value) else None

@@ -54,7 +54,7 @@ def test_a_child_joins_its_parents_mlflow_run(tmp_path):
     assert "t.txt" in snapshots(tmp_path, "e")[0].files
 
 
-# The parent is killed once its child has joined; the child goes on once the parent is gone.
+# The parent is killed once its child has joined; the child continues once the parent is gone.
 KILLED = (
     WAIT_FOR
     + """

@@ -148,13 +148,26 @@ def init(
     if not disabled:
         metadata = {key: value for key, value in fields.items() if value}
         tracked = SESSION.begin(
-            "wandb", run_id, project, fields["job_type"] or "", earlier, {**metadata, "entity": entity}
+            "wandb",
+            run_id,
+            project,
+            fields["job_type"] or "",
+            earlier,
+            {**metadata, "entity": entity},
+            project,
         )
     step = 0
     if earlier is not None:
         step = max((one.step + 1 for one in earlier.latest.values()), default=0)
     run = Run(
-        run_id, project, tracked, step, entity=entity, resumed=earlier is not None, settings=given, **fields
+        run_id,
+        project,
+        tracked,
+        step,
+        entity=entity,
+        resumed=bool(resume and earlier),
+        settings=given,
+        **fields,
     )
     if earlier is not None:
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
@@ -186,7 +199,7 @@ def attached_run(
     """
     if (known := CURRENT_RUN.find(run_id, project)) is not None:
         return known
-    tracked = None if disabled or not is_main_process() else SESSION.attach("wandb", run_id, project)
+    tracked = None if disabled or not is_main_process() else SESSION.attach("wandb", run_id, project, project)
     run = Run(run_id, project, tracked, **metadata)
     run.config.__dict__["_items"].update(config)
     CURRENT_RUN.push(run)
@@ -194,8 +207,11 @@ def attached_run(
 
 
 def _run_to_resume(run_id: str | None, resume: Any, project: str) -> RunSnapshot | None:
-    """The stored run to resume; None for a new run."""
-    if not resume or resume == "never" or run_id is None:
+    """The stored run to continue; None for a new run.
+
+    Runs with one id are one run, as they are for an import, also where the script does not say ``resume``.
+    """
+    if resume == "never" or run_id is None:
         return None
     found = SESSION.find(run_id)
     if found is not None and found.experiment == project and found.status is not Status.RUNNING:

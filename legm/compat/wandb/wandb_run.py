@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from types import TracebackType
 from typing import Any
 
@@ -476,8 +477,7 @@ class Run:
         """Do nothing: labels of the code that a library runs are not recorded."""
 
     def __reduce__(self) -> Any:
-        from legm.compat.wandb.current_run import attached_run
-
+        attached_run = resolve_name("legm.compat.wandb.current_run:attached_run")
         metadata = {"entity": self.entity, "group": self.group, "job_type": self.job_type, **self._metadata}
         return attached_run, (self.id, self.project, self.disabled, self.config.as_dict(), metadata)
 
