@@ -24,6 +24,7 @@ from legm.testing.memory import MemoryBackend
 from tests.support.browsing import keep_picture
 from tests.support.calling import as_json
 from tests.support.different_code import make_runs_of_different_code
+from tests.support.paths import SAMPLES
 from tests.support.waiting import until
 
 HOSTILE = "<script>document.title='taken'</script>"
@@ -846,8 +847,6 @@ def test_runs_of_different_code_are_said_and_system_metrics_are_none_of_the_metr
 
 
 def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, tmp_path):
-    moving = tmp_path / "moving.mp4"
-    moving.write_bytes(b"\x00\x00\x00\x18ftypmp42")
     for rate in (1, 2):
         with ExperimentHandler(tmp_path, "net") as handler:
             handler.set_param("rate", rate)
@@ -863,7 +862,7 @@ def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, t
             handler.log_table("answers", {"letter": ["a", HOSTILE]})
             handler.log_audio("tone", np.sin(np.arange(800) / 5), 8000)
             handler.log_text("words", f"{HOSTILE}\nsecond line")
-            handler.log_video("clip", moving)
+            handler.log_video("clip", SAMPLES / "media" / "square.webm")
     report.write(tmp_path, ["net"], tmp_path / "report.html")
     page.open((tmp_path / "report.html").as_uri())
     assert page.texts("#media-names .chip") == [
@@ -903,6 +902,8 @@ def test_media_of_the_ticked_configurations_are_side_by_side_at_one_step(page, t
     page.keep_picture("report-text")
     choose("clip")
     assert len(page.all("#media-cards video[controls]")) == 2
+    clips = "[...document.querySelectorAll('#media-cards video')]"
+    until(lambda: page.run(f"return {clips}.every((one) => one.videoWidth === 64)"))
     page.keep_picture("report-video")
     choose("weights")
     assert len(page.all("#media-cards svg rect")) == 2 * 64
