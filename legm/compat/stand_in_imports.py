@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER
+from legm.compat.settings import Settings
 from legm.compat.stand_in_modules import StandInModule, stand_in_module
 from legm.util.real_libraries import is_library_redirected
 
@@ -56,13 +57,20 @@ class StandInFinder(Loader):
 
 
 def redirect_to_stand_ins() -> None:
-    """Redirect imports from now on, in this process and in the Python processes that it starts."""
+    """Redirect imports from now on, in this process and in the Python processes that it starts.
+
+    All of them record into the root directory of now, whatever folders they change to. Processes of
+    multiprocessing and joblib look for modules where this process does, and not where ``PYTHONPATH`` says.
+    """
+    os.environ["LEGM_ROOT"] = str(Settings.of(os.environ).root)
     if not is_library_redirected():
         sys.meta_path.insert(0, StandInFinder())
     for name in list(sys.modules):
         if name.partition(".")[0] in REDIRECTED and not isinstance(sys.modules[name], StandInModule):
             del sys.modules[name]
     shadow = str(SHADOW_FOLDER)
+    if shadow not in sys.path:
+        sys.path.insert(1, shadow)  # behind the folder of the script
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if shadow not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join([shadow, *filter(None, paths)])

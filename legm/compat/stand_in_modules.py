@@ -27,6 +27,8 @@ _STAND_INS = {
     "wandb.plots": "legm.compat.wandb.plot",
     "mlflow.tracking": "legm.compat.mlflow",
     "mlflow.tracking.client": "legm.compat.mlflow",
+    "mlflow.tracking.context": "legm.compat.mlflow.run_context",
+    "mlflow.tracking.context.registry": "legm.compat.mlflow.run_context",
     "mlflow.tracking.fluent": "legm.compat.mlflow",
     "mlflow.client": "legm.compat.mlflow",
 }

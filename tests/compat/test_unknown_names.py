@@ -30,6 +30,7 @@ def test_an_object_is_the_same_under_all_its_names():
     assert mlflow.tracking.MlflowClient is mlflow.tracking.client.MlflowClient is mlflow.MlflowClient
     assert mlflow.exceptions.MlflowException is mlflow.MlflowException
     assert mlflow.tracking.fluent.log_metric is mlflow.log_metric
+    assert mlflow.tracking.context.resolve_tags is mlflow.tracking.context.registry.resolve_tags
 
 
 def test_an_error_is_caught_as_what_it_is_below():
@@ -116,3 +117,19 @@ def test_a_script_finds_the_libraries_installed_and_unknown_values_become_nothin
 def test_what_is_unknown_is_reported_by_name(tmp_path):
     assert isinstance(wandb.unknown, NullObject)
     assert repr(wandb.unknown) == "<wandb.unknown: not recorded by legm>"
+
+
+TAGGED = """
+import mlflow
+from mlflow.tracking.context.registry import resolve_tags
+
+client = mlflow.MlflowClient()
+for tags in (resolve_tags({"a": 1}), mlflow.utils.something_new(), {"b": mlflow.something_new(), "c": 2}):
+    run = client.create_run("0", tags=tags)
+    print(sorted(client.get_run(run.info.run_id).data.tags.keys() - {"mlflow.runName"}))
+"""
+
+
+def test_tags_may_be_unknown(tmp_path):
+    known = ["a", "mlflow.source.name", "mlflow.source.type", "mlflow.user"]
+    assert played(tmp_path, TAGGED) == f"{known}\n['mlflow.user']\n['c', 'mlflow.user']\n"

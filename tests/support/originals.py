@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from tests.support.wandb_log import RunLog
 
 def of_mlflow(group: str = "mlflow") -> dict[str, list[Held]]:
     """By experiment, the runs that the real mlflow has in SQLite, oldest first."""
-    from mlflow import MlflowClient
 
     def make(folder: Path) -> None:
         prepare_store(folder / "mlflow.db")
@@ -25,8 +25,14 @@ def of_mlflow(group: str = "mlflow") -> dict[str, list[Held]]:
             MLFLOW_LOGGING_LEVEL="ERROR",
         )
 
-    folder = once(f"original-{group}", make)
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    return runs_of_mlflow(once(f"original-{group}", make) / "mlflow.db")
+
+
+def runs_of_mlflow(database: Path) -> dict[str, list[Held]]:
+    """By experiment, the runs that an SQLite store of mlflow has, oldest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
     found = {}
     for experiment in client.search_experiments():
         found[experiment.name] = [
@@ -79,8 +85,13 @@ def histograms_of_wandb(project: str, group: str = "wandb") -> dict[tuple[str, i
 
 def of_wandb(group: str = "wandb") -> dict[str, list[Held]]:
     """By project, the runs that the real wandb has written, oldest first."""
+    return runs_of_wandb(wandb_logs(group))
+
+
+def runs_of_wandb(logs: Iterable[RunLog]) -> dict[str, list[Held]]:
+    """By project, the runs of logs of wandb, oldest first."""
     found: dict[str, list[tuple[float, Held]]] = {}
-    for log in wandb_logs(group):
+    for log in logs:
         started = log.run.start_time.seconds + log.run.start_time.nanos / 1e9
         points: dict[str, list[tuple[int, float]]] = {}
         for row in log.rows:

@@ -52,6 +52,7 @@ from legm.compat.mlflow.fluent import (
     start_run,
 )
 from legm.compat.script_session import SESSION
+from legm.compat.stand_in_modules import stand_in_module
 from legm.compat.unknown_names import unknown_attribute
 
 __all__ = [
@@ -149,9 +150,7 @@ _SUBMODULES = ("lightgbm", "pytorch", "sklearn", "xgboost")  # imported on first
 
 def __getattr__(name: str) -> Any:
     if name == "tracking":
-        import legm.compat.mlflow
-
-        return legm.compat.mlflow
+        return stand_in_module("mlflow.tracking")
     if name in _SUBMODULES:
         return import_module(f"legm.compat.mlflow.{name}")
     return unknown_attribute("mlflow", name)

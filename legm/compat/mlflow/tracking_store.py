@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +97,17 @@ class TrackingStore:
 
     def ensure_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> Experiment:
         """The experiment with a name, which is created if there is none."""
-        self._created.setdefault(name, {}).update({k: str(v) for k, v in (tags or {}).items()})
+        self._created.setdefault(name, {}).update({k: str(v) for k, v in _given_tags(tags)})
         return self.experiment(name)
 
     # Runs
 
     def create_run(self, experiment: str, name: str | None, tags: Mapping[str, Any] | None) -> ScriptRun:
         """Create a run."""
-        given = (tags or {}).items()
-        tags = {key: str(value) for key, value in given if not is_unknown_pair("tag", key, value)}
+        tags = {key: str(value) for key, value in _given_tags(tags)}
         name = name or tags.get("mlflow.runName") or f"run-{secrets.token_hex(3)}"
         tags["mlflow.runName"] = name
-        tags.setdefault("mlflow.user", _tracking_user())
+        tags.setdefault("mlflow.user", tracking_user())
         run_id = secrets.token_hex(16)
         return SESSION.begin("mlflow", run_id, experiment, notes={"name": name, "tags": tags})
 
@@ -271,11 +270,19 @@ def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
     return True
 
 
-def _tracking_user() -> str:
+def tracking_user() -> str:
+    """The user of this process; "" where that is unknown."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def _given_tags(tags: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
+    """The tags that a script gave, without what stands for something unknown; all of them may."""
+    if tags is None or (contains_null_object(tags) and not isinstance(tags, dict)):
+        return
+    yield from (one for one in tags.items() if not is_unknown_pair("tag", *one))
 
 
 STORE = TrackingStore()
