@@ -180,7 +180,14 @@ TRAINERS = [
     *("sentence-transformers>=5.2", "transformers>=5", "trl>=1"),
 ]
 """The libraries of legm.integrations that are too large for the whole suite, which has the others."""
-STAND_IN_TRAINERS = ["catboost>=1.2", "stable-baselines3>=2.3"]
+STAND_IN_TRAINERS = [
+    "catboost>=1.2",
+    "hydra-core>=1.3",
+    "joblib",
+    "optuna-integration",
+    "ray[tune]>=2.9",
+    "stable-baselines3>=2.3",
+]
 """The libraries whose trainings are tried with the stand-ins alone."""
 
 
@@ -191,7 +198,7 @@ def trainers(session: nox.Session) -> None:
     tests = sorted(
         str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "integrations").glob("test_*.py")
     )
-    tests.append("tests/compat/test_trainers.py")
+    tests += ["tests/compat/test_trainers.py", "tests/compat/test_trainer_clients.py"]
     tests.append("tests/docs/test_docs.py")
     session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 

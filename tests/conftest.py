@@ -101,6 +101,7 @@ APART = (
     "backends/mlflow/test_mysql.py",
     "compat/test_clients.py",
     "compat/test_library_names.py",
+    "compat/test_trainer_clients.py",
     "compat/test_trainers.py",
     "integrations/test_accelerate.py",
     "integrations/test_catboost.py",

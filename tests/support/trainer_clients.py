@@ -6,19 +6,24 @@ runs them; ``python -m tests.support.trainer_clients`` writes their result into 
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tests.support.captured import QUIET, prepare_kept_store
 from tests.support.captured_scripts import held
-from tests.support.compat_stores import Held, in_legm, run, scripts
+from tests.support.compat_stores import Held, flat, in_legm, run, scripts
 from tests.support.mlflow_store import prepare_store
 from tests.support.originals import runs_of_mlflow, runs_of_wandb
+from tests.support.paths import TESTS
 from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
-__all__ = ["SCRIPTS", "left_by"]
+__all__ = ["SCRIPTS", "differences", "left_by", "page"]
 
 GROUPS = ("wandb_trainers", "mlflow_trainers")
 SCRIPTS = [script for group in GROUPS for script in scripts(group)]
@@ -77,3 +82,106 @@ def left_by(script: Path, way: str) -> Left:
         logs = (RunLog(path) for path in sorted(folder.rglob("offline-run-*")) if path.is_dir())
         runs = runs_of_wandb(logs).get(script.stem, [])
     return Left(runs, said)
+
+
+_TIMED = re.compile(
+    r"(time|runtime|_per_second|fps|timestamp|date|pid|node_ip|hostname|trial_log_path|trial_id)"
+)
+"""In the names of metrics and parameters that are others at each training."""
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def differences(script: Path, way: str) -> list[str]:
+    """What a script left otherwise than in the library's own store; nothing where all is equal.
+
+    Of what differs from one training to the next, such as times, the names are compared. A metric of which
+    W&B's own client writes the step into a metric ``global_step`` may have that for its step.
+    """
+    theirs, ours = left_by(script, "original"), left_by(script, way)
+    if theirs.said or ours.said or not theirs.runs:
+        return [theirs.said or ours.said or "the library itself has no run"]
+    if len(ours.runs) != len(theirs.runs):
+        return [f"{len(ours.runs)} runs instead of {len(theirs.runs)}"]
+    pairs = zip(_sorted(ours.runs), _sorted(theirs.runs), strict=True)
+    return [one for our, their in pairs for one in _different(our, their)]
+
+
+def _sorted(runs: list[Held]) -> list[Held]:
+    """The runs in an order that does not depend on which process was quicker."""
+    return sorted(runs, key=lambda one: sorted(_parameters(one.parameters).items()))
+
+
+def _different(ours: Held, theirs: Held) -> Iterator[str]:
+    our, their = _parameters(ours.parameters), _parameters(theirs.parameters)
+    yield from (f"parameter {name}" for name in sorted(our.keys() ^ their.keys()))
+    yield from (
+        f"parameter {name}: {our[name]} instead of {their[name]}"
+        for name in sorted(our.keys() & their.keys())
+        if our[name] != their[name] and not _TIMED.search(name) and our[name] != "<redacted>"
+    )
+    own, others = _points(ours), _points(theirs)
+    yield from (f"metric {name}" for name in sorted((own.keys() ^ others.keys()) - {"global_step"}))
+    for name in sorted(own.keys() & others.keys()):
+        if len(own[name]) != len(others[name]):
+            yield f"metric {name}: {len(own[name])} values instead of {len(others[name])}"
+        elif not _TIMED.search(name) and own[name] != others[name]:
+            yield f"metric {name}: {own[name][:3]} instead of {others[name][:3]}"
+
+
+def _parameters(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters as texts, without addresses in memory."""
+    return {name.replace("/", "."): _ADDRESS.sub("", str(value)) for name, value in flat(values)}
+
+
+def _points(run: Held) -> dict[str, list[tuple[float, float]]]:
+    """The values by step at single precision, since the clients of event files have no other."""
+    points: dict[str, dict[float, float]]
+    points = {name.replace("/", "."): dict(values) for name, values in run.points.items()}
+    counting = points.get("global_step")
+    if counting is not None:  # W&B's own number of the row, and what the row says that its step is
+        points = {
+            name: {counting.get(step, step): value for step, value in values.items()}
+            for name, values in points.items()
+        }
+    return {
+        name: [(step, float(f"{value:.6g}")) for step, value in sorted(values.items())]
+        for name, values in points.items()
+    }
+
+
+_DISTRIBUTIONS = {
+    "accelerate": "accelerate",
+    "catboost": "catboost",
+    "hydra": "hydra-core",
+    "joblib": "joblib",
+    "keras": "keras",
+    "lightning": "lightning",
+    "optuna": "optuna",
+    "pytorch_lightning": "pytorch-lightning",
+    "ray": "ray",
+    "stable_baselines3": "stable-baselines3",
+    "transformers": "transformers",
+}
+
+
+def page() -> str:
+    """The table of docs/clients.md, of what these libraries do now."""
+    rows = []
+    for script in SCRIPTS:
+        library = script.parent.name.partition("_")[0]
+        client = next(
+            one for one in sorted(_DISTRIBUTIONS, key=len, reverse=True) if script.stem.startswith(one)
+        )
+        found = [differences(script, way) for way in ("captured", "stand-ins")]
+        name = script.read_text(encoding="utf-8").partition("\n")[0].strip('"').rstrip(".")
+        cells = ["equal" if not one else "; ".join(one[:3]).replace("|", "/")[:200] for one in found]
+        rows.append([name, version(_DISTRIBUTIONS[client]), f"{library} {version(library)}", *cells])
+    head = "| client | version | writes to | `legm capture` | stand-ins |\n|---|---|---|---|---|"
+    return "\n".join([head, *(f"| {' | '.join(row)} |" for row in sorted(rows))])
+
+
+if __name__ == "__main__":
+    PAGE = TESTS.parent / "docs" / "clients.md"
+    TEXT = PAGE.read_text(encoding="utf-8")
+    BEFORE, AFTER = TEXT.split("| client |")[0], TEXT.rpartition("|\n")[2]
+    PAGE.write_text(f"{BEFORE}{page()}\n{AFTER}", encoding="utf-8")
