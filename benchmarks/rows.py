@@ -21,6 +21,7 @@ from benchmarks import (
     steps,
     tables,
     trainers,
+    ui,
     wandb_store,
     write,
 )
@@ -65,6 +66,11 @@ class Sizes:
     looked_at: int = 10_000
     looked_at_runs: int = 5
     looks: int = 5
+    pages: int = 3
+    page_values: int = 20
+    page_steps: int = 1_000_000
+    page_runs: int = 100
+    page_seconds: float = 10.0
     reported: int = 500
     reported_runs: int = 20
     reported_steps: int = 100
@@ -122,6 +128,11 @@ QUICK = Sizes(
     looked_at=3,
     looked_at_runs=2,
     looks=1,
+    pages=1,
+    page_values=2,
+    page_steps=5_000,
+    page_runs=3,
+    page_seconds=1.0,
     reported=3,
     reported_runs=2,
     reported_steps=10,
@@ -317,6 +328,16 @@ def plan(sizes: Sizes) -> Plan:
         "look": Task(
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
+        "page_first": Task(
+            ui.first_view, {"experiment": "look", "rounds": sizes.pages}, {"folder": "looked_at"}, most=1
+        ),
+        "page_value": Task(ui.value_on_page, {"values": sizes.page_values}, most=1),
+        "page_curve": Task(ui.long_curve, {"steps": sizes.page_steps}, most=1),
+        "page_running": Task(
+            ui.running_runs,
+            {"runs": sizes.page_runs, "metrics": 10, "seconds": sizes.page_seconds},
+            most=1,
+        ),
         "amend": Task(
             look.amend, {"experiment": "look"}, {"folder": "looked_at", "few": "looked_at_few"}, most=1
         ),
@@ -389,6 +410,7 @@ def plan(sizes: Sizes) -> Plan:
             *_reading(sizes),
             *_as_tables(sizes),
             *_looking(sizes),
+            *_live_page(sizes),
             *_reporting(sizes),
             *_importing(sizes),
             _capturing(sizes),
@@ -919,6 +941,61 @@ def _as_tables(sizes: Sizes) -> tuple[Row, ...]:
         peer("mlflow", "MLflow's client, get_metric_history on SQLite"),
         peer("trackio", "trackio's own reader of its local store"),
         peer("wandb", "W&B's own messages of an offline run"),
+    )
+
+
+def _live_page(sizes: Sizes) -> tuple[Row, ...]:
+    many = f"{sizes.looked_at:,} configurations of {sizes.looked_at_runs} runs"
+    running = f"{sizes.page_runs} running runs of 10 metrics, all set each second"
+    long = f"a curve of {sizes.page_steps:,} points"
+
+    def seconds(name: str, what: str, task: str, key: str, limit: float, beside: str = "") -> Row:
+        return Row(
+            name,
+            f"legm ui: {what}",
+            "s",
+            (task,),
+            lambda r: r[task][key],
+            limit,
+            beside=lambda r: f"{beside} {short(r[task][beside])}" if beside else "",
+        )
+
+    return (
+        seconds("page_value", "a value set in a training is on the page", "page_value", "most", 1, "median"),
+        seconds("page_cold", f"first rows of {many}, never looked at", "page_first", "cold", 4),
+        seconds("page_warm", f"first rows of {many}", "page_first", "warm", 2, "again"),
+        seconds("page_curve", f"{long} is drawn", "page_curve", "drawn", 0.3, "first"),
+        seconds("page_zoom", f"a tenth of {long} is drawn", "page_curve", "zoomed", 0.2),
+        Row(
+            "page_cpu",
+            f"legm ui: CPU of the server for {running}",
+            "%",
+            ("page_running",),
+            lambda r: 100 * r["page_running"]["cpu"],
+            10,
+        ),
+        Row(
+            "page_frames",
+            f"legm ui: frames a second of the page with {running}",
+            "1/s",
+            ("page_running",),
+            lambda r: r["page_running"]["frames"],
+            30,
+            at_least=True,
+        ),
+        Row(
+            "page_memory",
+            f"legm ui: memory of the server, with {many}",
+            "MiB",
+            ("page_first",),
+            lambda r: r["page_first"]["memory"] / 2**20,
+            300,
+            beside=lambda r: (
+                f"with {sizes.page_runs} running runs {r['page_running']['memory'] / 2**20:.0f}"
+                if "page_running" in r
+                else ""
+            ),
+        ),
     )
 
 

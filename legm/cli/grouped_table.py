@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from legm.analysis.grouping import group_notes, group_ranked
-from legm.cli import table_markup
 from legm.cli.json_output import json_aggregate, json_line
 from legm.cli.printing import are_printed_as_numbers, printable_text, printed_parameter_values
 from legm.core.plain_form import canonical_text
+from legm.tables import table_markup
 
 if TYPE_CHECKING:
     from legm.cli.selection import SelectedMetric, Selection

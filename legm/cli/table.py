@@ -233,9 +233,9 @@ def _write_table(
     notes: Sequence[str],
     marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> str:
-    from legm.cli import table_markup
     from legm.core.display_names import display_names
     from legm.core.run_marks import shown_tags
+    from legm.tables import table_markup
 
     if kind == "csv":
         return table_markup.csv_table(*_table_as_csv(choice, found, names, values, marks))
@@ -285,9 +285,9 @@ def _table_header(metric: SelectedMetric, entries: Mapping[str, Ranked]) -> str:
 
 def _table_value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
     """A metric's column; if several are as good as the best, all are marked."""
-    from legm.cli.table_markup import MarkupCell
     from legm.stats.aggregate import aggregate_interval
     from legm.stats.number_formatting import decimals_for, value_text
+    from legm.tables.table_markup import MarkupCell
 
     digits = decimals_for([one.value for one in entries if one is not None])
     first = aggregate_interval(best.value)[0] if best is not None else None

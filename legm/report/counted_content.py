@@ -1,7 +1,7 @@
 """The content of an experiment by the counts of its runs, without a run's series: quick for ten thousands.
 
-It has the form of :class:`legm.report.content.ExperimentContent`, except that curves, media and completed
-runs are left to be asked for, a configuration at a time.
+It has the form of :class:`legm.report.content.ExperimentContent`, except that runs, curves and media are left
+to be asked for: those of a configuration at a time, and the runs that are not completed together.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from legm.core.code_versions import different_code_text
 from legm.core.run_marks import shown_tags
 from legm.records import BestRule, Configuration, Plain, RunCounts, RunMarks, RunResult
+from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.parameter_content import ParameterContent
@@ -20,7 +21,9 @@ from legm.report.run_content import STATUSES, RunContent
 from legm.stats.aggregate import aggregate_counts
 from legm.stats.run_counts import split_summary_key
 
-__all__ = ["CountedConfiguration", "counted_experiment_content"]
+__all__ = ["CountedConfiguration", "CountedContent", "counted_experiment_content"]
+
+_ANY_VIEW = InitialReportView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +43,65 @@ class CountedConfiguration:
     marks: Mapping[str, RunMarks]
 
 
+@dataclass(frozen=True, slots=True)
+class CountedContent:
+    """An experiment as the page shows it, and what its groups are made of.
+
+    Args:
+        content: of the experiment, ready for JSON.
+        rows: the leaderboard's.
+        metrics: the aggregates of each row.
+        row_of: the number of each row, by fingerprint and description.
+        counts: of each row.
+    """
+
+    content: dict[str, Plain]
+    rows: Sequence[ReportRow]
+    metrics: MetricContent
+    row_of: Mapping[tuple[str, str], int]
+    counts: Sequence[RunCounts]
+
+    def runs(self, runs: Iterable[RunResult]) -> dict[str, Plain]:
+        """Runs of the rows, in the form of a report's; those of no row are left out.
+
+        Args:
+            runs: without their series.
+        """
+        found = RunContent()
+        for run in sorted(runs, key=lambda of: of.run.run_id):
+            row = self.row_of.get((run.run.configuration.fingerprint, run.run.description))
+            if row is not None:
+                found.add(row, run)
+        return found.content()
+
+    def groups(self, names: Sequence[str]) -> dict[str, Plain]:
+        """The configurations grouped by parameters; see :func:`legm.report.grouped_content`.
+
+        Args:
+            names: the parameters.
+        """
+        directions = {key: self.metrics.direction(key, _ANY_VIEW) for key in self.metrics.summaries}
+        return grouped_report_content(names, self.rows, self.metrics.summaries, directions)
+
+
 def counted_experiment_content(
     name: str,
     configurations: Sequence[CountedConfiguration],
-    unfinished: Iterable[RunResult],
     *,
     problems: Sequence[str] = (),
     selected: str = "",
-) -> dict[str, Plain]:
-    """The content of an experiment, ready for JSON.
+) -> CountedContent:
+    """The content of an experiment.
 
     Args:
         name: the experiment's name.
         configurations: those to show.
-        unfinished: runs that are not completed.
         problems: messages about what could not be read.
         selected: what all runs have in common; "" for nothing.
     """
     parameters: dict[str, ParameterContent] = {}
     rows: list[dict[str, Plain]] = []
+    report_rows: list[ReportRow] = []
     every: list[RunCounts] = []
     row_of: dict[tuple[str, str], int] = {}
     for index, one in enumerate(configurations):
@@ -68,22 +111,17 @@ def counted_experiment_content(
             own.put(index, value, active=parameter in active)
         for counts in sorted(one.counts, key=lambda of: of.description):
             row_of[one.configuration.fingerprint, counts.description] = len(rows)
+            report_rows.append(ReportRow(index, one.configuration, counts.description))
             rows.append(_row(index, counts, one.marks if len(one.counts) == 1 else counts.marks))
             every.append(counts)
     metrics = _metrics(every)
-    runs = RunContent()
-    for run in sorted(unfinished, key=lambda of: of.run.run_id):
-        row = row_of.get((run.run.configuration.fingerprint, run.run.description))
-        if row is not None:
-            runs.add(row, run)
-    view = InitialReportView()
-    return {
+    content: dict[str, Plain] = {
         "name": name,
         "partial": True,
         "problems": list(problems),
         "selected": selected,
-        "metric": metrics.first(view),
-        "metrics": metrics.content(len(rows), view),
+        "metric": metrics.first(_ANY_VIEW),
+        "metrics": metrics.content(len(rows), _ANY_VIEW),
         "curve_metrics": sorted(
             {split_summary_key(key)[0] for key in metrics.summaries if split_summary_key(key)[1] == "dev"}
         ),
@@ -101,9 +139,10 @@ def counted_experiment_content(
             for status in STATUSES
         },
         "grids": [],
-        "runs": runs.content(),
+        "runs": None,
         "groups": None,
     }
+    return CountedContent(content, report_rows, metrics, row_of, every)
 
 
 def _row(index: int, counts: RunCounts, marks: Mapping[str, RunMarks]) -> dict[str, Plain]:
@@ -115,6 +154,7 @@ def _row(index: int, counts: RunCounts, marks: Mapping[str, RunMarks]) -> dict[s
     }
     if marks:
         row["tags"] = shown_tags(marks.values())
+        row["every_tag"] = sorted({tag for one in marks.values() for tag in one.tags})
         row["notes"] = [one.note for _, one in sorted(marks.items()) if one.note]
     return row
 

@@ -17,7 +17,7 @@ from legm.records import Media, MediaFile, MediaKind, Plain, Run, RunResult, Sta
 
 __all__ = ["ReportMedia"]
 
-_MOST_STEPS = 8  # of a name: the first, the last, and some between them
+_MOST_STEPS = 8  # of a name, where nothing else is asked for: the first, the last, and some between them
 _MOST_FILES = 16  # of a medium
 _LARGEST_PICTURE = 480  # pixels of the longer side; a larger one is shown smaller
 _KEPT_PICTURE = 24 << 10  # bytes of a picture that is shown as it is
@@ -50,15 +50,25 @@ class ReportMedia:
         rows: of how many rows media will be asked for, about.
         asked: in how many runs of a row media are looked for, where each is a request to a tracker; None for
             all.
+        most_steps: of each name.
     """
 
-    def __init__(self, source: MediaSource, limit: int, rows: int, asked: int | None = None) -> None:
+    def __init__(
+        self,
+        source: MediaSource,
+        limit: int,
+        rows: int,
+        asked: int | None = None,
+        *,
+        most_steps: int = _MOST_STEPS,
+    ) -> None:
         self.contents: dict[str, Plain] = {}
         """By the digest of a file, how the page shows it; see :meth:`of_row`."""
         self._source = source
         self._rest = limit
         self._rows = rows
         self._asked = asked
+        self._most_steps = most_steps
 
     def of_row(self, runs: Iterable[RunResult]) -> dict[str, Plain]:
         """The media that are shown of the runs of a row.
@@ -88,9 +98,9 @@ class ReportMedia:
         by_name: dict[str, list[Media]] = {}
         for medium in media:
             by_name.setdefault(medium.name, []).append(medium)
-        chosen = {name: _some_of(of) for name, of in by_name.items()}
+        chosen = {name: _some_of(of, self._most_steps) for name, of in by_name.items()}
         shown: dict[int, Plain] = {}
-        for turn in range(_MOST_STEPS):  # what is most telling comes first, while it fits
+        for turn in range(self._most_steps):  # what is most telling comes first, while it fits
             for of in chosen.values():
                 for medium in of[turn : turn + 1]:
                     before = self._rest
@@ -127,9 +137,9 @@ class ReportMedia:
         return {"step": medium.step, "files": files, "left": len(medium.files) - len(files)}
 
 
-def _some_of(media: Sequence[Media]) -> list[Media]:
+def _some_of(media: Sequence[Media], most: int) -> list[Media]:
     """Media of one name, the most telling first: the last, the first, then some between them."""
-    count = min(len(media), _MOST_STEPS)
+    count = min(len(media), most)
     positions = [round(at * (len(media) - 1) / max(1, count - 1)) for at in range(count)]
     return [media[at] for at in dict.fromkeys([len(media) - 1, 0, *positions])]
 

@@ -204,7 +204,8 @@ class FolderRunSource:
         known: list[str] = []
         for statuses in every:
             names = {one.configuration.experiment for one in statuses if one.configuration is not None}
-            names |= {Path(one.folder).parent.name for one in statuses}
+            if experiment not in names:
+                names |= {Path(one.folder).parent.name for one in statuses}
             if experiment in names:
                 known = []
                 yield statuses

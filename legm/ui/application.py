@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -20,10 +20,13 @@ from legm.errors import LegmError
 from legm.report.curve_detail import CurveDetail
 from legm.report.page import read_page_part, read_plotly_script
 from legm.ui.access import AccessGuard, AccessRules
-from legm.ui.run_curves import differences_from, run_curves
+from legm.ui.code_differences import code_differences
+from legm.ui.run_curves import differences_by_metric, differences_from, run_curves
 from legm.ui.run_details import RunDetails
 from legm.ui.run_marking import change_run_marks
 from legm.ui.running_runs import RunningRuns
+from legm.ui.shown_tables import written_table
+from legm.ui.single_curves import single_curves
 from legm.ui.stored_runs import StoredRuns
 from legm.ui.subscribers import Subscribers, event_text
 from legm.version import __version__
@@ -32,8 +35,11 @@ __all__ = ["LivePage"]
 
 _NO_STORE = {"cache-control": "no-store"}
 _MOST_BUCKETS = 2000  # of a curve
-_MOST_COMPARED = 40  # configurations
+_MOST_COMPARED = 120  # configurations
+_NO_MODULES = {"plotly.js", "main.js", "live.js"}  # of those that live.js needs
+_MOST_BESIDE = 4  # runs
 _LARGEST_CHANGE = 1 << 20  # bytes of a request that changes something
+_LARGEST_TABLE = 64 << 20  # bytes of one that is to be written
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
@@ -62,19 +68,27 @@ class LivePage:
         get: list[tuple[str, Callable[[Request], Any]]] = [
             ("/api/experiments", self._experiments),
             ("/api/experiment", self._experiment),
+            ("/api/unfinished", self._unfinished),
+            ("/api/groups", self._groups),
             ("/api/configurations", self._configurations),
             ("/api/live-curves", self._live_curves),
             ("/api/run", self._run),
             ("/api/console", self._console),
+            ("/api/preview", self._preview),
+            ("/api/media", self._media),
             ("/api/patch", self._patch),
             ("/api/run-curves", self._run_curves),
+            ("/api/single-curves", self._single_curves),
             ("/api/differences", self._differences),
+            ("/api/comparison", self._comparison),
+            ("/api/code", self._code),
         ]
         routes = [
             Route("/", self._page),
             Route("/page/{name}", self._file),
             Route("/api/events", self._events),
             Route("/api/artifact", self._artifact),
+            Route("/api/table", self._table, methods=["POST"]),
             Route("/api/marks", self._marks, methods=["POST"]),
             *(Route(path, partial(_answer_json, answer)) for path, answer in get),
         ]
@@ -126,6 +140,14 @@ class LivePage:
         query = request.query_params
         return self._stored.experiment(query["name"], query.getlist("where"))
 
+    def _unfinished(self, request: Request) -> Any:
+        query = request.query_params
+        return self._stored.unfinished(query["name"], query.getlist("where"))
+
+    def _groups(self, request: Request) -> Any:
+        query = request.query_params
+        return self._stored.groups(query["name"], query.getlist("where"), query.getlist("by"))
+
     def _configurations(self, request: Request) -> Any:
         query = request.query_params
         return self._stored.configurations(
@@ -137,7 +159,16 @@ class LivePage:
         return self._running.curves(query.getlist("run"), query.getlist("metric"))
 
     def _run(self, request: Request) -> Any:
-        return self._details.run(*_run_in_query(request))
+        baseline = request.query_params.get("baseline", "")
+        return self._details.run(*_run_in_query(request), baseline)
+
+    def _preview(self, request: Request) -> Any:
+        return self._details.preview(*_run_in_query(request), request.query_params["name"])
+
+    def _media(self, request: Request) -> Any:
+        query = request.query_params
+        runs = query.getlist("run")[:_MOST_BESIDE]
+        return self._stored.media(query["experiment"], query["fingerprint"], runs)
 
     def _console(self, request: Request) -> Any:
         return self._details.console(*_run_in_query(request), int(request.query_params.get("after", "0")))
@@ -148,20 +179,47 @@ class LivePage:
     def _run_curves(self, request: Request) -> Any:
         return run_curves(self._stored, *_run_in_query(request), _curve_detail(request))
 
+    def _single_curves(self, request: Request) -> Any:
+        query = request.query_params
+        return single_curves(
+            self._stored,
+            query["experiment"],
+            query.getlist("fingerprint")[:_MOST_COMPARED],
+            query.getlist("metric"),
+            query.get("x", "step"),
+            _curve_detail(request),
+        )
+
     def _differences(self, request: Request) -> Any:
         query = request.query_params
-        others = query.getlist("other")
-        if len(others) > _MOST_COMPARED:
-            raise ValueError(f"at most {_MOST_COMPARED} configurations are compared at once")
         return differences_from(
             self._stored,
             query["experiment"],
             query["baseline"],
-            others,
+            _compared(request),
             query["metric"],
             description=query.get("description", ""),
             higher_better=query["higher"] == "1" if "higher" in query else None,
         )
+
+    def _comparison(self, request: Request) -> Any:
+        query = request.query_params
+        metrics, higher = query.getlist("metric"), query.getlist("higher")
+        if len(metrics) != len(higher):
+            raise ValueError("each metric needs to be with whether a higher value is better")
+        return differences_by_metric(
+            self._stored,
+            query["experiment"],
+            query["baseline"],
+            _compared(request),
+            {key: of == "1" for key, of in zip(metrics, higher, strict=True)},
+            description=query.get("description", ""),
+        )
+
+    def _code(self, request: Request) -> Any:
+        query = request.query_params
+        every = [query["baseline"], *_compared(request)]
+        return code_differences(self._stored, query["experiment"], every, query.get("description", ""))
 
     async def _artifact(self, request: Request) -> Response:
         try:
@@ -177,6 +235,16 @@ class LivePage:
             headers["content-disposition"] = "attachment"
         return Response(content, media_type=kind, headers=headers)
 
+    async def _table(self, request: Request) -> Response:
+        body = await request.body()
+        try:
+            if len(body) > _LARGEST_TABLE:
+                raise ValueError("the table is too large")
+            text = await run_in_threadpool(lambda: written_table(json.loads(body)))
+        except (KeyError, TypeError, ValueError, LegmError) as error:
+            return _error(error)
+        return Response(text, media_type="text/plain; charset=utf-8", headers=_NO_STORE)
+
     async def _marks(self, request: Request) -> Response:
         if self._read_only:
             return JSONResponse({"error": "the server was started with --read-only"}, 403)
@@ -185,11 +253,14 @@ class LivePage:
             if len(body) > _LARGEST_CHANGE:
                 raise ValueError("the request is too large")
             asked = json.loads(body)
-            where = (str(asked["experiment"]), str(asked["fingerprint"]), str(asked["run"]))
+            where = (str(asked["experiment"]), str(asked["fingerprint"]))
+            runs = [str(asked["run"])] if "run" in asked else None
             changed = await run_in_threadpool(
                 change_run_marks,
                 self._stored,
                 *where,
+                runs,
+                description=str(asked.get("description", "")),
                 add=[str(one) for one in asked.get("add", [])],
                 remove=[str(one) for one in asked.get("remove", [])],
                 note=None if asked.get("note") is None else str(asked["note"]),
@@ -245,6 +316,13 @@ def _curve_detail(request: Request) -> CurveDetail:
     )
 
 
+def _compared(request: Request) -> list[str]:
+    others: list[str] = request.query_params.getlist("other")
+    if len(others) > _MOST_COMPARED:
+        raise ValueError(f"at most {_MOST_COMPARED} configurations are compared at once")
+    return others
+
+
 def _run_in_query(request: Request) -> tuple[str, str, str]:
     query = request.query_params
     return query["experiment"], query["fingerprint"], query["run"]
@@ -255,10 +333,13 @@ def _page_files() -> dict[str, bytes]:
     found = {"plotly.js": read_plotly_script().encode()}
     for folder in (files("legm.report") / "page", files("legm.ui") / "page"):
         found |= {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
-    found["live.html"] = _live_html().encode()
+    found["live.html"] = _live_html(found).encode()
     return found
 
 
-def _live_html() -> str:
-    body = read_page_part("body.html")
-    return (files("legm.ui") / "page" / "live.html").read_text(encoding="utf-8").replace("$body", body)
+def _live_html(names: Iterable[str]) -> str:
+    """The page, which names its modules, so that a browser loads them all at once."""
+    modules = [name for name in sorted(names) if name.endswith(".js") and name not in _NO_MODULES]
+    links = "\n".join(f'<link rel="modulepreload" href="/page/{name}">' for name in modules)
+    text = (files("legm.ui") / "page" / "live.html").read_text(encoding="utf-8")
+    return text.replace("$modules", links).replace("$body", read_page_part("body.html"))

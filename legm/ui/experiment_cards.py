@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from legm.core.direction import decide_direction
-from legm.records import Aggregate, BestRule, Plain, RunCounts
+from legm.records import Aggregate, BestRule, Plain, RunCounts, RunResult
 from legm.report.metric_content import keys_of_rules
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.run_content import STATUSES
@@ -14,11 +14,13 @@ from legm.stats.aggregate import aggregate_counts
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import value_title
 
-__all__ = ["experiment_card"]
+__all__ = ["experiment_card", "failed_runs"]
+
+_LONGEST_ERROR = 300  # characters
 
 
 def experiment_card(name: str, counts: Sequence[RunCounts], names: Mapping[str, str]) -> dict[str, Plain]:
-    """An experiment as the first view has it.
+    """An experiment as the first view has it, without the runs that failed lately.
 
     Args:
         name: the experiment's name.
@@ -32,6 +34,31 @@ def experiment_card(name: str, counts: Sequence[RunCounts], names: Mapping[str, 
         "last": max((one.last for one in counts if one.last is not None), default=None),
         "best": _best_configuration(counts, names),
     }
+
+
+def failed_runs(failed: Sequence[RunResult], names: Mapping[str, str]) -> list[dict[str, Plain]]:
+    """The runs that failed lately, as a card lists them.
+
+    Args:
+        failed: the runs.
+        names: by fingerprint, what each configuration is called.
+    """
+    return [
+        {
+            "id": one.run.run_id,
+            "fingerprint": one.run.configuration.fingerprint,
+            "name": names.get(one.run.configuration.fingerprint, ""),
+            "ended": one.run.started if one.ended is None else one.ended,
+            "error": _last_line(one.error),
+        }
+        for one in failed
+    ]
+
+
+def _last_line(error: str | None) -> str:
+    """What an error says: the last line of a traceback, as long as a card can show it."""
+    lines = (error or "").strip().splitlines()
+    return lines[-1][:_LONGEST_ERROR] if lines else ""
 
 
 def _best_configuration(counts: Sequence[RunCounts], names: Mapping[str, str]) -> dict[str, Plain] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from legm.runlog.configuration_folders import configurations_with, experiment_paths
@@ -23,16 +24,18 @@ class FolderChanges:
 
     Args:
         root: the root directory.
+        since: when the experiments began to be read (s since 1970): what was changed after that has changed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, since: float) -> None:
         self._root = root
+        self._since = since * 1e9
         self._known: dict[str, dict[str, tuple[int, ...]]] = {}
         self._next: dict[str, float] = {}
         self._is_first = True
 
     def poll(self) -> set[str]:
-        """The folders of the experiments that have changed since the last call; none at the first one."""
+        """The folders of the experiments that have changed since the last call, or since they were read."""
         changed: set[str] = set()
         there = set(experiment_paths(self._root))
         for deleted in self._known.keys() - there:
@@ -45,13 +48,18 @@ class FolderChanges:
             found = dict(configurations_with(self._root / name, _file_changes))
             ended = time.monotonic()
             self._next[name] = ended + max(_PAUSE, _SHARE * (ended - began))
-            if self._known.get(name) != found:
-                self._known[name] = found
+            known = self._known.get(name)
+            if known == found:
+                continue
+            self._known[name] = found
+            if known is not None or not self._is_first or self._is_newer(found.values()):
                 changed.add(name)
-        if self._is_first:
-            self._is_first = False
-            return set()
+        self._is_first = False
         return changed
+
+    def _is_newer(self, files: Iterable[tuple[int, ...]]) -> bool:
+        """Whether a file was changed after the experiments began to be read."""
+        return any(max(of[::2]) >= self._since for of in files if of)
 
 
 def _file_changes(folder: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from legm.analysis.comparison import compare_runs
 from legm.analysis.unfinished import unfinished_curve
 from legm.core.rewinding import without_rewound
 from legm.core.system_names import is_system_name
-from legm.errors import StorageError
+from legm.errors import LegmError, StorageError
 from legm.records import Curve, Display, Plain
 from legm.report.curve_detail import CurveDetail
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
@@ -18,7 +18,7 @@ from legm.runlog.log_folder import LogFolder
 from legm.stats.run_counts import split_summary_key
 from legm.ui.stored_runs import StoredRuns
 
-__all__ = ["differences_from", "run_curves"]
+__all__ = ["differences_by_metric", "differences_from", "run_curves"]
 
 _LEVEL = 0.95
 
@@ -126,3 +126,39 @@ def differences_from(
         }
         for one in compared
     ]
+
+
+def differences_by_metric(
+    stored: StoredRuns,
+    experiment: str,
+    baseline: str,
+    others: Sequence[str],
+    higher_better: Mapping[str, bool],
+    *,
+    description: str = "",
+) -> list[dict[str, Plain]]:
+    """How configurations differ from one of them in several metrics.
+
+    Args:
+        stored, experiment, baseline, others, description: as for :func:`differences_from`.
+        higher_better: by summary key, whether a higher value of the metric is better.
+
+    Returns:
+        for each metric its differences, as :func:`differences_from` gives them, or why there are none.
+
+    Raises:
+        StorageError: the baseline is not there.
+    """
+    stored.stored_configuration(experiment, baseline)
+    found: list[dict[str, Plain]] = []
+    for key, higher in higher_better.items():
+        differences: list[dict[str, Plain]] = []
+        problem = ""
+        try:
+            differences = differences_from(
+                *(stored, experiment, baseline, others, key), description=description, higher_better=higher
+            )
+        except LegmError as error:
+            problem = str(error)
+        found.append({"metric": key, "differences": [*differences], "problem": problem})
+    return found

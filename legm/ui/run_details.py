@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 from typing import Any
 
 from legm.console.console_options import console_path
 from legm.console.console_reader import ConsoleTail
+from legm.core.identity import configuration_differences
 from legm.core.naming import short_name
 from legm.core.run_marks import marks_as_dict
 from legm.core.run_origin import flat_environment, origin_notes, reproduce_commands
@@ -24,6 +26,7 @@ __all__ = ["RunDetails"]
 _MOST_LINES = 2000  # of a console at once
 _LARGEST_FILE = 256 << 20  # bytes of an artifact that is given
 _LARGEST_PATCH = 1 << 20
+_PREVIEWED = 64 << 10  # bytes of a file that are shown as text
 _PICTURES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -44,16 +47,20 @@ class RunDetails:
     def __init__(self, stored: StoredRuns) -> None:
         self._stored = stored
 
-    def run(self, experiment: str, fingerprint: str, run_id: str) -> dict[str, Plain]:
+    def run(self, experiment: str, fingerprint: str, run_id: str, baseline: str = "") -> dict[str, Plain]:
         """A run with where it comes from.
 
         Args:
             experiment, fingerprint, run_id: which run.
+            baseline: the fingerprint of the configuration from which it differs; "" for none.
 
         Raises:
             LegmError: it is not there, or cannot be read.
         """
-        of, result = self._stored.run(experiment, fingerprint, run_id)
+        of, runs = self._stored.runs_of_configuration(experiment, fingerprint)
+        result = next((one for one in runs if one.run.run_id == run_id), None)
+        if result is None:
+            raise StorageError(f"the configuration {of.label!r} has no run {run_id!r}")
         run, environment = result.run, result.run.environment
         flat = flat_environment(environment)
         patch = self._patch_path(of.folder, result)
@@ -95,7 +102,34 @@ class RunDetails:
             "reproduce": self._reproduction(result, patch),
             "has_patch": patch is not None,
             "files": [] if of.folder is None else _files_of_run(artifacts_folder(of.folder, run_id)),
+            "differences": self._differences(experiment, result, baseline),
+            "siblings": [
+                [one.run.run_id, one.status.value]
+                for one in sorted(runs, key=lambda one: one.run.run_id)
+                if one.run.run_id != run_id
+            ],
             "has_console": of.folder is not None and _is_own_file(console_path(of.folder, run_id)),
+        }
+
+    def _differences(self, experiment: str, result: RunResult, baseline: str) -> dict[str, Plain] | None:
+        """In which parameters a baseline has other values."""
+        if baseline in {"", result.run.configuration.fingerprint}:
+            return None
+        try:
+            other = self._stored.stored_configuration(experiment, baseline)
+        except StorageError:  # it was deleted, or the address is of another experiment
+            return None
+        found = configuration_differences(result.run.configuration, other.configuration)
+        return {
+            "baseline": other.label,
+            "parameters": [
+                [
+                    one.name,
+                    one.our_note or exact_text(one.ours),
+                    one.their_note or exact_text(one.theirs),
+                ]
+                for one in found
+            ],
         }
 
     def console(self, experiment: str, fingerprint: str, run_id: str, after: int = 0) -> dict[str, Plain]:
@@ -138,13 +172,38 @@ class RunDetails:
         Raises:
             LegmError: the run has no such file, or it cannot be read.
         """
+        path = self._artifact_path(experiment, fingerprint, run_id, name)
+        return _read_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
+
+    def preview(self, experiment: str, fingerprint: str, run_id: str, name: str) -> dict[str, Plain]:
+        """The beginning of a file of a run as text.
+
+        Returns:
+            ``text``, None where it is no text in UTF-8; and whether ``more`` follows.
+
+        Raises:
+            LegmError: the run has no such file, or it cannot be read.
+        """
+        path = self._artifact_path(experiment, fingerprint, run_id, name)
+        try:
+            with path.open("rb") as file:
+                data = file.read(_PREVIEWED + 1)
+        except OSError as cause:
+            raise storage_error("read", path, cause) from cause
+        more = len(data) > _PREVIEWED
+        try:
+            text = codecs.getincrementaldecoder("utf-8")().decode(data[:_PREVIEWED], final=not more)
+        except UnicodeDecodeError:
+            return {"text": None, "more": False}
+        return {"text": None if "\0" in text else text, "more": more}
+
+    def _artifact_path(self, experiment: str, fingerprint: str, run_id: str, name: str) -> Path:
         of = self._stored.stored_configuration(experiment, fingerprint)
         folder = None if of.folder is None else artifacts_folder(of.folder, short_name(run_id))
         known = [] if folder is None else [one["name"] for one in _files_of_run(folder)]
         if folder is None or name not in known:
             raise StorageError(f"the run {run_id} has no file {name!r}")
-        path = folder / name
-        return _read_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
+        return folder / name
 
     @staticmethod
     def _patch_path(folder: Path | None, result: RunResult) -> Path | None:

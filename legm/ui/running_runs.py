@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 0.2  # seconds between two looks at the logs,
 _SHARE = 6.0  # or so many times as long as a look takes
+_LONGEST_FIRST_PAUSE = 2.0
 _IDLE_PAUSE = 2.0  # while no page is open
 
 
@@ -38,7 +39,7 @@ class RunningRuns:
         self._stored = stored
         self._subscribers = subscribers
         self._tailer = RunTailer(stored.root)
-        self._changes = FolderChanges(stored.root)
+        self._changes = FolderChanges(stored.root, time.time())
         self._lock = threading.Lock()
         self._statuses: dict[str, Status] = {}
         self._experiment_of: dict[str, str] = {}
@@ -100,8 +101,12 @@ class RunningRuns:
     # Following
 
     def _follow(self) -> None:
+        began = time.monotonic()
         with contextlib.suppress(LegmError):  # reported to the page that asks for it first
             self._stored.cards()  # so that it does not wait
+        self._end.wait(
+            min(time.monotonic() - began, _LONGEST_FIRST_PAUSE)
+        )  # first the page that is opened now
         while not self._end.is_set():
             began = time.monotonic()
             try:

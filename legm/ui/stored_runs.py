@@ -16,23 +16,30 @@ from legm.delivery.reading import open_folder_access
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult, Status
 from legm.report.content import ExperimentContent, unique_report_names
-from legm.report.counted_content import CountedConfiguration, counted_experiment_content
+from legm.report.counted_content import CountedConfiguration, CountedContent, counted_experiment_content
 from legm.report.curve_detail import CurveDetail
 from legm.report.media import ReportMedia
 from legm.runlog.configuration_folders import experiment_paths
 from legm.runlog.marks_files import marks_in_folder, may_have_marks
+from legm.tables.history_table import RunSeries
+from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import RunSource, StoredConfiguration, run_source
-from legm.ui.experiment_cards import experiment_card
+from legm.ui.experiment_cards import experiment_card, failed_runs
 from legm.ui.kept_series import KeptSeries
 
 __all__ = ["StoredRuns"]
 
 _MOST_UNFINISHED = 200  # configurations whose runs that are not completed are listed, the newest first
+_LATELY = 7 * 24 * 3600.0  # seconds
+_MOST_FAILED = 3  # runs that failed lately on a card,
+_MOST_LOOKED_AT = 50  # and configurations that are looked at for them
 _CURVE_BYTES = 4 << 20  # for all curves of a configuration
 _BUCKETS = 300  # of a curve, in which it has its extremes
 _WHOLE = CurveDetail(_BUCKETS)
 _MOST_KEPT_VALUES = 3_000_000  # of series in memory, so that a look at a part of them reads nothing again
-_MEDIA_BYTES = 2 << 20  # for all media that are shown of one
+_MEDIA_BYTES = 2 << 20  # for all media that are shown of one,
+_RUN_MEDIA_BYTES = 8 << 20  # and of the runs that are side by side,
+_MOST_RUN_STEPS = 60  # of each name, so that one can go through them
 _KEPT_SECONDS = 10.0  # what a backend without folders has is kept, since it reports no change
 _DRAWN = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED)
 
@@ -45,11 +52,18 @@ class _CountedExperiment:
     problems: list[str] = field(default_factory=list)
     read: float = field(default_factory=time.monotonic)
     names: dict[str, str] = field(default_factory=dict)
-    contents: dict[tuple[str, ...], dict[str, Plain]] = field(default_factory=dict)
+    contents: dict[tuple[str, ...], CountedContent] = field(default_factory=dict)
+    card: dict[str, Plain] | None = None
+    failed: list[RunResult] = field(default_factory=list)
+    looked_for_failed: int = 0
+
+    by_fingerprint: dict[str, StoredConfiguration] = field(default_factory=dict)
 
     def stored(self) -> dict[str, StoredConfiguration]:
         """The configurations, by fingerprint."""
-        return {one.configuration.fingerprint: one for one, _ in self.counts}
+        if not self.by_fingerprint:
+            self.by_fingerprint = {one.configuration.fingerprint: one for one, _ in self.counts}
+        return self.by_fingerprint
 
 
 class StoredRuns:
@@ -109,8 +123,11 @@ class StoredRuns:
         """Each experiment with its best configuration, what runs, and what failed lately."""
         with self._lock:
             found = [(name, self._current_experiment(name)) for name in self.experiments()]
+            for name, of in found:
+                of.card = of.card or experiment_card(name, [counts for _, counts in of.counts], of.names)
             return [
-                experiment_card(name, [counts for _, counts in of.counts], of.names) for name, of in found
+                {**(of.card or {}), "failed": failed_runs(self._failed_lately(of), of.names)}
+                for _, of in found
             ]
 
     def experiments(self) -> list[str]:
@@ -129,13 +146,41 @@ class StoredRuns:
             StorageError: there is no such experiment.
             ParameterError: ``where`` is not a selection, or nothing is selected.
         """
-        selection = RunSelection.parse(where)
         with self._lock:
-            known = self._current_experiment(name)
-            version = self.version(name)
-            if selection.texts not in known.contents:
-                known.contents = {selection.texts: self._content(name, known, selection)}
-            return {**known.contents[selection.texts], "version": version}
+            shown = self._shown(name, RunSelection.parse(where))
+            return {**shown.content, "version": self.version(name)}
+
+    def unfinished(self, name: str, where: Sequence[str] = ()) -> dict[str, Plain]:
+        """The runs of an experiment that are not completed, those of the newest configurations.
+
+        Args:
+            name: the experiment's.
+            where: what is selected, as ``--where`` has it.
+
+        Raises:
+            StorageError: there is no such experiment.
+            ParameterError: ``where`` is not a selection, or nothing is selected.
+        """
+        with self._lock:
+            shown = self._shown(name, RunSelection.parse(where))
+            runs = self._unfinished(self._experiment(name).stored(), shown.counts)
+            return {"runs": shown.runs(runs), "version": self.version(name)}
+
+    def groups(self, name: str, where: Sequence[str], by: Sequence[str]) -> dict[str, Plain]:
+        """The configurations of an experiment grouped by parameters, as ``legm best --group-by`` does.
+
+        Args:
+            name: the experiment's.
+            where: what is selected, as ``--where`` has it.
+            by: the parameters.
+
+        Raises:
+            StorageError: there is no such experiment.
+            ParameterError: ``where`` is not a selection, nothing is selected, or a parameter is given twice.
+        """
+        with self._lock:
+            shown = self._shown(name, RunSelection.parse(where))
+            return {**shown.groups(by), "version": self.version(name)}
 
     def configurations(
         self, experiment: str, fingerprints: Sequence[str], detail: CurveDetail = _WHOLE
@@ -163,10 +208,22 @@ class StoredRuns:
             StorageError: the experiment has none with this fingerprint.
         """
         with self._lock:
-            for one, _ in self._experiment(experiment).counts:
-                if one.configuration.fingerprint == fingerprint:
-                    return one
+            found = self._experiment(experiment).stored().get(fingerprint)
+        if found is not None:
+            return found
         raise StorageError(f"the experiment {experiment!r} has no configuration {fingerprint!r}")
+
+    def runs_of_configuration(
+        self, experiment: str, fingerprint: str
+    ) -> tuple[StoredConfiguration, list[RunResult]]:
+        """Where a configuration is stored, and its runs without their series.
+
+        Raises:
+            StorageError: the experiment has none with this fingerprint.
+        """
+        stored = self.stored_configuration(experiment, fingerprint)
+        with self._lock:
+            return stored, [one.result for one in self._source.results(stored)]
 
     def run(self, experiment: str, fingerprint: str, run_id: str) -> tuple[StoredConfiguration, RunResult]:
         """A run, without its series, and where its configuration is stored.
@@ -174,12 +231,53 @@ class StoredRuns:
         Raises:
             StorageError: the configuration has no such run.
         """
+        stored, runs = self.runs_of_configuration(experiment, fingerprint)
+        for one in runs:
+            if one.run.run_id == run_id:
+                return stored, one
+        raise StorageError(f"the configuration {stored.label!r} has no run {run_id!r}")
+
+    def series_of(
+        self, experiment: str, fingerprint: str, metrics: Sequence[str], x: str, most: int
+    ) -> list[RunSeries]:
+        """The runs of a configuration with the series of some metrics, and the times of their values.
+
+        Args:
+            experiment, fingerprint: which configuration.
+            metrics: the metrics.
+            x: the metric that is the axis too; "step" or "time" for none.
+            most: of the runs, the newest.
+
+        Raises:
+            LegmError: the configuration is not there, or cannot be read.
+        """
         stored = self.stored_configuration(experiment, fingerprint)
         with self._lock:
-            for one in self._source.results(stored):
-                if one.result.run.run_id == run_id:
-                    return stored, one.result
-        raise StorageError(f"the configuration {stored.label!r} has no run {run_id!r}")
+            results = sorted(
+                self._source.results(stored), key=lambda one: one.result.run.run_id, reverse=True
+            )
+            return list(SeriesReader(self._source, frozenset(metrics), x).read(stored, results[:most]))
+
+    def media(self, experiment: str, fingerprint: str, run_ids: Sequence[str]) -> dict[str, Plain]:
+        """The media of runs of a configuration, in the form of a report's.
+
+        Args:
+            experiment, fingerprint: which configuration.
+            run_ids: which runs; what there is not is left out.
+
+        Returns:
+            ``runs``, of each as :meth:`legm.report.media.ReportMedia.of_row` has it, and ``contents``.
+
+        Raises:
+            LegmError: the configuration is not there, or the media cannot be read.
+        """
+        stored, runs = self.runs_of_configuration(experiment, fingerprint)
+        chosen = [one for one in runs if one.run.run_id in run_ids]
+        chosen.sort(key=lambda one: run_ids.index(one.run.run_id))
+        source = _MediaOfConfiguration(self._source, stored)
+        found = ReportMedia(source, _RUN_MEDIA_BYTES, max(len(chosen), 1), None, most_steps=_MOST_RUN_STEPS)
+        with self._lock:
+            return {"runs": [found.of_row([one]) for one in chosen], "contents": found.contents}
 
     def run_with_series(self, experiment: str, fingerprint: str, run_id: str) -> RunResult:
         """A run with its series.
@@ -231,7 +329,14 @@ class StoredRuns:
             known.names = dict(zip(stored, unique_report_names(every, labels), strict=True))
         return known
 
-    def _content(self, name: str, known: _CountedExperiment, selection: RunSelection) -> dict[str, Plain]:
+    def _shown(self, name: str, selection: RunSelection) -> CountedContent:
+        """What is shown of an experiment; that of the last selection is kept."""
+        known = self._current_experiment(name)
+        if selection.texts not in known.contents:
+            known.contents = {selection.texts: self._content(name, known, selection)}
+        return known.contents[selection.texts]
+
+    def _content(self, name: str, known: _CountedExperiment, selection: RunSelection) -> CountedContent:
         stored = known.stored()
         counts = [one for _, one in known.counts]
         if selection:
@@ -248,7 +353,6 @@ class StoredRuns:
         return counted_experiment_content(
             name,
             shown,
-            self._unfinished(stored, counts),
             problems=known.problems,
             selected=str(selection),
         )
@@ -284,6 +388,24 @@ class StoredRuns:
             ]
         return found
 
+    def _failed_lately(self, known: _CountedExperiment) -> list[RunResult]:
+        """The newest runs that failed in the last days, the newest first."""
+        since = time.time() - _LATELY
+        own = [one for one in known.counts if one[1].failed and (one[1].last or 0.0) > since]
+        own.sort(key=lambda one: one[1].last or 0.0, reverse=True)
+        for stored, counts in own[known.looked_for_failed :][:_MOST_LOOKED_AT]:
+            newest = known.failed[:_MOST_FAILED]
+            if len(newest) == _MOST_FAILED and _end(newest[-1]) >= (counts.last or 0.0):
+                break
+            known.looked_for_failed += 1
+            known.failed += [
+                of.result
+                for of in self._source.results(stored)
+                if of.result.status is Status.FAILED and of.result.run.description == counts.description
+            ]
+            known.failed.sort(key=_end, reverse=True)
+        return [one for one in known.failed[:_MOST_FAILED] if _end(one) > since]
+
     def _one_configuration(
         self, experiment: str, stored: StoredConfiguration, name: str, detail: CurveDetail
     ) -> dict[str, Plain]:
@@ -313,6 +435,10 @@ class StoredRuns:
             runs = list(self._source.runs(stored, None))
             self._kept.put(key, runs)
         return runs
+
+
+def _end(result: RunResult) -> float:
+    return result.run.started if result.ended is None else result.ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from importlib.resources import files
 
 from legm.report.script_bundle import bundle_modules
+from tests.support.paths import ROOT
 
 
 def sources_in(package: str) -> dict[str, str]:
@@ -20,13 +21,14 @@ def sources_in(package: str) -> dict[str, str]:
 REPORT = sources_in("legm.report")
 SOURCES = {**REPORT, **sources_in("legm.ui")}
 DECLARED = re.compile(r"^(export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
-IMPORTED = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
+IMPORTED = re.compile(r'^import \{([^}]*)\} from "(?:\.|\.\./\.\./legm/\w+/page)/(\w+)\.js";$', re.MULTILINE)
+UNIT_TESTS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").glob("*/page.test.js"))]
 
 
 def test_every_name_that_a_module_imports_is_one_that_the_other_exports():
     imported = {
         (module, name.strip())
-        for source in SOURCES.values()
+        for source in (*SOURCES.values(), *UNIT_TESTS)
         for names, module in IMPORTED.findall(source)
         for name in names.split(",")
         if name.strip()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from legm import ExperimentHandler
+from tests.support.browsing import LivePageInBrowser
 from tests.support.calling import call
 from tests.support.live_page import ServedPage, served_page
 from tests.support.paths import ROOT
@@ -63,43 +64,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Page:
-    """What a user sees of the live page, and does with it."""
-
-    def __init__(self, browser: Any) -> None:
-        self.browser = browser
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def text(self, selector: str) -> str:
-        """The text of the first element that is there; "" without one."""
-        return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
-
-    def texts(self, selector: str) -> list[str]:
-        return list(
-            self.run("return [...document.querySelectorAll(arguments[0])].map((o) => o.innerText)", selector)
-        )
-
-    def click(self, selector: str) -> None:
-        self.run("document.querySelector(arguments[0]).click()", selector)
-
-    def type(self, selector: str, text: str) -> None:
-        field = self.browser.find_element("css selector", selector)
-        field.clear()
-        field.send_keys(text)
-
-    def view(self) -> str:
-        return str(self.run("return document.body.dataset.view"))
-
-    def rows(self) -> list[str]:
-        return self.texts("#table tbody .named .name")
-
-
 @pytest.fixture
-def page(browser: Any) -> Iterator[Page]:
+def page(browser: Any) -> Iterator[LivePageInBrowser]:
     browser.get_log("browser")
-    yield Page(browser)
+    yield LivePageInBrowser(browser)
     browser.get("about:blank")
 
 
@@ -122,7 +90,7 @@ def test_the_page_lives(page, root, tmp_path):
         lose_the_server(page, root, served, tmp_path)
 
 
-def look_at_the_first_view(page: Page) -> None:
+def look_at_the_first_view(page: LivePageInBrowser) -> None:
     until(lambda: page.view() == "overview" and len(page.texts(".card")) == 2)
     assert page.browser.current_url.rpartition("?")[2].startswith("http")  # the token is out of sight
     card = page.text(".card[data-experiment=net]")
@@ -132,7 +100,7 @@ def look_at_the_first_view(page: Page) -> None:
     assert page.run("return document.querySelectorAll('img').length") == 0  # a name is only a name
 
 
-def follow_a_training(page: Page, root: Path) -> None:
+def follow_a_training(page: LivePageInBrowser, root: Path) -> None:
     """A run appears, its values within a second, and its end."""
     with subprocess.Popen(
         [sys.executable, "-c", TRAINING, str(root)],
@@ -173,7 +141,7 @@ def follow_a_training(page: Page, root: Path) -> None:
     until(lambda: "4 completed" in page.text("#counts").replace("✓", "").replace("\n", " "))
 
 
-def zoom_and_smooth(page: Page) -> None:
+def zoom_and_smooth(page: LivePageInBrowser) -> None:
     """A zoom and the smoothing are the server's answers, and stay after a reload."""
     lines = "return document.getElementById('curves-plot').data.filter((one) => one.mode !== 'none')"
     until(lambda: page.run("return Boolean(document.getElementById('curves-plot').on)"))
@@ -197,7 +165,7 @@ def zoom_and_smooth(page: Page) -> None:
     until(lambda: not any(one.get("opacity") == 0.3 for one in page.run(lines)))
 
 
-def select_and_come_back(page: Page) -> None:
+def select_and_come_back(page: LivePageInBrowser) -> None:
     """The selection is the server's, its state is in the address, and back is back."""
     page.type("#where", "rate<0.2\ue007")
     until(lambda: len(page.rows()) == 2)
@@ -218,7 +186,7 @@ def select_and_come_back(page: Page) -> None:
     until(lambda: page.view() == "board" and len(page.rows()) == 3)
 
 
-def note_about_a_run(page: Page, root: Path) -> None:
+def note_about_a_run(page: LivePageInBrowser, root: Path) -> None:
     page.click("#unfinished-list a")
     until(lambda: page.view() == "run" and "out of memory" in page.text("#run"))
     run_id = page.run("return new URLSearchParams(location.hash.slice(1)).get('run')")
@@ -239,7 +207,7 @@ def note_about_a_run(page: Page, root: Path) -> None:
     until(lambda: "broken" in page.text("#table"))
 
 
-def change_what_is_below(page: Page, root: Path) -> None:
+def change_what_is_below(page: LivePageInBrowser, root: Path) -> None:
     """What is amended and deleted below the server is so on the page, without a question."""
     assert call("amend", str(root / "net"), "--rename", "optimizer=solver", "--yes").exit_code == 0
     until(lambda: "solver" in page.text("#table thead") + page.text("#constant") + page.text("#filters"))
@@ -252,7 +220,7 @@ def change_what_is_below(page: Page, root: Path) -> None:
     until(lambda: len(page.rows()) == 2)
 
 
-def lose_the_server(page: Page, root: Path, served: ServedPage, home: Path) -> None:
+def lose_the_server(page: LivePageInBrowser, root: Path, served: ServedPage, home: Path) -> None:
     """The page says that the server does not answer, and continues by itself when it is back."""
     served.process.terminate()
     served.process.wait(20)

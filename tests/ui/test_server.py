@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from legm import ExperimentHandler, report
 from legm.analysis.comparison import compare_runs
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.registry import make_backend
-from tests.support.calling import call
+from tests.support.calling import as_json, call
 from tests.support.live_page import ServedPage, served_page
 from tests.support.reports import content_of
 from tests.support.waiting import until
@@ -207,6 +208,42 @@ def test_differences_are_those_of_legm_compare(page, root):
     assert page.ask("/api/differences", {**asked, "baseline": "v1-x"}).status == 400
 
 
+def test_groups_are_those_of_legm_best(page, root):
+    asked = {"name": "net", "by": ["optimizer"]}
+    found = page.ask("/api/groups", asked).json
+    groups = found["metrics"]["best_loss"]
+    best = as_json("best", str(root / "net"), "loss", "--lower", "--group-by", "optimizer")
+    assert numbers_of(groups["mean"]) == [one["value"]["mean"] for one in best]
+    assert numbers_of(groups["std"]) == [one["value"]["std"] for one in best]
+    assert numbers_of(groups["configurations"]) == [2]
+    by_rate = page.ask("/api/groups", {"name": "net", "by": ["rate"], "where": "rate<0.05"}).json
+    assert numbers_of(by_rate["metrics"]["best_loss"]["runs"]) == [3]
+    assert page.ask("/api/groups", {"name": "net", "by": ["rate", "rate"]}).status == 400
+    assert page.ask("/api/groups", {"name": "net", "by": ["nothing"]}).json["missing"] == ["nothing"]
+
+
+def test_configurations_side_by_side_have_the_differences_of_every_metric(page):
+    content = page.ask("/api/experiment", {"name": "net"}).json
+    a, b = (one["fingerprint"] for one in content["configurations"])
+    pair = {"experiment": "net", "baseline": a, "other": [b]}
+    keys = ["best_loss", "test_accuracy", "best_odd"]
+    found = page.ask("/api/comparison", {**pair, "metric": keys, "higher": ["0", "1", "1"]}).json
+    assert [one["metric"] for one in found] == keys
+    alone = page.ask("/api/differences", {**pair, "metric": "best_loss", "higher": "0"}).json
+    assert found[0]["differences"] == alone
+    assert found[1]["differences"][0]["better"] in {"a", "b", None}
+    assert found[2]["problem"] or found[2]["differences"]
+    assert page.ask("/api/comparison", {**pair, "metric": keys, "higher": ["0"]}).status == 400
+    code = page.ask("/api/code", pair).json
+    assert all(code["runs"])
+    assert code["facts"] == []  # one process made both
+
+
+def numbers_of(text: str) -> list[float]:
+    code, _, data = text.partition(":")
+    return np.frombuffer(base64.b64decode(data), f"<{code}").astype(float).tolist()
+
+
 def test_the_curves_of_a_run_are_its_own_values(page):
     curves = {one["metric"]: one for one in page.ask("/api/run-curves", one_run(page)).json}
     assert set(curves) == {"loss", "odd"}
@@ -221,7 +258,7 @@ def test_tags_and_notes_are_changed_as_by_legm_tag(page, root):
     body = {**run, "add": ["good"], "note": "as expected"}
     assert page.ask("/api/marks", method="POST", body=body).status == 403  # without an origin
     changed = page.ask("/api/marks", method="POST", body=body, Origin=origin)
-    assert changed.json == {"tags": ["good"], "note": "as expected"}
+    assert changed.json == {run["run"]: {"tags": ["good"], "note": "as expected"}}
     assert "good" in call("tag", str(root / run["run"])).stdout
     assert page.ask("/api/run", run).json["marks"] == {"tags": ["good"], "note": "as expected"}
     wrong = page.ask("/api/marks", method="POST", body={**run, "add": ["not a tag"]}, Origin=origin)
@@ -229,7 +266,22 @@ def test_tags_and_notes_are_changed_as_by_legm_tag(page, root):
     removed = page.ask(
         "/api/marks", method="POST", body={**run, "remove": ["good"], "note": ""}, Origin=origin
     )
-    assert removed.json == {"tags": []}
+    assert removed.json == {run["run"]: {"tags": []}}
+
+
+def test_tags_and_a_note_are_changed_for_all_runs_of_a_row(page):
+    row = {name: value for name, value in one_run(page).items() if name != "run"}
+    origin = f"http://127.0.0.1:{page.port}"
+    body = {**row, "description": "", "add": ["seen"], "note": "all of them"}
+    changed = page.ask("/api/marks", method="POST", body=body, Origin=origin).json
+    assert list(changed.values()) == [{"tags": ["seen"], "note": "all of them"}] * 3
+    content = page.ask("/api/experiment", {"name": "net"}).json
+    assert content["rows"][0]["every_tag"] == ["seen"]
+    assert content["rows"][0]["tags"] == "seen (3)"
+    other = page.ask("/api/marks", method="POST", body={**body, "description": "other"}, Origin=origin)
+    assert (other.status, "other" in other.json["error"]) == (400, True)
+    page.ask("/api/marks", method="POST", body={**row, "remove": ["seen"], "note": ""}, Origin=origin)
+    assert not page.ask("/api/experiment", {"name": "net"}).json["rows"][0].get("tags")
 
 
 def test_read_only_changes_nothing(root, tmp_path):
@@ -238,6 +290,18 @@ def test_read_only_changes_nothing(root, tmp_path):
         body = {**one_run(found), "add": ["good"]}
         answer = found.ask("/api/marks", method="POST", body=body, Origin=f"http://127.0.0.1:{found.port}")
     assert answer.status == 403
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs xdg-open")
+def test_the_browser_is_opened_where_one_asks_for_it(root, tmp_path):
+    script = tmp_path / "bin" / "xdg-open"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$1" > {tmp_path / "opened"}\n')
+    script.chmod(0o755)
+    path = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
+    with served_page(root, tmp_path, "--open", PATH=path) as found:
+        opened = until(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text().strip())
+        assert opened == found.address
 
 
 def test_nothing_outside_the_root_is_given(page, root):

@@ -3,20 +3,87 @@
 import { statesOf } from "./controls.js";
 import { renderTable } from "./leaderboard.js";
 import { changed } from "./redraw.js";
-import { experiment, higherBetter, metric, ranked, state } from "./state.js";
-import { breakable, byId, decimalsOf, element, fill, firstElement, fixed } from "./values.js";
+import { experiment, higherBetter, metric, ranked, report, state } from "./state.js";
+import { breakable, byId, decimalsOf, element, fill, firstElement, fixed, moved, short } from "./values.js";
 
 const FEW_METRICS = 4;
 const MANY_PARAMETERS = 12;
 
-/** The optional columns, by id: all except the name, the runs and the selected metric. */
+const DIFFERENCE = "difference";
+
+/** The optional columns with their titles: all except the name, the runs and the selected metric. */
 function optionalColumns() {
   const { metrics, varying } = experiment();
   const others = metrics.filter((one) => one !== metric());
   return [
-    ...others.map((one) => metricColumn(`m:${one.key}`, one)),
-    ...varying.map((one) => parameterColumn(one)),
+    ...(metric() ? [{ id: DIFFERENCE, title: "Difference from A" }] : []),
+    ...others.map((one) => ({ id: `m:${one.key}`, title: one.label })),
+    ...varying.map((one) => ({ id: `p:${one.name}`, title: one.name })),
   ];
+}
+
+/** Whether a column can be left out and moved. */
+export function isOptional(id) {
+  return id === DIFFERENCE || /^[mp]:/.test(id);
+}
+
+/** An optional column by its id; null if there is none. */
+function columnOf(id) {
+  const chosen = experiment();
+  if (id === DIFFERENCE) return metric() ? differenceColumn() : null;
+  if (id.startsWith("m:")) {
+    const one = chosen.byKey.get(id.slice(2));
+    return one && one !== metric() ? metricColumn(id, one) : null;
+  }
+  const parameter = chosen.varying.find((one) => `p:${one.name}` === id);
+  return parameter ? parameterColumn(parameter) : null;
+}
+
+/** How each row differs from A in the selected metric, and how sure that is where the server can be asked. */
+function differenceColumn() {
+  const one = metric();
+  const [a] = state.pair;
+  const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
+  const value = (row) => (a !== null && one.has(row) && one.has(a) ? one.mean[row] - one.mean[a] : NaN);
+  return {
+    id: DIFFERENCE,
+    title: `${one.label} − A`,
+    kind: "number difference",
+    value,
+    exact: [
+      [`${one.key}_difference`, value],
+      ...["lower", "upper", "p", "adjusted"].map((name) => [
+        `${one.key}_difference_${name}`,
+        (row) => report.significance?.(row)?.[name] ?? "",
+      ]),
+    ],
+    text: (row) => (Number.isFinite(value(row)) ? signedText(value(row), decimals) : "–"),
+    descendsFirst: higherBetter(),
+    cell: (row) => {
+      if (row === a) return element("span", { class: "faint" }, "A, the baseline");
+      if (!Number.isFinite(value(row))) return element("span", { class: "faint" }, "–");
+      return element("span", {}, signedText(value(row), decimals), significance(report.significance?.(row)));
+    },
+  };
+}
+
+/** A difference with its sign. */
+export function signedText(value, decimals) {
+  return value > 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
+}
+
+/** The interval and the p-value of a difference; null while they are not known. */
+export function significance(known) {
+  if (!known) return null;
+  const { lower, upper, p, adjusted, verdict } = known;
+  if (Number.isNaN(adjusted)) return element("span", { class: "faint" }, " too few runs");
+  const interval = Number.isNaN(lower) ? "" : ` ${short(lower)} … ${short(upper)} `;
+  return element(
+    "span",
+    { title: `95 % interval${interval || " unknown"}; p = ${short(p)}, corrected ${short(adjusted)}` },
+    element("span", { class: "faint" }, interval),
+    element("span", { class: `verdict ${verdict ?? "unsure"}` }, ` p ${short(adjusted)}`),
+  );
 }
 
 function metricColumn(id, one) {
@@ -27,9 +94,49 @@ function metricColumn(id, one) {
     title: one.label,
     kind: "number",
     value: (row) => (one.has(row) ? one.mean[row] : NaN),
+    exact: [
+      [`${one.key}_mean`, (row) => (one.has(row) ? one.mean[row] : "")],
+      [`${one.key}_std`, (row) => (one.has(row) ? one.std[row] : "")],
+      [`${one.key}_n`, (row) => one.n[row]],
+    ],
+    text: (row) => meanText(one, row, decimals),
     descendsFirst: higherBetter(one),
     cell: (row) => meanCell(one, row, decimals),
   };
+}
+
+function meanText(one, row, decimals) {
+  if (!one.has(row)) return "–";
+  const [mean, std, n] = [one.mean[row], one.std[row], one.n[row]];
+  const size = Math.max(Math.abs(mean), std);
+  const spread = n > 1 || std > 0 ? ` ± ${fixed(std, decimals, size)}` : "";
+  return fixed(mean, decimals, size) + spread;
+}
+
+/** The leaderboard as a table of exact values for CSV, and of the texts that are shown for other formats. */
+export function leaderboardTable(format, rows) {
+  const all = columns();
+  if (format === "csv") {
+    const exact = all.flatMap((one) => one.exact ?? [[one.title, one.value]]);
+    return {
+      headers: exact.map(([title]) => title),
+      rows: rows.map((row) => exact.map(([, value]) => exactCell(value(row)))),
+    };
+  }
+  const text = (one, row) => one.text?.(row) ?? String(one.value(row) ?? "–");
+  return {
+    headers: all.map((one) => one.title),
+    rows: rows.map((row) => all.map((one) => text(one, row))),
+    numbers: all.map((one) => one.kind.startsWith("number")),
+    notes: [byId("leaderboard-note").textContent],
+  };
+}
+
+/** As the command line writes them: nothing where there is none. */
+function exactCell(value) {
+  if (value === undefined || value === null) return "";
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
 function parameterColumn(one) {
@@ -44,6 +151,8 @@ function parameterColumn(one) {
     title: one.name,
     kind: numeric ? "number" : "text",
     value,
+    exact: [[one.name, (row) => one.text(experiment().state(one, row)) ?? ""]],
+    text: (row) => one.text(experiment().state(one, row)) ?? one.note(experiment().configurationIndex(row)),
     descendsFirst: false,
     cell: (row) => parameterCell(one, row),
   };
@@ -83,11 +192,24 @@ export function shownColumns() {
     (one) => one !== chosen && (few || one.name === chosen.name) && one.split !== "pooled",
   );
   const parameters = varying.slice(0, MANY_PARAMETERS);
-  return [...others.map((one) => `m:${one.key}`), ...parameters.map((one) => `p:${one.name}`)];
+  return [
+    ...(chosen && state.paired ? [DIFFERENCE] : []),
+    ...others.map((one) => `m:${one.key}`),
+    ...parameters.map((one) => `p:${one.name}`),
+  ];
+}
+
+/** Move a column by some, or to where another one is. */
+export function moveColumn(id, by, target = null) {
+  const ids = shownColumns().filter((one) => columnOf(one));
+  const from = ids.indexOf(id);
+  const to = target === null ? from + by : ids.indexOf(target);
+  if (from < 0 || to < 0) return;
+  state.columns = moved(ids, from, to);
+  changed("table");
 }
 
 export function columns() {
-  const wanted = new Set(shownColumns());
   const name = {
     id: "name",
     title: "Configuration",
@@ -109,7 +231,7 @@ export function columns() {
     kind: "number chosen",
     cell: chosenCell(metric(), ranked()),
   };
-  return [name, first, runs, ...optionalColumns().filter((one) => wanted.has(one.id))].filter(Boolean);
+  return [name, first, runs, ...shownColumns().map(columnOf)].filter(Boolean);
 }
 
 function nameCell(row) {
@@ -130,7 +252,16 @@ function nameCell(row) {
   const tag = description ? element("span", { class: "tag" }, description) : null;
   const noted = tags || notes?.length ? element("span", { class: "tag" }, tags || "note") : null;
   if (noted && notes?.length) noted.title = notes.join("\n");
-  return element("span", { class: "named" }, button, tag, noted);
+  const editor = report.marksEditor?.(row) ?? null;
+  return element(
+    "span",
+    { class: "named" },
+    button,
+    tag,
+    editor ? null : noted,
+    editor ? null : report.marksButton?.(row),
+    editor,
+  );
 }
 
 function toggleOpen(row) {
@@ -185,8 +316,12 @@ function barScale(one, rows) {
 // -- column selection
 
 export function renderColumnChoice() {
-  const shown = new Set(shownColumns());
-  const boxes = optionalColumns().map((one) => {
+  const every = new Map(optionalColumns().map((one) => [one.id, one]));
+  const order = shownColumns().filter((id) => every.has(id));
+  const shown = new Set(order);
+  const rest = [...every.keys()].filter((id) => !shown.has(id));
+  const boxes = [...order, ...rest].map((id) => {
+    const one = every.get(id);
     const box = element("input", {
       type: "checkbox",
       checked: shown.has(one.id),
@@ -197,10 +332,34 @@ export function renderColumnChoice() {
         else now.delete(one.id);
         state.columns = [...now];
         changed("table");
+        firstElement(`#columns input[data-id="${CSS.escape(one.id)}"]`)?.focus();
       },
     });
-    return element("label", { class: "check" }, box, ` ${one.title}`);
+    const label = element("label", { class: "check" }, box, ` ${one.title}`);
+    return element("div", { class: "column-choice" }, label, ...(shown.has(id) ? moveButtons(one) : []));
   });
   byId("columns").hidden = !boxes.length;
   fill(byId("columns").querySelector(".sheet"), ...boxes);
+}
+
+function moveButtons({ id, title }) {
+  return [
+    ["↑", -1, "earlier"],
+    ["↓", 1, "later"],
+  ].map(([arrow, by, word]) =>
+    element(
+      "button",
+      {
+        type: "button",
+        class: "quiet move",
+        "aria-label": `Move the column ${title} ${word}`,
+        "data-move": `${word} ${id}`,
+        click: () => {
+          moveColumn(id, Number(by));
+          firstElement(`#columns [data-move="${CSS.escape(`${word} ${id}`)}"]`)?.focus();
+        },
+      },
+      arrow,
+    ),
+  );
 }

@@ -149,6 +149,18 @@ export class Experiment {
     return this.parameters.find((one) => one.name === name);
   }
 
+  /** Have other runs. */
+  replaceRuns(runs) {
+    this.content.runs = runs;
+    this.decodedRuns = this.runsByRow = null;
+  }
+
+  /** Have other groups. */
+  replaceGroups(groups) {
+    this.content.groups = groups;
+    this.groups = null;
+  }
+
   /** The groups by a metric; undefined if there are none. */
   groupsBy(key) {
     this.groups ??= new Map(
@@ -264,6 +276,7 @@ export class Experiment {
    * @returns {any}
    */
   get runs() {
+    if (!this.content.runs) return NO_RUNS;
     if (!this.decodedRuns) {
       const { row, status, started, ended, way, best_step, last_step, points, ...rest } = this.content.runs;
       const columns = { row, status, started, ended, way, best_step, last_step, points };
@@ -290,6 +303,12 @@ export class Experiment {
     return this.runsByRow[row];
   }
 }
+
+/** The runs of an experiment of which they are not loaded. */
+const NO_RUNS = {
+  ...{ row: [], status: [], started: [], ended: [], way: [], best_step: [], last_step: [], points: [] },
+  ...{ ids: [], ways: [], errors: {}, tags: {}, notes: {}, parameters: [], values: new Map() },
+};
 
 /** The values of a metric, by run. */
 function runValues({ runs, values }) {

@@ -74,7 +74,7 @@ function renderMetricChoice(chosen) {
 }
 
 function directionReason() {
-  if (state.metric in state.higher) return "as you chose";
+  if (String(state.metric) in state.higher) return "as you chose";
   const { because, conflicts, direction } = metric();
   const reasons = {
     asked: "as asked for",

@@ -1,11 +1,15 @@
 // The curves of the selected configurations, with their spread, in one plot per metric.
 
-import { colourOf, LONGEST_CHIP } from "./controls.js";
+import { fillSelect, LONGEST_CHIP } from "./controls.js";
+import { curveTraces, isEachRun, localMoment, secondsOf } from "./curve_traces.js";
+import { fitPlot, plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { changed } from "./redraw.js";
-import { experiment, filtered, hasCurves, look, MOST_CURVES, state } from "./state.js";
-import { byId, cut, distinct, element, fill, plotText, short } from "./values.js";
+import { experiment, filtered, hasCurves, MOST_CURVES, report, state } from "./state.js";
+import { byId, distinct, element, fill, firstElement, moved, plotText } from "./values.js";
 
-const ROOM = { one: 400, several: 280 }; // pixels per metric
+const HEIGHT = { one: 400, several: 280 }; // pixels of a plot,
+const NARROWEST = 420; // and its least width where several are side by side
+const MOST_COLUMNS = 3;
 
 export function renderCurves() {
   renderCurveTools();
@@ -16,34 +20,21 @@ export function renderCurves() {
   byId("curves-empty").hidden = !empty;
   byId("curves-plot").hidden = Boolean(empty);
   byId("curves-note").textContent = empty ? "" : curvesNote(metrics, rows);
+  byId("curves").classList.toggle("wide", metrics.length > 1);
   if (empty) Plotly.purge(byId("curves-plot"));
-  else
-    Plotly.react(
-      byId("curves-plot"),
-      curveTraces(metrics, rows),
-      curveLayout(metrics, rows),
-      plotOptions("curves"),
-    );
+  else {
+    Plotly.react(byId("curves-plot"), curveTraces(metrics, rows), curveLayout(metrics, rows), plotOptions());
+    fitPlot(byId("curves-plot"));
+  }
 }
 
 export function renderCurveTools() {
   const { curveMetrics } = experiment();
   const names = distinct(curveMetrics, LONGEST_CHIP);
-  const chips = curveMetrics.map((name, i) =>
-    element(
-      "button",
-      {
-        type: "button",
-        class: "chip",
-        "aria-pressed": String(state.curves.includes(name)),
-        "data-metric": name,
-        title: name,
-        click: () => toggleCurve(name),
-      },
-      names[i],
-    ),
-  );
-  fill(byId("curve-metrics"), ...chips);
+  const shortOf = new Map(curveMetrics.map((name, i) => [name, names[i]]));
+  const order = [...new Set([...state.curves, ...curveMetrics])].filter((name) => shortOf.has(name));
+  fill(byId("curve-metrics"), ...order.map((name) => curveChip(name, shortOf.get(name))));
+  renderAxisTools(curveMetrics);
   byId("spread").checked = state.spread;
   byId("logarithmic").checked = state.logarithmic;
   byId("logarithmic-steps").checked = state.logarithmicSteps;
@@ -52,6 +43,70 @@ export function renderCurveTools() {
   byId("smoothing").title = `weight ${state.smoothing}`;
   const many = filtered().filter(hasCurves).length;
   byId("show-all").textContent = many > MOST_CURVES ? `First ${MOST_CURVES} of the table` : `All ${many}`;
+}
+
+/** A button of a metric; that of a drawn one can be moved, and its plot with it. */
+function curveChip(name, text) {
+  const isDrawn = state.curves.includes(name);
+  return element(
+    "button",
+    {
+      type: "button",
+      class: "chip",
+      "aria-pressed": String(isDrawn),
+      "data-metric": name,
+      title: isDrawn ? `${name}: a drag or Alt with ← and → moves its plot` : name,
+      click: () => toggleCurve(name),
+      ...(isDrawn
+        ? {
+            draggable: "true",
+            keydown: (event) => {
+              const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+              if (!event.altKey || !by) return;
+              event.preventDefault();
+              moveCurve(name, state.curves.indexOf(name) + by);
+            },
+            dragstart: (event) => event.dataTransfer.setData("text/x-legm-metric", name),
+            dragover: (event) => {
+              if (event.dataTransfer.types.includes("text/x-legm-metric")) event.preventDefault();
+            },
+            drop: (event) => {
+              event.preventDefault();
+              moveCurve(event.dataTransfer.getData("text/x-legm-metric"), state.curves.indexOf(name));
+            },
+          }
+        : {}),
+    },
+    text,
+  );
+}
+
+function moveCurve(name, to) {
+  const from = state.curves.indexOf(name);
+  if (from < 0) return;
+  state.curves = moved(state.curves, from, to);
+  changed("curves");
+  firstElement(`#curve-metrics [data-metric="${CSS.escape(name)}"]`)?.focus();
+}
+
+/** What is on the horizontal axis, and whether each run is drawn; both need the server. */
+function renderAxisTools(curveMetrics) {
+  const isLive = Boolean(report.singleCurves);
+  byId("x-axis-field").hidden = !isLive;
+  byId("each-field").hidden = !isLive;
+  byId("grid-field").hidden = state.curves.length < 2;
+  byId("grid-columns").value = String(state.gridColumns ?? "");
+  byId("each").checked = isEachRun();
+  byId("each").disabled = state.x !== "step";
+  if (!isLive) return;
+  const epochFirst = [...curveMetrics].sort((a, b) => Number(/epoch/.test(b)) - Number(/epoch/.test(a)));
+  const choices = [
+    ["step", "step"],
+    ["since", "time since the start"],
+    ["time", "time of day"],
+    ...epochFirst.map((name) => [`metric:${name}`, name]),
+  ];
+  fillSelect(byId("x-axis"), choices, state.x);
 }
 
 /** Add or remove a metric; one always remains. */
@@ -69,6 +124,13 @@ function emptyCurves(metrics, rows) {
 }
 
 function curvesNote(metrics, rows) {
+  if (isEachRun()) {
+    const known = report.singleCurves(rows, metrics);
+    if (!known) return "Loading every run …";
+    const without = rows.filter((row) => !metrics.some((one) => known.get(`${row} ${one}`)?.length));
+    const missing = without.length ? `; ${without.length} without what the axis needs` : "";
+    return `every run by itself${state.smoothing ? ", smoothed" : ""}${missing}`;
+  }
   const lines = metrics.flatMap((one) => rows.map((row) => experiment().line(row, one))).filter(Boolean);
   const kind = lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs";
   const notes = lines.length ? [kind] : [];
@@ -83,175 +145,56 @@ function curvesNote(metrics, rows) {
   return notes.join("; ");
 }
 
-function curveTraces(metrics, rows) {
-  const bands = [];
-  const lines = [];
-  metrics.forEach((name, i) => {
-    const floor = state.logarithmic ? smallestPositive(name, rows) : null;
-    for (const row of rows) {
-      const line = experiment().line(row, name);
-      const axes = { xaxis: "x", yaxis: i ? `y${i + 1}` : "y", legendgroup: String(row) };
-      const unfinished = experiment().unfinishedLines(row, name);
-      const lone = !metrics.some((one) => experiment().line(row, one));
-      unfinished.forEach((one, k) =>
-        lines.push({ ...axes, ...unfinishedTrace(one, row), showlegend: lone && !k }),
-      );
-      if (!line) continue;
-      const first = metrics.findIndex((one) => experiment().line(row, one)) === i;
-      if (state.spread && line.lower) bands.push({ ...axes, ...bandTrace(line, row, floor) });
-      const drawn = lineTrace(line, row);
-      if (line.smoothed) {
-        lines.push({ ...axes, ...drawn, opacity: 0.3, hoverinfo: "skip", showlegend: false });
-        lines.push({ ...axes, ...drawn, ...smoothedLine(line), showlegend: first });
-      } else lines.push({ ...axes, ...drawn, showlegend: first });
-      lines.push(...infiniteTraces(line, row, name, rows).map((one) => ({ ...axes, ...one })));
-    }
-  });
-  return [...bands, ...lines];
+/** How many plots are side by side. */
+function gridColumns(count) {
+  const frame = byId("curves").clientWidth;
+  const fitting = Math.max(1, Math.floor(frame / NARROWEST));
+  return Math.min(count, state.gridColumns ?? Math.min(fitting, MOST_COLUMNS));
 }
 
-function lineTrace(line, row) {
-  const { color, dash } = look(row);
-  const few = line.steps.length <= 30;
-  return {
-    type: "scatter",
-    mode: few ? "lines+markers" : "lines",
-    x: line.steps,
-    y: line.center,
-    name: plotText(experiment().brief(row)),
-    line: { color, dash, width: 2 },
-    marker: { color, size: 5 },
-    connectgaps: false,
-    meta: { row },
-    customdata: line.center.map((_, i) =>
-      line.lower && Number.isFinite(line.lower[i]) ? ` ± ${short((line.upper[i] - line.lower[i]) / 2)}` : "",
-    ),
-    hovertemplate: "%{y:.5g}%{customdata}<extra>%{fullData.name}</extra>", // a name may look like a template
-  };
-}
-
-/** What the average over a curve differs in from the curve. */
-function smoothedLine(line) {
-  return { mode: "lines", y: line.smoothed, customdata: line.center.map((value) => ` (${short(value)})`) };
-}
-
-/** The curve of a run that is not completed: thin, dotted or dashed, in the colour of its row. */
-function unfinishedTrace(line, row) {
-  const name = `${cut(experiment().label(row), 34)} · ${line.status} ${line.id.slice(-6)}`;
-  return {
-    ...lineTrace(line, row),
-    mode: line.steps.length > 1 ? "lines" : "markers",
-    name: plotText(name),
-    line: { color: look(row).color, dash: line.status === "running" ? "dash" : "dot", width: 1 },
-    meta: { row, unfinished: line.id },
-  };
-}
-
-/** The spread as one shape per stretch without a gap. */
-function bandTrace(line, row, floor) {
-  const x = [];
-  const y = [];
-  const finite = (i) => Number.isFinite(line.lower[i]) && Number.isFinite(line.upper[i]);
-  const above = (value) => (floor === null ? value : Math.max(value, floor));
-  for (let start = 0; start < line.steps.length; start++) {
-    if (!finite(start)) continue;
-    let end = start;
-    while (end + 1 < line.steps.length && finite(end + 1)) end += 1;
-    for (let i = start; i <= end; i++) {
-      x.push(line.steps[i]);
-      y.push(above(line.upper[i]));
-    }
-    for (let i = end; i >= start; i--) {
-      x.push(line.steps[i]);
-      y.push(above(line.lower[i]));
-    }
-    x.push(null);
-    y.push(null);
-    start = end;
-  }
-  return {
-    type: "scatter",
-    mode: "none",
-    x,
-    y,
-    fill: "toself",
-    fillcolor: `${look(row).color}2b`,
-    line: { width: 0 },
-    hoverinfo: "skip",
-    showlegend: false,
-    meta: { row, band: true },
-  };
-}
-
-/** The lower limit at which a spread is clipped on a logarithmic axis. */
-function smallestPositive(name, rows) {
-  const positive = rows
-    .flatMap((row) => experiment().line(row, name)?.center ?? [])
-    .filter((value) => value > 0);
-  return positive.length ? positive.reduce((a, b) => Math.min(a, b)) / 2 : 1e-12;
-}
-
-/** Marks at the edge of the plot where a curve is infinite. */
-function infiniteTraces(line, row, name, rows) {
-  const finite = rows.flatMap((one) => experiment().line(one, name)?.center ?? []).filter(Number.isFinite);
-  const [low, high] = finite.length
-    ? [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))]
-    : [0, 1];
-  return [
-    ["above", high, "triangle-up", "∞"],
-    ["below", low, "triangle-down", "−∞"],
-  ]
-    .filter(([side]) => line[side].length)
-    .map(([side, at, symbol, text]) => ({
-      type: "scatter",
-      mode: "markers",
-      x: line[side],
-      y: line[side].map(() => at),
-      marker: { symbol, size: 9, color: look(row).color },
-      showlegend: false,
-      meta: { row },
-      name: plotText(experiment().brief(row)),
-      hovertemplate: `${text}<extra>%{fullData.name}</extra>`,
-    }));
-}
-
+/** One plot for each metric in a grid; all have the same range of the horizontal axis. */
 function curveLayout(metrics, rows) {
-  const gap = metrics.length > 1 ? 0.06 : 0;
-  const share = (1 - gap * (metrics.length - 1)) / metrics.length;
+  const columns = gridColumns(metrics.length);
+  const lines = Math.ceil(metrics.length / columns);
   const frame = byId("curves").clientWidth;
   const legendRows = Math.ceil(rows.length / Math.max(1, Math.floor(frame / 250)));
-  const height = metrics.length === 1 ? ROOM.one : ROOM.several * metrics.length;
+  const height = metrics.length === 1 ? HEIGHT.one : HEIGHT.several * lines;
   const layout = {
     ...plotLayout(),
     height: height + 18 * legendRows,
     hovermode: frame > 560 && rows.length <= 12 ? "x" : "closest",
-    xaxis: {
-      ...plotAxis(),
-      title: { text: "step", standoff: 6 },
-      type: state.logarithmicSteps ? "log" : "linear",
-      ...(state.zoom ? { range: axisRange(state.zoom), autorange: false } : {}),
-      anchor: metrics.length > 1 ? `y${metrics.length}` : "y",
-      tickformat: ",~r",
-      hoverformat: ",~r",
-    },
     legend: {
       orientation: "h",
       x: 0,
       xanchor: "left",
-      y: -0.12 / metrics.length - 20 / height,
+      y: -0.12 / lines - 20 / height,
       yanchor: "top",
       groupclick: "togglegroup",
       font: { size: 12 },
     },
     margin: { l: 58, r: 14, t: 30, b: 46 + 19 * legendRows, autoexpand: true },
-    uirevision: `${state.experiment} ${metrics.join(" ")} ${state.logarithmic} ${state.logarithmicSteps} ${state.zoom}`,
+    uirevision: JSON.stringify([state.experiment, metrics, columns, state.logarithmic, ...horizontal()]),
   };
   const names = distinct(metrics, 30);
+  const [gapX, gapY] = [columns > 1 ? 70 / frame : 0, lines > 1 ? 46 / height : 0];
+  const [width, share] = [(1 - gapX * (columns - 1)) / columns, (1 - gapY * (lines - 1)) / lines];
   metrics.forEach((_, i) => {
-    const top = 1 - i * (share + gap);
-    layout[i ? `yaxis${i + 1}` : "yaxis"] = {
+    const [column, line] = [i % columns, Math.floor(i / columns)];
+    const [left, top] = [column * (width + gapX), 1 - line * (share + gapY)];
+    const number = i ? String(i + 1) : "";
+    const isLast = i + columns >= metrics.length;
+    layout[`xaxis${number}`] = {
+      ...plotAxis(),
+      ...horizontalAxis(),
+      ...(i ? { matches: "x" } : {}),
+      ...(isLast ? {} : { title: undefined, showticklabels: columns > 1 }),
+      domain: [left, Math.min(left + width, 1)],
+      anchor: `y${number}`,
+    };
+    layout[`yaxis${number}`] = {
       ...plotAxis(),
       domain: [Math.max(top - share, 0), top],
+      anchor: `x${number}`,
       title: { text: plotText(names[i]), standoff: 8 },
       type: state.logarithmic ? "log" : "linear",
       exponentformat: "power",
@@ -260,60 +203,40 @@ function curveLayout(metrics, rows) {
   return layout;
 }
 
-/** A range of steps as the axis has it. */
+function horizontal() {
+  return [state.x, state.logarithmicSteps, state.zoom];
+}
+
+function horizontalAxis() {
+  const isDate = state.x === "time";
+  return {
+    title: { text: plotText(axisTitle()), standoff: 6 },
+    type: isDate ? "date" : state.logarithmicSteps ? "log" : "linear",
+    ...(state.zoom ? { range: axisRange(state.zoom), autorange: false } : {}),
+    ...(isDate ? {} : { tickformat: ",~r", hoverformat: ",~r" }),
+    ...(state.x.startsWith("metric:") ? { tickformat: "", hoverformat: ".5g", exponentformat: "power" } : {}),
+  };
+}
+
+function axisTitle() {
+  const titles = { step: "step", since: "seconds since the start", time: "time" };
+  return titles[state.x] ?? state.x.replace(/^metric:/, "");
+}
+
+/** A range of what is on the horizontal axis, as Plotly has it. */
 function axisRange(range) {
-  return state.logarithmicSteps ? range.map((step) => Math.log10(Math.max(step, 0.5))) : range;
+  if (state.x === "time") return range.map(localMoment);
+  return state.logarithmicSteps ? range.map((one) => Math.log10(Math.max(one, 0.5))) : range;
 }
 
-/** The steps that are in view after a zoom; null for all, undefined if the zoom was not along the steps. */
+/** What is in view after a zoom; null for all, undefined if the zoom was not along the horizontal axis. */
 export function zoomedSteps(event) {
-  if (event["xaxis.autorange"]) return null;
-  const range = [event["xaxis.range[0]"], event["xaxis.range[1]"]].map(Number);
+  const keys = Object.keys(event);
+  if (keys.some((one) => /^xaxis\d*\.autorange$/.test(one))) return null;
+  const axis = keys.find((one) => /^xaxis\d*\.range\[0\]$/.test(one))?.replace("[0]", "");
+  if (!axis) return undefined;
+  const ends = [event[`${axis}[0]`], event[`${axis}[1]`]];
+  const range = state.x === "time" ? ends.map(secondsOf) : ends.map(Number);
   if (!range.every(Number.isFinite)) return undefined;
-  return state.logarithmicSteps ? range.map((power) => 10 ** power) : range;
-}
-
-// -- common to all plots
-
-export function plotLayout() {
-  return {
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    autosize: true,
-    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colourOf("ink") },
-    hoverlabel: {
-      bgcolor: colourOf("raised"),
-      bordercolor: colourOf("line"),
-      font: { color: colourOf("ink"), size: 12 },
-      namelength: -1,
-      align: "left",
-    },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: colourOf("faint"), activecolor: colourOf("accent") },
-  };
-}
-
-export function plotAxis() {
-  const line = colourOf("line");
-  return {
-    gridcolor: line,
-    zeroline: false,
-    linecolor: line,
-    showline: true,
-    tickcolor: line,
-    ticks: "outside",
-    ticklen: 4,
-    tickfont: { color: colourOf("faint"), size: 12 },
-    automargin: true,
-  };
-}
-
-export function plotOptions(name) {
-  return {
-    responsive: true,
-    displaylogo: false,
-    plotlyServerURL: "", // nothing is sent anywhere
-    modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
-    toImageButtonOptions: { format: "svg", filename: `legm-${name}` },
-  };
+  return state.logarithmicSteps && state.x !== "time" ? range.map((power) => 10 ** power) : range;
 }

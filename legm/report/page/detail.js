@@ -1,5 +1,6 @@
 // An expanded row of the leaderboard: all parameters of a configuration, and its runs.
 
+import { viewAddress } from "./address.js";
 import { shownColumns } from "./columns.js";
 import { mark, STATUSES } from "./controls.js";
 import { experiment, report, state } from "./state.js";
@@ -40,10 +41,15 @@ function parametersOf(row) {
     element("h3", {}, "Parameters"),
     element("dl", { class: "values" }, ...items),
     element("p", { class: "faint fingerprint" }, fingerprint),
+    element(
+      "p",
+      {},
+      element("a", { href: viewAddress("configuration", [row]) }, "Page of this configuration"),
+    ),
   );
 }
 
-function runsTable(from, row) {
+export function runsTable(from, row) {
   const { runs } = from;
   const of = from.runsOf(row);
   const keys = [

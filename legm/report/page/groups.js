@@ -2,11 +2,16 @@
 
 import { chosenCell } from "./columns.js";
 import { filterOf, renderFilters } from "./controls.js";
+import { downloadMenu, ensureMenu, textsOf } from "./downloads.js";
 import { changed } from "./redraw.js";
-import { experiment, higherBetter, metric, PAGE, state } from "./state.js";
-import { breakable, byFact, byId, counted, element, fill } from "./values.js";
+import { experiment, higherBetter, metric, PAGE, report, state } from "./state.js";
+import { breakable, byFact, byId, counted, element, fill, firstElement } from "./values.js";
 
 export function renderGroups() {
+  ensureMenu("groups-download", () =>
+    downloadMenu("legm-groups", () => textsOf(byId("groups-table")), report.writeTable),
+  );
+  renderGroupChoice();
   const stored = experiment().content.groups;
   byId("groups").hidden = !stored;
   if (!stored) return;
@@ -23,6 +28,32 @@ export function renderGroups() {
   const rest = shown.length - visible.length;
   byId("groups-more").hidden = rest <= 0;
   byId("groups-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
+}
+
+/** The parameters by which the server can group, in the order in which they were ticked. */
+function renderGroupChoice() {
+  const { varying } = experiment();
+  byId("group-by").hidden = !report.isLive || !varying.length;
+  if (byId("group-by").hidden) return;
+  const summary = state.groupBy.length
+    ? `Grouped by ${counted(state.groupBy.length, "parameter")}`
+    : "Group by";
+  byId("group-by").querySelector("summary").textContent = summary;
+  const boxes = varying.map((one) => {
+    const box = element("input", {
+      type: "checkbox",
+      checked: state.groupBy.includes(one.name),
+      "data-group-by": one.name,
+      change: () => {
+        const rest = state.groupBy.filter((name) => name !== one.name);
+        state.groupBy = box.checked ? [...rest, one.name] : rest;
+        changed("groups");
+        firstElement(`[data-group-by="${CSS.escape(one.name)}"]`)?.focus();
+      },
+    });
+    return element("label", { class: "check" }, box, ` ${one.name}`);
+  });
+  fill(byId("group-by").querySelector(".sheet"), ...boxes);
 }
 
 /** What is averaged, in the groups that are shown. */

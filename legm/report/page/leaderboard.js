@@ -1,7 +1,8 @@
 // The leaderboard: a row for each configuration and description.
 
-import { columns } from "./columns.js";
+import { columns, isOptional, leaderboardTable, moveColumn } from "./columns.js";
 import { detail } from "./detail.js";
+import { downloadMenu, ensureMenu } from "./downloads.js";
 import { changed } from "./redraw.js";
 import {
   experiment,
@@ -11,38 +12,73 @@ import {
   look,
   metric,
   MOST_CURVES,
-  PAGE,
   rank,
+  report,
   sortedBy,
   state,
 } from "./state.js";
 import { breakable, byId, counted, distinct, element, fill, firstElement } from "./values.js";
+import { VirtualRows } from "./virtual_rows.js";
 
 const LONGEST_TITLE = 48; // letters of a column's title
 
+const FOCUSABLE = "a, button, input, textarea";
+
 export function renderTable() {
+  ensureMenu("leaderboard-download", () =>
+    downloadMenu(
+      `legm-${experiment().name}`.replace(/[^\w.-]+/g, "-"),
+      (format) => leaderboardTable(format, sortedRows(columns())),
+      report.writeTable,
+    ),
+  );
   const all = columns();
   const rows = sortedRows(all);
-  const visible = rows.slice(0, state.limit);
-  const body = element("tbody", {});
-  for (const row of visible) {
-    body.append(tableRow(row, all));
-    if (state.open.has(row))
-      body.append(
-        element("tr", { class: "detail" }, element("td", { colspan: all.length + 3 }, detail(row))),
-      );
+  const focused = focusedInTable();
+  if (rows.length) leaderboardRows().show(tableHead(all), rows, (row) => rowElements(row, all));
+  else {
+    const empty = element("td", { colspan: all.length + 3, class: "empty" }, emptyText());
+    fill(byId("table"), tableHead(all), element("tbody", {}, element("tr", {}, empty)));
   }
-  if (!rows.length)
-    body.append(element("tr", {}, element("td", { colspan: all.length + 3, class: "empty" }, emptyText())));
-  fill(byId("table"), tableHead(all), body);
+  if (focused) focusAgain(focused);
   const total = experiment().rows.filter((_, row) => isDescribed(row)).length;
   const number = rows.length === total ? counted(total, "row") : `${rows.length} of ${counted(total, "row")}`;
-  byId("leaderboard-note").textContent = [number, metric()?.note, repeatedNote(rows), codeNote(rows)]
+  byId("leaderboard-note").textContent = [
+    number,
+    metric()?.note,
+    repeatedNote(rows),
+    codeNote(rows),
+    report.differenceNote?.(),
+  ]
     .filter(Boolean)
     .join(" · ");
-  const rest = rows.length - visible.length;
-  byId("more").hidden = rest <= 0;
-  byId("more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
+}
+
+/** The rows that are in view, whatever the number of all. */
+export function leaderboardRows() {
+  state.table ??= new VirtualRows(byId("table-frame"), byId("table"));
+  return state.table;
+}
+
+function rowElements(row, all) {
+  const found = [tableRow(row, all)];
+  if (state.open.has(row))
+    found.push(element("tr", { class: "detail" }, element("td", { colspan: all.length + 3 }, detail(row))));
+  return found;
+}
+
+/** What has the focus in a row, so that it has it again when the table is drawn again. */
+function focusedInTable() {
+  const focused = document.activeElement;
+  const row = focused?.closest("#table tr[data-id]");
+  if (!focused || !(row instanceof HTMLElement)) return null;
+  return { id: row.dataset.id, focused, at: [...row.querySelectorAll(FOCUSABLE)].indexOf(focused) };
+}
+
+function focusAgain({ id, focused, at }) {
+  const row = firstElement(`#table tr[data-id="${CSS.escape(id)}"]`);
+  const again = row?.contains(focused) ? focused : row?.querySelectorAll(FOCUSABLE)[at];
+  again?.focus({ preventScroll: true });
 }
 
 function emptyText() {
@@ -82,7 +118,14 @@ function tableHead(all) {
     const order = descending ? "descending" : "ascending";
     const button = element(
       "button",
-      { type: "button", "data-column": one.id, click: () => sortBy(one.id) },
+      {
+        type: "button",
+        "data-column": one.id,
+        title: isOptional(one.id) ? "Sorts; a drag or Alt with ← and → moves the column" : "Sorts",
+        click: () => sortBy(one.id),
+        keydown: (event) => moveByKey(event, one.id),
+        ...(isOptional(one.id) ? dragOf(one.id) : {}),
+      },
       element("span", { title: one.title }, breakable(titles[i])),
       element("span", { class: "arrow", "aria-hidden": "true" }, sorted ? (descending ? "▼" : "▲") : ""),
     );
@@ -107,6 +150,30 @@ function tableHead(all) {
 function withLetters(all, cells, letters) {
   const at = all.findIndex((one) => one.id === "runs") + 1;
   return [...cells.slice(0, at), letters, ...cells.slice(at)];
+}
+
+/** Alt with an arrow moves a column. */
+function moveByKey(event, id) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!event.altKey || !by || !isOptional(id)) return;
+  event.preventDefault();
+  moveColumn(id, by);
+  firstElement(`#table [data-column="${CSS.escape(id)}"]`)?.focus();
+}
+
+/** What lets a column's title be dragged to another one's. */
+function dragOf(id) {
+  return {
+    draggable: "true",
+    dragstart: (event) => event.dataTransfer.setData("text/x-legm-column", id),
+    dragover: (event) => {
+      if (event.dataTransfer.types.includes("text/x-legm-column")) event.preventDefault();
+    },
+    drop: (event) => {
+      event.preventDefault();
+      moveColumn(event.dataTransfer.getData("text/x-legm-column"), 0, id);
+    },
+  };
 }
 
 function sortBy(column) {
@@ -136,7 +203,7 @@ function tableRow(row, all) {
   );
   return element(
     "tr",
-    { class: shown ? "shown" : null, "data-row": row },
+    { class: shown ? "shown" : null, "data-row": row, "data-id": experiment().id(row) },
     element("td", { class: "pick" }, element("label", {}, pick, swatch)),
     element("td", { class: "number rank" }, position === undefined ? "–" : String(position)),
     ...withLetters(

@@ -1,13 +1,14 @@
 // The report: its content is in the page.
 
-import { listen, PARTS, showAddress } from "./board.js";
+import { readAddress } from "./address.js";
+import { isInView, listen, PARTS, showAddress } from "./board.js";
 import { renderTheme } from "./controls.js";
 import { redrawBy } from "./redraw.js";
-import { experiment, experiments, installReport, isDark, readAddress, report, state } from "./state.js";
+import { experiment, experiments, installReport, isDark, report, state } from "./state.js";
 import { byId, element, everyElement, fill, moment } from "./values.js";
 
 function start() {
-  redrawBy(PARTS);
+  redrawBy(PARTS, isInView);
   installReport(JSON.parse(byId("content").textContent));
   byId("bottom").textContent =
     `Made ${moment(report.made)} by legm ${report.legm} from the ${report.backend} backend. Drawn with plotly.js. This page needs no network.`;

@@ -1,8 +1,9 @@
 // The pictures, sounds, tables and the like of the ticked configurations, side by side at one step.
 
 import { LONGEST_CHIP } from "./controls.js";
-import { plotOptions } from "./curves.js";
+import { plotOptions } from "./plot_style.js";
 import { changed } from "./redraw.js";
+import { sortedTable } from "./sorted_table.js";
 import { experiment, look, report, state } from "./state.js";
 import { breakable, byId, counted, distinct, element, fill, short } from "./values.js";
 
@@ -27,7 +28,12 @@ export function renderMedia() {
   byId("media-note").textContent = rows.length ? mediaNote(rows, name) : "";
   for (const old of document.querySelectorAll("#media-cards .figure")) Plotly.purge(old);
   fill(byId("media-cards"), ...rows.map((row) => mediaCard(row, name, steps[at])));
-  for (const made of document.querySelectorAll("#media-cards .figure")) drawFigure(made);
+  drawFigures(byId("media-cards"));
+}
+
+/** Draw the figures of Plotly's that runs have logged. */
+export function drawFigures(parent) {
+  for (const made of parent.querySelectorAll(".figure")) drawFigure(made);
 }
 
 function mediumOf(row, name) {
@@ -44,7 +50,8 @@ function mediaSteps(rows, name) {
 
 /** The chosen step, or the last one before it; by default the last one. */
 function mediaStepIndex(steps) {
-  const before = state.step === null ? steps.length : steps.filter((step) => step <= state.step).length;
+  const { step: wanted } = state;
+  const before = wanted === null ? steps.length : steps.filter((step) => step <= wanted).length;
   return Math.max(before - 1, 0);
 }
 
@@ -87,8 +94,18 @@ function mediaNote(rows, name) {
 }
 
 function mediaCard(row, name, step) {
-  const { run, status } = experiment().rows[row].media;
-  const { shown } = mediumOf(row, name);
+  const own = /** @type {any} */ (experiment().loaded(row)); // only what is loaded has media
+  const swatch = element("span", { class: "swatch" });
+  swatch.style.background = look(row).color;
+  const media = own.of.rows[own.row].media;
+  const made = mediaArticle(experiment().brief(row), swatch, media, name, step);
+  made.querySelector("h3").title = experiment().label(row);
+  return made;
+}
+
+/** The media with a name of a run at a step, or the last ones before it. */
+export function mediaArticle(title, swatch, { run, status, names }, name, step) {
+  const { shown } = names[name];
   const before = shown.filter((one) => one.step <= step);
   const medium = before.at(-1);
   const facts = [`run ${run.slice(-6)}${status === "completed" ? "" : `, ${status}`}`];
@@ -96,12 +113,10 @@ function mediaCard(row, name, step) {
   const files = medium ? medium.files.map((file) => mediaFile(file)) : [];
   if (!medium) files.push(element("p", { class: "faint" }, `Nothing up to step ${step}.`));
   if (medium?.left) files.push(element("p", { class: "faint" }, `and ${counted(medium.left, "file")} more`));
-  const swatch = element("span", { class: "swatch" });
-  swatch.style.background = look(row).color;
   return element(
     "article",
     { class: "card" },
-    element("h3", { title: experiment().label(row) }, swatch, " ", breakable(experiment().brief(row))),
+    element("h3", {}, swatch, swatch ? " " : null, breakable(title)),
     element("p", { class: "faint", title: run }, facts.join(" · ")),
     element("div", { class: "files" }, ...files),
   );
@@ -178,17 +193,11 @@ function histogramOf({ edges, counts }) {
 }
 
 function tableOf({ columns, rows, count }) {
-  const line = (cells, kind) => element("tr", {}, ...cells.map((text) => element(kind, {}, text)));
   const rest = count - rows.length;
   return element(
     "div",
-    { class: "scroll" },
-    element(
-      "table",
-      { class: "plain" },
-      element("thead", {}, line(columns, "th")),
-      element("tbody", {}, ...rows.map((cells) => line(cells, "td"))),
-    ),
+    {},
+    sortedTable(columns, rows, { label: "Table", cell: (text) => text }),
     rest > 0 ? element("p", { class: "faint" }, `and ${counted(rest, "row")} more`) : null,
   );
 }
@@ -200,7 +209,7 @@ function drawFigure(made) {
     const { data, layout } = JSON.parse(made.dataset.figure);
     const margin = { l: 44, r: 12, t: layout?.title ? 46 : 30, b: 40 };
     const size = { autosize: true, width: undefined, height: 300, margin };
-    Plotly.newPlot(made, data, { ...layout, ...size }, plotOptions("figure")).catch(failed);
+    Plotly.newPlot(made, data, { ...layout, ...size }, plotOptions()).catch(failed);
   } catch {
     failed();
   }

@@ -1,35 +1,22 @@
 // Parallel coordinates: an axis for each parameter and one for the metric, a line for each configuration.
 
-import { byValue, colourOf, LONGEST_CHIP } from "./controls.js";
-import { plotLayout, plotOptions } from "./curves.js";
+import { colourOf, LONGEST_CHIP } from "./controls.js";
+import { fitPlot, plotLayout, plotOptions } from "./plot_style.js";
 import { toggleShown } from "./leaderboard.js";
+import { metricScale, NOT_ACTIVE, parameterScale, turned } from "./parallel_scales.js";
+import { renderHandles, renderMetricAxis } from "./parallel_axes.js";
 import { changed } from "./redraw.js";
 import { experiment, filtered, higherBetter, isDark, look, metric, metricValue, state } from "./state.js";
-import {
-  byId,
-  compact,
-  counted,
-  distinct,
-  element,
-  fill,
-  inLines,
-  inPieces,
-  plotText,
-  short,
-  withMinus,
-} from "./values.js";
+import { byId, counted, distinct, element, fill, inLines, inPieces, plotText, short } from "./values.js";
 
 const SHADES = 20; // number of colours, with one trace each
 const BENDS = { many: 6, few: 16 }; // points of a line between two axes
 const MANY_LINES = 60;
 const MOST_LINES = 1500; // that are drawn, the best ones
 const USUAL_AXES = 7;
-const FEW_VALUES = 10; // up to this many numbers are evenly spaced instead of on a scale
 const AXIS_WIDTH = 96; // minimal, in pixels,
 const LETTER_WIDTH = 7; // and that of a letter of a title
 const TITLE_LINES = 3;
-const NOT_ACTIVE = -0.16; // the position of an inactive parameter,
-const ROOM_BELOW = 0.1; // and the height over which its lines are spread
 const SCALES = {
   light: ["#d6dbe1", "#a9c4dd", "#6aa5d4", "#2f7fbf", "#0f5796", "#08366a"],
   dark: ["#3a4350", "#3f5f80", "#4583b5", "#56a8e0", "#8fd0f7", "#dff3ff"],
@@ -49,12 +36,21 @@ export function renderParallel() {
     Plotly.purge(byId("parallel-plot"));
     return;
   }
-  const scales = [...axes.map((one) => parameterScale(one, rows)), metricScale(rows)];
-  byId("parallel-plot").style.minWidth = `${scales.length * AXIS_WIDTH}px`;
-  Plotly.react(byId("parallel-plot"), parallelTraces(rows, scales), parallelLayout(scales), {
-    ...plotOptions("parameters"),
+  byId("parallel").classList.toggle("wide", axes.length > USUAL_AXES);
+  const scales = [...axes.map((one) => parameterScale(one, rows)), metricScale(rows)].map(turned);
+  const isStrong = brushedRows(scales);
+  byId("parallel-inside").style.minWidth = `${scales.length * AXIS_WIDTH}px`;
+  const layout = parallelLayout(scales);
+  Plotly.react(byId("parallel-plot"), parallelTraces(rows, scales, isStrong), layout, {
+    ...plotOptions(),
     displayModeBar: false,
   });
+  fitPlot(byId("parallel-plot"));
+  const [low, high] = layout.yaxis.range;
+  const geometry = { top: layout.margin.t, bottom: layout.margin.b, height: layout.height, low, high };
+  renderHandles(scales, geometry);
+  renderMetricAxis(scales.at(-1), geometry);
+  renderBrushNote(rows, isStrong);
   if (!byId("parallel-plot").dataset.listens) {
     byId("parallel-plot").dataset.listens = "yes";
     byId("parallel-plot").on("plotly_click", ({ points }) => toggleShown(points[0].customdata));
@@ -74,12 +70,48 @@ function parallelNote(number) {
   return missing ? `${note}; ${missing} without a finite value` : note;
 }
 
+/** Whether a row is within all brushes. */
+function brushedRows(scales) {
+  const brushes = scales.flatMap((one) => (state.brushes[one.id] ? [[one, state.brushes[one.id]]] : []));
+  return brushes.length ? (row) => brushes.every(([scale, brush]) => scale.isWithin(row, brush)) : null;
+}
+
+function renderBrushNote(rows, isStrong) {
+  const button = byId("brush-filter");
+  button.hidden = !isStrong;
+  if (!isStrong) return;
+  const number = rows.filter(isStrong).length;
+  button.textContent = `Filter by the brushes: ${number} of ${rows.length}`;
+}
+
+/** Make filters of the brushes on parameters; those that are no filter stay brushes. */
+export function filterByBrushes() {
+  for (const [name, brush] of Object.entries(state.brushes)) {
+    const parameter = experiment().varying.find((one) => one.name === name);
+    const filter = parameter && filterOfBrush(parameter, brush);
+    if (!filter) continue;
+    state.filters[name] = filter;
+    delete state.brushes[name];
+  }
+}
+
+/**
+ * @param {{least?: number, most?: number, texts?: (string | null)[]}} brush
+ * @returns {{state?: number, least?: number, most?: number} | null}
+ */
+function filterOfBrush(parameter, brush) {
+  const { least, most, texts } = brush;
+  if (!texts) return { least, most };
+  if (texts.length !== 1) return null;
+  return { state: texts[0] === null ? 0 : parameter.texts.indexOf(texts[0]) + 1 };
+}
+
 function shownAxes() {
   const { varying } = experiment();
   const fitting = Math.floor(byId("axes").parentElement.clientWidth / AXIS_WIDTH) - 1; // besides the metric
   const usual = Math.min(Math.max(fitting, 1), USUAL_AXES);
   const names = state.axes ?? varying.slice(0, usual).map((one) => one.name);
-  return varying.filter((one) => names.includes(one.name));
+  return names.map((name) => varying.find((one) => one.name === name)).filter(Boolean);
 }
 
 function renderAxisChoice() {
@@ -112,113 +144,6 @@ function renderAxisChoice() {
   );
 }
 
-// -- axes: the height of each row, and the labels
-
-/** Few values, or values that are not numbers, are evenly spaced; others are on a scale. */
-function parameterScale(parameter, rows) {
-  const own = new Map(rows.map((row) => [row, experiment().state(parameter, row)]));
-  const states = [...new Set(own.values())].filter(Boolean).sort((a, b) => byValue(parameter, a, b));
-  const numeric = states.every((one) => parameter.number(one) !== null);
-  const scale =
-    numeric && states.length > FEW_VALUES ? numberScale(states.map((one) => parameter.number(one))) : null;
-  const heights = scale ? null : sideBySide(own, states, rows);
-  const without = rows.filter((row) => !own.get(row)).reverse();
-  const aside = new Map(
-    without.map((row, k) => [
-      row,
-      NOT_ACTIVE + ROOM_BELOW * (without.length > 1 ? k / (without.length - 1) - 0.5 : 0),
-    ]),
-  );
-  const ticks = scale ? scale.ticks : valueTicks(parameter, states);
-  const inactive = without.length > 0;
-  return {
-    title: parameter.name,
-    inactive,
-    ticks: inactive ? [...ticks, { at: NOT_ACTIVE, text: "inactive" }] : ticks,
-    at: (row) =>
-      own.get(row) ? (heights?.get(row) ?? scale.at(parameter.number(own.get(row)))) : aside.get(row),
-  };
-}
-
-/** The lines of one value are ordered by the metric, so that they can be distinguished. */
-function sideBySide(own, states, rows) {
-  const heights = new Map();
-  const room = 1 / states.length;
-  const worstFirst = [...rows].reverse();
-  states.forEach((one, i) => {
-    const members = worstFirst.filter((row) => own.get(row) === one);
-    const width = Math.min(0.62, members.length * 0.12) * room;
-    members.forEach((row, k) =>
-      heights.set(row, (i + 0.5) * room + (members.length > 1 ? k / (members.length - 1) - 0.5 : 0) * width),
-    );
-  });
-  return heights;
-}
-
-const MOST_LABELS = 16;
-const LONGEST_TICK = 13; // letters
-
-function valueTicks(parameter, states) {
-  const every = Math.ceil(states.length / MOST_LABELS);
-  const texts = distinct(
-    states.map((one) => parameter.brief(one)),
-    LONGEST_TICK,
-  );
-  return texts.map((text, i) => ({ at: (i + 0.5) / states.length, text })).filter((_, i) => i % every === 0);
-}
-
-/** A linear scale, or a logarithmic one for positive numbers of very different magnitude. */
-function numberScale(numbers) {
-  const [low, high] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
-  if (low === high) return { at: () => 0.5, ticks: [{ at: 0.5, text: compact(low) }] };
-  const logarithmic = low > 0 && high / low >= 100;
-  const [way, back] = logarithmic ? [Math.log10, (x) => 10 ** x] : [(x) => x, (x) => x];
-  const at = (number) => (way(number) - way(low)) / (way(high) - way(low));
-  const marks = logarithmic ? powers(low, high) : roundNumbers(low, high);
-  const decimals = Math.max(...marks.map((number) => (compact(number).split(".")[1] ?? "").length), 0);
-  const text = (number) =>
-    logarithmic || compact(number).includes("e") ? compact(number) : withMinus(number.toFixed(decimals));
-  const ticks = marks.map((number) => ({ at: at(number), text: text(number) }));
-  return {
-    at,
-    ticks:
-      ticks.length > 1
-        ? ticks
-        : [0, 0.5, 1].map((share) => ({
-            at: share,
-            text: compact(back(way(low) + share * (way(high) - way(low)))),
-          })),
-  };
-}
-
-function powers(low, high) {
-  const [from, to] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
-  const every = Math.ceil((to - from + 1) / 7);
-  const found = [];
-  for (let exponent = from; exponent <= to; exponent += every) found.push(Number(`1e${exponent}`));
-  return found;
-}
-
-function roundNumbers(low, high) {
-  const rough = (high - low) / 5;
-  const unit = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((one) => one * unit).find((one) => one >= rough);
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++)
-    found.push(Number((i * step).toPrecision(12)));
-  return found;
-}
-
-function metricScale(rows) {
-  const scale = numberScale(rows.map(metricValue));
-  return {
-    title: metric().label,
-    ticks: scale.ticks,
-    at: (row) => scale.at(metricValue(row)),
-    isMetric: true,
-  };
-}
-
 // -- traces
 
 /** From 0 for the worst to 1 for the best; outliers are clipped so as not to dominate the colours. */
@@ -232,12 +157,13 @@ function goodness(rows) {
   };
 }
 
-function parallelTraces(rows, scales) {
+function parallelTraces(rows, scales, isStrong) {
   const good = goodness(rows);
   const shown = new Set(state.shown);
-  const groups = Array.from({ length: SHADES }, () => []);
+  const groups = Array.from({ length: SHADES }, () => /** @type {number[]} */ ([]));
   for (const row of [...rows].reverse())
-    if (!shown.has(row)) groups[Math.min(Math.floor(good(row) * SHADES), SHADES - 1)].push(row);
+    if (!shown.has(row) && (isStrong?.(row) ?? true))
+      groups[Math.min(Math.floor(good(row) * SHADES), SHADES - 1)].push(row);
   const many = rows.length > MANY_LINES;
   const traces = groups.flatMap((members, i) =>
     members.length
@@ -250,15 +176,23 @@ function parallelTraces(rows, scales) {
       : [],
   );
   const chosen = state.shown.filter((row) => rows.includes(row)).reverse();
+  const pale = isStrong ? rows.filter((row) => !isStrong(row) && !shown.has(row)) : [];
+  const paleStyle = { line: { color: colourOf("line"), width: 1 }, opacity: 0.5 };
   return [
+    ...(pale.length ? [linesTrace(pale, scales, paleStyle)] : []),
     ...traces,
     ...chosen.map((row) =>
-      linesTrace([row], scales, { line: { color: look(row).color, width: 3 }, meta: { row } }),
+      linesTrace([row], scales, {
+        line: { color: look(row).color, width: 3 },
+        opacity: (isStrong?.(row) ?? true) ? 1 : 0.25,
+        meta: { row },
+      }),
     ),
   ];
 }
 
 function linesTrace(rows, scales, style) {
+  /** @type {any[][]} */
   const [x, y, customdata, text] = [[], [], [], []];
   const bends = rows.length > MANY_LINES ? BENDS.many : BENDS.few;
   for (const row of rows) {

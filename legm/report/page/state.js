@@ -4,12 +4,17 @@ import { Experiment } from "./content.js";
 import { byFact, byText } from "./values.js";
 
 export const MOST_CURVES = 40;
-const MOST_SMOOTHING = 0.99;
+export const MOST_SMOOTHING = 0.99;
 const BEST = 5;
 export const PAGE = 50;
 const FIRST_UNFINISHED = 20;
 
+/**
+ * What the page shows, and what only the live page adds to it.
+ * @type {{title: string, experiments: any[], media: Record<string, any>, [more: string]: any}}
+ */
 export let report = { title: "", experiments: [], media: {} };
+/** @type {Experiment[]} */
 export let experiments = [];
 
 /** Show the content of a report. */
@@ -19,7 +24,50 @@ export function installReport(content) {
   ranks = { of: null, order: [], positions: new Map() };
 }
 
+/**
+ * @typedef {object} State
+ * @property {{experiment: string, address: string} | null} lastBoard
+ * @property {string} view
+ * @property {number} experiment
+ * @property {string | null} metric
+ * @property {Record<string, boolean>} higher
+ * @property {string | null} description
+ * @property {string} search
+ * @property {Record<string, {state?: number, least?: number, most?: number}>} filters
+ * @property {{column: string, reversed: boolean}} sort
+ * @property {string[] | null} columns
+ * @property {number[]} shown
+ * @property {(number | null)[]} pair
+ * @property {boolean} picked
+ * @property {boolean} paired
+ * @property {string[]} curves
+ * @property {boolean} spread
+ * @property {boolean} logarithmic
+ * @property {boolean} logarithmicSteps
+ * @property {string} x
+ * @property {boolean} each
+ * @property {number | null} gridColumns
+ * @property {number} smoothing
+ * @property {number[] | null} zoom
+ * @property {string[] | null} axes
+ * @property {string[]} reversed
+ * @property {Record<string, {least?: number, most?: number, texts?: (string | null)[]}>} brushes
+ * @property {{kind: string, x: string, y: string, colour: string}} relation
+ * @property {string | null} medium
+ * @property {number | null} step
+ * @property {string[]} groupBy
+ * @property {number} groupLimit
+ * @property {Set<number>} open
+ * @property {any} table
+ * @property {boolean} equalToo
+ * @property {string} theme
+ * @property {number} unfinishedLimit
+ */
+
+/** @type {State} */
 export const state = {
+  lastBoard: null, // the address at which the leaderboard was left
+  view: "board", // which parts of the experiment are shown
   experiment: 0,
   metric: null, // a summary key
   higher: {}, // by key, if the user changed the direction
@@ -32,18 +80,25 @@ export const state = {
   pair: [null, null],
   picked: false, // whether the user chose the rows with curves,
   paired: false, // and the rows that are compared
-  curves: null, // metrics
+  curves: [], // metrics
   spread: true,
   logarithmic: false,
   logarithmicSteps: false,
+  x: "step", // what is on the horizontal axis: step, since, time, or metric: and a name
+  each: false, // whether every run is drawn by itself
+  gridColumns: null, // plots side by side; null for as many as fit
   smoothing: 0, // the weight of the average over the curves,
   zoom: null, // and the steps that are in view, both where the server can be asked
-  axes: null, // parameters
+  axes: null, // parameters, in the order of their axes
+  reversed: [], // names of axes that are upside down
+  brushes: {}, // by the name of an axis, the heights between which lines are strong
+  relation: { kind: "scatter", x: "", y: "", colour: "" },
   medium: null, // the name of the media that are shown; null for the first one,
   step: null, // and at which step; null for the last one
-  limit: PAGE,
+  groupBy: [], // parameters by which the server groups the configurations
   groupLimit: PAGE,
   open: new Set(),
+  table: null, // the rows of the leaderboard that are on the page
   equalToo: false,
   theme: "auto",
   unfinishedLimit: FIRST_UNFINISHED,
@@ -74,9 +129,12 @@ export function begin(index) {
     sort: { column: "metric", reversed: false },
     columns: null,
     axes: null,
+    reversed: [],
+    brushes: {},
+    relation: { kind: "scatter", x: "", y: "", colour: "" },
     medium: null,
     step: null,
-    limit: PAGE,
+    groupBy: [],
     groupLimit: PAGE,
     unfinishedLimit: FIRST_UNFINISHED,
     open: new Set(),
@@ -106,6 +164,7 @@ export function hasCurves(row) {
 
 // -- which rows, in which order
 
+/** @type {{of: string | null, order: number[], positions: Map<number, number>}} */
 let ranks = { of: null, order: [], positions: new Map() };
 
 /** The rows of the chosen description, best first; those without a value come last. */
@@ -233,132 +292,4 @@ export function giveColours() {
     while (taken.has(free)) free += 1;
     slots.set(row, free);
   }
-}
-
-// -- the URL
-
-const PLAIN = ["search", "theme"];
-
-export function writeAddress() {
-  if ((document.body.dataset.view ?? "board") !== "board") return; // another view has an address of its own
-  const chosen = experiment();
-  const address = new URLSearchParams();
-  const put = (name, value, usual) => {
-    if (value !== usual) address.set(name, value);
-  };
-  if (chosen) {
-    put("experiment", chosen.name, report.isLive ? undefined : experiments[0].name);
-    put("where", report.where, undefined);
-    put("metric", state.metric, chosen.content.metric);
-    put("higher", JSON.stringify(state.higher), "{}");
-    put("description", state.description, null);
-    put("filters", JSON.stringify(filtersAsText()), "{}");
-    put("sort", `${state.sort.reversed ? "-" : ""}${state.sort.column}`, "metric");
-    if (state.columns) put("columns", JSON.stringify(state.columns));
-    if (state.picked) put("shown", JSON.stringify(state.shown.map((row) => chosen.id(row))));
-    if (state.paired) put("pair", JSON.stringify(state.pair.map((row) => chosen.id(row))));
-    put("curves", JSON.stringify(state.curves), JSON.stringify(defaultCurves()));
-    put("spread", state.spread, true);
-    put("log", state.logarithmic, false);
-    put("logx", state.logarithmicSteps, false);
-    put("smoothing", state.smoothing, 0);
-    put("zoom", JSON.stringify(state.zoom), "null");
-    if (state.axes) put("axes", JSON.stringify(state.axes));
-    put("medium", state.medium, null);
-    put("step", state.step, null);
-  }
-  for (const name of PLAIN) put(name, state[name], name === "theme" ? "auto" : "");
-  try {
-    history.replaceState(null, "", `#${address}`);
-  } catch {
-    // The URL cannot be changed everywhere; the page works without it.
-  }
-}
-
-/** Filters with the value as text, which stays the same when the report is built again. */
-function filtersAsText() {
-  return Object.fromEntries(
-    Object.entries(state.filters).map(([name, filter]) => {
-      const parameter = experiment().parameter(name);
-      return [name, filter.state ? { value: parameter.text(filter.state) } : filter];
-    }),
-  );
-}
-
-/** Restore the choices in the URL that exist in this report; others are ignored. */
-export function readAddress() {
-  const address = new URLSearchParams(location.hash.slice(1));
-  const structured = (name) => {
-    try {
-      return JSON.parse(address.get(name));
-    } catch {
-      return null;
-    }
-  };
-  for (const name of PLAIN)
-    state[name] = name === "theme" ? known(address.get(name), ["light", "dark"], "auto") : "";
-  if (!experiments.length) return;
-  const index = experiments.findIndex((one) => one.name === address.get("experiment"));
-  begin(Math.max(index, 0));
-  const chosen = experiment();
-  state.search = address.get("search") ?? "";
-  state.metric = known(address.get("metric"), [...chosen.byKey.keys()], state.metric);
-  for (const [key, value] of Object.entries(structured("higher") ?? {})) {
-    if (chosen.byKey.has(key)) state.higher[key] = value === true;
-  }
-  state.description = known(address.get("description"), chosen.descriptions, null);
-  state.filters = filtersFromText(structured("filters") ?? {});
-  const sort = address.get("sort") ?? "metric";
-  state.sort = { column: sort.replace(/^-/, ""), reversed: sort.startsWith("-") };
-  state.columns = listOf(structured("columns"));
-  state.curves =
-    listOf(structured("curves"))?.filter((one) => chosen.curveMetrics.includes(one)) ?? defaultCurves();
-  state.spread = address.get("spread") !== "false";
-  state.logarithmic = address.get("log") === "true";
-  state.logarithmicSteps = address.get("logx") === "true";
-  state.smoothing = Math.min(Math.max(finite(Number(address.get("smoothing"))) ?? 0, 0), MOST_SMOOTHING);
-  state.zoom = rangeOf(structured("zoom"));
-  state.axes =
-    listOf(structured("axes"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? null;
-  state.medium = known(address.get("medium"), chosen.mediaNames, null);
-  state.step = address.has("step") ? (finite(Number(address.get("step"))) ?? null) : null;
-  const rows = new Map(chosen.rows.map((_, row) => [chosen.id(row), row]));
-  const shown = listOf(structured("shown"))
-    ?.map((id) => rows.get(id))
-    .filter((row) => row !== undefined);
-  if (shown) Object.assign(state, { shown: [...new Set(shown)].slice(0, MOST_CURVES), picked: true });
-  const pair = listOf(structured("pair"))?.map((id) => rows.get(id) ?? null);
-  if (pair?.length === 2 && pair.every((row) => row !== null)) Object.assign(state, { pair, paired: true });
-  chooseBest();
-}
-
-function known(value, values, otherwise) {
-  return values.includes(value) ? value : otherwise;
-}
-
-/** A range of two increasing numbers; null for anything else. */
-function rangeOf(value) {
-  return listOf(value)?.length === 2 && value.every(Number.isFinite) && value[0] < value[1] ? value : null;
-}
-
-function listOf(value) {
-  return Array.isArray(value) ? value : null;
-}
-
-function filtersFromText(stored) {
-  const filters = {};
-  for (const [name, filter] of Object.entries(stored)) {
-    const parameter = experiment().varying.find((one) => one.name === name);
-    if (!parameter || typeof filter !== "object" || filter === null) continue;
-    if (filter.value !== undefined) {
-      const value = parameter.texts.indexOf(filter.value) + 1;
-      if (value) filters[name] = { state: value };
-    } else if (filter.state === 0) filters[name] = { state: 0 };
-    else filters[name] = { least: finite(filter.least), most: finite(filter.most) };
-  }
-  return filters;
-}
-
-function finite(value) {
-  return Number.isFinite(value) ? value : undefined;
 }

@@ -1,8 +1,7 @@
 // Runs that failed, were interrupted or pruned, or are still running, with time and reason.
 
-import { columns } from "./columns.js";
 import { mark, renderFilters, STATUSES } from "./controls.js";
-import { sortedRows } from "./leaderboard.js";
+import { leaderboardRows } from "./leaderboard.js";
 import { changed } from "./redraw.js";
 import { experiment, isDescribed, PAGE, report, state } from "./state.js";
 import { byId, counted, cut, duration, element, fill, moment } from "./values.js";
@@ -11,7 +10,11 @@ export function renderUnfinished() {
   const list = unfinishedRuns();
   const completed = experiment().rows.some((_, row) => experiment().counts.completed[row]);
   byId("unfinished-empty").hidden = list.length > 0;
-  byId("unfinished-empty").textContent = completed ? "Every run has completed." : "There are no runs yet.";
+  byId("unfinished-empty").textContent = !experiment().content.runs
+    ? "Loading …"
+    : completed
+      ? "Every run has completed."
+      : "There are no runs yet.";
   byId("unfinished-note").textContent = list.length
     ? `${counted(list.length, "run")}, never part of an average`
     : "";
@@ -91,9 +94,9 @@ function openInTable(row) {
   state.open.add(row);
   state.search = "";
   state.filters = {};
-  state.limit = Math.max(state.limit, sortedRows(columns()).indexOf(row) + 1);
   byId("search").value = "";
   renderFilters();
   changed("rows");
-  document.querySelector(`#table tr[data-row="${row}"]`)?.scrollIntoView({ block: "center" });
+  byId("leaderboard").scrollIntoView({ block: "start" });
+  leaderboardRows().scrollTo(row);
 }

@@ -158,7 +158,8 @@ export function inLines(name, width) {
   const lines = [""];
   for (const part of name.split(BREAKS)) {
     for (const piece of inPieces(part, width)) {
-      if (lines.at(-1) && lines.at(-1).length + piece.length > width) lines.push("");
+      const last = lines[lines.length - 1];
+      if (last && last.length + piece.length > width) lines.push("");
       lines[lines.length - 1] += piece;
     }
   }
@@ -215,6 +216,13 @@ export function firstElement(selector) {
  */
 export function everyElement(selector) {
   return [...document.querySelectorAll(selector)];
+}
+
+/** A list in which one entry is elsewhere. */
+export function moved(list, from, to) {
+  const rest = list.filter((_, i) => i !== from);
+  rest.splice(Math.min(Math.max(to, 0), rest.length), 0, list[from]);
+  return rest;
 }
 
 /** How two facts are ordered: what is so comes last. */

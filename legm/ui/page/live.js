@@ -1,10 +1,15 @@
 // The live page: the views by their addresses, and what the server says has changed.
 
+import { EXPERIMENT_VIEWS, readAddress } from "./address.js";
 import { experimentAddress } from "./addresses.js";
-import { listen, PARTS } from "./board.js";
+import { isInView, listen, PARTS } from "./board.js";
 import { renderCompare } from "./compare.js";
+import { codeTable, comparisonOf } from "./comparison.js";
+import { renderConfiguration } from "./configuration.js";
 import { fillSelect, renderFilters, renderTheme } from "./controls.js";
 import { renderCurves, zoomedSteps } from "./curves.js";
+import { loadGroups } from "./group_loading.js";
+import { renderGroups } from "./groups.js";
 import { renderTable } from "./leaderboard.js";
 import { liveState } from "./live_state.js";
 import {
@@ -12,6 +17,7 @@ import {
   growCurves,
   isOutdated,
   loadShown,
+  loadUnfinished,
   openedExperiment,
   openExperiment,
   reloadCurves,
@@ -22,24 +28,28 @@ import { renderOverview } from "./overview.js";
 import { renderParallel } from "./parallel.js";
 import { showConnection, showProblem } from "./problems.js";
 import { changed, redrawBy } from "./redraw.js";
-import { openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
+import { loadRun, openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
+import { marksButton, marksEditor } from "./row_marks.js";
+import { renderRelations } from "./relations.js";
 import { renderRunning } from "./running.js";
-import { ask, listenToServer } from "./server.js";
-import { renderSignificance } from "./significance.js";
-import { experiment, readAddress, report, state } from "./state.js";
+import { ask, listenToServer, send } from "./server.js";
+import { differenceNote, renderSignificance, significanceOf } from "./significance.js";
+import { singleCurves } from "./single_loading.js";
+import { experiment, report, state } from "./state.js";
 import { renderUnfinished } from "./unfinished.js";
 import { byId, distinct, element } from "./values.js";
 
 const GROWTH_PAUSE = 400; // ms between two looks at the curves of runs that have new values
 const CARDS_PAUSE = 1000; // ms between two loads of the first view
 
-let grown = new Set();
-let growth = null;
-let cardsWait = null;
-let opening = 0; // counts the views that were opened, so that a slow answer does not replace a newer one
-
-const FIGURES = [renderCurves, renderParallel, renderMedia];
+const FIGURES = [renderCurves, renderParallel, renderRelations, renderMedia];
 const LATER = [...FIGURES, renderCompare, renderSignificance, renderUnfinished]; // drawn once the table is to be seen
+const ONLY_IN_SIGHT = new Map([
+  [renderParallel, "parallel"],
+  [renderRelations, "relations"],
+]);
+const NEAR = 300; // pixels from what is seen
+const ONLY_ON_BOARD = [renderSignificance, renderRunning];
 const LIVE_PARTS = {
   ...PARTS,
   experiment: [...PARTS.experiment, renderSignificance, renderRunning],
@@ -47,32 +57,74 @@ const LIVE_PARTS = {
   ranking: [...PARTS.ranking, renderSignificance],
   shown: [...PARTS.shown, renderSignificance],
   pair: [...PARTS.pair, renderSignificance],
-  loaded: [renderTable, renderCurves, renderMedia],
+  loaded: [renderTable, renderConfiguration, renderCurves, renderMedia],
   figures: FIGURES,
+  grouped: [renderGroups],
+  unfinished: [renderUnfinished],
 };
 for (const [name, parts] of Object.entries(LIVE_PARTS)) LIVE_PARTS[name] = parts.map(inTurn);
 
-const waiting = new Set();
+/** Whether a view of an experiment is open. */
+function isExperimentOpen() {
+  return EXPERIMENT_VIEWS.includes(document.body.dataset.view ?? "");
+}
 
 /** A function that draws a part at once, or after the next picture of the page what takes longer. */
 function inTurn(render) {
   if (render === renderTheme) return render;
   return () => {
-    if (document.body.dataset.view !== "board") return;
+    if (!isExperimentOpen() || !isToBeSeen(render)) return;
     if (!LATER.includes(render)) {
       render();
       return;
     }
-    if (!waiting.size) requestAnimationFrame(() => setTimeout(renderWaiting));
+    const { waiting } = liveState.drawing;
+    if (!waiting.size) requestAnimationFrame(() => setTimeout(renderNext));
     waiting.add(render);
   };
 }
 
-function renderWaiting() {
-  const parts = [...waiting];
-  waiting.clear();
-  if (document.body.dataset.view !== "board") return;
-  for (const render of parts) if (globalThis.Plotly || !FIGURES.includes(render)) render();
+function isToBeSeen(render) {
+  return ONLY_ON_BOARD.includes(render) ? state.view === "board" : isInView(render);
+}
+
+/** Draw one part, and the next one after the browser had time for its user. */
+function renderNext() {
+  const { waiting, unseen } = liveState.drawing;
+  const [render] = waiting;
+  waiting.delete(render);
+  if (isExperimentOpen() && isToBeSeen(render) && (globalThis.Plotly || !FIGURES.includes(render))) {
+    if (isInSight(render)) render();
+    else unseen.add(render);
+  }
+  if (waiting.size) setTimeout(renderNext);
+}
+
+/** Whether a part that takes long to draw is near what the user sees. */
+function isInSight(render) {
+  const section = ONLY_IN_SIGHT.get(render);
+  if (!section) return true;
+  const { top, bottom } = byId(section).getBoundingClientRect();
+  return bottom > -NEAR && top < innerHeight + NEAR;
+}
+
+/** Draw what was left out once the user comes near it, or prints the page. */
+function listenToSight() {
+  const draw = (render) => {
+    if (liveState.drawing.unseen.delete(render)) inTurn(render)();
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries)
+        for (const [render, section] of ONLY_IN_SIGHT)
+          if (isIntersecting && target.id === section) draw(render);
+    },
+    { rootMargin: `${NEAR}px` },
+  );
+  for (const section of ONLY_IN_SIGHT.values()) observer.observe(byId(section));
+  addEventListener("beforeprint", () => {
+    for (const render of [...liveState.drawing.unseen]) render();
+  });
 }
 
 /** Load what the first view needs, and what is known of running runs. */
@@ -89,8 +141,8 @@ async function loadCards() {
 }
 
 function loadCardsSoon() {
-  cardsWait ??= setTimeout(async () => {
-    cardsWait = null;
+  liveState.waits.cards ??= setTimeout(async () => {
+    liveState.waits.cards = null;
     try {
       await loadCards();
       if (document.body.dataset.view === "overview") renderOverview();
@@ -103,34 +155,40 @@ function loadCardsSoon() {
 /** Show the view that the address names. */
 async function openView() {
   const address = new URLSearchParams(location.hash.slice(1));
-  const turn = ++opening;
+  const turn = ++liveState.opening;
   const name = address.get("experiment");
-  const view = name === null ? "overview" : address.get("view") === "run" ? "run" : "board";
+  const view = viewOf(address);
   showProblem("");
   try {
     if (view === "overview") renderOverview();
     else if (view === "run") await openRun(address);
-    else await openBoard(name, address.get("where") ?? "", () => turn === opening);
+    else await openBoard(view, name, address.get("where") ?? "", () => turn === liveState.opening);
   } catch (error) {
-    if (turn !== opening) return;
+    if (turn !== liveState.opening) return;
     showProblem(error.message);
-    if (view === "board") failBoard(name, address.get("where") ?? "");
+    if (view !== "overview" && view !== "run") failBoard(name, address.get("where") ?? "");
     return;
   }
-  if (turn === opening) showView(view);
+  if (turn === liveState.opening) showView(view);
+}
+
+function viewOf(address) {
+  if (!address.has("experiment")) return "overview";
+  const view = address.get("view");
+  return view === "run" || EXPERIMENT_VIEWS.includes(view) ? view : "board";
 }
 
 function showView(view) {
   document.body.dataset.view = view;
-  if (view === "board") changed("experiment"); // figures need their width
+  if (isExperimentOpen()) changed("experiment"); // figures need their width
   scrollTo({ top: 0 });
 }
 
-async function openBoard(name, where, isWanted) {
+async function openBoard(view, name, where, isWanted) {
   const known = openedExperiment();
   if (known.name !== name || known.where !== where) await openExperiment(name, where);
   if (!isWanted()) return;
-  document.body.dataset.view = "board";
+  document.body.dataset.view = view;
   readAddress();
   byId("search").value = state.search;
   byId("where").value = where;
@@ -221,28 +279,27 @@ function takeRuns(runs) {
   for (const [id, run] of Object.entries(runs)) {
     if (run) liveState.runs.set(id, run);
     else liveState.runs.delete(id);
-    grown.add(id);
+    liveState.grown.add(id);
   }
-  if (document.body.dataset.view === "board") {
-    renderRunning();
-    growth ??= setTimeout(() => {
-      const ids = grown;
-      grown = new Set();
-      growth = null;
+  if (isExperimentOpen()) {
+    if (state.view === "board") renderRunning();
+    liveState.waits.growth ??= setTimeout(() => {
+      const ids = liveState.grown;
+      liveState.grown = new Set();
+      liveState.waits.growth = null;
       growCurves(ids).catch((error) => showProblem(error.message));
     }, GROWTH_PAUSE);
   } else if (document.body.dataset.view === "run") runHasChanged(runs);
 }
 
 function takeExperiments(versions) {
-  const { view } = document.body.dataset;
   const { name } = openedExperiment();
   Object.assign(liveState.versions, versions);
   if (name !== null && name in versions) {
-    if (view === "board") reloadExperiment();
+    if (isExperimentOpen()) reloadExperiment();
     else forgetExperiment();
   }
-  if (view === "run") runsExperimentHasChanged(versions);
+  if (document.body.dataset.view === "run") runsExperimentHasChanged(versions);
   loadCardsSoon();
 }
 
@@ -260,8 +317,27 @@ async function takeHello({ instance, versions }) {
 
 async function startLivePage() {
   addControls();
-  redrawBy(LIVE_PARTS, () => loadShown());
+  liveState.rowParts = {
+    marksButton,
+    marksEditor,
+    significance: significanceOf,
+    differenceNote,
+    comparison: comparisonOf,
+    codeTable,
+    singleCurves,
+    writeTable: (format, table) => send("/api/table", { format, ...table }),
+  };
+  redrawBy(
+    LIVE_PARTS,
+    () => true,
+    () => {
+      loadShown();
+      loadUnfinished();
+      loadGroups();
+    },
+  );
   listenToCurves();
+  listenToSight();
   listen();
   state.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "auto";
   renderTheme();
@@ -271,9 +347,10 @@ async function startLivePage() {
     const cards = loadCards();
     if (new URLSearchParams(location.hash.slice(1)).has("experiment")) await openView();
     await cards;
-    if (["", "overview"].includes(document.body.dataset.view)) await openView();
+    if (["", "overview"].includes(document.body.dataset.view ?? "")) await openView();
     renderExperimentChoice();
-    if (document.body.dataset.view === "board") changed("refreshed");
+    if (document.body.dataset.view === "run") await loadRun(); // its baseline is on a card
+    if (isExperimentOpen()) changed("refreshed");
   } catch (error) {
     showProblem(error.message);
   }

@@ -1,5 +1,14 @@
 // What the live page knows from the server, beside the experiment that it shows.
 
+/**
+ * @type {{
+ *   title: string, backend: string, legm: string, readOnly: boolean, instance: string | null,
+ *   versions: Record<string, number>, cards: any[], runs: Map<string, any>, rowParts: Record<string, any>, editor: any,
+ *   unfinishedOf: any, groupsKey: string, comparisons: Record<string, any>, sideBySide: any,
+ *   singles: {key: string, of: any, curves: any, growth: number}, waits: Record<string, any>, grown: Set<string>,
+ *   opening: number, run: any, drawing: {waiting: Set<() => void>, unseen: Set<() => void>}
+ * }}
+ */
 export const liveState = {
   title: "",
   backend: "",
@@ -9,5 +18,16 @@ export const liveState = {
   versions: {}, // by name, the newest version of an experiment that the server has reported
   cards: [],
   runs: new Map(), // by id, the state of each run that the server follows
+  rowParts: {}, // what rows of the leaderboard have only on the live page
+  editor: null, // of the tags and the note of a row, while it is open
+  unfinishedOf: null, // the experiment whose unfinished runs were asked for last
+  groupsKey: "", // what the shown groups were asked for
+  comparisons: { table: null, rows: null }, // the last answers about differences from A
+  sideBySide: null, // the last answer about compared configurations
+  singles: { key: "", of: null, curves: null, growth: 0 }, // the curves of every run, and what they are for
+  drawing: { waiting: new Set(), unseen: new Set() }, // parts that are drawn next, and those that are out of sight
+  waits: { cards: null, growth: null, curves: null, console: null }, // timers
+  grown: new Set(), // ids of runs whose new values are not drawn yet
+  opening: 0, // counts the views that were opened, so that a slow answer does not replace a newer one
   run: null, // what the run's view shows, while it is open
 };

@@ -1,39 +1,56 @@
 // Loads an experiment and what is shown of its configurations, and loads it again when it has changed.
 
+import { readAddress, writeAddress } from "./address.js";
 import { runAddress } from "./addresses.js";
 import { Experiment } from "./content.js";
+import { isEachRun } from "./curve_traces.js";
 import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
 import { changed } from "./redraw.js";
 import { ask } from "./server.js";
-import {
-  defaultCurves,
-  experiment,
-  installReport,
-  readAddress,
-  renumberColours,
-  report,
-  state,
-  writeAddress,
-} from "./state.js";
+import { growSingleCurves } from "./single_loading.js";
+import { defaultCurves, experiment, installReport, renumberColours, report, state } from "./state.js";
 import { byId } from "./values.js";
 
 const MOST_AT_ONCE = 20; // configurations in one question
 const SHORTEST_PAUSE = 400; // ms between two loads of one experiment
 
+/** @type {any} */
 let loading = { name: null, where: "", promise: null, isStale: false, last: 0 };
 const stale = new Set(); // fingerprints of configurations that may have changed since they were loaded
 const asked = new Set(); // and of those that are being loaded
 
 /** Load an experiment, and show it by the address; what was loaded of another one is forgotten. */
 export async function openExperiment(name, where) {
-  const parameters = { name, where: where ? [where] : [] };
-  const content = await ask("/api/experiment", parameters);
+  const content = await ask("/api/experiment", askedBy(name, where));
   loading = { name, where, promise: null, isStale: false, last: performance.now() };
   stale.clear();
   asked.clear();
   installExperiment(content, where);
   if (isOutdated(content)) reloadExperiment();
+}
+
+function askedBy(name, where) {
+  return { name, where: where ? [where] : [] };
+}
+
+/** Load the runs that are not completed, where they are not loaded yet. */
+export async function loadUnfinished() {
+  const chosen = experiment();
+  if (!chosen?.isPartial || chosen.content.runs || liveState.unfinishedOf === chosen) return;
+  liveState.unfinishedOf = chosen;
+  try {
+    const { runs, version } = await ask("/api/unfinished", askedBy(loading.name, loading.where));
+    if (experiment() !== chosen) return;
+    if (version !== chosen.content.version) {
+      reloadExperiment();
+      return;
+    }
+    chosen.replaceRuns(runs);
+    changed("unfinished");
+  } catch (error) {
+    showProblem(error.message);
+  }
 }
 
 /** Whether an experiment has changed since its content was made. */
@@ -61,8 +78,15 @@ function installExperiment(content, where) {
     where: where || undefined,
     media: {},
     experiments: [content],
-    runAddress: (fingerprint, id) => runAddress({ experiment: content.name, fingerprint, id }),
+    runAddress: (fingerprint, id) =>
+      runAddress({ experiment: content.name, fingerprint, id, baseline: baselineFingerprint() }),
+    ...liveState.rowParts,
   });
+}
+
+/** The fingerprint of A, where the user has chosen it. */
+function baselineFingerprint() {
+  return state.paired ? experiment().configuration(state.pair[0]).fingerprint : "";
 }
 
 /** Load the shown experiment again, soon, since something in it has changed. */
@@ -74,8 +98,11 @@ export function reloadExperiment() {
   const wait = Math.max(0, SHORTEST_PAUSE - (performance.now() - loading.last));
   const { name, where } = loading;
   loading.promise = new Promise((resolve) => setTimeout(resolve, wait))
-    .then(() => ask("/api/experiment", { name, where: where ? [where] : [] }))
-    .then((content) => {
+    .then(() =>
+      Promise.all(["experiment", "unfinished"].map((one) => ask(`/api/${one}`, askedBy(name, where)))),
+    )
+    .then(([content, unfinished]) => {
+      if (unfinished.version === content.version) content.runs = unfinished.runs;
       if (name === loading.name && where === loading.where) replaceExperiment(content, where);
     })
     .catch((error) => showProblem(error.message))
@@ -91,12 +118,13 @@ export function reloadExperiment() {
 function replaceExperiment(content, where) {
   const before = experiment();
   const media = report.media;
-  const kept = { limit: state.limit, unfinishedLimit: state.unfinishedLimit, equalToo: state.equalToo };
+  const kept = { unfinishedLimit: state.unfinishedLimit, equalToo: state.equalToo };
   const open = [...state.open].map((row) => before.id(row));
   writeAddress();
   installExperiment(content, where);
   Object.assign(report.media, media);
   experiment().parts = before.parts;
+  experiment().replaceGroups(before.content.groups); // until the server has given newer ones
   for (const fingerprint of before.parts.keys()) stale.add(fingerprint);
   readAddress();
   Object.assign(state, kept);
@@ -142,7 +170,7 @@ export async function loadShown() {
 }
 
 /** How much of each curve is wanted. */
-function curveDetail() {
+export function curveDetail() {
   const detail = { buckets: Math.max(100, Math.round(byId("curves").clientWidth / 2)) };
   if (state.smoothing) detail.smoothing = state.smoothing;
   if (state.zoom) Object.assign(detail, { start: state.zoom[0], end: state.zoom[1] });
@@ -165,6 +193,11 @@ export async function growCurves(runIds) {
     if (row !== undefined && state.shown.includes(row)) shown.set(id, row);
   }
   if (!shown.size || !state.curves.length) return;
+  if (isEachRun()) {
+    growSingleCurves();
+    changed("curves");
+    return;
+  }
   if (state.zoom || state.smoothing) {
     for (const row of shown.values()) stale.add(chosen.configuration(row).fingerprint);
     await loadShown();

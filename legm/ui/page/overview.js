@@ -1,6 +1,6 @@
 // The first view: a card for each experiment.
 
-import { experimentAddress } from "./addresses.js";
+import { experimentAddress, runAddress } from "./addresses.js";
 import { mark, STATUSES } from "./controls.js";
 import { liveState } from "./live_state.js";
 import {
@@ -69,7 +69,31 @@ function experimentCard(card) {
           ),
         ),
     ),
+    failedLately(card),
     element("p", { class: "faint" }, card.last === null ? "no run yet" : `last run ${moment(card.last)}`),
+  );
+}
+
+function failedLately(card) {
+  if (!card.failed.length) return null;
+  const items = card.failed.map((run) =>
+    element(
+      "li",
+      {},
+      element(
+        "a",
+        { href: runAddress({ experiment: card.name, ...run }), title: run.name },
+        cut(run.name, 40),
+      ),
+      element("span", { class: "faint" }, ` ${moment(run.ended)} `),
+      element("span", { class: "why" }, cut(run.error, 90)),
+    ),
+  );
+  return element(
+    "div",
+    { class: "failed-lately" },
+    element("h3", {}, "Failed lately"),
+    element("ul", {}, ...items),
   );
 }
 

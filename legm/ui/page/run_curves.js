@@ -1,15 +1,13 @@
 // The curves of a run, a small figure for each metric, and those of the machine below them.
 
 import { colourOf } from "./controls.js";
-import { plotAxis, plotLayout, plotOptions } from "./curves.js";
+import { plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
 import { byId, decoded, distinct, element, plotText } from "./values.js";
 
 const RUN_CURVES_PAUSE = 1000; // ms between two looks at the curves of a running run
-
-let curvesWait = null;
 
 /** The section of the curves, which are loaded after it is on the page. */
 export function runCurvesSection() {
@@ -41,8 +39,8 @@ export async function loadRunCurves() {
 
 /** Look at the curves again soon, since the run has new values. */
 export function growRunCurves() {
-  curvesWait ??= setTimeout(() => {
-    curvesWait = null;
+  liveState.waits.curves ??= setTimeout(() => {
+    liveState.waits.curves = null;
     loadRunCurves().catch((error) => showProblem(error.message));
   }, RUN_CURVES_PAUSE);
 }
@@ -79,5 +77,5 @@ function drawRunCurve(curve, name) {
     margin: { l: 50, r: 12, t: 30, b: 40 },
     uirevision: curve.metric,
   };
-  Plotly.react(figure, [trace], layout, plotOptions("run"));
+  Plotly.react(figure, [trace], layout, plotOptions());
 }

@@ -1,12 +1,15 @@
 // The view of one run: what it set, where it comes from, its files, and what it prints.
 
-import { experimentAddress } from "./addresses.js";
+import { configurationAddress, experimentAddress } from "./addresses.js";
 import { mark } from "./controls.js";
 import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
+import { consoleSection, filesSection, followConsole, patchButton, reproduceSection } from "./run_files.js";
+import { loadRunMedia, runMediaSection } from "./run_media.js";
 import { growRunCurves, loadRunCurves, runCurvesSection } from "./run_curves.js";
 import { doneText, lastValues } from "./running.js";
-import { ask, queryOf, send } from "./server.js";
+import { ask, send } from "./server.js";
+import { sortedTable } from "./sorted_table.js";
 import {
   breakable,
   byId,
@@ -21,12 +24,6 @@ import {
   short,
 } from "./values.js";
 
-const CONSOLE_PAUSE = 1000; // ms between two looks at the console of a running run
-const KEPT_LINES = 5000; // of a console on the page
-const CHANGING_LINES = 120; // at its end, which may still change
-
-let consoleWait = null;
-
 /** Open the view of the run that the address names. */
 export async function openRun(address) {
   const run = {
@@ -34,18 +31,29 @@ export async function openRun(address) {
     fingerprint: address.get("of") ?? "",
     run: address.get("run") ?? "",
   };
-  liveState.run = { ...run, lines: [], first: 0, isFollowing: true, draft: null, isSaved: false };
+  const shown = { baseline: address.get("baseline") ?? "", beside: address.get("beside") ?? "" };
+  const media = { media: [], medium: "", mediaStep: null };
+  const edited = { draft: null, isSaved: false };
+  liveState.run = { ...run, ...shown, ...media, ...edited, lines: [], first: 0, isFollowing: true };
   await loadRun();
 }
 
-async function loadRun() {
+/** Load what the server says of the run that is shown, and show it where it is other than before. */
+export async function loadRun() {
   const { experiment: name, fingerprint, run } = liveState.run;
-  const answer = await ask("/api/run", { experiment: name, fingerprint, run });
+  const best = liveState.cards.find((one) => one.name === name)?.best?.fingerprint ?? "";
+  const baseline = liveState.run.baseline || best;
+  const answer = await ask("/api/run", { experiment: name, fingerprint, run, baseline });
   if (liveState.run?.run !== run) return;
-  liveState.run.answer = answer;
-  renderRun(answer);
+  const isSame = JSON.stringify(answer) === JSON.stringify(liveState.run.answer);
+  if (!isSame || !byId("run-title")) {
+    const top = byId("console")?.scrollTop;
+    liveState.run.answer = answer;
+    renderRun(answer);
+    if (top && byId("console")) byId("console").scrollTop = top;
+  }
   followConsole();
-  await loadRunCurves();
+  await Promise.all([loadRunCurves(), loadRunMedia()]);
 }
 
 /** Values of runs have come: show those of this one. */
@@ -73,7 +81,12 @@ function renderRun(run) {
       element(
         "div",
         { class: "head" },
-        element("h2", { id: "run-title" }, breakable(run.configuration), ` · ${run.id.slice(-6)}`),
+        element(
+          "h2",
+          { id: "run-title" },
+          element("a", { href: configurationAddress(run) }, breakable(run.configuration)),
+          ` · ${run.id.slice(-6)}`,
+        ),
         element("span", { class: `status ${run.status}` }, mark(run.status), run.status),
       ),
       run.error ? element("pre", { class: "error" }, run.error) : null,
@@ -84,7 +97,7 @@ function renderRun(run) {
         ...facts(run).map(([name, text]) => fact(name, text)),
       ),
       element("div", { id: "run-live" }),
-      marksEditor(run),
+      runMarksEditor(run),
     ),
     element(
       "div",
@@ -92,7 +105,9 @@ function renderRun(run) {
       valueRows(run).length ? tableSection("Values", ["metric", "best", "test"], valueRows(run)) : null,
       tableSection("Parameters", ["parameter", "value", ""], run.parameters),
     ),
+    differencesSection(run),
     runCurvesSection(),
+    runMediaSection(),
     consoleSection(run),
     filesSection(run),
     tableSection("Where it comes from", ["what", "value"], run.origin, patchButton(run)),
@@ -109,12 +124,26 @@ function renderRun(run) {
               {},
               counted(run.versions.length, "version of a package", "versions of packages"),
             ),
-            plainTable(["package", "version"], run.versions),
+            sortedTable(["package", "version"], run.versions, { label: "Versions of packages" }),
           ),
         )
       : null,
   );
   renderLiveFacts();
+}
+
+/** In which parameters the configuration differs from the baseline. */
+function differencesSection(run) {
+  if (!run.differences) return null;
+  const { baseline, parameters } = run.differences;
+  const head = ["parameter", "this configuration", `baseline ${cut(baseline, 60)}`];
+  const title = `Difference from the baseline: ${counted(parameters.length, "parameter")}`;
+  return element(
+    "section",
+    { id: "run-differences" },
+    element("h2", {}, title),
+    parameters.length ? sortedTable(head, parameters, { label: "Difference from the baseline" }) : null,
+  );
 }
 
 function facts(run) {
@@ -160,27 +189,15 @@ function tableSection(title, head, rows, ...more) {
     "section",
     {},
     element("div", { class: "head" }, element("h2", {}, title), ...more),
-    rows.length ? plainTable(head, rows) : element("p", { class: "empty" }, "Nothing was recorded."),
-  );
-}
-
-function plainTable(head, rows) {
-  const cells = (tag, row) => element("tr", {}, ...row.map((text) => element(tag, {}, breakable(text))));
-  return element(
-    "div",
-    { class: "scroll", tabindex: 0 },
-    element(
-      "table",
-      { class: "plain wide" },
-      element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
-      element("tbody", {}, ...rows.map((row) => cells("td", row))),
-    ),
+    rows.length
+      ? sortedTable(head, rows, { label: title })
+      : element("p", { class: "empty" }, "Nothing was recorded."),
   );
 }
 
 // -- tags and note
 
-function marksEditor(run) {
+function runMarksEditor(run) {
   const { tags = [], note = "" } = run.marks;
   if (liveState.readOnly) {
     const text = [tags.join(", "), note].filter(Boolean).join(": ");
@@ -227,110 +244,11 @@ function marksEditor(run) {
       Object.assign(own, { draft: null, isSaved: true });
       showProblem("");
       await loadRun();
+      byId("run-saved").textContent = "Saved";
     } catch (error) {
       showProblem(error.message);
     }
   };
   const button = element("button", { type: "button", id: "run-save", click: save }, "Save");
   return element("div", { class: "marks" }, input, area, button, saved);
-}
-
-// -- the console
-
-function consoleSection(run) {
-  if (!run.has_console) return null;
-  const follow = element("input", {
-    type: "checkbox",
-    checked: liveState.run.isFollowing,
-    change: () => {
-      liveState.run.isFollowing = follow.checked;
-    },
-  });
-  return element(
-    "section",
-    {},
-    element(
-      "div",
-      { class: "head" },
-      element("h2", {}, "Console"),
-      element("span", { class: "space" }),
-      element("label", { class: "check" }, follow, " follow"),
-    ),
-    element("pre", { id: "console", tabindex: 0, "aria-label": "What the run printed" }),
-  );
-}
-
-/** Get the lines that are new, and while the run is running, look again soon. */
-async function followConsole() {
-  clearTimeout(consoleWait);
-  const own = liveState.run;
-  const shown = byId("console");
-  if (!shown || !own?.answer?.has_console) return;
-  const { experiment: name, fingerprint, run } = own;
-  const after = Math.max(0, own.first + own.lines.length - CHANGING_LINES);
-  try {
-    const answer = await ask("/api/console", { experiment: name, fingerprint, run, after });
-    if (liveState.run !== own) return;
-    const kept =
-      answer.first <= own.first + own.lines.length ? own.lines.slice(0, answer.first - own.first) : [];
-    own.lines = [...kept, ...answer.lines].slice(-KEPT_LINES);
-    own.first = answer.total - own.lines.length;
-    const text = own.lines.join("\n");
-    if (byId("console").textContent !== text) byId("console").textContent = text;
-    if (own.isFollowing) byId("console").scrollTop = byId("console").scrollHeight;
-  } catch (error) {
-    showProblem(error.message);
-  }
-  if (document.body.dataset.view === "run" && own.answer.status === "running")
-    consoleWait = setTimeout(followConsole, CONSOLE_PAUSE);
-}
-
-// -- files, code, commands
-
-function filesSection(run) {
-  if (!run.files.length) return null;
-  const address = (name) =>
-    `/api/artifact?${queryOf({ experiment: run.experiment, fingerprint: run.fingerprint, run: run.id, name })}`;
-  const items = run.files.map((file) =>
-    element(
-      "li",
-      {},
-      file.kind === "picture"
-        ? element("img", { src: address(file.name), alt: file.name, loading: "lazy" })
-        : null,
-      element("a", { href: address(file.name), download: file.name.split("/").pop() }, file.name),
-      element("span", { class: "faint" }, ` ${file.size.toLocaleString("en")} bytes`),
-    ),
-  );
-  return element("section", {}, element("h2", {}, "Files"), element("ul", { class: "files" }, ...items));
-}
-
-function patchButton(run) {
-  if (!run.has_patch) return null;
-  const show = async () => {
-    try {
-      const parameters = { experiment: run.experiment, fingerprint: run.fingerprint, run: run.id };
-      const { text } = await ask("/api/patch", parameters);
-      button.replaceWith(element("pre", { id: "patch", tabindex: 0 }, ...text.split("\n").map(patchLine)));
-    } catch (error) {
-      showProblem(error.message);
-    }
-  };
-  const button = element("button", { type: "button", click: show }, "Show the uncommitted changes");
-  return button;
-}
-
-function patchLine(line) {
-  const kind = line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : null;
-  return element("span", { class: kind }, `${line}\n`);
-}
-
-function reproduceSection(run) {
-  if (!run.reproduce.length) return null;
-  return element(
-    "section",
-    {},
-    element("h2", {}, "Run it again"),
-    element("pre", { id: "reproduce", tabindex: 0 }, run.reproduce.join("\n")),
-  );
 }

@@ -1,46 +1,81 @@
 // How the ticked configurations differ from A, as legm compare says it: with intervals and corrected p-values.
 
+import { shownColumns } from "./columns.js";
+import { renderTable } from "./leaderboard.js";
+import { liveState } from "./live_state.js";
 import { ask } from "./server.js";
-import { experiment, higherBetter, metric, state } from "./state.js";
+import { experiment, filtered, higherBetter, metric, state } from "./state.js";
 import { breakable, byId, counted, decoded, element, fill, short } from "./values.js";
 
-const MOST_COMPARED = 12; // configurations in one question
-
-let lastComparison = { key: "", differences: null, problem: "" };
+const MOST_COMPARED = 12; // configurations in the table below the difference of two,
+const MOST_ROWS = 100; // and in the leaderboard
 
 /** Show the differences from A of B and the ticked configurations; they are asked for where they are not known. */
 export function renderSignificance() {
   const section = significanceSection();
-  const chosen = experiment();
-  const [a] = state.pair;
-  const rows = comparedRows();
+  const [a, b] = state.pair;
+  const rows = comparable([...new Set([b, ...state.shown])]).slice(0, MOST_COMPARED);
   section.hidden = a === null || !metric() || !rows.length;
   if (section.hidden) return;
-  const key = JSON.stringify([chosen.name, chosen.content.version, state.metric, higherBetter(), a, rows]);
-  if (lastComparison.key !== key) {
-    lastComparison = { key, differences: null, problem: "" };
-    askForDifferences(chosen, key, a, rows);
-  }
+  const last = comparison("table", rows, renderSignificance);
   const note = section.querySelector(".note");
-  note.textContent =
-    lastComparison.problem || (lastComparison.differences ? significanceNote() : "Comparing …");
+  note.textContent = last.problem || (last.differences ? significanceNote(last.differences) : "Comparing …");
   const table = section.querySelector("div.table");
-  table.hidden = !lastComparison.differences;
-  if (lastComparison.differences) fill(table, differenceTable(chosen, a));
+  table.hidden = !last.differences;
+  if (last.differences) fill(table, differenceTable(last.differences));
 }
 
-/** B and the ticked rows that have the metric and the description of A. */
-function comparedRows() {
-  const [a, b] = state.pair;
-  const { rows } = experiment();
-  const able = (row) => row !== null && row !== a && metric()?.n[row] > 0;
-  const same = (row) => rows[row].description === rows[a]?.description;
-  return [...new Set([b, ...state.shown])].filter((row) => able(row) && same(row)).slice(0, MOST_COMPARED);
+/** How a row of the leaderboard differs from A; undefined while that is not known, or where it is not asked. */
+export function significanceOf(row) {
+  const [a] = state.pair;
+  if (a === null || !metric()) return undefined;
+  const last = rowComparison();
+  return last.byRow?.get(row);
 }
 
-async function askForDifferences(chosen, key, a, rows) {
+/** What the leaderboard says about the differences in its rows. */
+export function differenceNote() {
+  if (!shownColumns().includes("difference") || state.pair[0] === null || !metric()) return "";
+  const last = rowComparison();
+  if (last.problem) return `differences from A: ${last.problem}`;
+  if (!last.differences) return "comparing with A …";
+  if (!last.differences.length) return "";
+  const many = comparable(filtered()).length > MOST_ROWS ? `the best ${MOST_ROWS}` : "all";
+  return `differences from A with 95 % intervals, p-values corrected together for ${many} (Holm)`;
+}
+
+function rowComparison() {
+  return comparison("rows", comparable(filtered()).slice(0, MOST_ROWS), renderTable);
+}
+
+/** The rows that have the metric and the description of A, without A. */
+function comparable(rows) {
+  const [a] = state.pair;
+  const every = experiment().rows;
+  const description = a === null ? undefined : every[a]?.description;
+  const isAble = (row) => row !== null && row !== a && metric()?.n[row] > 0;
+  return rows.filter((row) => isAble(row) && every[row].description === description);
+}
+
+/** What the server says of rows compared with A; it is asked where that is not known. */
+function comparison(kind, rows, render) {
+  const chosen = experiment();
+  const [a] = state.pair;
+  const key = JSON.stringify([chosen.name, chosen.content.version, state.metric, higherBetter(), a, rows]);
+  const known = liveState.comparisons[kind];
+  if (known?.key === key) return known;
+  const made = { key, differences: rows.length ? null : [], problem: "", byRow: new Map() };
+  liveState.comparisons[kind] = made;
+  if (rows.length)
+    askForDifferences(chosen, made, a, rows).then(() => {
+      if (liveState.comparisons[kind] === made && experiment() === chosen) render();
+    });
+  return made;
+}
+
+async function askForDifferences(chosen, made, a, rows) {
   try {
-    const differences = await ask("/api/differences", {
+    made.differences = await ask("/api/differences", {
       experiment: chosen.name,
       baseline: chosen.configuration(a).fingerprint,
       other: rows.map((row) => chosen.configuration(row).fingerprint),
@@ -48,11 +83,24 @@ async function askForDifferences(chosen, key, a, rows) {
       description: chosen.rows[a].description,
       higher: higherBetter() ? "1" : "0",
     });
-    if (lastComparison.key === key) lastComparison.differences = differences;
+    made.differences.forEach((one, i) => made.byRow.set(rows[i], significanceOfRow(one)));
   } catch (error) {
-    if (lastComparison.key === key) lastComparison.problem = error.message;
+    made.problem = error.message;
   }
-  if (lastComparison.key === key) renderSignificance();
+}
+
+/** The numbers of a difference, and whether it is one. */
+export function significanceOfRow(one) {
+  const [difference, lower, upper, p, adjusted] = decoded(one.numbers);
+  const isSure = adjusted < 0.05;
+  return {
+    difference,
+    lower,
+    upper,
+    p,
+    adjusted,
+    verdict: isSure ? (one.better === "b" ? "better" : "worse") : null,
+  };
 }
 
 function significanceSection() {
@@ -69,25 +117,26 @@ function significanceSection() {
   return made;
 }
 
-function significanceNote() {
-  const [first] = lastComparison.differences;
+function significanceNote(differences) {
+  const [first] = differences;
   const kind = first?.paired ? `runs with equal ${first.seeds.join(", ")} are paired` : "unpaired";
-  const notes = [...new Set(lastComparison.differences.flatMap((one) => one.notes))];
+  const notes = [...new Set(differences.flatMap((one) => one.notes))];
   return [`95 % intervals; permutation tests, ${kind}; p-values corrected together (Holm)`, ...notes].join(
     "; ",
   );
 }
 
-function differenceTable(chosen, a) {
+function differenceTable(differences) {
+  const chosen = experiment();
+  const [a] = state.pair;
+  if (a === null) return element("table", {});
   const head = ["configuration", `${metric().label} − A`, "95 % interval", "p", "corrected p", "runs"];
-  const rows = lastComparison.differences.map((one) => {
+  const rows = differences.map((one) => {
     const row = chosen.rowOf(one.fingerprint, chosen.rows[a].description);
-    const [difference, lower, upper, p, adjusted] = decoded(one.numbers);
-    const isSure = adjusted < 0.05;
-    const verdict = isSure ? (one.better === "b" ? "better" : "worse") : "not sure";
+    const { difference, lower, upper, p, adjusted, verdict } = significanceOfRow(one);
     return element(
       "tr",
-      { class: isSure ? "differs" : null },
+      { class: verdict ? "differs" : null },
       element("th", { scope: "row", title: chosen.label(row) }, breakable(chosen.brief(row))),
       element("td", { class: "number" }, difference > 0 ? `+${short(difference)}` : short(difference)),
       element("td", { class: "number" }, Number.isNaN(lower) ? "–" : `${short(lower)} … ${short(upper)}`),
@@ -96,7 +145,7 @@ function differenceTable(chosen, a) {
         "td",
         { class: "number" },
         `${orDash(adjusted)} `,
-        element("span", { class: "faint" }, verdict),
+        element("span", { class: "faint" }, verdict ?? "not sure"),
       ),
       element("td", { class: "number" }, one.paired ? counted(one.pairs, "pair") : one.runs.join(" and ")),
     );

@@ -1,0 +1,259 @@
+"""What the live page costs, and how fast it is in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["first_view", "long_curve", "running_runs", "value_on_page"]
+
+_WAIT = 120.0  # seconds after which a page is given up
+_TEXT = "return document.querySelector(arguments[0])?.innerText ?? ''"
+
+
+def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
+    """Seconds until the first rows of a leaderboard are on the page of a server that has just begun.
+
+    Args:
+        folder: the root directory.
+        experiment: the experiment in it.
+        rounds: how often; the median comes back.
+
+    Returns:
+        ``cold``, where the experiment was never looked at; ``warm``; ``again``, a reload; and ``memory``, the
+        most that the server had (bytes).
+    """
+    found: dict[str, list[float]] = {"cold": [], "warm": [], "again": [], "memory": []}
+    with _browser() as browser:
+        rows = "return document.querySelectorAll('#table tbody tr[data-row]').length"
+        for state in ("cold", "warm") * rounds:
+            if state == "cold":
+                for path in Path(folder, experiment, ".legm").glob("catalogue*"):
+                    path.unlink()
+            with _server(folder) as (address, process):
+                browser.get("about:blank")
+                began = time.perf_counter()
+                browser.get(f"{address}#experiment={experiment}")
+                _until(lambda: browser.execute_script(rows))
+                found[state].append(time.perf_counter() - began)
+                if state == "warm":
+                    began = time.perf_counter()
+                    browser.refresh()
+                    _until(lambda: browser.execute_script(rows))
+                    found["again"].append(time.perf_counter() - began)
+                    found["memory"].append(_peak(process.pid))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def value_on_page(folder: str, values: int) -> dict[str, float]:
+    """Seconds from setting a value in a training until it is on the page, the median and the most.
+
+    Args:
+        folder: an empty root directory.
+        values: how many are set.
+    """
+    from legm import ExperimentHandler
+
+    with ExperimentHandler(folder, "net") as handler:
+        handler.set_param("rate", 0.1)
+        handler.start()
+        with _server(folder) as (address, _), _browser() as browser:
+            browser.get(f"{address}#experiment=net")
+            _until(lambda: handler.run_id[-6:] in browser.execute_script(_TEXT, "#running"))
+            seconds = []
+            for number in range(values):
+                began = time.perf_counter()
+                handler.set_metric("loss", 1000 + number, step=number)
+                text = f"loss {1000 + number}"
+                _until(lambda text=text: text in browser.execute_script(_TEXT, "#running .values"))
+                seconds.append(time.perf_counter() - began)
+                time.sleep(0.3)
+    return {"median": statistics.median(seconds), "most": max(seconds)}
+
+
+def long_curve(folder: str, steps: int) -> dict[str, float]:
+    """Seconds until the curve of a long run is drawn, and until a zoom into it is.
+
+    Args:
+        folder: an empty root directory.
+        steps: of the run.
+
+    Returns:
+        ``first``, when nothing of it was read; ``drawn``, when it was drawn before; ``zoomed``.
+    """
+    import numpy as np
+
+    from legm import ExperimentHandler
+
+    values = np.random.default_rng(0).normal(size=steps).cumsum()
+    with ExperimentHandler(folder, "net") as handler:
+        handler.set_param("rate", 0.1)
+        handler.start()
+        for step, value in enumerate(values.tolist()):
+            handler.set_metric("loss", value, step=step)
+    line = "document.getElementById('curves-plot').data?.find((one) => one.mode !== 'none')"
+    points, ends = f"return {line}?.x.length ?? 0", f"return {line}.x.at(-1)"
+    with _server(folder) as (address, _), _browser() as browser:
+        browser.get(address)
+        _until(
+            lambda: browser.execute_script("return globalThis.Plotly && document.querySelector('.card a')")
+        )
+        began = time.perf_counter()
+        browser.execute_script("location.hash = 'experiment=net'")
+        _until(lambda: browser.execute_script(points))
+        first = time.perf_counter() - began
+        drawn, zoomed = [], []
+        for turn in range(5):
+            low, high = steps * (0.2 + turn / 20), steps * (0.3 + turn / 20)
+            zoom = "Plotly.relayout('curves-plot', {'xaxis.range[0]': low, 'xaxis.range[1]': high})"
+            zoom = f"const [low, high] = arguments; {zoom}"
+            began = time.perf_counter()
+            browser.execute_script(zoom, low, high)
+            _until(lambda high=high: abs(browser.execute_script(ends) - high) < steps / 50)
+            zoomed.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            browser.execute_script("Plotly.relayout('curves-plot', {'xaxis.autorange': true})")
+            _until(lambda: browser.execute_script(ends) == steps - 1)
+            drawn.append(time.perf_counter() - began)
+    return {"first": first, "drawn": statistics.median(drawn), "zoomed": statistics.median(zoomed)}
+
+
+def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[str, float]:
+    """What runs that all set values each second cost the server, and how fluent the page stays.
+
+    Args:
+        folder: an empty root directory.
+        runs, metrics: how many, and of each run.
+        seconds: how long.
+
+    Returns:
+        ``cpu``, the share of a processor; ``frames`` a second; ``memory`` of the server (bytes).
+    """
+    from legm import ExperimentHandler
+
+    handlers = []
+    for number in range(runs):
+        handler = ExperimentHandler(folder, "net")
+        handler.set_param("rate", number)
+        handlers.append(handler.start())
+    is_over = threading.Event()
+
+    def train() -> None:
+        step = 0
+        while not is_over.wait(1.0):
+            for handler in handlers:
+                handler.set_dict_metrics({f"m{one}": step + one for one in range(metrics)}, step=step)
+            step += 1
+
+    frames = """
+    const done = arguments[1]; const began = performance.now(); let count = 0;
+    const next = () => {
+        count += 1;
+        const took = (performance.now() - began) / 1000;
+        if (took < arguments[0]) requestAnimationFrame(next); else done(count / took);
+    };
+    requestAnimationFrame(next);
+    """
+    training = threading.Thread(target=train)
+    training.start()
+    try:
+        with _server(folder) as (address, process), _browser() as browser:
+            browser.set_script_timeout(seconds + _WAIT)
+            browser.get(f"{address}#experiment=net")
+            _until(
+                lambda: (
+                    browser.execute_script("return document.querySelectorAll('#running li').length") == runs
+                )
+            )
+            time.sleep(2.0)
+            began, before = time.perf_counter(), _cpu(process.pid)
+            fluent = browser.execute_async_script(frames, seconds)
+            share = (_cpu(process.pid) - before) / (time.perf_counter() - began)
+            return {"cpu": share, "frames": float(fluent), "memory": _peak(process.pid)}
+    finally:
+        is_over.set()
+        training.join()
+        for handler in handlers:
+            handler.log()
+
+
+@contextlib.contextmanager
+def _server(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    with tempfile.TemporaryDirectory() as home:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "legm", "ui", folder, "--port", "0", "--json"],
+            env={**os.environ, "XDG_CONFIG_HOME": home},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            text = ""
+            while not text.rstrip().endswith("}"):
+                line = process.stdout.readline()
+                if not line:
+                    raise RuntimeError("legm ui ended")
+                text += line
+            yield json.loads(text)["address"], process
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@contextlib.contextmanager
+def _browser() -> Iterator[Any]:
+    """A headless Chromium; without one, the rows are not measured."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        raise ImportError("chromium and chromedriver are not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={profile}",
+        ):
+            options.add_argument(argument)
+        opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+        opened.set_window_size(1500, 1000)
+        try:
+            yield opened
+        finally:
+            opened.quit()
+
+
+def _until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + _WAIT
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError("what was expected did not come to the page")
+        time.sleep(0.005)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak(pid: int) -> float:
+    """The most memory that a process had (bytes)."""
+    lines: Mapping[str, str] = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
+    )
+    return float(lines["VmHWM"].split()[0]) * 1024

@@ -1,0 +1,85 @@
+// Tables as files, and the address of what is shown.
+
+import { byId, element, fill } from "./values.js";
+
+const FORMATS = [
+  ["csv", "CSV"],
+  ["latex", "LaTeX"],
+  ["markdown", "Markdown"],
+];
+const ENDINGS = { csv: "csv", latex: "tex", markdown: "md" };
+
+/** Comma-separated values, as RFC 4180 has them. */
+export function csvText({ headers, rows }) {
+  const cell = (value) => {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [headers, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
+}
+
+/**
+ * A menu that saves a table.
+ * @param {string} name of the file, without its ending
+ * @param {(format: string) => {headers: string[], rows: any[][], numbers?: boolean[], notes?: string[]}} content
+ *   gives exact values for CSV, and texts for the other formats
+ * @param {((format: string, table: any) => Promise<string>) | undefined} write the server's writers, where there is one
+ */
+export function downloadMenu(name, content, write) {
+  const said = element("span", { class: "faint", role: "status" });
+  const save = async (format) => {
+    try {
+      const table = content(format);
+      saveText(`${name}.${ENDINGS[format]}`, write ? await write(format, table) : csvText(table));
+      said.textContent = `${name}.${ENDINGS[format]} is saved`;
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  };
+  const formats = write ? FORMATS : FORMATS.slice(0, 1);
+  return element(
+    "details",
+    { class: "menu download" },
+    element("summary", {}, "Download"),
+    element(
+      "div",
+      { class: "sheet" },
+      ...formats.map(([format, title]) =>
+        element("button", { type: "button", "data-format": format, click: () => save(format) }, title),
+      ),
+      element(
+        "button",
+        { type: "button", "data-format": "link", click: () => copyLink(said) },
+        "Copy the link",
+      ),
+      said,
+    ),
+  );
+}
+
+/** Make a menu where it is not yet. */
+export function ensureMenu(id, made) {
+  if (!byId(id).firstChild) fill(byId(id), made());
+}
+
+async function copyLink(said) {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    said.textContent = "The link is copied";
+  } catch {
+    said.textContent = location.href;
+  }
+}
+
+function saveText(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}
+
+/** The texts of a table that is on the page. */
+export function textsOf(table) {
+  const texts = (row) => [...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim());
+  const [head, ...rows] = [...table.rows];
+  return { headers: texts(head), rows: rows.map(texts) };
+}

@@ -1,0 +1,100 @@
+// A table that its user sorts by a click on a title, and filters where it is long.
+
+import { breakable, byText, counted, element, fill } from "./values.js";
+
+const FILTERED_FROM = 9; // rows
+
+/**
+ * The rows that have every word, in the order of a column; `reversed` for the other way round.
+ * @param {any[][]} rows
+ * @param {{column?: number | null, reversed?: boolean, search?: string}} choices
+ */
+export function sortedAndFiltered(rows, { column = null, reversed = false, search = "" }) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = rows.filter((row) => {
+    const text = row.join("\n").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  if (column === null) return found;
+  const sign = reversed ? -1 : 1;
+  return found.sort((a, b) => sign * byText(String(a[column]), String(b[column])));
+}
+
+/**
+ * A table of texts; `cell` makes a cell's content of a text, its row and its column.
+ * @param {string[]} head
+ * @param {any[][]} rows
+ * @param {{label: string, cell?: (text: any, row: any[], column: number) => any, rowClass?: ((row: any[]) => string | null) | null}} options
+ */
+export function sortedTable(
+  head,
+  rows,
+  { label, cell = (text, _row, _column) => breakable(text), rowClass = null },
+) {
+  /** @type {{column: number | null, reversed: boolean, search: string}} */
+  const chosen = { column: null, reversed: false, search: "" };
+  const body = element("tbody", {});
+  const note = element("span", { class: "faint", "aria-live": "polite" });
+  const titles = head.map((title, column) => {
+    const arrow = element("span", { class: "arrow", "aria-hidden": "true" });
+    const button = element(
+      "button",
+      {
+        type: "button",
+        class: "link",
+        click: () => {
+          chosen.reversed = chosen.column === column && !chosen.reversed;
+          chosen.column = column;
+          draw();
+        },
+      },
+      title || "note",
+      arrow,
+    );
+    return { arrow, cell: element("th", { scope: "col", "aria-sort": "none" }, button) };
+  });
+  const draw = () => {
+    titles.forEach((one, i) => {
+      const isChosen = chosen.column === i;
+      one.arrow.textContent = isChosen ? (chosen.reversed ? "▼" : "▲") : "";
+      one.cell.setAttribute("aria-sort", isChosen ? (chosen.reversed ? "descending" : "ascending") : "none");
+    });
+    const shown = sortedAndFiltered(rows, chosen);
+    note.textContent = shown.length < rows.length ? `${shown.length} of ${counted(rows.length, "row")}` : "";
+    fill(
+      body,
+      ...shown.map((row) =>
+        element(
+          "tr",
+          { class: rowClass?.(row) },
+          ...row.map((text, column) => element("td", {}, cell(text, row, column))),
+        ),
+      ),
+    );
+  };
+  const filter = element("input", {
+    type: "search",
+    "aria-label": `Filter ${label}`,
+    placeholder: "Filter",
+    input: () => {
+      chosen.search = filter.value;
+      draw();
+    },
+  });
+  draw();
+  return element(
+    "div",
+    { class: "sorted-table" },
+    rows.length >= FILTERED_FROM ? element("div", { class: "tools" }, filter, note) : null,
+    element(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+      element(
+        "table",
+        { class: "plain wide" },
+        element("thead", {}, element("tr", {}, ...titles.map((one) => one.cell))),
+        body,
+      ),
+    ),
+  );
+}

@@ -1,0 +1,109 @@
+// What the server says of configurations side by side: differences by every metric, and where they come from.
+
+import { runAddress } from "./addresses.js";
+import { besideTable, renderCompared } from "./compared.js";
+import { liveState } from "./live_state.js";
+import { showProblem } from "./problems.js";
+import { ask } from "./server.js";
+import { significanceOfRow } from "./significance.js";
+import { experiment, higherBetter } from "./state.js";
+import { breakable, element } from "./values.js";
+
+/** By metric and row, how sure the differences from the first row are; asked for where that is not known. */
+export function comparisonOf(rows) {
+  return answerFor(rows).significance;
+}
+
+/** Where the newest run of each comes from, as far as they differ. */
+export function codeTable(rows) {
+  const { code } = answerFor(rows);
+  if (!code) return null;
+  const chosen = experiment();
+  const runs = rows.map((row, i) => {
+    const id = code.runs[i];
+    if (!id) return element("td", { class: "faint" }, "no completed run");
+    const address = { experiment: chosen.name, fingerprint: chosen.configuration(row).fingerprint, id };
+    return element("td", {}, element("a", { href: runAddress(address) }, id.slice(-6)));
+  });
+  const facts = code.facts.map(([name, ...values]) =>
+    element(
+      "tr",
+      { class: "differs" },
+      element("th", { scope: "row" }, breakable(name)),
+      ...values.map((text, i) =>
+        element("td", { class: `value${text === values[0] || !i ? "" : " changed"}` }, text || "–"),
+      ),
+    ),
+  );
+  const newest = element("tr", {}, element("th", { scope: "row" }, "newest run"), ...runs);
+  return element(
+    "div",
+    { id: "compared-code" },
+    element("h3", {}, "Code, command and machine"),
+    besideTable("what", rows, [newest, ...facts]),
+    code.facts.length
+      ? null
+      : element("p", { class: "faint" }, "The same code and environment, as far as they were recorded."),
+    code.commands.length
+      ? element(
+          "pre",
+          { tabindex: 0, "aria-label": "Commands that show the changes" },
+          code.commands.join("\n"),
+        )
+      : null,
+  );
+}
+
+function answerFor(rows) {
+  const chosen = experiment();
+  const key = JSON.stringify([chosen.name, chosen.content.version, rows, chosen.metrics.map(higherBetter)]);
+  if (liveState.sideBySide?.key === key) return liveState.sideBySide;
+  const made = { key, code: null, significance: { byKey: new Map(), note: "Comparing …" } };
+  liveState.sideBySide = made;
+  askFor(chosen, rows, made).then(() => {
+    if (liveState.sideBySide === made && experiment() === chosen && document.body.dataset.view === "compare")
+      renderCompared();
+  });
+  return made;
+}
+
+async function askFor(chosen, rows, made) {
+  const fingerprints = rows.map((row) => chosen.configuration(row).fingerprint);
+  const { description } = chosen.rows[rows[0]];
+  const common = {
+    experiment: chosen.name,
+    baseline: fingerprints[0],
+    other: fingerprints.slice(1),
+    description,
+  };
+  const own = chosen.metrics.filter((one) => one.split !== "pooled" && one.n[rows[0]] > 0);
+  try {
+    const [found, code] = await Promise.all([
+      ask("/api/comparison", {
+        ...common,
+        metric: own.map((one) => one.key),
+        higher: own.map((one) => (higherBetter(one) ? "1" : "0")),
+      }),
+      ask("/api/code", common),
+    ]);
+    made.code = code;
+    const notes = new Set();
+    for (const { metric: name, differences, problem } of found) {
+      if (problem) notes.add(problem);
+      const of = new Map();
+      for (const one of differences) {
+        of.set(chosen.rowOf(one.fingerprint, description), significanceOfRow(one));
+        notes.add(one.paired ? `runs with equal ${one.seeds.join(", ")} are paired` : "unpaired runs");
+        for (const note of one.notes) notes.add(note);
+      }
+      made.significance.byKey.set(name, of);
+    }
+    const first = `differences from ${chosen.brief(rows[0])} with 95 % intervals; permutation tests`;
+    made.significance.note = [first, "p-values of each metric corrected together (Holm)", ...notes].join(
+      "; ",
+    );
+  } catch (error) {
+    made.significance.note = "";
+    showProblem(error.message);
+  }
+}

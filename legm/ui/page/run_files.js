@@ -1,0 +1,177 @@
+// What a run left: its files with previews, the uncommitted changes of its code, and how to run it again.
+
+import { liveState } from "./live_state.js";
+import { kindOfLine } from "./patch_lines.js";
+import { showProblem } from "./problems.js";
+import { ask, queryOf } from "./server.js";
+import { element, fill } from "./values.js";
+
+/** The parameters that name the run in a question. */
+export function questionOf(run) {
+  return { experiment: run.experiment, fingerprint: run.fingerprint, run: run.id };
+}
+
+/** The files, pictures with their content, others with the beginning of it on demand. */
+export function filesSection(run) {
+  if (!run.files.length) return null;
+  const address = (name) => `/api/artifact?${queryOf({ ...questionOf(run), name })}`;
+  const items = run.files.map((file) =>
+    element(
+      "li",
+      {},
+      file.kind === "picture"
+        ? element("img", { src: address(file.name), alt: file.name, loading: "lazy" })
+        : null,
+      element("a", { href: address(file.name), download: file.name.split("/").pop() }, file.name),
+      element("span", { class: "faint" }, ` ${file.size.toLocaleString("en")} bytes `),
+      ...(file.kind === "picture" ? [] : previewOf(run, file)),
+    ),
+  );
+  return element("section", {}, element("h2", {}, "Files"), element("ul", { class: "files" }, ...items));
+}
+
+function previewOf(run, file) {
+  const part = element("div", { class: "preview" });
+  const show = async () => {
+    if (part.firstChild) {
+      fill(part);
+      button.setAttribute("aria-expanded", "false");
+      return;
+    }
+    try {
+      const { text, more } = await ask("/api/preview", { ...questionOf(run), name: file.name });
+      button.setAttribute("aria-expanded", "true");
+      fill(
+        part,
+        text === null
+          ? element("p", { class: "faint" }, "It is no text: download it.")
+          : element("pre", { tabindex: 0, "aria-label": `Beginning of ${file.name}` }, text),
+        more ? element("p", { class: "faint" }, "… and more: download it.") : null,
+      );
+    } catch (error) {
+      showProblem(error.message);
+    }
+  };
+  const button = element(
+    "button",
+    { type: "button", "aria-expanded": "false", "aria-label": `Preview ${file.name}`, click: show },
+    "Preview",
+  );
+  return [button, part];
+}
+
+/** The button that shows the uncommitted changes; null where there are none. */
+export function patchButton(run) {
+  if (!run.has_patch) return null;
+  const show = async () => {
+    try {
+      const { text } = await ask("/api/patch", questionOf(run));
+      const lines = text.replace(/\n$/, "").split("\n");
+      button.replaceWith(
+        element(
+          "pre",
+          { id: "patch", tabindex: 0, "aria-label": "Uncommitted changes" },
+          ...lines.map((line) => element("span", { class: kindOfLine(line) }, `${line}\n`)),
+        ),
+      );
+    } catch (error) {
+      showProblem(error.message);
+    }
+  };
+  const button = element("button", { type: "button", click: show }, "Show the uncommitted changes");
+  return button;
+}
+
+/** The commands that run it again. */
+export function reproduceSection(run) {
+  if (!run.reproduce.length) return null;
+  const text = run.reproduce.join("\n");
+  const copied = element("span", { class: "faint", role: "status" });
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      copied.textContent = "Copied";
+    } catch {
+      copied.textContent = "The browser does not allow it: select the text.";
+    }
+  };
+  return element(
+    "section",
+    {},
+    element(
+      "div",
+      { class: "head" },
+      element("h2", {}, "Run it again"),
+      element("button", { type: "button", click: copy }, "Copy"),
+      copied,
+    ),
+    element("pre", { id: "reproduce", tabindex: 0, "aria-label": "Commands that run it again" }, text),
+  );
+}
+
+// -- the console
+
+const CONSOLE_PAUSE = 1000; // ms between two looks at the console of a running run
+const KEPT_LINES = 5000; // of a console on the page
+const CHANGING_LINES = 120; // at its end, which may still change
+
+/** What the run printed, which is loaded after it is on the page. */
+export function consoleSection(run) {
+  if (!run.has_console) return null;
+  const follow = element("input", {
+    type: "checkbox",
+    checked: liveState.run.isFollowing,
+    change: () => {
+      liveState.run.isFollowing = follow.checked;
+      if (follow.checked) shown.scrollTop = shown.scrollHeight;
+    },
+  });
+  const shown = element("pre", {
+    id: "console",
+    tabindex: 0,
+    "aria-label": "What the run printed",
+    scroll: () => {
+      const isAtEnd = shown.scrollTop + shown.clientHeight > shown.scrollHeight - 30;
+      if (isAtEnd || !liveState.run?.isFollowing || !shown.scrollTop) return;
+      liveState.run.isFollowing = false; // one who looks at something above is not taken away from it
+      follow.checked = false;
+    },
+  });
+  shown.textContent = liveState.run.lines.join("\n");
+  return element(
+    "section",
+    {},
+    element(
+      "div",
+      { class: "head" },
+      element("h2", {}, "Console"),
+      element("span", { class: "space" }),
+      element("label", { class: "check" }, follow, " follow"),
+    ),
+    shown,
+  );
+}
+
+/** Get the lines that are new, and while the run is running, look again soon. */
+export async function followConsole() {
+  clearTimeout(liveState.waits.console);
+  const own = liveState.run;
+  const shown = document.getElementById("console");
+  if (!shown || !own?.answer?.has_console) return;
+  const after = Math.max(0, own.first + own.lines.length - CHANGING_LINES);
+  try {
+    const answer = await ask("/api/console", { ...questionOf(own.answer), after });
+    if (liveState.run !== own) return;
+    const kept =
+      answer.first <= own.first + own.lines.length ? own.lines.slice(0, answer.first - own.first) : [];
+    own.lines = [...kept, ...answer.lines].slice(-KEPT_LINES);
+    own.first = answer.total - own.lines.length;
+    const text = own.lines.join("\n");
+    if (shown.textContent !== text) shown.textContent = text;
+    if (own.isFollowing) shown.scrollTop = shown.scrollHeight;
+  } catch (error) {
+    showProblem(error.message);
+  }
+  if (document.body.dataset.view === "run" && own.answer.status === "running")
+    liveState.waits.console = setTimeout(followConsole, CONSOLE_PAUSE);
+}

@@ -1,0 +1,99 @@
+// The pure parts of the live page, and of what it shares with the report.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { csvText } from "../../legm/report/page/downloads.js";
+import { binned, shareOfVariance } from "../../legm/report/page/importance.js";
+import { sortedAndFiltered } from "../../legm/report/page/sorted_table.js";
+import { moved } from "../../legm/report/page/values.js";
+import { rowsBetween } from "../../legm/report/page/virtual_rows.js";
+import { experimentAddress, runAddress } from "../../legm/ui/page/addresses.js";
+import { kindOfLine } from "../../legm/ui/page/patch_lines.js";
+import { queryOf } from "../../legm/ui/page/server.js";
+
+test("the rows in view are drawn with some around them, and the space of the others is kept", () => {
+  const heights = Array.from({ length: 10000 }, (_, i) => (i === 3 ? 500 : 40));
+  const whole = heights.reduce((sum, height) => sum + height, 0);
+  for (const top of [0, 39, 40, 700, 200000, whole - 600]) {
+    const { first, end, above, below } = rowsBetween(heights, top, top + 600, 2);
+    const drawn = heights.slice(first, end).reduce((sum, height) => sum + height, 0);
+    assert.equal(above + drawn + below, whole);
+    assert.ok(above <= top && above + drawn >= Math.min(top + 600, whole));
+    assert.ok(end - first <= 600 / 40 + 2 * 2 + 2);
+  }
+});
+
+test("a table that is scrolled below its end, or has no row, is not drawn wrongly", () => {
+  const { first, end, below } = rowsBetween([40, 40, 40], 5000, 5600);
+  assert.deepEqual([first, end, below], [0, 3, 0]);
+  assert.deepEqual(rowsBetween([], 0, 600), { first: 0, end: 0, above: 0, below: 0 });
+});
+
+test("a column is moved within its list, and no further", () => {
+  assert.deepEqual(moved(["a", "b", "c"], 0, 1), ["b", "a", "c"]);
+  assert.deepEqual(moved(["a", "b", "c"], 2, 0), ["c", "a", "b"]);
+  assert.deepEqual(moved(["a", "b", "c"], 0, 9), ["b", "c", "a"]);
+  assert.deepEqual(moved(["a", "b", "c"], 0, -1), ["a", "b", "c"]);
+});
+
+test("addresses have names of any letters", () => {
+  const address = runAddress({ experiment: "a&b #=", fingerprint: "v1-0", id: "r%" });
+  const read = new URLSearchParams(address.slice(1));
+  assert.deepEqual([read.get("experiment"), read.get("of"), read.get("run")], ["a&b #=", "v1-0", "r%"]);
+  assert.equal(new URLSearchParams(experimentAddress("ä+").slice(1)).get("experiment"), "ä+");
+  assert.equal(String(queryOf({ by: ["x", "y z"] })), "by=x&by=y+z");
+});
+
+test("a table is filtered by every word, and numbers are sorted by value", () => {
+  const rows = [
+    ["lr", "10"],
+    ["LR.decay", "9"],
+    ["momentum", "0.9"],
+  ];
+  assert.deepEqual(
+    sortedAndFiltered(rows, { column: 1 }).map((row) => row[1]),
+    ["0.9", "9", "10"],
+  );
+  assert.deepEqual(sortedAndFiltered(rows, { column: 1, reversed: true })[0], ["lr", "10"]);
+  assert.deepEqual(sortedAndFiltered(rows, { search: "lr 9" }), [["LR.decay", "9"]]);
+  assert.equal(rows[0][0], "lr"); // the order of the table's own rows stays
+});
+
+test("a value with a comma, a quote or a line end is one value in CSV", () => {
+  const rows = [
+    ["a,b", 'say "x"'],
+    ["two\nlines", null],
+    [0.1 + 0.2, Number.NaN],
+  ];
+  assert.equal(
+    csvText({ headers: ["x", "y"], rows }),
+    'x,y\n"a,b","say ""x"""\n"two\nlines",\n0.30000000000000004,NaN\n',
+  );
+});
+
+test("the lines of a patch are told by how they begin", () => {
+  const kinds = ["diff --git a b", "--- a/x", "+++ b/x", "@@ -1 +1 @@", "-old", "+new", " same"].map(
+    kindOfLine,
+  );
+  assert.deepEqual(kinds, ["file", "file", "file", "hunk", "removed", "added", null]);
+});
+
+test("the share of the variance is 1 of what a parameter decides, and none of what it does not", () => {
+  const values = [1, 1, 1, 2, 2, 2];
+  assert.equal(shareOfVariance(values, ["a", "a", "a", "b", "b", "b"]), 1);
+  assert.equal(shareOfVariance(values, ["a", "b", "a", "b", "a", "b"]), 0);
+  // By hand: within 2/4 and between 2 groups: total 5.5, within 4, so 1 - (4/4) * (5/5.5)
+  assert.ok(
+    Math.abs(shareOfVariance([0, 1, 2, 1, 2, 3], ["a", "a", "a", "b", "b", "b"]) - (1 - 5 / 5.5)) < 1e-12,
+  );
+  assert.ok(Number.isNaN(shareOfVariance([1, 2], ["a", "b"])));
+  assert.ok(Number.isNaN(shareOfVariance([1, 1, 1], ["a", "a", "b"])));
+});
+
+test("many numbers are put into five ranges, few stay as they are", () => {
+  assert.deepEqual(binned([1, 2, null]), ["1", "2", "null"]);
+  const ranges = binned(Array.from({ length: 100 }, (_, i) => i));
+  assert.equal(new Set(ranges).size, 5);
+  assert.equal(ranges.filter((one) => one === ranges[0]).length, 20);
+});

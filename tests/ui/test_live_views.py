@@ -1,0 +1,289 @@
+"""The views of the live page in a real browser: one server and one page for many questions."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legm import ExperimentHandler
+from tests.support.browsing import LivePageInBrowser
+from tests.support.calling import call
+from tests.support.live_page import served_page
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
+
+HOSTILE = "<img src=x onerror=document.title='taken'>"
+RATES = (0.1, 0.01, 0.001)
+TEXTS = (
+    "window.saved = [];"
+    "URL.createObjectURL = (blob) => { blob.text().then((text) => saved.push(text)); return '#'; }"
+)
+
+
+def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
+    handler = ExperimentHandler(root, "net")
+    handler.set_dict_params({"rate": rate, "optimizer": optimizer, "seed": seed, "layers": 3})
+    handler.disable_param("seed")
+    handler.start()
+    shift = 0.5 if optimizer == "sgd" else 0.0
+    for step in range(12):
+        loss = shift + rate + (seed + 1) / 100 / (step + 1)
+        handler.set_dict_metrics({"loss": loss, "accuracy": 1 - loss, "epoch": step // 3}, step=step)
+        if rate == RATES[0] and step % 4 == 0:
+            picture = np.full((4, 4, 3), 10 * step, np.uint8)
+            handler.log_image("digits", picture, step=step, caption=HOSTILE)
+    if rate == RATES[0]:
+        path = root.parent / "notes.txt"
+        path.write_text(HOSTILE)
+        handler.log_artifact(path)
+    handler.log()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("views") / "results"
+    for optimizer in ("adam", "sgd"):
+        for rate in RATES:
+            for seed in range(4):
+                logged(folder, optimizer, rate, seed)
+    return folder
+
+
+@pytest.fixture
+def page(browser, root, tmp_path) -> Iterator[LivePageInBrowser]:
+    browser.get_log("browser")
+    with served_page(root, tmp_path) as served:
+        browser.get(f"{served.address}#experiment=net&metric=best_loss")
+        yield LivePageInBrowser(browser)
+        browser.get("about:blank")
+
+
+def test_every_view_shows_what_it_promises(page, root):
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
+    page.run(TEXTS)
+    groups_are_made_live(page)
+    columns_are_moved(page)
+    rows_differ_from_the_baseline(page)
+    tags_are_edited_in_the_row(page, root)
+    tables_are_saved(page)
+    curves_have_another_axis(page)
+    axes_are_moved_turned_and_brushed(page)
+    relations_are_drawn(page)
+    configurations_are_compared(page)
+    a_configuration_has_a_view(page)
+    a_run_has_a_view(page)
+    every_tab_is_told_what_has_changed(page, root)
+    assert [one["message"] for one in page.browser.get_log("browser") if one["level"] == "SEVERE"] == []
+
+
+def groups_are_made_live(page: LivePageInBrowser) -> None:
+    page.click("#group-by input[data-group-by=optimizer]")
+    until(lambda: len(page.texts("#groups-table tbody tr")) == 2)
+    assert page.texts("#groups-table tbody td:nth-child(2)") == ["adam", "sgd"]
+    assert "group=" in page.browser.current_url
+    page.browser.refresh()
+    until(lambda: page.view() == "board" and len(page.texts("#groups-table tbody tr")) == 2)
+    page.run(TEXTS)
+    page.click("#group-by input[data-group-by=optimizer]")
+    until(lambda: page.run("return document.getElementById('groups').hidden"))
+
+
+def titles(page: LivePageInBrowser) -> list[str]:
+    return page.run(
+        "return [...document.querySelectorAll('#table thead [data-column]')].map((o) => o.dataset.column)"
+    )
+
+
+def columns_are_moved(page: LivePageInBrowser) -> None:
+    before = titles(page)
+    assert before[-2:] == ["p:optimizer", "p:rate"]
+    button = page.browser.find_element("css selector", "#table [data-column='p:rate']")
+    button.send_keys("\ue00a\ue012")  # Alt and the left arrow
+    assert titles(page)[-2:] == ["p:rate", "p:optimizer"]
+    assert page.run("return document.activeElement.dataset.column") == "p:rate"
+    page.click("#columns [data-move='later p:rate']")
+    assert titles(page) == before
+    page.click("#columns input[data-id='p:rate']")
+    assert "p:rate" not in titles(page)
+    page.click("#columns input[data-id='p:rate']")
+    assert "columns=" in page.browser.current_url
+
+
+def rows_differ_from_the_baseline(page: LivePageInBrowser) -> None:
+    page.click("#columns input[data-id=difference]")
+    until(lambda: any("p " in text for text in page.texts("#table td.difference")))
+    cells = page.texts("#table td.difference")
+    assert cells[0] == "A, the baseline"
+    assert cells[-1].startswith("+0.5")
+    assert "corrected together for all" in page.text("#leaderboard-note")
+    page.click("#table [data-column=difference]")
+    assert page.texts("#table td.difference")[-1].startswith("+0.5")
+
+
+def tags_are_edited_in_the_row(page: LivePageInBrowser, root: Path) -> None:
+    page.click("#table tr[data-row] button.edit")
+    assert page.run("return document.activeElement.placeholder") == "tags"
+    page.run("document.activeElement.value = 'good steady'")
+    page.browser.switch_to.active_element.send_keys("\ue007")
+    until(lambda: "good (4), steady (4)" in page.text("#table"))
+    assert call("tag", str(root / "net"), "--tag", "good").stdout.count("steady") == 4
+
+
+def tables_are_saved(page: LivePageInBrowser) -> None:
+    for kind, start in (("csv", "Configuration,"), ("latex", "% \\usepackage{booktabs}"), ("markdown", "| ")):
+        page.run("saved.length = 0")
+        page.click(f"#leaderboard-download [data-format={kind}]")
+        until(lambda: page.run("return saved.length") == 1)
+        text = page.run("return saved[0]")
+        assert text.startswith(start)
+        assert text.count("adam") >= 3
+
+
+def curves_have_another_axis(page: LivePageInBrowser) -> None:
+    lines = "return (document.getElementById('curves-plot').data ?? []).filter((one) => one.mode !== 'none')"
+    page.click("#each")
+    until(lambda: len(page.run(lines)) == 5 * 4)  # the best five configurations with four runs each
+    page.choose("#x-axis", "metric:epoch")
+    until(lambda: page.run(lines) and page.run(lines)[0]["x"] == [step // 3 for step in range(12)])
+    page.choose("#x-axis", "time")
+    until(lambda: page.run(lines) and str(page.run(lines)[0]["x"][0]).startswith(time.strftime("%Y-")))
+    page.choose("#x-axis", "step")
+    page.click("#each")
+    page.click("#curve-metrics [data-metric=accuracy]")
+    until(lambda: page.run("return document.getElementById('curves-plot').layout.xaxis2?.matches") == "x")
+    assert page.run("return document.getElementById('curves').classList.contains('wide')")
+
+
+def axes_are_moved_turned_and_brushed(page: LivePageInBrowser) -> None:
+    from selenium.webdriver import ActionChains
+
+    page.run("document.getElementById('parallel').scrollIntoView()")
+    handles = "return [...document.querySelectorAll('.axis-handle')].map((one) => one.dataset.axisHandle)"
+    labels = (
+        "return document.getElementById('parallel-plot').layout.annotations"
+        ".filter((one) => one.x === 0 && one.xanchor === 'right').map((one) => [one.text, one.y])"
+    )
+    until(lambda: len(page.run(handles)) == 3)
+    assert page.run(handles)[:2] == ["optimizer", "rate"]
+    page.browser.find_element("css selector", "[data-axis-handle=rate]").send_keys("\ue00a\ue012")
+    until(lambda: page.run(handles)[:2] == ["rate", "optimizer"])
+    before = dict(page.run(labels))
+    page.click("[data-axis-handle=rate]")
+    until(lambda: dict(page.run(labels)) == pytest.approx({text: 1 - at for text, at in before.items()}))
+    assert "reversed=" in page.browser.current_url
+    zone = page.browser.find_elements("css selector", ".brush-zone")[0]
+    drag = ActionChains(page.browser).move_to_element(zone).click_and_hold().move_by_offset(0, 150)
+    drag.release().perform()
+    until(lambda: page.text("#brush-filter").startswith("Filter by the brushes: "))
+    number = int(page.text("#brush-filter").split()[4])
+    assert number in {2, 4}
+    page.click("#brush-filter")
+    if number == 2:  # one value, which is a filter
+        until(lambda: len(page.rows()) == 2)
+        page.click("#clear-filters")
+    until(lambda: len(page.rows()) == 6)
+
+
+def relations_are_drawn(page: LivePageInBrowser) -> None:
+    assert page.run("return document.getElementById('relations-plot').data") is None  # not drawn out of sight
+    page.run("document.getElementById('relations').scrollIntoView()")
+    until(lambda: page.run("return document.getElementById('relations-plot').data"))
+    page.choose("#scatter-x", "p:rate")
+    page.choose("#scatter-colour", "m:best_loss")
+    points = "return document.getElementById('relations-plot').data?.[0]"
+    until(lambda: sorted(page.run(points)["x"]) == sorted([*RATES, *RATES]))
+    assert len(page.run(points)["marker"]["color"]) == 6
+    page.click("#relation-importance")
+    assert page.texts("#relations-table tbody td:first-child")[0] == "optimizer"
+    page.click("#relation-bars")
+    until(lambda: len(page.run(points)["x"]) == 6)
+
+
+def configurations_are_compared(page: LivePageInBrowser) -> None:
+    page.click("#show-none")
+    for row in page.run(
+        "return [...document.querySelectorAll('#table tr[data-row]')].slice(0, 2).map((o) => o.dataset.row)"
+    ):
+        page.click(f"#table input[data-row='{row}']")
+    address = page.browser.current_url
+    page.click("#compare-ticked")
+    until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
+    assert "view=compare" in page.browser.current_url
+    assert "baseline" in page.text("#compared-tables thead")
+    assert "rate" in page.texts("#compared-tables tr.differs th")
+    until(lambda: "newest run" in page.text("#compared-code"))
+    until(lambda: page.run("return document.getElementById('curves-plot').data?.length > 1"))
+    assert page.run("return document.getElementById('leaderboard').offsetParent") is None
+    page.browser.refresh()
+    until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
+    page.browser.back()
+    until(lambda: page.view() == "board" and page.browser.current_url == address)
+
+
+def a_configuration_has_a_view(page: LivePageInBrowser) -> None:
+    page.run("document.querySelector('#table tr[data-row] .open').click()")
+    page.click("#table .detail a[href*='view=configuration']")
+    until(
+        lambda: (
+            page.view() == "configuration"
+            and len(page.texts("#configuration-parts .runs-part tbody tr")) == 4
+        )
+    )
+    assert "rank " in page.text("#configuration-note")
+    page.click("#back a")
+    until(lambda: page.view() == "board")
+    page.browser.back()
+    until(lambda: page.view() == "configuration" and page.texts("#configuration-parts .runs-part tbody tr"))
+
+
+def a_run_has_a_view(page: LivePageInBrowser) -> None:
+    page.browser.get(page.browser.current_url.partition("#")[0] + "#experiment=net&metric=best_loss")
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
+    fingerprint = page.run(
+        "const row = [...document.querySelectorAll('#table tr[data-row]')]"
+        ".find((one) => one.innerText.includes('0.1') && one.innerText.includes('adam'));"
+        "row.querySelector('.open').click(); return row.dataset.id"
+    )
+    assert fingerprint
+    until(lambda: page.run("return document.querySelector('#table .runs-part a')"))
+    page.click("#table .runs-part a")
+    until(lambda: page.view() == "run" and page.text("#run-differences"))
+    assert "rate" in page.text("#run-differences")
+    until(lambda: len(page.texts("#run-media article")) == 1)
+    beside = page.run("return document.getElementById('run-beside').options[1].value")
+    page.choose("#run-beside", beside)
+    until(lambda: len(page.texts("#run-media article")) == 2)
+    page.run(
+        "const slider = document.getElementById('run-media-step'); slider.value = 0;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    until(lambda: all("step 0" in text for text in page.texts("#run-media article")))
+    page.click("#run .files button")
+    until(lambda: page.text("#run .preview pre") == HOSTILE)
+    assert HOSTILE in page.text("#run-media figcaption")
+    assert page.run("return document.querySelectorAll('img[src=x]').length") == 0
+    assert page.browser.title != "taken"
+
+
+def every_tab_is_told_what_has_changed(page: LivePageInBrowser, root: Path) -> None:
+    first = page.browser.current_window_handle
+    board = page.browser.current_url.partition("#")[0] + "#experiment=net&metric=best_loss"
+    page.browser.get(board)
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
+    page.browser.switch_to.new_window("tab")
+    page.browser.get(board)
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
+    second = page.browser.current_window_handle
+    assert call("tag", str(root / "net"), "+told", "--yes").exit_code == 0
+    for tab in (second, first):
+        page.browser.switch_to.window(tab)
+        until(lambda: "told (4)" in page.text("#table"))
+    page.browser.switch_to.window(second)
+    page.browser.close()
+    page.browser.switch_to.window(first)
