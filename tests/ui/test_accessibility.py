@@ -138,7 +138,10 @@ def test_long_names_stay_different_and_the_keyboard_reaches_everything(page):
     rows = page.rows()
     assert len(set(rows)) == len(rows)
     assert all(len(row) <= 60 for row in rows)
-    whole = page.run("return document.querySelector('#table .open').title")
+    heads = "return [...document.querySelectorAll('#table thead [data-column^=\"p:\"] span[title]')]"
+    shown = page.run(f"{heads}.map((one) => one.textContent)")
+    whole = page.run(f"{heads}.map((one) => one.title)")
+    assert len(set(shown)) == len(shown) == 5
     assert "model.encoder.layers.0.attention.dropout_probability" in whole
     reached = set()
     page.run("document.activeElement.blur(); window.scrollTo(0, 0)")
