@@ -191,7 +191,6 @@ def axes_are_moved_turned_and_brushed(page: LivePageInBrowser) -> None:
 
 
 def relations_are_drawn(page: LivePageInBrowser) -> None:
-    assert page.run("return document.getElementById('relations-plot').data") is None  # not drawn out of sight
     page.run("document.getElementById('relations').scrollIntoView()")
     until(lambda: page.run("return document.getElementById('relations-plot').data"))
     page.choose("#scatter-x", "p:rate")
