@@ -179,7 +179,7 @@ class RunDetails:
         """The beginning of a file of a run as text.
 
         Returns:
-            ``text``, None where it is no text in UTF-8; and whether ``more`` follows.
+            ``text``, None where it is not text in UTF-8; and whether ``more`` follows.
 
         Raises:
             LegmError: the run has no such file, or it cannot be read.

@@ -44,7 +44,7 @@ function previewOf(run, file) {
       fill(
         part,
         text === null
-          ? element("p", { class: "faint" }, "It is no text: download it.")
+          ? element("p", { class: "faint" }, "It is not text: download it.")
           : element("pre", { tabindex: 0, "aria-label": `Beginning of ${file.name}` }, text),
         more ? element("p", { class: "faint" }, "… and more: download it.") : null,
       );
