@@ -24,6 +24,7 @@ from legm.core.rewinding import without_rewound
 from legm.core.texts import escape_unprintable
 from legm.delivery import circuit_breaker
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of, waiting_reported
+from legm.delivery.mirrored_marks import with_marks_of_folders
 from legm.delivery.registry import (
     DeferredBackend,
     backend_plugin_manager,
@@ -319,7 +320,10 @@ class BackendClient:
 
     def _read_runs(self, query: Query) -> Iterator[RunResult | StoredRun]:
         found = self._call("legm_read_runs", query=query)
-        return self._iterate("legm_read_runs", _client_query_text(query), found or ())
+        runs = self._iterate("legm_read_runs", _client_query_text(query), found or ())
+        if self.supports(Capability.FOLDERS) or self.supports(Capability.MARKS):
+            return runs
+        return with_marks_of_folders(self.root, runs)
 
     def counts_as_stored(self, experiment: str) -> list[RunCounts]:
         """The runs of every configuration of an experiment, counted by description.
