@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from legm.core.absent_values import parse_absent_value
+from legm.core.absent_values import given_absent_value
 from legm.core.amending import Changes
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -128,13 +128,7 @@ def decided_absent_values(
     """
     accepted = list(accepted)
     proposed = proposed_absent_values(experiment) if accepted else {}
-    found = {}
-    for name, value in given.items():
-        if value is None:
-            raise ParameterError(
-                f"the absent_value of {name!r} cannot be None, which equals an absent parameter in any case"
-            )
-        found[name] = parse_absent_value(name, value).value
+    found = {name: given_absent_value(name, value) for name, value in given.items()}
     for name in accepted:
         if name not in proposed:
             raise ParameterError(

@@ -11,8 +11,10 @@ import click
 
 from legm.cli.basic_options import import_parameter_options, json_option, names_option
 from legm.cli.json_output import print_json
+from legm.cli.option_values import name_value_pairs
 from legm.cli.options import path_argument
 from legm.cli.printing import say
+from legm.core.value_texts import parse_value_text
 
 if TYPE_CHECKING:
     from legm.importers.pipeline import Report
@@ -26,6 +28,13 @@ __all__ = ["import_command", "import_report_dict"]
 @click.option("--dry-run", is_flag=True, help="Only report what would be done.")
 @names_option("--experiment", "Only this experiment of the source")
 @import_parameter_options
+@click.option(
+    "--absent",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="The value that runs from before a parameter had; without one, accept what the report proposes.",
+)
+@names_option("--no-absent", "A parameter that has no absent value, and for which none is proposed again")
 @click.option(
     "--identity",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,6 +60,8 @@ def import_command(
     ignore: tuple[str, ...],
     compare: tuple[str, ...],
     name_param: tuple[str, ...],
+    absent: tuple[str, ...],
+    no_absent: tuple[str, ...],
     identity: Path | None,
     run_folders: int | None,
     recheck: bool,
@@ -69,6 +80,7 @@ def import_command(
     from legm.importers.import_report import import_report_lines
     from legm.importers.pipeline import import_runs
 
+    values = name_value_pairs(tuple(one for one in absent if "=" in one))
     report = import_runs(
         source,
         root,
@@ -77,6 +89,9 @@ def import_command(
         ignore=ignore,
         compare=compare,
         name_params=name_param,
+        absent={name: parse_value_text(text) for name, text in values},
+        accept_absent=[one for one in absent if "=" not in one],
+        no_absent=no_absent,
         identity_file=identity,
         run_folders=run_folders,
         deleted=deleted,

@@ -20,6 +20,7 @@ __all__ = [
     "changed_library_default",
     "conflicting_absent_value",
     "equals_absent_value",
+    "given_absent_value",
     "has_absent_value",
     "parse_absent_value",
     "stored_absent_values",
@@ -76,6 +77,19 @@ def parse_absent_value(name: str, given: object) -> AbsentValue:
             f"the absent_value of {name!r} must be a value that is the same in every process, such as a "
             f"number or a text, not {value!r:.80}"
         ) from cause
+
+
+def given_absent_value(name: str, value: object) -> Plain:
+    """An absent value, in plain form, as a user gives it to a command.
+
+    Raises:
+        ParameterError: it is None, or has no form that is the same in every process.
+    """
+    if value is None:
+        raise ParameterError(
+            f"the absent_value of {name!r} cannot be None, which equals an absent parameter in any case"
+        )
+    return parse_absent_value(name, value).value
 
 
 def equals_absent_value(value: Plain, absent: Plain) -> bool:

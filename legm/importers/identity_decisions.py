@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from legm.core.absent_values import given_absent_value
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import LabelUse
+from legm.records import Plain
 from legm.util.locks import file_lock
 
-__all__ = ["IdentityOverrides", "open_decisions"]
+__all__ = ["AbsentValueDecisions", "IdentityOverrides", "open_decisions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,76 @@ class IdentityOverrides:
         for name in (*self.compared, *self.named):
             if name in self.seeds or name in self.ignored:
                 raise ParameterError(f"the parameter {name!r} cannot be both compared and not compared")
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentValueDecisions:
+    """What the user decided about the values that runs from before a parameter existed had.
+
+    Args:
+        values: by parameter, this value.
+        accepted: the parameters whose proposed values are accepted.
+        refused: the parameters that have no absent value, and for which none is proposed any more.
+    """
+
+    values: Mapping[str, Plain] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, values: Mapping[str, Any], accepted: Sequence[str], refused: Sequence[str]
+    ) -> AbsentValueDecisions:
+        """The decisions, with values in plain form.
+
+        Raises:
+            ParameterError: a value can be no absent value, or something is decided twice about a parameter.
+        """
+        names = [*values, *accepted, *refused]
+        for name in names:
+            if names.count(name) > 1:
+                raise ParameterError(f"the absent value of {name!r} cannot be decided twice")
+        plain = {name: given_absent_value(name, value) for name, value in values.items()}
+        return cls(plain, tuple(accepted), tuple(refused))
+
+    def apply_to(self, identity: Identity) -> Identity:
+        """An experiment's identity with these decisions applied, which may be about other experiments."""
+        proposed = identity.proposed_absent_values
+        given = {name: value for name, value in self.values.items() if name in identity.compared}
+        given |= {name: proposed[name] for name in self.accepted if name in proposed}
+        refused = [name for name in self.refused if name in identity.compared]
+        decided = {*given, *refused}
+        absent = {name: value for name, value in identity.absent_values.items() if name not in decided}
+        before = [name for name in identity.refused_absent_values if name not in decided]
+        return replace(
+            identity,
+            absent_values={**absent, **given},
+            proposed_absent_values={name: one for name, one in proposed.items() if name not in decided},
+            refused_absent_values=tuple(sorted({*before, *refused})),
+        )
+
+    def require_known(self, identities: Iterable[Identity]) -> None:
+        """Check that the parameters exist and are compared, and that what is accepted was proposed.
+
+        Args:
+            identities: those of all experiments, before the decisions.
+
+        Raises:
+            ParameterError: one does not exist, or is not compared, or nothing is proposed for it.
+        """
+        identities = [*identities]
+        compared = {name for one in identities for name in one.compared}
+        proposed = {name for one in identities for name in (*one.proposed_absent_values, *one.absent_values)}
+        for name in (*self.values, *self.refused):
+            if name not in compared:
+                known = closest(name, sorted(compared))
+                raise ParameterError(f"no compared parameter {name!r} can have an absent value; {known}")
+        for name in self.accepted:
+            if name not in proposed:
+                raise ParameterError(
+                    f"nothing suggests an absent value for {name!r}; {closest(name, sorted(proposed))}. "
+                    "Say which value it is"
+                )
 
 
 @contextmanager

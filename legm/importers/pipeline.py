@@ -23,7 +23,7 @@ from legm.importers.external_run import (
     ImportSource,
     SelectiveSource,
 )
-from legm.importers.identity_decisions import IdentityOverrides, open_decisions
+from legm.importers.identity_decisions import AbsentValueDecisions, IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
@@ -120,6 +120,9 @@ def import_runs(
     ignore: Sequence[str] = (),
     compare: Sequence[str] = (),
     name_params: Sequence[str] = (),
+    absent: Mapping[str, Any] | None = None,
+    accept_absent: Sequence[str] = (),
+    no_absent: Sequence[str] = (),
     identity_file: str | Path | None = None,
     run_folders: int | None = None,
     deleted: bool = False,
@@ -141,6 +144,9 @@ def import_runs(
         ignore: parameters that are not compared, whatever they look like.
         compare: parameters that are compared, whatever they look like.
         name_params: the parameters that make up a configuration's name, most important first.
+        absent: by parameter, the value that runs from before it existed had.
+        accept_absent: the parameters for which the values that this import proposes are accepted as such.
+        no_absent: the parameters that have no absent value, and for which none is proposed any more.
         identity_file: a file with the identities, as an earlier call wrote it; it is written if it does not
             exist yet.
         run_folders: for folders of TensorBoard, how many of the last folders of a run's path name the run;
@@ -159,13 +165,16 @@ def import_runs(
         ParameterError: a named parameter does not exist, or an earlier import decided differently.
         LegmError: the backend failed.
     """
+    overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
+    absent_values = AbsentValueDecisions.of(absent or {}, accept_absent, no_absent)
     opened = open_detected_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         path = known_runs_path(Path(root), opened, deleted=deleted) if opened is not source else None
         return _Import(
             opened, Path(root), experiments, backend, backend_options or {}, None if recheck else path
         ).run(
-            IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
+            overrides,
+            absent_values,
             None if identity_file is None else Path(identity_file),
             run_folders,
             dry_run=dry_run,
@@ -218,7 +227,13 @@ class _Import:
         return self._source.number_of_runs() if known is None else known
 
     def run(
-        self, overrides: IdentityOverrides, given: Path | None, run_folders: int | None, *, dry_run: bool
+        self,
+        overrides: IdentityOverrides,
+        absent: AbsentValueDecisions,
+        given: Path | None,
+        run_folders: int | None,
+        *,
+        dry_run: bool,
     ) -> Report:
         """Import the runs, or report what would be done."""
         self._use_run_folders(run_folders)
@@ -236,6 +251,8 @@ class _Import:
                     identity = replace(identity, run_folders=run_folders_now[experiment])
                 if identity != UNDECIDED:
                     self._identities[experiment] = identity
+            absent.require_known(self._identities.values())
+            self._identities = {name: absent.apply_to(one) for name, one in self._identities.items()}
             self._refuse_changed_decisions(decisions, ingestion)
             if given is not None and not given.exists():
                 write_identities(given, self._identities)
@@ -328,6 +345,7 @@ class _Import:
         """Refuse decisions that contradict those under which an experiment's runs were imported."""
         for experiment, identity in self._identities.items():
             known = before.get(experiment, UNDECIDED)
+            self._refuse_changed_absent_values(experiment, known, identity, ingestion)
             changed = dict.fromkeys({*known.ignored} & {*identity.compared}, "not compared")
             changed |= dict.fromkeys({*known.compared} & {*identity.ignored}, "compared")
             changed |= {
@@ -341,6 +359,17 @@ class _Import:
                     f"runs of the experiment {experiment!r} were imported with the parameter {name!r} "
                     f"{changed[name]}, which cannot change: import into another root directory, or delete "
                     f"the experiment's folder in {self._root} and import again"
+                )
+
+    @staticmethod
+    def _refuse_changed_absent_values(
+        experiment: str, before: Identity, now: Identity, ingestion: Ingestion
+    ) -> None:
+        for name, value in before.absent_values.items():
+            if now.absent_values.get(name) != value and ingestion.statuses_in(experiment):
+                raise ParameterError(
+                    f"runs of the experiment {experiment!r} were imported with the absent value {value!r} of "
+                    f"{name!r}: legm amend … --absent or --no-absent changes it, for later imports too"
                 )
 
     def _keep_absent_values(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 import tracemalloc
 import uuid
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from legm.importers.import_notes import PERHAPS_ROUNDED
 from legm.records import Points, Query, Series, Status
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import configuration_folders
+from tests.support.calling import failed, shown
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import prepare_store
@@ -883,9 +885,10 @@ def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, n
     assert (report.created, set(tmp_path.rglob("*climbed*"))) == (1, before)
 
 
-def test_a_proposed_absent_value_unites_runs_once_it_is_accepted(tmp_path):
-    prepare_store(tmp_path / "mlflow.db")
-    client = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
+def make_store_with_a_later_parameter(path: Path) -> Path:
+    """The newer three of five runs have a parameter, two of them with one value."""
+    prepare_store(path)
+    client = MlflowClient(mlflow_sqlite_uri(path))
     number = client.create_experiment("digits")
     for hour, params in enumerate([{}, {}, {"drop": "0.0"}, {"drop": "0.0"}, {"drop": "0.5"}]):
         run_id = client.create_run(number, start_time=1_700_000_000_000 + hour * 3_600_000).info.run_id
@@ -893,6 +896,42 @@ def test_a_proposed_absent_value_unites_runs_once_it_is_accepted(tmp_path):
             client.log_param(run_id, name, value)
         client.log_metric(run_id, "loss", hour)
         client.set_terminated(run_id)
+    return path
+
+
+def test_absent_values_are_decided_with_the_import(tmp_path):
+    store = make_store_with_a_later_parameter(tmp_path / "mlflow.db")
+
+    def sizes(root: Path) -> list[int]:
+        found = Counter(run.run.configuration.fingerprint for run in results(root, "digits").values())
+        return sorted(found.values())
+
+    accepted, given, refused = (tmp_path / name for name in ("accepted", "given", "refused"))
+    text = shown("import", store, accepted, "--absent", "drop")
+    assert "drop = 0.0 equals an absent one, as accepted" in text
+    assert sizes(accepted) == [1, 4]
+    shown("import", store, given, "--absent", "drop=0.5")
+    assert sizes(given) == [2, 3]
+    text = shown("import", store, refused, "--no-absent", "drop")
+    assert "in the newer runs only" not in text
+    assert sizes(refused) == [1, 2, 2]
+    assert "in the newer runs only" not in shown("import", store, refused)
+    shown("import", store, refused, "--absent", "drop=0.0")  # on second thoughts
+    assert sizes(refused) == [1, 4]
+    for words, message in (
+        (("--absent", "drop=0.5"), "were imported with the absent value 0.0 of 'drop': legm amend"),
+        (("--no-absent", "drop"), "were imported with the absent value 0.0 of 'drop': legm amend"),
+        (("--absent", "lr"), "nothing suggests an absent value for 'lr'; known: 'drop'. Say which"),
+        (("--absent", "dorp=1"), "no compared parameter 'dorp' can have an absent value; did you mean"),
+        (("--absent", "drop=null"), "cannot be None"),
+        (("--absent", "drop", "--no-absent", "drop"), "the absent value of 'drop' cannot be decided twice"),
+    ):
+        assert message in failed("import", store, accepted, *words)
+    assert sizes(accepted) == [1, 4]
+
+
+def test_a_proposed_absent_value_unites_runs_once_it_is_accepted(tmp_path):
+    make_store_with_a_later_parameter(tmp_path / "mlflow.db")
     root, identity = tmp_path / "root", tmp_path / "root" / ".legm" / "imported.yml"
 
     first = CliRunner().invoke(main, ["import", str(tmp_path / "mlflow.db"), str(root)])
