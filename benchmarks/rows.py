@@ -64,6 +64,7 @@ class Sizes:
     store_runs: int = 100
     store_configurations: int = 100
     looked_at: int = 10_000
+    looked_at_few: int = 1_000
     looked_at_runs: int = 5
     looks: int = 5
     pages: int = 3
@@ -126,6 +127,7 @@ QUICK = Sizes(
     store_runs=2,
     store_configurations=2,
     looked_at=3,
+    looked_at_few=2,
     looked_at_runs=2,
     looks=1,
     pages=1,
@@ -261,7 +263,10 @@ def plan(sizes: Sizes) -> Plan:
             name: Fixture(
                 look.build_looked_at, {"configurations": configurations, "runs": sizes.looked_at_runs}
             )
-            for name, configurations in (("looked_at", sizes.looked_at), ("looked_at_few", sizes.few))
+            for name, configurations in (
+                ("looked_at", sizes.looked_at),
+                ("looked_at_few", sizes.looked_at_few),
+            )
         },
         "histories": Fixture(tables.build_histories, {"values": sizes.values, "single": sizes.single}),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
@@ -810,9 +815,17 @@ def _looking(sizes: Sizes) -> tuple[Row, ...]:
             ("amend",),
             lambda r: r["amend"]["many"],
             30,
+            beside=lambda r: f"{r['amend']['many_cpu']:.1f} s of CPU",
+        ),
+        Row(
+            "amend_memory",
+            f"the peak of memory of that, above that of {sizes.looked_at_few:,} configurations",
+            "MiB",
+            ("amend",),
+            lambda r: (r["amend"]["many_peak"] - r["amend"]["few_peak"]) / 2**20,
+            2,
             beside=lambda r: (
-                f"{r['amend']['many_cpu']:.1f} s of CPU; peak {r['amend']['many_peak'] / 2**20:.0f} MiB, "
-                f"of {sizes.few} configurations {r['amend']['few_peak'] / 2**20:.0f} MiB"
+                f"{r['amend']['many_peak'] / 2**20:.1f} MiB, and {r['amend']['few_peak'] / 2**20:.1f} MiB"
             ),
         ),
         Row(

@@ -46,6 +46,7 @@ FOLDERS = {
         "backends/wandb",
         "benchmarks",
         "capture",
+        "changes/test_files_in_other_backends.py",
         "changes/test_other_backends.py",
         "console/test_console_in_backends.py",
         "cli/test_completion.py",

@@ -40,7 +40,7 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "delivery": (*_INNER, "runlog", "util", "hooks", "console", "media", "provenance", "system_metrics"),
     "analysis": (*_INNER, "runlog", "util", "hooks", "delivery", "plotting"),
 }
-_MAY_IMPORT["changes"] = (*_INNER, "runlog", "util", "hooks", "delivery", "media")
+_MAY_IMPORT["changes"] = (*_INNER, "runlog", "util", "hooks", "delivery", "media", "handler")
 _BESIDE_RUNS = ("console", "media", "provenance", "system_metrics")
 _MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis", *_BESIDE_RUNS)
 _MAY_IMPORT["tables"] = (*_MAY_IMPORT["analysis"], "analysis", "media")

@@ -11,9 +11,11 @@ from typing import Any
 from legm.changes.absent_values import AbsentValuesChange, decided_absent_values
 from legm.changes.backend_deliveries import deliver_changes, pending_in_backends
 from legm.changes.execution import execute
-from legm.changes.journal import Journal, Step, locked_root, pending_journals
+from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
+from legm.changes.steps import Step
 from legm.core.amending import Changes, require_possible_changes
+from legm.core.parameters import reserved_name_error
 from legm.core.selection import BoundSelection, Candidate, RunSelection
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
@@ -171,6 +173,7 @@ def amend_experiment(
     """
     if not experiment.is_dir():
         raise StorageError(f"there is no folder {experiment}")
+    _require_free_names(changes)
     folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
     root, plan = experiment.parent, AmendmentPlan()
     absent = AbsentValuesFile(experiment / OWN_FOLDER).read()
@@ -217,3 +220,18 @@ def amend_experiment(
             done += execute(root, journal)
     notes = [*done, *deliver_changes(root)]
     return Amended(plan, name if journal is not None else "", tuple(notes))
+
+
+def _require_free_names(changes: Changes) -> None:
+    """Refuse new names of parameters that no handler could set.
+
+    Raises:
+        ParameterError: one is that of a method or attribute of the handler.
+    """
+    new = [name for old, name in changes.rename.items() if name != old]
+    if new or changes.set:
+        from legm.handler import ExperimentHandler
+
+        for name in (*new, *changes.set):
+            if hasattr(ExperimentHandler, name):
+                raise reserved_name_error(name)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.changes.journal import Journal, Step, locked_root, require_path_below
+from legm.changes.journal import Journal, locked_root
+from legm.changes.steps import Step, require_path_below
 from legm.delivery.amended_runs import keep_marks
 from legm.delivery.backlog import (
     backend_key,

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from legm.changes.absent_values import AbsentValuesChange
-from legm.changes.backend_deliveries import write_backend_tasks
+from legm.changes.finishing import finish_changes
 from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments
-from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, JournalLine, Step
+from legm.changes.journal import Journal, JournalLine
 from legm.changes.shared_work import share_work, wait_for_workers
-from legm.changes.trash import keep_in_trash, trash_folder
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
+from legm.changes.trash import is_own_path, keep_in_trash, move_path, trash_folder
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import StorageError, storage_error
+from legm.errors import StorageError
 from legm.hooks import FolderChanger
 from legm.records import Adoption, Plain
 from legm.runlog.configuration_folders import (
     artifacts_folder,
-    configuration_paths,
     is_configuration_folder,
     refuse_linked_configuration_folder,
     refuse_links,
@@ -32,8 +29,6 @@ from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
     INDEX,
-    JOURNAL_SUFFIX,
-    MERGED,
     METRICS_FILE,
     OWN_FOLDER,
     PARAMETERS_FILE,
@@ -41,7 +36,6 @@ from legm.runlog.file_names import (
     RUNS,
     STEPS_FILE,
     TENSORBOARD,
-    TRASHED_FILES,
 )
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
@@ -51,6 +45,7 @@ from legm.util.forked_calls import number_of_processes
 __all__ = ["execute"]
 
 _WORTH_PROCESSES = 500  # folders
+_MOST_NAMED = 5  # folders in a sentence
 
 
 def execute(root: Path, journal: Journal) -> list[str]:
@@ -101,6 +96,24 @@ class _Adoption:
     is_refused: bool = False
 
 
+class _NamedFolders:
+    """Folders for a sentence, which names the first ones and says how many others there are."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.first: list[str] = []
+
+    def add(self, number: int, *names: str) -> None:
+        """Add so many folders, with the names of some."""
+        self.number += number
+        self.first = [*self.first, *names][:_MOST_NAMED]
+
+    def text(self) -> str:
+        """Their names; "" for none."""
+        more = self.number - len(self.first)
+        return ", ".join(self.first) + (f" and {more:,} more" if more else "")
+
+
 class _Execution:
     def __init__(self, root: Path, journal: Journal, changer: FolderChanger) -> None:
         self._root = root
@@ -111,7 +124,17 @@ class _Execution:
         self._amended: dict[str, Path] = {}  # by run that other backends change too, its folder
         self._has_deletions = False
         self._unamended: set[str] = set()  # runs whose logs are damaged
-        self.notes: list[str] = []
+        self._without_aggregates = _NamedFolders()
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know, in a sentence each."""
+        names = self._without_aggregates.text()
+        removed = (
+            [f"the aggregates and plots of {names} are of other runs, and were removed"] if names else []
+        )
+        return [*self._notes, *removed]
 
     def do(self, steps: Sequence[Step]) -> None:
         """Do a step, or several of different configurations that adopt folders."""
@@ -131,7 +154,8 @@ class _Execution:
         for steps in _adopted_at_once(map(self._journal.step, lines)):
             self.do(steps)
         return {
-            "notes": [*self.notes],
+            "notes": [*self._notes],
+            "without_aggregates": [self._without_aggregates.number, *self._without_aggregates.first],
             "experiments": [str(one) for one in self._experiments],
             "amended": {run_id: str(folder) for run_id, folder in self._amended.items()},
             "has_deletions": self._has_deletions,
@@ -139,79 +163,22 @@ class _Execution:
 
     def learn(self, done: Mapping[str, Any]) -> None:
         """Note what was done by another execution of the same journal."""
-        self.notes += done["notes"]
+        self._notes += done["notes"]
+        self._without_aggregates.add(*done["without_aggregates"])
         self._experiments |= dict.fromkeys(map(Path, done["experiments"]))
         self._amended |= {run_id: Path(folder) for run_id, folder in done["amended"].items()}
         self._has_deletions |= done["has_deletions"]
 
     def finish(self) -> None:
-        """Bring indices up to date, wait for the disk, and move the journal to the trash."""
-        for experiment in self._experiments:
-            if experiment.is_dir():
-                self._refresh(experiment)
-        header = self._journal.header()
-        for old, new in dict(header.get("emptied", {})).items():
-            self._empty_experiment(self._root / old, self._root / new if new else None)
-        for experiment, values in dict(header.get("absent_values", {})).items():
-            if (self._root / experiment).is_dir():
-                AbsentValuesFile(self._root / experiment / OWN_FOLDER).merge(values, str(header["title"]))
-        for experiment, content in dict(header.get("corrected_absent_values", {})).items():
-            if (self._root / experiment).is_dir():
-                AbsentValuesChange.of_content(content).apply(self._root / experiment)
-        if header.get("copies"):
-            delete_folder(self._root / OWN_FOLDER / MERGED)
-        if "restores" in header:
-            self._put_back(str(header["restores"]))
+        """Bring what is kept of the experiments up to date, and move the journal to the trash."""
         deleting = filter(self._is_deletion, self._journal.steps()) if self._has_deletions else ()
-        write_backend_tasks(self._root, self._journal, deleting, self._amended)
-        if hasattr(os, "sync"):
-            os.sync()
-        kept = trash_folder(self._root, self._journal.name)
-        try:
-            if header.get("keep", True):
-                kept.mkdir(parents=True, exist_ok=True)
-                self._journal.path.rename(kept / self._journal.path.name)
-            else:
-                delete_folder(kept)  # aggregates, which held for what was changed
-                self._journal.path.unlink()
-        except OSError as cause:
-            raise storage_error("move to the trash", self._journal.path, cause) from cause
-
-    def _empty_experiment(self, old: Path, new: Path | None) -> None:
-        """Move what is left in an experiment's folder that has no configuration any more."""
-        if not old.is_dir() or next(configuration_paths(old), None) is not None:
-            return
-        for path in sorted(old.iterdir()) if new is not None and new.is_dir() else ():
-            if path.name != OWN_FOLDER:
-                _move_path(path, new / path.name)  # type: ignore[operator]
-        keep_in_trash(self._root, self._journal.name, old)
-
-    def _put_back(self, name: str) -> None:
-        """Put the aggregates and plots back that another command moved to the trash, and forget the rest."""
-        item = trash_folder(self._root, name)
-        files, journal = item / TRASHED_FILES, Journal(item / f"{name}{JOURNAL_SUFFIX}")
-        paths = [*files.rglob(AGGREGATES_FILE), *files.rglob(f"*{PLOTS}")]
-        renamed = (
-            {step.target: step.source for step in journal.steps() if step.kind == ADOPT} if paths else {}
-        )
-        for path in paths:
-            folder = path.parent.relative_to(files).as_posix()
-            now = self._root / renamed.get(folder, folder)
-            if is_configuration_folder(now) and not self._is_own(now):
-                _move_path(path, now / path.name)
-        delete_folder(item)
-
-    def _refresh(self, experiment: Path) -> None:
-        if any(path.name != OWN_FOLDER for path in experiment.iterdir()):
-            self._changer.refresh(experiment)
-        elif (experiment / OWN_FOLDER / INDEX).exists() and experiment.is_relative_to(self._root):
-            keep_in_trash(self._root, self._journal.name, experiment)
+        finish_changes(self._root, self._journal, self._changer, self._experiments, deleting, self._amended)
 
     # Runs that are in other backends too
 
     def _is_deletion(self, step: Step) -> bool:
         """Whether a step deletes runs that are in other backends too."""
-        return step.has_backends and bool(step.target) and self._is_own(self._root / step.target)
+        return step.has_backends and bool(step.target) and is_own_path(self._root, self._root / step.target)
 
     def _is_noted_in_logs(self, step: Step) -> bool:
         """Whether the logs of a step's runs say what the runs are now, or that other backends change them."""
@@ -224,7 +191,7 @@ class _Execution:
             path = logs.find(run_id) if run.backends and run_id not in left else None
             if path is not None:
                 logs.create_folders()
-                _move_path(path, logs.pending_path(run_id))
+                move_path(path, logs.pending_path(run_id))
                 self._amended[run_id] = folder
 
     # Folders that become those of other configurations
@@ -296,22 +263,18 @@ class _Execution:
         """Append to the log of each run what it is now; returns the runs that were resumed meanwhile."""
         files, running = (held.files, held.running) if held is not None else ({}, [])
         done = append_amendments(step, now, files, running, self._time)
-        self.notes += done.notes
+        self._notes += done.notes
         self._unamended |= done.damaged
         return done.resumed
-
-    def _is_own(self, path: Path) -> bool:
-        """Whether a path is in legm's own folder, such as the trash."""
-        return path.is_relative_to(self._root / OWN_FOLDER)
 
     def _note_experiments(self, *folders: Path) -> None:
         """Note the experiments whose index is to be brought up to date at the end."""
         for folder in folders:
-            if not self._is_own(folder):
+            if not is_own_path(self._root, folder):
                 self._experiments[folder.parent] = None
 
     def _note_running(self, run_ids: Iterable[str]) -> None:
-        self.notes += [f"the run {run_id} is running, and was left as it is" for run_id in run_ids]
+        self._notes += [f"the run {run_id} is running, and was left as it is" for run_id in run_ids]
 
     @staticmethod
     def _experiment_of(folder: Path) -> Path:
@@ -349,7 +312,7 @@ class _Execution:
         return
 
     def _target(self, step: Step) -> Path:
-        if not step.target or not self._is_own(self._root / step.target):
+        if not step.target or not is_own_path(self._root, self._root / step.target):
             return self._changer.make(self._root, step.after)
         target = self._root / step.target
         if not is_configuration_folder(target):
@@ -360,7 +323,7 @@ class _Execution:
         logs, new_logs = LogFolder.of(source), LogFolder.of(target)
         refuse_linked_configuration_folder(source)
         new_logs.create_folders()
-        if self._is_own(source):
+        if is_own_path(self._root, source):
             self._changer.hide_from_viewers(source, hidden=False)
         with contextlib.ExitStack() as held:
             found = HeldLogs(held, logs, step.runs)
@@ -370,13 +333,13 @@ class _Execution:
             if self._is_noted_in_logs(step):
                 self._append_amendments(step, logs, found)
             for run_id in movable:
-                _move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
+                move_path(artifacts_folder(source, run_id), artifacts_folder(target, run_id))
                 for path in logs.folder.glob(f"{run_id}.*.yml"):  # what a user noted about it
-                    _move_path(path, new_logs.folder / path.name)
+                    move_path(path, new_logs.folder / path.name)
                 log = logs.find(run_id)
                 if log is not None:
                     self._move_log(log, logs, new_logs)
-        if self._is_own(target):
+        if is_own_path(self._root, target):
             self._changer.hide_from_viewers(target, hidden=True)
 
     def _move_log(self, path: Path, logs: LogFolder, new_logs: LogFolder) -> None:
@@ -385,7 +348,7 @@ class _Execution:
         if new_logs.find(path.stem) is not None:  # a copy of the run, as copies of folders have
             keep_in_trash(self._root, self._journal.name, path)
         else:
-            _move_path(path, now)
+            move_path(path, now)
 
     def _tidy(self, source: Path, target: Path, step: Step) -> None:
         """Move to the trash what no longer holds, and a folder that has no runs any more."""
@@ -400,14 +363,14 @@ class _Execution:
                 free = target / path.name
                 if free.exists():
                     free = target / f"from-{source.name}" / path.name
-                _move_path(path, free)
-        if self._is_own(source):  # from the trash
+                move_path(path, free)
+        if is_own_path(self._root, source):  # from the trash
             delete_folder(source)
         else:
             keep_in_trash(self._root, self._journal.name, source)
 
     def _drop_aggregates(self, folder: Path) -> None:
-        if self._is_own(folder):
+        if is_own_path(self._root, folder):
             return
         plots = [
             path for path in folder.glob(f"*{PLOTS}") if path.name == PLOTS or path.name.endswith(f"-{PLOTS}")
@@ -416,9 +379,7 @@ class _Execution:
         for path in stale:
             keep_in_trash(self._root, self._journal.name, path)
         if stale:
-            self.notes.append(
-                f"the aggregates and plots of {folder.name} are of other runs, and were removed"
-            )
+            self._without_aggregates.add(1, folder.name)
 
     # A folder that moves as it is
 
@@ -427,7 +388,7 @@ class _Execution:
         if is_configuration_folder(source) and not self._is_folder_moved(step, source, target):
             return self._move(step)
         if is_configuration_folder(target):
-            self._changer.hide_from_viewers(target, hidden=self._is_own(target))
+            self._changer.hide_from_viewers(target, hidden=is_own_path(self._root, target))
             if self._is_noted_in_logs(step):
                 resumed = self._append_amendments(step, LogFolder.of(target))
                 self._reopen(step, target, resumed)
@@ -440,11 +401,11 @@ class _Execution:
             found = _Adoption(step, source, target, HeldLogs(held, LogFolder.of(source), step.runs))
             if found.logs.running or target.exists() or self._has_others(found):
                 return False
-            if self._is_own(target):
+            if is_own_path(self._root, target):
                 trash_folder(self._root, self._journal.name)
-            _move_path(source, target)
+            move_path(source, target)
             if LogFolder.of(target).logs_except(step.runs) and not source.exists():  # one began just now
-                _move_path(target, source)
+                move_path(target, source)
                 return False
         return True
 
@@ -467,15 +428,3 @@ def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(ids)
     while part := list(itertools.islice(iterator, MOST_HELD)):
         yield part
-
-
-def _move_path(path: Path, now: Path) -> None:
-    """Rename a file or folder; nothing where it is not there any more, or was moved before."""
-    if not path.exists() or now.exists():
-        return
-    refuse_links(now.parent)
-    try:
-        now.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(now)
-    except OSError as cause:
-        raise storage_error("move to", now, cause) from cause

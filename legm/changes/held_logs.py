@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from legm.changes.journal import Step
+from legm.changes.steps import Step
 from legm.errors import CorruptFile, StateError
 from legm.records import Amendment
 from legm.runlog.file_names import OPEN

@@ -9,141 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from legm.changes.steps import ADOPT, FOLDER, Step, decode_step, require_path_below
 from legm.core.naming import make_run_id
-from legm.errors import CorruptFile, storage_error
-from legm.records import Configuration, Plain, Run, is_record_file_name
+from legm.errors import CorruptFile, NewerFile, storage_error
+from legm.records import Plain, is_record_file_name
 from legm.runlog.configuration_folders import refuse_links
 from legm.runlog.file_names import CHANGES_LOCK, JOURNAL, JOURNAL_SUFFIX, OWN_FOLDER
-from legm.runlog.log_frames import configuration_content
-from legm.runlog.log_reader import decode_configuration
 from legm.util.locks import file_lock
 
-__all__ = [
-    "ADOPT",
-    "FOLDER",
-    "MOVE",
-    "Journal",
-    "JournalLine",
-    "Step",
-    "StepRun",
-    "locked_root",
-    "pending_journals",
-    "require_path_below",
-]
+__all__ = ["Journal", "JournalLine", "locked_root", "pending_journals"]
 
 SCHEMA = 1
-ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
+_REMEDY = "Restore it from a copy; without one, delete it: what it had begun stays as it is then."
 _FINGERPRINT = re.compile(r'"fingerprint":"([^"]*)"')
-_MOST_INDEPENDENT = 2000  # lines, which are in memory at the same time
+_MOST_INDEPENDENT = 500  # lines, which are in memory at the same time
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
-
-
-@dataclass(frozen=True, slots=True)
-class StepRun:
-    """A run that a step changes.
-
-    Args:
-        description: its description.
-        started: seconds since 1970.
-        before, after: its own parameters, which are not compared.
-        backends: the names of the backends beside its folder in which it changes too.
-    """
-
-    description: str
-    started: float
-    before: Mapping[str, Plain]
-    after: Mapping[str, Plain]
-    backends: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change of a folder.
-
-    Args:
-        kind: "adopt": the folder becomes that of another configuration; "move": its runs move to the folder
-            of another one; "folder": the folder moves as it is.
-        source: the folder, below the root directory.
-        target: where it is, or the runs are, afterwards; "" for the folder of the configuration.
-        before, after: the configuration.
-        runs: by id, the runs that change.
-    """
-
-    kind: str
-    source: str
-    target: str
-    before: Configuration
-    after: Configuration
-    runs: Mapping[str, StepRun] = field(default_factory=dict)
-
-    def amended(self, run_id: str) -> Run:
-        """A run as it is after the step."""
-        one = self.runs[run_id]
-        return Run(run_id, self.after, one.description, one.started, one.after)
-
-    def content(self) -> dict[str, Plain]:
-        """The step as JSON holds it."""
-        return {
-            "kind": self.kind,
-            "source": self.source,
-            "target": self.target,
-            "before": configuration_content(self.before),
-            "after": configuration_content(self.after),
-            "runs": {
-                run_id: {
-                    "description": run.description,
-                    "started": run.started,
-                    "before": dict(run.before),
-                    "after": dict(run.after),
-                    **({"backends": list(run.backends)} if run.backends else {}),
-                }
-                for run_id, run in self.runs.items()
-            },
-        }
-
-    @property
-    def parameters_change(self) -> bool:
-        """Whether the runs' own parameters change."""
-        return any(run.before != run.after for run in self.runs.values())
-
-    @property
-    def is_amendment(self) -> bool:
-        """Whether the runs change, not only where they are."""
-        return self.before != self.after or self.parameters_change
-
-    @property
-    def has_backends(self) -> bool:
-        """Whether a run changes in backends beside the folders."""
-        return any(run.backends for run in self.runs.values())
-
-    def runs_to_change(self, *, are_deleted: bool = False) -> dict[str, tuple[Run, Run | None]]:
-        """By id, each run as it was before the step, and as it is after it; None if it is deleted."""
-        return {
-            run_id: (
-                Run(run_id, self.before, one.description, one.started, one.before),
-                None if are_deleted else self.amended(run_id),
-            )
-            for run_id, one in self.runs.items()
-        }
-
-    def with_backends(self, backends: Mapping[str, tuple[str, ...]]) -> Step:
-        """The step with the backends beside the folders in which its runs change."""
-        runs = {run_id: replace(run, backends=backends.get(run_id, ())) for run_id, run in self.runs.items()}
-        return replace(self, runs=runs)
-
-    def reversed(self, source: str, target: str) -> Step:
-        """The step that brings back what was before."""
-        runs = {run_id: replace(run, before=run.after, after=run.before) for run_id, run in self.runs.items()}
-        return Step(self.kind, source, target, self.after, self.before, runs)
 
 
 class JournalLine(NamedTuple):
@@ -263,9 +153,10 @@ class Journal:
             with self.path.open(encoding="utf-8") as file:
                 content = json.loads(file.readline())
             if content["schema"] > SCHEMA:
-                raise CorruptFile(self.path, "line 1", "it was written by a newer legm", "Update legm.")
+                raise NewerFile(self.path, "line 1", content["schema"], SCHEMA)
+            _require_header(content)
             return {"title": str(content["title"]), "time": float(content["time"]), **content}
-        except (ValueError, KeyError, TypeError) as cause:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
             raise self._damaged(1, cause) from cause
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
@@ -311,8 +202,8 @@ class Journal:
             CorruptFile: it is damaged.
         """
         try:
-            return _step(json.loads(line.text))
-        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            return decode_step(json.loads(line.text))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
             raise self._damaged(line.number, cause) from cause
 
     def count_runs(self) -> int:
@@ -325,7 +216,7 @@ class Journal:
         for line in self._lines():
             try:
                 number += len(json.loads(line.text)["runs"])
-            except (ValueError, KeyError, TypeError) as cause:
+            except (ValueError, KeyError, TypeError, RecursionError) as cause:
                 raise self._damaged(line.number, cause) from cause
         return number
 
@@ -337,9 +228,7 @@ class Journal:
                 yield JournalLine(number, text)
 
     def _damaged(self, line: int, cause: Exception) -> CorruptFile:
-        return CorruptFile(
-            self.path, f"line {line}", f"it is not what legm wrote: {cause!r}", "Restore it from a copy."
-        )
+        return CorruptFile(self.path, f"line {line}", f"it is not what legm wrote: {cause!r}", _REMEDY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,42 +261,40 @@ def _line(content: object) -> str:
     return _ENCODER.encode(content) + "\n"
 
 
-def _step(content: dict[str, Any]) -> Step:
-    if content["kind"] not in {ADOPT, MOVE, FOLDER}:
-        raise ValueError(f"the kind {content['kind']!r}")
-    for path in (content["source"], content["target"]):
-        require_path_below(path)
-    if not all(map(is_record_file_name, content["runs"])):
-        raise ValueError("the id of a run")
-    return Step(
-        content["kind"],
-        content["source"],
-        content["target"],
-        decode_configuration(content["before"]),
-        decode_configuration(content["after"]),
-        {
-            run_id: StepRun(
-                str(run["description"]),
-                float(run["started"]),
-                run["before"],
-                run["after"],
-                tuple(map(str, run.get("backends", ()))),
-            )
-            for run_id, run in content["runs"].items()
-        },
-    )
-
-
-def require_path_below(path: str) -> None:
-    """Refuse a path that leads out of the root directory.
+def _require_header(content: dict[str, Any]) -> None:
+    """Refuse what is about anything but experiments in the root directory and the trash.
 
     Raises:
-        ValueError: it does.
+        ValueError, TypeError, KeyError, AttributeError: it is not what a journal says.
     """
-    parts = path.split("/")
-    if path and (
-        not {"", ".", ".."}.isdisjoint(parts) or "\\" in path or "\0" in path or ":" in parts[0][1:2]
-    ):
+    if not math.isfinite(float(content["time"])):
+        raise ValueError("the time")
+    for old, new in content.get("emptied", {}).items():
+        _require_experiment_path(old)
+        if new:
+            _require_experiment_path(new)
+    for path, values in content.get("absent_values", {}).items():
+        _require_experiment_path(path)
+        if not isinstance(values, dict):
+            raise TypeError("the absent values")
+    for path, change in content.get("corrected_absent_values", {}).items():
+        _require_experiment_path(path)
+        if not (isinstance(change["before"], dict) and isinstance(change["after"], dict)):
+            raise TypeError("the absent values")
+        if not all(isinstance(name, str) for name in change["refused"]):
+            raise TypeError("the refused absent values")
+    if "restores" in content and not is_record_file_name(content["restores"]):
+        raise ValueError("the id of another command")
+
+
+def _require_experiment_path(path: str) -> None:
+    """Refuse a path that is not that of an experiment's folder below the root directory.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    require_path_below(path)
+    if not path or path.split("/", 1)[0] == OWN_FOLDER:
         raise ValueError(f"the path {path!r}")
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from legm.changes.amend import finish_pending
 from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
-from legm.changes.journal import FOLDER, MOVE, Journal, Step, StepRun, locked_root, pending_journals
+from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
+from legm.changes.steps import FOLDER, MOVE, Step, StepRun
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import ParameterError, StorageError, storage_error
+from legm.errors import LegmError, ParameterError, StorageError, storage_error
 from legm.hooks import FolderChanger
 from legm.records import Configuration, Plain, Run, Status
 from legm.runlog.configuration_folders import configuration_folders, experiment_paths, refuse_links
@@ -85,8 +86,13 @@ def merge_roots(root: Path, other: Path) -> Merged:
         others = OtherBackends(root, planned)
         steps = _merging_steps(root, other, f"{OWN_FOLDER}/{MERGED}/{name}", merged, others)
         more = {"keep": False, "copies": True, "absent_values": _absent_values(root, other)}
-        with Journal.drafted(root, name, f"merge {other.name}", steps, **more) as draft:
-            journal = draft.begin() if merged.runs else None
+        try:
+            with Journal.drafted(root, name, f"merge {other.name}", steps, **more) as draft:
+                journal = draft.begin() if merged.runs else None
+        except LegmError:
+            if not pending_journals(root):
+                delete_folder(copies)
+            raise
         if journal is None:
             delete_folder(copies)
         else:

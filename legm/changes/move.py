@@ -8,8 +8,9 @@ from pathlib import Path
 from legm.changes.amend import Amended, amend_experiment, finish_pending
 from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
-from legm.changes.journal import ADOPT, Journal, Step, locked_root
+from legm.changes.journal import Journal, locked_root
 from legm.changes.plan import AmendmentPlan, moved_runs
+from legm.changes.steps import ADOPT, Step
 from legm.core.amending import Changes
 from legm.core.selection import BoundSelection
 from legm.delivery.reading import default_folder_access

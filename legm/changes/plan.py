@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from legm.changes.journal import ADOPT, MOVE, Step, StepRun
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
+from legm.changes.planned_changes import PlanDatabase, PlannedChange, PlannedChanges
+from legm.changes.steps import ADOPT, MOVE, Step, StepRun
 from legm.core.absent_values import has_absent_value
 from legm.core.amending import Changes, ConfigurationChange
 from legm.core.identity import configuration_differences
@@ -28,64 +29,46 @@ __all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment"]
 UNITED, PARTED, CHANGED = "united", "parted", "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedChange:
-    """What becomes of one configuration.
-
-    Args:
-        folder: its folder's name now.
-        becomes: by the fingerprint of each configuration that its runs are of afterwards, how many.
-        names: by fingerprint, the folder's name afterwards.
-        differences: by fingerprint, in which parameters it differs from the old one.
-        staying: how many runs stay what they are: those that are running, or not selected.
-    """
-
-    folder: str
-    becomes: Mapping[str, int]
-    names: Mapping[str, str]
-    differences: Mapping[str, str]
-    staying: int
-
-
-@dataclass(slots=True)
 class AmendmentPlan:
     """What an amendment changes.
 
-    Args:
-        changes: the configurations that change.
-        untouched: how many do not.
-        contributors: by the fingerprint of a configuration afterwards, how many there are of it now.
-        running: the ids of the runs that are left as they are because they are running.
-        labels: by fingerprint, the name of the folder that a configuration has afterwards.
-        in_backends: what becomes of the runs in the backends beside the folders.
+    Its memory does not grow with the configurations: what becomes of each is in a temporary file.
     """
 
-    changes: list[PlannedChange] = field(default_factory=list)
-    untouched: int = 0
-    contributors: Counter[str] = field(default_factory=Counter)
-    running: list[str] = field(default_factory=list)
-    labels: dict[str, str] = field(default_factory=dict)
-    in_backends: PlannedInBackends = field(default_factory=PlannedInBackends)
+    def __init__(self) -> None:
+        self.untouched = 0
+        """How many configurations do not change."""
+        self.runs = 0
+        """How many runs change."""
+        self.running: list[str] = []
+        """The ids of the runs that are left as they are because they are running."""
+        self.in_backends = PlannedInBackends()
+        """What becomes of the runs in the backends beside the folders."""
+        self.database = PlanDatabase()
+        """What is known of the configurations, by fingerprint."""
+        self.changes: Sequence[PlannedChange] = PlannedChanges(self.database)
+        """The configurations that change, read one at a time."""
+
+    def add(self, change: PlannedChange) -> None:
+        """Add what becomes of a configuration."""
+        self.database.add_change(change)
+        self.runs += sum(change.becomes.values())
 
     def kind(self, change: PlannedChange) -> str:
         """Whether a configuration is united with another one, parted, or only changed."""
         if len(change.becomes) + bool(change.staying) > 1:
             return PARTED
-        return UNITED if any(self.contributors[digest] > 1 for digest in change.becomes) else CHANGED
+        is_united = any(self.database.number_of_contributors(digest) > 1 for digest in change.becomes)
+        return UNITED if is_united else CHANGED
 
     def label(self, change: PlannedChange, digest: str) -> str:
         """The name of what a configuration becomes: that of the folder where it is known."""
-        return self.labels.get(digest) or change.names[digest]
+        return self.database.label(digest) or change.names[digest]
 
     def counts(self) -> dict[str, int]:
         """How many configurations are united, parted, changed and untouched."""
         kinds = Counter(map(self.kind, self.changes))
         return {**{kind: kinds[kind] for kind in (UNITED, PARTED, CHANGED)}, "untouched": self.untouched}
-
-    @property
-    def runs(self) -> int:
-        """How many runs change."""
-        return sum(sum(one.becomes.values()) for one in self.changes)
 
 
 def plan_amendment(
@@ -140,21 +123,15 @@ class _Planner:
         self._target = experiment
         if changes.experiment is not None:
             self._target = changer.experiment_path(root, changes.experiment)
-        self._names: dict[str, str] = {}
-        paths = list(configuration_paths(self._target)) if self._target.is_dir() else []
-        self._taken = Counter[str]()
-        for path in paths:
-            stated = changer.stated(self._target / path) or ""
-            self._names.setdefault(stated, path)
-            self._taken[stated] += 1
-        self._used = {*paths}
-        self._next: dict[str, int] = {}
+        self._known = plan.database
+        for path in configuration_paths(self._target) if self._target.is_dir() else ():
+            self._known.add_folder(changer.stated(self._target / path) or "", path)
 
     def leave(self, folder: Path, configuration: Configuration) -> None:
         """Note a configuration that is not selected."""
         self._plan.untouched += 1
         if folder.is_relative_to(self._target):
-            self._plan.contributors[configuration.fingerprint] += 1
+            self._known.add_contributor(configuration.fingerprint)
 
     def steps(
         self, folder: Path, configuration: Configuration, only: BoundSelection | None
@@ -166,14 +143,19 @@ class _Planner:
         change = ConfigurationChange(configuration, self._changes)
         groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
         own = self._set_to_absent_values(folder, configuration)
+        is_changed = False
         for run in (one.run for one in selected if one.status is not Status.RUNNING):
-            amended = change.of_run({**own(run.run_id), **run.parameters})
+            before = {**own(run.run_id), **run.parameters}
+            amended = change.of_run(before)
+            is_changed |= amended.configuration != configuration
+            is_changed |= amended.parameters not in (run.parameters, before)
             runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
             runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
         if not results:
             amended = change.of_run({})
+            is_changed = amended.configuration != configuration
             groups[amended.configuration.fingerprint] = (amended.configuration, {})
-        if self._is_unchanged(configuration, groups):
+        if not is_changed:
             return self.leave(folder, configuration)
         self._note_backends(folder, configuration, groups)
         self._plan.running += running
@@ -184,9 +166,12 @@ class _Planner:
     def _set_to_absent_values(
         self, folder: Path, configuration: Configuration
     ) -> Callable[[str], dict[str, Plain]]:
-        """By run, what it set to an absent value that changes: its log says it, or else the folder."""
-        decided = self._changes.decided_absent
-        if not decided:
+        """By run, what it set to its absent value: its log says it, or else the folder.
+
+        Each run keeps it as its own from its first amendment on, since one may unite it with runs from before
+        the parameter existed.
+        """
+        if not self._changes.decided_absent and not self._changes.absent:
             return lambda _: {}
         logs = {path.stem: path for path in LogFolder.of(folder).logs_except(())}
 
@@ -195,12 +180,7 @@ class _Planner:
             if run_id in logs:
                 with contextlib.suppress(CorruptFile):
                     its = read_log_head(logs[run_id]).run.configuration
-            current = self._changes.current_name
-            return {
-                name: value
-                for name, value in its.parameters.items()
-                if current(name) in decided and has_absent_value(its, name)
-            }
+            return {name: value for name, value in its.parameters.items() if has_absent_value(its, name)}
 
         return of_run
 
@@ -225,15 +205,6 @@ class _Planner:
             for run_id in runs.keys() & found.keys():
                 runs[run_id] = replace(runs[run_id], backends=found[run_id])
 
-    @staticmethod
-    def _is_unchanged(
-        before: Configuration, groups: Mapping[str, tuple[Configuration, Mapping[str, StepRun]]]
-    ) -> bool:
-        return all(
-            after == before and all(run.before == run.after for run in runs.values())
-            for after, runs in groups.values()
-        )
-
     def _steps_of_groups(
         self,
         folder: Path,
@@ -248,22 +219,22 @@ class _Planner:
         for digest, (after, runs) in sorted(groups.items(), key=lambda one: one[0] == adopted):
             becomes[digest] = len(runs)
             differences[digest] = "; ".join(map(str, configuration_differences(before, after)))
-            self._plan.contributors[digest] += 1
+            self._known.add_contributor(digest)
             if digest == adopted:
                 now = self._adopted_path(folder, before, after)
                 names[digest] = now.name
-                self._plan.labels[digest] = now.name
+                self._known.set_label(digest, now.name)
                 yield Step(ADOPT, source, now.relative_to(self._root).as_posix(), before, after, runs)
             else:
-                names[digest] = (
-                    self._names.get(digest) or self._plan.labels.get(digest) or self._free_name(after)
-                )
-                self._plan.labels.setdefault(digest, names[digest])
-                self._taken[digest] += 1
+                label = self._known.label(digest)
+                names[digest] = self._known.folder(digest) or label or self._free_name(after)
+                if label is None:
+                    self._known.set_label(digest, names[digest])
+                self._known.count_folders(digest, 1)
                 yield Step(MOVE, source, "", before, after, runs)
         if staying:
-            self._plan.contributors[before.fingerprint] += 1
-        self._plan.changes.append(PlannedChange(folder.name, becomes, names, differences, staying))
+            self._known.add_contributor(before.fingerprint)
+        self._plan.add(PlannedChange(folder.name, becomes, names, differences, staying))
 
     def _adopted(
         self,
@@ -276,12 +247,12 @@ class _Planner:
             return before.fingerprint
         if staying:
             return None
-        free = [digest for digest in groups if not self._taken[digest]]
+        free = [digest for digest in groups if not self._known.number_of_folders(digest)]
         if not free:
             return None
         chosen = max(free, key=lambda digest: len(groups[digest][1]))
-        self._taken[chosen] += 1
-        self._taken[before.fingerprint] -= 1
+        self._known.count_folders(chosen, 1)
+        self._known.count_folders(before.fingerprint, -1)
         return chosen
 
     def _adopted_path(self, folder: Path, before: Configuration, after: Configuration) -> Path:
@@ -291,18 +262,18 @@ class _Planner:
         is_here = before.experiment == after.experiment
         if is_here and (not is_own or before.name == after.name):
             return folder
-        if not is_own and folder.name not in self._used:
-            self._used.add(folder.name)
+        if not is_own and not self._known.has_name(folder.name):
+            self._known.add_name(folder.name)
             return self._target / folder.name
         return (folder.parent if is_here else self._target) / self._free_name(after)
 
     def _free_name(self, configuration: Configuration) -> str:
         """The name of a new folder for a configuration."""
-        k = self._next.get(configuration.name, 0)
-        while numbered_name(configuration.name, k) in self._used:
+        k = self._known.next_number(configuration.name)
+        while self._known.has_name(numbered_name(configuration.name, k)):
             k += 1
-        self._next[configuration.name] = k + 1
-        self._used.add(numbered_name(configuration.name, k))
+        self._known.set_next_number(configuration.name, k + 1)
+        self._known.add_name(numbered_name(configuration.name, k))
         return numbered_name(configuration.name, k)
 
 

@@ -10,9 +10,10 @@ from legm.changes.absent_values import AbsentValuesChange
 from legm.changes.amend import finish_pending
 from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
-from legm.changes.journal import ADOPT, FOLDER, MOVE, Journal, Step, locked_root
+from legm.changes.journal import Journal, locked_root
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.plan import moved_runs
+from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
 from legm.changes.trash import TrashItem, trashed_path
 from legm.delivery.reading import FolderAccess, default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -133,6 +134,8 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
         ParameterError: the trash does not have the run.
         LegmError: something is damaged, or cannot be read or written.
     """
+    if item.problem is not None:
+        raise item.problem
     changer = find_folder_changer(DEFAULT_BACKEND)
     planned = PlannedInBackends()
     runs: list[str] = []

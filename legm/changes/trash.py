@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from legm.changes.journal import Journal
-from legm.errors import ParameterError, closest, storage_error
+from legm.errors import LegmError, ParameterError, closest, storage_error
 from legm.media.content_files import delete_unused_contents
 from legm.runlog.configuration_folders import experiment_paths, refuse_links
 from legm.runlog.file_names import JOURNAL_SUFFIX, OWN_FOLDER, TRASH, TRASHED_FILES
@@ -22,7 +22,9 @@ __all__ = [
     "TrashItem",
     "empty_trash",
     "find_trash_item",
+    "is_own_path",
     "keep_in_trash",
+    "move_path",
     "trash_folder",
     "trash_items",
     "trashed_path",
@@ -33,11 +35,11 @@ class TrashContent(NamedTuple):
     """How much one command left in the trash.
 
     Args:
-        runs: how many runs it changed or deleted.
+        runs: how many runs it changed or deleted; None where that is not known.
         size: bytes of its files.
     """
 
-    runs: int
+    runs: int | None
     size: int
 
 
@@ -49,11 +51,13 @@ class TrashItem:
         folder: where it is.
         title: what the command did.
         time: when, in seconds since 1970.
+        problem: why its journal cannot be read, so that nothing of it can be brought back; None where it can.
     """
 
     folder: Path
     title: str
     time: float
+    problem: LegmError | None = None
 
     @property
     def name(self) -> str:
@@ -66,14 +70,12 @@ class TrashItem:
         return _journal_in(self.folder)
 
     def content(self) -> TrashContent:
-        """How much it is, read anew.
-
-        Raises:
-            CorruptFile: the journal is damaged.
-            StorageError: it cannot be read.
-        """
+        """How much it is, read anew; of a damaged journal the runs are not known."""
         size = sum(one.lstat().st_size for one in self.folder.rglob("*") if one.is_file())
-        return TrashContent(self.journal.count_runs(), size)
+        try:
+            return TrashContent(self.journal.count_runs(), size)
+        except LegmError:
+            return TrashContent(None, size)
 
 
 def trash_folder(root: Path, name: str) -> Path:
@@ -110,15 +112,35 @@ def keep_in_trash(root: Path, name: str, path: Path) -> None:
         raise storage_error("move to the trash", path, cause) from cause
 
 
+def is_own_path(root: Path, path: Path) -> bool:
+    """Whether a path is in legm's own folder of a root directory, such as in the trash."""
+    return path.is_relative_to(root / OWN_FOLDER)
+
+
+def move_path(path: Path, now: Path) -> None:
+    """Rename a file or folder; nothing where it is not there any more, or was moved before.
+
+    Raises:
+        StorageError: it cannot be renamed.
+    """
+    if not path.exists() or now.exists():
+        return
+    refuse_links(now.parent)
+    try:
+        now.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(now)
+    except OSError as cause:
+        raise storage_error("move to", now, cause) from cause
+
+
 def _journal_in(folder: Path) -> Journal:
     return Journal(folder / f"{folder.name}{JOURNAL_SUFFIX}")
 
 
 def trash_items(root: Path) -> list[TrashItem]:
-    """What is in the trash of a root directory, oldest first.
+    """What is in the trash of a root directory, oldest first; what is damaged says so.
 
     Raises:
-        CorruptFile: a journal is damaged.
         StorageError: the trash cannot be read.
     """
     folder = root / OWN_FOLDER / TRASH
@@ -128,8 +150,12 @@ def trash_items(root: Path) -> list[TrashItem]:
         journal = _journal_in(path)
         if path.is_symlink() or not journal.path.is_file():
             continue
-        header = journal.header()
-        found.append(TrashItem(path, header["title"], header["time"]))
+        try:
+            header = journal.header()
+        except LegmError as error:
+            found.append(TrashItem(path, f"damaged: {error}", 0.0, error))
+        else:
+            found.append(TrashItem(path, header["title"], header["time"]))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.json_output import print_json
+from legm.cli.json_output import print_json, print_json_of_many
 from legm.cli.option_values import name_value_pairs
 from legm.cli.options import backend_options, json_option, path_argument, selection_options
 from legm.cli.printing import print_notes, print_table, say
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from legm.cli.locations import Location
     from legm.core.selection import RunSelection
 
-__all__ = ["amend_command", "confirmed_plan", "plan_as_dict", "print_amended", "print_plan"]
+__all__ = ["amend_command", "confirmed_plan", "print_amended", "print_plan"]
 
 _SHOWN = 20  # configurations in the table
 
@@ -129,7 +129,7 @@ def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> 
     from legm.cli.changing import short_path
 
     if as_json:
-        print_json({**plan_as_dict(done.plan), "trash": done.trash or None, "notes": list(done.notes)})
+        _print_json(done)
         return
     if is_dry or not done.plan.changes:
         print_plan(done.plan)
@@ -183,29 +183,33 @@ def print_plan(plan: AmendmentPlan) -> None:
     print_notes(plan.in_backends.sentences())
 
 
-def plan_as_dict(plan: AmendmentPlan) -> dict[str, Any]:
-    """A plan for a program."""
-    return {
-        "configurations": [
-            {
-                "configuration": change.folder,
-                "kind": plan.kind(change),
-                "becomes": [
-                    {
-                        "configuration": plan.label(change, digest),
-                        "fingerprint": digest,
-                        "runs": runs,
-                        "difference": change.differences[digest],
-                    }
-                    for digest, runs in change.becomes.items()
-                ],
-                "staying": change.staying,
-            }
-            for change in plan.changes
-        ],
+def _print_json(done: Amended) -> None:
+    """Print what an amendment did for a program, one configuration at a time."""
+    plan = done.plan
+    configurations = (
+        {
+            "configuration": change.folder,
+            "kind": plan.kind(change),
+            "becomes": [
+                {
+                    "configuration": plan.label(change, digest),
+                    "fingerprint": digest,
+                    "runs": runs,
+                    "difference": change.differences[digest],
+                }
+                for digest, runs in change.becomes.items()
+            ],
+            "staying": change.staying,
+        }
+        for change in plan.changes
+    )
+    rest = {
         "counts": plan.counts(),
         "runs": plan.runs,
-        "running": list(plan.running),
+        "running": plan.running,
         "backends": plan.in_backends.as_list(),
-        "backend_notes": list(plan.in_backends.notes),
+        "backend_notes": plan.in_backends.notes,
+        "trash": done.trash or None,
+        "notes": done.notes,
     }
+    print_json_of_many("configurations", configurations, rest)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,15 @@ from legm.cli.printing import printed_series, say
 if TYPE_CHECKING:
     from legm.records import Aggregate, Configuration, RunResult, Series
 
-__all__ = ["json_aggregate", "json_configuration", "json_line", "json_run", "json_value", "print_json"]
+__all__ = [
+    "json_aggregate",
+    "json_configuration",
+    "json_line",
+    "json_run",
+    "json_value",
+    "print_json",
+    "print_json_of_many",
+]
 
 
 def json_value(value: Any) -> Any:
@@ -33,6 +42,25 @@ def json_line(value: Any) -> str:
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     say(json.dumps(json_value(value), indent=2))
+
+
+def print_json_of_many(name: str, items: Iterable[Any], rest: Mapping[str, Any]) -> None:
+    """Print an object as :func:`print_json` does, of which one list may be too long for the memory.
+
+    Args:
+        name: the name of the list, which comes first.
+        items: what is in it, made one at a time.
+        rest: the object's other values, of which there is at least one.
+    """
+    texts = (textwrap.indent(json.dumps(json_value(one), indent=2), " " * 4) for one in items)
+    before = next(texts, None)
+    say(f'{{\n  "{name}": [' + ("]," if before is None else ""))
+    if before is not None:
+        for text in texts:
+            say(f"{before},")
+            before = text
+        say(f"{before}\n  ],")
+    say(json.dumps(json_value(rest), indent=2).removeprefix("{\n"))
 
 
 def json_configuration(found: Configuration | None) -> dict[str, Any]:

@@ -98,10 +98,18 @@ top_option = click.option(
     "--top", type=click.IntRange(min=0), metavar="N", help="The best N configurations; 0 for all."
 )
 
+
+def _names_to_group_by(text: str | None) -> list[str]:
+    names = [one.strip() for one in (text or "").split(",") if one.strip()]
+    if text is not None and not names:
+        raise click.BadParameter("the name of a parameter is missing")
+    return names
+
+
 group_by_option = click.option(
     "--group-by",
     metavar="NAME,...",
-    callback=lambda _ctx, _param, text: [one.strip() for one in (text or "").split(",") if one.strip()],
+    callback=lambda _ctx, _param, text: _names_to_group_by(text),
     help="Show groups of configurations that have equal values of these parameters, by the mean over the "
     "configurations.",
 )

@@ -75,12 +75,14 @@ def _deletions(what: tuple[str, ...]) -> list[Deletion]:
     """What is to be deleted in each root directory."""
     from legm.changes.remove import Deletion
     from legm.cli.changing import backend_without_folders, root_of_changes
-    from legm.errors import StorageError
+    from legm.errors import ParameterError, StorageError
     from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
     from legm.runlog.log_folder import LogFolder, find_run_log
 
     found: dict[Path, Deletion] = {}
     for text in what:
+        if not text:
+            raise ParameterError("a path is empty; nothing was deleted")
         path = Path(text).absolute()
         if path.is_dir() and not is_configuration_folder(path):
             if next(configuration_paths(path), None) is None:

@@ -35,7 +35,7 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
     items = [(one, one.content()) for one in trash_items(root)]
     is_emptied = empty and bool(items)
     if is_emptied:
-        runs = sum(content.runs for _, content in items)
+        runs = sum(content.runs or 0 for _, content in items)
         left = f"{len(items):,} command{'s' * (len(items) != 1)}"
         text = f"Delete for good what {left} left, of {runs:,} run{'s' * (runs != 1)}?"
         if is_sure or click.confirm(text, err=as_json):

@@ -11,10 +11,13 @@ from legm.core.absent_values import has_absent_value
 from legm.core.naming import check_name
 from legm.core.parameters import Parameters
 from legm.core.plain_form import canonical_text, to_plain
+from legm.core.texts import exact_text
 from legm.errors import ParameterError, closest
 from legm.records import Configuration, Plain
 
 __all__ = ["AmendedRun", "Changes", "ConfigurationChange", "require_possible_changes"]
+
+_MOST_SHOWN = 60  # characters of a value in a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class Changes:
             ("set", "drop"),
             ("ignore", "compare"),
             ("rename", "drop"),
+            ("ignore", "drop"),
+            ("compare", "drop"),
+            ("name", "drop"),
+            ("parent", "drop"),
             ("new_absent", "no_absent"),
         ):
             both = sorted({*getattr(self, what)} & {*getattr(self, other)})
@@ -87,16 +94,22 @@ class Changes:
     def summary(self) -> str:
         """What is changed, in a few words."""
         parts = [f"{old} becomes {new}" for old, new in self.rename.items()]
-        parts += [f"{name} = {value!r} where absent" for name, value in self.set.items()]
+        parts += [f"{name} = {_shown(name, value)} where absent" for name, value in self.set.items()]
         parts += [f"{name} dropped" for name in self.drop]
         parts += [f"{child} depends on {' and '.join(parents)}" for child, parents in self.parent.items()]
         parts += [f"{name} not compared" for name in self.ignore]
         parts += [f"{name} compared" for name in self.compare]
         parts += [f"{name} in the name" for name in self.name]
-        parts += [f"{name} was {value!r} where absent" for name, value in self.new_absent.items()]
+        parts += [f"{name} was {_shown(name, value)} where absent" for name, value in self.new_absent.items()]
         parts += [f"{name} has no absent value" for name in self.no_absent]
         parts += [f"moved to {self.experiment}"] if self.experiment is not None else []
         return ", ".join(parts)
+
+
+def _shown(name: str, value: Plain) -> str:
+    """A value in a few words, as it is stored."""
+    text = exact_text(to_plain(name, value))
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,19 +203,17 @@ def check_name(what: str, name: object, error: type[Exception]) -> None:
     Raises:
         Exception: of the type ``error``, if it is not.
     """
+    named = f"the name of {'an' if what[:1] in 'aeiou' else 'a'} {what}"
     if not isinstance(name, str):
-        raise error(f"the name of a {what} must be a string, not {name!r} of type {type(name).__name__}")
+        raise error(f"{named} must be a string, not {name!r} of type {type(name).__name__}")
     if not name:
-        raise error(f"the name of a {what} must not be empty")
+        raise error(f"{named} must not be empty")
     if len(name) > _MAX_NAME_LENGTH:
         raise error(
-            f"the name of a {what} may have at most {_MAX_NAME_LENGTH} characters, not {len(name)}: "
-            f"{name[:40]!r}…"
+            f"{named} may have at most {_MAX_NAME_LENGTH} characters, not {len(name)}: {name[:40]!r}…"
         )
     if not name.isascii():
         try:
             name.encode()
         except UnicodeEncodeError as cause:
-            raise error(
-                f"the name of a {what} must be valid Unicode; {name!r} contains a lone surrogate"
-            ) from cause
+            raise error(f"{named} must be valid Unicode; {name!r} contains a lone surrogate") from cause

@@ -28,7 +28,7 @@ from legm.core.plain_form import canonical_text, from_plain, to_plain
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 
-__all__ = ["FIELDS", "Parameters"]
+__all__ = ["FIELDS", "Parameters", "reserved_name_error"]
 
 T = TypeVar("T")
 
@@ -221,6 +221,14 @@ class _ParameterRules:
         self.add_absent_value(name, fields.get("absent_value"))
 
 
+def reserved_name_error(name: str) -> ParameterError:
+    """The error for a parameter that is called like something of the handler's own."""
+    return ParameterError(
+        f"a parameter cannot be called {name!r}: the handler has a method or attribute of that name; call it "
+        f"{name + '_'!r}, for example"
+    )
+
+
 class Parameters:
     """Hyperparameters with their metadata.
 
@@ -268,10 +276,7 @@ class Parameters:
         for name in values:
             check_name("parameter", name, ParameterError)
             if self._reserved(name):
-                raise ParameterError(
-                    f"a parameter cannot be called {name!r}: the handler has a method or attribute of that "
-                    f"name; call it {name + '_'!r}, for example"
-                )
+                raise reserved_name_error(name)
         if parent is not None:
             for name in values:
                 self._rules.require_no_cycle(name, parent)

@@ -27,13 +27,13 @@ def train_late(root: Path, seed: int, value: float, absent: float | None = 0.0) 
         handler.set_metric("loss", value + seed)
 
 
-def counted(root: Path) -> list[dict[int, object]]:
+def counted(root: Path, name: str = "dropout") -> list[dict[int, object]]:
     """Of each folder, by seed the value of dropout that its runs are compared by."""
     found: dict[str, dict[int, object]] = {}
     for one in local_runs(root):
         its = one.run.configuration
         seeds = found.setdefault(its.fingerprint, {})
-        seeds[one.run.parameters["seed"]] = its.parameters["dropout"] if "dropout" in its.active else None
+        seeds[one.run.parameters["seed"]] = its.parameters[name] if name in its.active else None
     return sorted(found.values(), key=min)
 
 
@@ -110,6 +110,39 @@ def test_a_folder_of_a_run_that_set_the_absent_value_is_parted_too(tmp_path):
     assert counted(tmp_path) == [{0: None}, {1: 0.0}]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"rename": {"rate": "lr"}}],
+        [{"ignore": ["rate"]}, {"compare": ["rate"]}],
+        [{"set": {"decay": 0.5}}, {"drop": ["decay"]}, {"rename": {"rate": "lr"}}],
+        [{"to": "f"}, {"to": "e"}],
+        [{"rename": {"dropout": "p"}}],
+        [{"rename": {"dropout": "p"}}, {"set": {"decay": 0.5}}, {"rename": {"p": "q"}}],
+        [{"absent": {"dropout": 0.5}}, {"rename": {"rate": "lr"}}],
+    ],
+)
+def test_what_a_run_set_is_known_after_other_amendments(root, changes):
+    name = "dropout"
+    for one in changes:
+        amend(root / ("f" if (root / "f").exists() else "e"), **one)
+        name = one.get("rename", {}).get(name, name)
+    united = {0: None, 2: None} if "absent" in changes[0] else {0: None, 1: None}
+    assert united in counted(root, name)
+    assert not amend(root / "e", rename={"seed": "s"}, dry_run=True).plan.counts()["united"]
+    amend(root / "e", no_absent=[name])
+    assert counted(root, name) == [{0: None}, {1: 0.0}, {2: 0.5}, {3: 0.25}]
+
+
+def test_what_says_nothing_about_a_configuration_leaves_it(root):
+    """A run keeps what it set from its first amendment on, and that alone is none."""
+    assert len(amend(root / "e", ignore=["dropout"], dry_run=True).plan.changes) == 2
+    assert len(amend(root / "e", rename={"dropout": "p"}, dry_run=True).plan.changes) == 3
+    train(root, rate=0.5, seed=9, momentum=0.9)
+    assert len(amend(root / "e", rename={"momentum": "m"}).plan.changes) == 1
+    assert len(amend(root / "e", ignore=["m"]).plan.changes) == 1
+
+
 def test_an_interrupted_correction_is_finished_by_the_next_command(root, monkeypatch):
     def killed(*_):
         raise ZeroDivisionError
@@ -169,7 +202,7 @@ def test_what_an_import_proposed_is_accepted(proposed):
 
 
 def test_what_an_import_proposed_is_refused_for_good(proposed):
-    assert amend(proposed / "e", no_absent=["dropout"]).plan.changes == []
+    assert not amend(proposed / "e", no_absent=["dropout"]).plan.changes
     assert counted(proposed) == [{0: None}, {1: 0.0}]
     found = read_identities(identity_file_path(proposed))["e"]
     assert (found.proposed_absent_values, found.refused_absent_values) == ({}, ("dropout",))

@@ -86,6 +86,41 @@ def test_united_parted_and_renamed(root):
     assert known(local_runs(root)) == runs
 
 
+def test_moved_to_another_experiment_and_back(root):
+    before, runs = content(root), known(local_runs(root))
+    assert amend(root / "e", to="f", where="rate=0.25").plan.counts()["untouched"] == 1
+    assert (len(content(root / "e")), len(content(root / "f"))) == (2, 2)
+    assert content(root) == before
+    train(root, 0.125, 7)  # what is there is not what was moved away
+    (new,) = content(root).keys() - before.keys()
+    shown("amend", root / "e", "--to", "f", "--yes")
+    assert not (root / "e").exists()
+    assert {run_id: one for run_id, one in content(root).items() if run_id != new} == before
+    shown("trash", root, "--empty", "--yes")
+    assert {run_id: one for run_id, one in content(root).items() if run_id != new} == before
+    amend(root / "f", to="e")
+    shown("rm", f"{root}/{new}")
+    assert content(root) == before
+    assert known(local_runs(root)) == runs
+
+
+def test_moved_into_the_configuration_of_another_experiment(root):
+    """The configuration is there already, with a run of its own and a file of the same name."""
+    before = content(root)
+    train(root, 0.25, 2)
+    amend(root / "e", to="f", where="rate=0.25")
+    (new,) = content(root).keys() - before.keys()
+    amend(root / "f", to="e", where="seed=2")  # of the same name as before
+    assert {one.name for one in (root / "e").glob("*_*")} == {"0.125_0", "0.25_0"}
+    found = content(root)
+    assert {run_id: one for run_id, one in found.items() if run_id != new} == before
+    amend(root / "f", to="e")
+    assert content(root) == found
+    assert len(content(root / "e")) == 5
+    shown("restore", root)
+    assert content(root) == found
+
+
 def test_deleted_and_restored(root):
     before = content(root)
     first, *others = before

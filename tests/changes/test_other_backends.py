@@ -151,6 +151,24 @@ def test_what_is_not_compared_any_more_unites_configurations_everywhere(root):
     assert numbers(local_runs(root)) == before
 
 
+def test_an_absent_value_is_corrected_and_taken_away_everywhere(root):
+    before, kept = numbers(local_runs(root)), {key: one[:3] for key, one in names(local_runs(root)).items()}
+    for rate in (0.125, 0.25):
+        done = as_json("amend", root / "e", "--absent", f"rate={rate}", "--yes")
+        assert done["notes"] == []
+        assert {one["backend"] for one in done["backends"]} == {"mlflow", "wandb mode=offline"}
+        require_equal(root)
+        found = names(in_backend(root, "mlflow"))
+        assert [one[2] for key, one in found.items() if kept[key][2]["rate"] == rate][:1] == [{}]
+        assert numbers(local_runs(root)) == before
+    assert as_json("amend", root / "e", "--no-absent", "rate", "--yes")["notes"] == []
+    require_equal(root)
+    assert {key: one[:3] for key, one in names(local_runs(root)).items()} == kept
+    shown("restore", root)
+    require_equal(root)
+    assert numbers(local_runs(root)) == before
+
+
 def test_an_experiment_that_is_renamed_is_in_another_experiment_everywhere(root):
     before, ids = numbers(local_runs(root)), mlflow_ids(root)
     assert "mlflow: 3 runs are deleted there and written anew" in shown("mv", root / "e", "f", "--dry-run")
@@ -298,6 +316,10 @@ try:
         amend(experiment, rename={"rate": "lr"})
     elif what == "compare":
         amend(experiment, compare=["seed"])
+    elif what == "absent":
+        amend(experiment, absent={"rate": 0.125})
+    elif what == "no_absent":
+        amend(experiment, no_absent=["rate"])
     elif what == "mv":
         rename_experiment(experiment, "f" if experiment.name == "e" else "e", confirm=lambda plan: True)
     elif what == "rm":
@@ -319,7 +341,7 @@ def test_a_command_that_is_killed_at_any_instant_is_finished_in_every_backend(
     train(root, options=options)
     before = numbers(local_runs(root))
     for number in range(KILLS):
-        what = ["mv", "rename", "rm", "restore", "compare"][number % 5]
+        what = ["mv", "absent", "rm", "restore", "no_absent", "rename", "compare"][number % 7]
         output = root.parent / f"output-{number}"
         with output.open("w") as said:
             process = prepared.begin(["-c", CHANGING, root, what], stdout=said, stderr=said)

@@ -63,3 +63,11 @@ def test_the_trash_is_emptied_after_a_yes_only(root):
     assert "the trash is empty" in call("trash", root, "--empty", answer="y\n").output
     assert shown("trash", root) == "the trash is empty\n"
     assert "Delete" not in call("trash", root, "--empty").output
+
+
+def test_bringing_back_and_copying_take_nothing_away_and_ask_nothing(root, tmp_path_factory):
+    before, other = known(local_runs(root)), tmp_path_factory.mktemp("other")
+    for words in (("merge", other, root), ("rm", root / "e", "--yes"), ("restore", root)):
+        done = call(*words, answer=None)
+        assert (done.exit_code, "?" in done.output) == (0, False)
+    assert known(local_runs(root)) == before == known(local_runs(other))

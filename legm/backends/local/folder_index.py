@@ -10,20 +10,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import secrets
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from legm.backends.local.index_content import STALE_STAMP, IndexContent, index_line, index_stamp
+from legm.backends.local.index_survey import is_of_other_version, survey_folder
 from legm.backends.local.parameters_file import (
     experiment_of_parameters,
-    fingerprints_of_parameters,
     parameters_yaml,
     read_configuration,
     refuse_newer_parameters,
@@ -37,10 +35,8 @@ from legm.runlog.configuration_folders import (
     DEPTH,
     configuration_paths,
     experiment_paths,
-    holds_configurations,
     is_configuration_folder,
     refuse_links,
-    subfolders,
 )
 from legm.runlog.file_names import INDEX, INDEX_LOCK, OWN_FOLDER, PARAMETERS_FILE
 from legm.util.atomic_files import write_atomically
@@ -105,22 +101,6 @@ def root_of_folder(folder: Path) -> Path:
     return folder.parent.parent
 
 
-@dataclass(slots=True)
-class _Survey:
-    """What is in an experiment's folder.
-
-    Args:
-        entries: the fingerprints of its configurations, by their path in it: what a file states, and that of
-            its parameters where it differs.
-        groups: the folders in it to which a user moved some of these.
-        is_complete: whether every configuration could be read.
-    """
-
-    entries: dict[str, tuple[str, ...]]
-    groups: list[str]
-    is_complete: bool
-
-
 class FolderIndex:
     """The folders of one experiment.
 
@@ -151,7 +131,7 @@ class FolderIndex:
                 with self._locked():
                     index = self._reconcile()
             except StorageError:  # a read-only folder is scanned each time
-                index = IndexContent.of_folders(self._survey({}).entries, {})
+                index = IndexContent.of_lines(survey_folder(self.folder).lines, {})
             folder = self._look_up(index, digest)
         return folder, index
 
@@ -275,7 +255,7 @@ class FolderIndex:
                 with self._locked():
                     index = self._reconcile()
             except StorageError:
-                index = IndexContent.of_folders(self._survey({}).entries, {})
+                index = IndexContent.of_lines(survey_folder(self.folder).lines, {})
         return index
 
     # The index
@@ -332,7 +312,7 @@ class FolderIndex:
             if not is_configuration_folder(folder):
                 continue
             stated = stated_fingerprint(folder)
-            if stated is not None and _is_index_of_other_version(stated, digest):
+            if stated is not None and is_of_other_version(stated, digest):
                 path = folder / PARAMETERS_FILE
                 log.error(
                     "%s had the fingerprint %s, and now has %s of another version", path, digest, stated
@@ -345,61 +325,15 @@ class FolderIndex:
                     raise
                 log.error("%s", error)  # noqa: TRY400
 
-    def _survey(self, known: dict[str, tuple[str, ...]]) -> _Survey:
-        """The folders that are there; known ones are not opened."""
-        found = _Survey({}, [], is_complete=True)
-        self._survey_folder("", DEPTH, known, found)
-        found.entries = {name: found.entries[name] for name in known if name in found.entries} | found.entries
-        return found
-
-    def _survey_folder(
-        self, below: str, depth: int, known: dict[str, tuple[str, ...]], found: _Survey
-    ) -> None:
-        for name in (below + one for one in subfolders(self.folder / below)):
-            path = self.folder / name
-            digests = known.get(name) or fingerprints_of_parameters(path)
-            if digests:
-                found.entries[name] = digests
-            elif is_configuration_folder(path):
-                found.is_complete = False
-            elif depth > 1 and holds_configurations(str(path)):
-                before = len(found.entries), found.is_complete
-                self._survey_folder(f"{name}/", depth - 1, known, found)
-                if (len(found.entries), found.is_complete) != before:
-                    found.groups.append(name)
-
-    def _digests_of_folder(self, name: str, known: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the fingerprints that the index has of a folder which it still has."""
-        known = tuple(dict.fromkeys(known))
-        if len(known) > 1 and (found := fingerprints_of_parameters(self.folder / name)):
-            return found
-        return tuple(digest for digest in known if self._is_of_folder(name, digest))
-
-    def _is_of_folder(self, name: str, digest: str) -> bool:
-        """Whether a folder has a fingerprint, or had it and now states one that is not its parameters'."""
-        stated = stated_fingerprint(self.folder / name)
-        if stated == digest:
-            return True
-        if stated is None or _is_index_of_other_version(stated, digest):
-            return False
-        try:
-            read_configuration(self.folder / name)
-        except CorruptFile as error:
-            log.error("%s", error)  # noqa: TRY400
-            return True
-        except StorageError:
-            return False
-        return False
-
     def _reconcile(self) -> IndexContent:
         """Bring the index up to date with the folders; the lock is held."""
-        known = {name: self._digests_of_folder(name, of) for name, of in self._read_index().entries().items()}
-        found = self._survey(known)
+        found = survey_folder(self.folder, self._index)
         try:
             groups = {name: _mark_folder(self.folder / name) for name in found.groups}
         except OSError:  # somebody else's folder: it is looked through each time
             groups, found.is_complete = {}, False
-        index = IndexContent.of_folders(found.entries, groups)
+        index = IndexContent.of_lines(found.lines, groups)
+        found.lines = b""
         write_atomically(self._index, index.data)
         # A configuration that cannot be read may be repaired at any time, so it is searched for each time.
         if found.is_complete:
@@ -446,9 +380,3 @@ def _mark_folder(folder: Path) -> int:
     moment = status.st_mtime_ns // 1_000_000_000 * 1_000_000_000 + secrets.randbelow(1_000_000_000)
     os.utime(folder, ns=(status.st_atime_ns, moment))
     return folder.stat().st_mtime_ns  # as the file system keeps it
-
-
-def _is_index_of_other_version(stated: str, digest: str) -> bool:
-    """Whether a fingerprint was made by other rules than another one."""
-    version = re.match(r"v\d+-", stated)
-    return version is not None and not digest.startswith(version[0])

@@ -12,11 +12,19 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["STALE_STAMP", "IndexContent", "index_line", "index_stamp"]
+__all__ = [
+    "STALE_STAMP",
+    "IndexContent",
+    "index_line",
+    "index_stamp",
+    "parse_index_line",
+    "skip_index_stamp",
+]
 
 _STAMP = "legm index 1 {:020d} {:08x}\n"
 _STAMP_LENGTH = len(_STAMP.format(0, 0))
@@ -48,6 +56,18 @@ def index_line(digest: str, name: str) -> bytes:
     return f"{digest}\t{json.dumps(name)}\n".encode()
 
 
+def parse_index_line(line: bytes) -> tuple[str, str]:
+    """The fingerprint and the path of a configuration's folder that a line says; "" twice for any other."""
+    digest, _, text = line.partition(b"\t")
+    name = None if digest.startswith(b"@") else _folder_name(text)
+    return ("", "") if name is None else (digest.decode(errors="replace"), name)
+
+
+def skip_index_stamp(file: BinaryIO) -> int:
+    """Go to the first line behind the stamp of an index; returns where it begins."""
+    return file.seek(_STAMP_LENGTH)
+
+
 class IndexContent:
     """An index as it was read.
 
@@ -59,16 +79,15 @@ class IndexContent:
         self.data = data
 
     @classmethod
-    def of_folders(cls, entries: Mapping[str, Iterable[str]], groups: Mapping[str, int]) -> IndexContent:
-        """The index of folders, with a stamp that says that it may be behind.
+    def of_lines(cls, lines: bytes, groups: Mapping[str, int]) -> IndexContent:
+        """The index with lines of configurations' folders, and a stamp that says that it may be behind.
 
         Args:
-            entries: the fingerprints of configurations' folders, by their path in the experiment's.
+            lines: those of the folders.
             groups: when each of the folders that hold some of these was changed last (ns).
         """
-        lines = [index_line(f"@{changed}", name) for name, changed in groups.items()]
-        lines += [index_line(digest, name) for name, of in entries.items() for digest in of]
-        return cls(STALE_STAMP + b"".join(lines))
+        of_groups = [index_line(f"@{changed}", name) for name, changed in groups.items()]
+        return cls(b"".join((STALE_STAMP, *of_groups, lines)))
 
     @classmethod
     def read(cls, file: FileIO, known: IndexContent | None = None) -> IndexContent:
@@ -107,11 +126,10 @@ class IndexContent:
 
     def entries(self) -> dict[str, tuple[str, ...]]:
         """The fingerprints of the configurations' folders, by their path in the experiment's."""
-        rows = (line.partition(b"\t") for line in self.data[_STAMP_LENGTH:].splitlines())
         found: dict[str, tuple[str, ...]] = {}
-        for digest, _, text in rows:
-            if not digest.startswith(b"@") and (name := _folder_name(text)) is not None:
-                found[name] = (*found.get(name, ()), digest.decode(errors="replace"))
+        for digest, name in map(parse_index_line, self.data[_STAMP_LENGTH:].splitlines()):
+            if name:
+                found[name] = (*found.get(name, ()), digest)
         return found
 
     def names_with(self, digest: str) -> Iterator[str]:

@@ -55,7 +55,8 @@ def test_only_the_stamp_of_this_change_and_of_these_lines_is_current():
 
 
 def test_folders_written_as_an_index_are_read_back():
-    index = IndexContent.of_folders({"a": ("v1-aa", "v1-bb"), "g/b": ("v1-cc",)}, {"g": 5})
+    lines = [index_line(digest, name) for digest, name in (("v1-aa", "a"), ("v1-bb", "a"), ("v1-cc", "g/b"))]
+    index = IndexContent.of_lines(b"".join(lines), {"g": 5})
     assert index.data.startswith(STALE_STAMP)
     assert dict(index.groups()) == {"g": 5}
     assert index.entries() == {"a": ("v1-aa", "v1-bb"), "g/b": ("v1-cc",)}

@@ -1,0 +1,160 @@
+"""The steps of a journal: changes of folders, each of which may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from legm.records import Configuration, Plain, Run, is_record_file_name
+from legm.runlog.log_frames import configuration_content
+from legm.runlog.log_reader import decode_configuration
+
+__all__ = ["ADOPT", "FOLDER", "MOVE", "Step", "StepRun", "decode_step", "require_path_below"]
+
+ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """A run that a step changes.
+
+    Args:
+        description: its description.
+        started: seconds since 1970.
+        before, after: its own parameters, which are not compared.
+        backends: the names of the backends beside its folder in which it changes too.
+    """
+
+    description: str
+    started: float
+    before: Mapping[str, Plain]
+    after: Mapping[str, Plain]
+    backends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of a folder.
+
+    Args:
+        kind: "adopt": the folder becomes that of another configuration; "move": its runs move to the folder
+            of another one; "folder": the folder moves as it is.
+        source: the folder, below the root directory.
+        target: where it is, or the runs are, afterwards; "" for the folder of the configuration.
+        before, after: the configuration.
+        runs: by id, the runs that change.
+    """
+
+    kind: str
+    source: str
+    target: str
+    before: Configuration
+    after: Configuration
+    runs: Mapping[str, StepRun] = field(default_factory=dict)
+
+    def amended(self, run_id: str) -> Run:
+        """A run as it is after the step."""
+        one = self.runs[run_id]
+        return Run(run_id, self.after, one.description, one.started, one.after)
+
+    def content(self) -> dict[str, Plain]:
+        """The step as JSON holds it."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "target": self.target,
+            "before": configuration_content(self.before),
+            "after": configuration_content(self.after),
+            "runs": {
+                run_id: {
+                    "description": run.description,
+                    "started": run.started,
+                    "before": dict(run.before),
+                    "after": dict(run.after),
+                    **({"backends": list(run.backends)} if run.backends else {}),
+                }
+                for run_id, run in self.runs.items()
+            },
+        }
+
+    @property
+    def parameters_change(self) -> bool:
+        """Whether the runs' own parameters change."""
+        return any(run.before != run.after for run in self.runs.values())
+
+    @property
+    def is_amendment(self) -> bool:
+        """Whether the runs change, not only where they are."""
+        return self.before != self.after or self.parameters_change
+
+    @property
+    def has_backends(self) -> bool:
+        """Whether a run changes in backends beside the folders."""
+        return any(run.backends for run in self.runs.values())
+
+    def runs_to_change(self, *, are_deleted: bool = False) -> dict[str, tuple[Run, Run | None]]:
+        """By id, each run as it was before the step, and as it is after it; None if it is deleted."""
+        return {
+            run_id: (
+                Run(run_id, self.before, one.description, one.started, one.before),
+                None if are_deleted else self.amended(run_id),
+            )
+            for run_id, one in self.runs.items()
+        }
+
+    def with_backends(self, backends: Mapping[str, tuple[str, ...]]) -> Step:
+        """The step with the backends beside the folders in which its runs change."""
+        runs = {run_id: replace(run, backends=backends.get(run_id, ())) for run_id, run in self.runs.items()}
+        return replace(self, runs=runs)
+
+    def reversed(self, source: str, target: str) -> Step:
+        """The step that brings back what was before."""
+        runs = {run_id: replace(run, before=run.after, after=run.before) for run_id, run in self.runs.items()}
+        return Step(self.kind, source, target, self.after, self.before, runs)
+
+
+def decode_step(content: Mapping[str, Any]) -> Step:
+    """A step from what :meth:`Step.content` gave.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is not one, or leads out of the root directory.
+    """
+    if content["kind"] not in {ADOPT, MOVE, FOLDER}:
+        raise ValueError(f"the kind {content['kind']!r}")
+    for path in (content["source"], content["target"]):
+        require_path_below(path)
+    if not content["source"]:
+        raise ValueError("the path of a folder")
+    if not all(map(is_record_file_name, content["runs"])):
+        raise ValueError("the id of a run")
+    return Step(
+        content["kind"],
+        content["source"],
+        content["target"],
+        decode_configuration(content["before"]),
+        decode_configuration(content["after"]),
+        {
+            run_id: StepRun(
+                str(run["description"]),
+                float(run["started"]),
+                run["before"],
+                run["after"],
+                tuple(map(str, run.get("backends", ()))),
+            )
+            for run_id, run in content["runs"].items()
+        },
+    )
+
+
+def require_path_below(path: str) -> None:
+    """Refuse a path that leads out of the root directory.
+
+    Raises:
+        ValueError: it does.
+    """
+    parts = path.split("/")
+    if path and (
+        not {"", ".", ".."}.isdisjoint(parts) or "\\" in path or "\0" in path or ":" in parts[0][1:2]
+    ):
+        raise ValueError(f"the path {path!r}")
