@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.paths import EXAMPLE, TESTS
-from tests.support.shared import FOLDER, once, shared_folder
+from tests.support.shared import FOLDER, once
 
 T = TypeVar("T")
 
@@ -255,21 +255,19 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared(_shared_folder: None) -> Iterator[Any]:
+def prepared(_shared_folder: None) -> Any:
     """Begins processes that are forked from one that has imported MLflow and W&B, for all workers."""
-    from tests.support.prepared import TRACKERS, Prepared
+    from tests.support.prepared import TRACKERS, prepared_processes
 
-    with contextlib.closing(Prepared(TRACKERS, shared_folder())) as made:
-        yield made
+    return prepared_processes(TRACKERS)
 
 
 @pytest.fixture(scope="session")
-def prepared_core(_shared_folder: None) -> Iterator[Any]:
+def prepared_core(_shared_folder: None) -> Any:
     """The same without any further library."""
-    from tests.support.prepared import CORE, Prepared
+    from tests.support.prepared import CORE, prepared_processes
 
-    with contextlib.closing(Prepared(CORE, shared_folder())) as made:
-        yield made
+    return prepared_processes(CORE)
 
 
 @pytest.fixture(scope="session")

@@ -54,12 +54,15 @@ def test_a_signal_ends_the_processes_of_all_steps(tmp_path: Path, ended_by: sign
     interpreter.write_text(NEVER_DONE, encoding="utf-8")
     interpreter.chmod(0o755)
     variables = {**os.environ, "PYTHON": str(interpreter), "STARTED": str(started), "TMPDIR": str(tmp_path)}
-    script = subprocess.Popen([SCRIPT], env=variables, stdout=subprocess.PIPE, text=True)
-    until(started.exists)
-    processes = [int(one) for one in started.read_text(encoding="utf-8").split()]
-    assert all(map(is_running, processes))
-    script.send_signal(ended_by)
-    said, _ = script.communicate(timeout=60)
+    with subprocess.Popen([SCRIPT], env=variables, stdout=subprocess.PIPE, text=True) as script:
+        try:
+            until(started.exists)
+            processes = [int(one) for one in started.read_text(encoding="utf-8").split()]
+            assert all(map(is_running, processes))
+            script.send_signal(ended_by)
+            said, _ = script.communicate(timeout=60)
+        finally:
+            script.kill()
     assert script.returncode == 128 + ended_by
     assert not any(map(is_running, processes))
     assert "environment" in said

@@ -12,6 +12,7 @@ from legm.records import RunResult
 from legm.runlog.file_names import OWN_FOLDER
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import prepare_store
+from tests.support.prepared import CORE, prepared_processes
 from tests.support.reading import runs_of
 
 QUIET = {
@@ -42,9 +43,11 @@ def begin(folder: Path, code: str, *options: str, **variables: str) -> subproces
 
 def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int, str, str]:
     """Capture code as a script: its exit status, and what was printed."""
-    process = begin(folder, code, *options, **variables)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    (folder / "script.py").write_text(code, encoding="utf-8")
+    arguments = [*command(*options)[1:], "--", sys.executable, "script.py"]
+    variables = environment(**QUIET, **variables)
+    done = prepared_processes(CORE).run(arguments, cwd=folder, env=variables)
+    return done.returncode, done.stdout, done.stderr
 
 
 def prepare_kept_store(folder: Path) -> None:

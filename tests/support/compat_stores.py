@@ -15,6 +15,7 @@ import legm
 from legm.compat.run_snapshot import read_snapshot_history, stored_snapshots
 from legm.compat.settings import Settings
 from tests.support.paths import ROOT, TESTS
+from tests.support.prepared import CORE, TRACKERS, prepared_processes
 from tests.support.shared import once
 
 SCRIPTS = TESTS / "support" / "compat_scripts"
@@ -52,10 +53,14 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What Python does with arguments; where these are legm's stand-ins, numpy is imported beforehand."""
+    variables = environment(**{"LEGM_CONSOLE": "0", **variables})
+    if arguments[:2] == ["-m", "legm.compat"]:
+        return prepared_processes(CORE).run(arguments, cwd=folder, env=variables)
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=environment(**{"LEGM_CONSOLE": "0", **variables}),
+        env=variables,
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -78,7 +83,11 @@ def run_all(group: str, folder: Path, *command: str, **variables: str) -> str:
     end = {"mlflow": "mlflow.end_run()", "wandb": "wandb.finish()"}[library]
     driver = DRIVER.format(before=f"import {library}", after=end)
     (folder / "driver.py").write_text(driver, encoding="utf-8")
-    done = run([*command, "driver.py", *map(str, scripts(group))], folder, **variables)
+    arguments = [*command, "driver.py", *map(str, scripts(group))]
+    if command:
+        done = run(arguments, folder, **variables)
+    else:
+        done = prepared_processes(TRACKERS).run(arguments, cwd=folder, env=environment(**variables))
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stderr
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import hashlib
 import importlib
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import threading
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -208,6 +210,16 @@ class Prepared:
             return [one.wait() for one in begun]
 
 
+@functools.cache
+def prepared_processes(modules: Sequence[str]) -> Prepared:
+    """The one of this process, which is closed when the process ends."""
+    from tests.support.shared import shared_folder
+
+    made = Prepared(modules, shared_folder())
+    atexit.register(made.close)
+    return made
+
+
 # The prepared process
 
 
@@ -277,6 +289,8 @@ def _do(wish: dict[str, Any]) -> None:
     """Do what an interpreter does that was started with the arguments, in the folder and environment."""
     os.environ.clear()
     os.environ.update(wish["environment"])
+    if given := os.environ.get("PYTHONWARNINGS"):
+        warnings._processoptions(given.split(","))  # type: ignore[attr-defined]  # noqa: SLF001
     _give_temporary_folders()
     os.chdir(wish["folder"])
     kind, *arguments = wish["arguments"]
