@@ -128,8 +128,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 _MEMORY = "/dev/shm"  # where the temporary folders of ``-m core`` are: Linux' file system in memory
 _BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no failure
-settings.register_profile("legm", **_BUSY)
-settings.register_profile("core", **_BUSY, max_examples=25)  # it is to be quick
+settings.register_profile("legm", **_BUSY, max_examples=50)
+settings.register_profile("core", **_BUSY, max_examples=10)  # it is to be quick, on each Python
 settings.load_profile("legm")
 
 

@@ -114,9 +114,9 @@ def test_each_run_of_a_process_has_what_was_printed_during_it(tmp_path):
 def test_handlers_at_once_have_it_both_and_the_descriptors_are_restored(tmp_path, capfd):
     before = [os.fstat(fd)[:2] for fd in (1, 2)]
     handlers = [ExperimentHandler(tmp_path, name, console=True) for name in "ab"]
-    for handler in handlers:
+    for name, handler in zip("ab", handlers, strict=True):
         handler.start()
-        os.system(f"echo begun {handler._experiment}")  # noqa: SLF001 - which of them
+        os.system(f"echo begun {name}")
     handlers[0].log()
     os.system("echo only b")
     handlers[1].log()

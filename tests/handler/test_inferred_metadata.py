@@ -73,7 +73,9 @@ def test_the_metadata_decides_before_what_a_parameter_looks_like(tmp_path):
         }
     )
     assert set(handler.infer_metadata()) == {"output_dir", "run_name", "start_time", "rank_seed"}
-    configuration = handler._current()  # noqa: SLF001 - what it would be
+    with handler.start():
+        handler.set_metric("loss", 1.0)
+        configuration = handler.log().run.configuration
     assert {"seed", "device", "num_workers", "optimizer"} <= set(configuration.active)
 
 

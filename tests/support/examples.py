@@ -6,7 +6,7 @@ from hypothesis import settings
 
 __all__ = ["examples"]
 
-_USUAL = 100
+_USUAL = 50
 
 
 def examples(number: int) -> settings:

@@ -187,7 +187,8 @@ class Prepared:
             said = []
             for file in (out, err):
                 file.seek(0)
-                said.append(file.read().decode(errors="replace"))
+                text = file.read().decode(errors="replace")
+                said.append(text.replace("\r\n", "\n").replace("\r", "\n"))  # as subprocess does
         done = subprocess.CompletedProcess([*map(str, arguments)], status, *said)
         if check:
             assert status == 0, done.stderr

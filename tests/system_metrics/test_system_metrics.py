@@ -91,8 +91,9 @@ def test_a_sample_is_taken_every_15_seconds(tmp_path, monkeypatch):
 
 
 def test_the_thread_ends_with_a_handler_that_is_dropped(tmp_path):
+    before = {*threading.enumerate()}
     handler = ExperimentHandler(tmp_path, "e", system_metrics=True).start()
-    thread = handler._session.companions[-1]._thread  # noqa: SLF001 - it has no other name
+    (thread,) = [one for one in {*threading.enumerate()} - before if one.name == "legm-system"]
     assert thread.is_alive()
     del handler
     until(lambda: not thread.is_alive())

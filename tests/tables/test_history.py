@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import legm
@@ -17,6 +17,7 @@ from legm.core.results import run_result
 from legm.core.series_rows import rows_by_series
 from legm.records import Outcome, Series, Split, Status
 from legm.runlog.configuration_folders import configuration_folders
+from tests.support.examples import examples
 from tests.support.local_runs import local_runs, train
 from tests.support.sample_runs import bits, script
 
@@ -160,7 +161,7 @@ layouts = st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True)
 steps = st.integers(-3, 3)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(st.tuples(layouts, st.lists(steps, min_size=1, max_size=5), st.booleans()), max_size=6))
 def test_rows_of_a_series_are_those_of_the_result(blocks):
     """Whatever layouts a series is in, and however its steps are ordered."""
