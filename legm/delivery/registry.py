@@ -576,7 +576,16 @@ def backend_plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
     """
     import pluggy
 
-    manager = pluggy.PluginManager("legm")
+    class PublicNames(pluggy.PluginManager):
+        """Looks for hooks among public names alone: looking at each attribute of a backend takes long."""
+
+        def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+            return None if name.startswith("_") else super().parse_hookimpl_opts(plugin, name)
+
+        def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
+            return None if name.startswith("_") else super().parse_hookspec_opts(module_or_class, name)
+
+    manager = PublicNames("legm")
     manager.add_hookspecs(Hooks)
     for backend in backends:
         try:
