@@ -13,6 +13,7 @@ from legm.compat.classic.runs import ClassicRuns
 from legm.core.config_objects import parameters_from_config
 from legm.delivery.reading import default_folder_access
 from legm.errors import NotSupported, closest
+from legm.runlog.file_names import CUSTOM_DATA_FILE
 from legm.runlog.recorded_values import recording_decorator, to_best_rule
 
 __all__ = ["ExperimentManager"]
@@ -463,7 +464,7 @@ class ExperimentManager(LoggingMixin):
             LegmError: the data does not fit it.
             StateError: there is no run.
         """
-        self._runs.set_data(data, basename or "custom_data.yml")
+        self._runs.set_data(data, basename or CUSTOM_DATA_FILE)
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int | None = None) -> None:
