@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,9 +30,12 @@ def pending_histogram(name: str, values: Any, bins: Any = BINS) -> PendingFile:
     """
     import numpy as np
 
-    if isinstance(bins, bool) or not hasattr(bins, "__index__") or not 0 < bins <= _MOST_BINS:
+    try:
+        number = 0 if isinstance(bins, bool) else operator.index(bins)
+    except TypeError:
+        number = 0
+    if not 0 < number <= _MOST_BINS:
         raise MediaError(f"{name!r}: bins={bins!r} must be a whole number from 1 to {_MOST_BINS}")
-    number = int(bins)
     array = plain_array(name, values, "numbers")
     if not array.size:
         raise MediaError(f"{name!r} has the shape {array.shape}, and so no value")

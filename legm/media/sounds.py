@@ -60,9 +60,10 @@ def pending_sound(name: str, samples: Any, rate: Any) -> PendingFile:
 def _whole_rate(name: str, rate: Any) -> int:
     try:
         whole = int(rate)
+        whole = whole if whole == rate else 0
     except (TypeError, ValueError, OverflowError):
         whole = 0
-    if whole != rate or not 0 < whole <= _HIGHEST_RATE:
+    if not 0 < whole <= _HIGHEST_RATE:
         raise MediaError(
             f"{name!r}: the rate {rate!r} must be a whole number of samples per second, and at most "
             f"{_HIGHEST_RATE:,}"

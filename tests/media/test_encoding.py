@@ -238,6 +238,8 @@ def test_a_sound_keeps_its_samples(samples: Any, expected: list[int], channels: 
         (np.zeros(3), 44.5, "rate 44.5"),
         (np.zeros(3), math.inf, "rate inf"),
         (np.zeros(3), math.nan, "rate nan"),
+        (np.zeros(3), "8000", "rate '8000'"),
+        (np.zeros(3), np.array([8000, 1]), "rate array"),
         (np.zeros(3), 2**31 - 1, "at most 67,108,863"),
         (np.full(3, 2.0), 8, r"samples from 2 to 2, and floats must be in \[-1, 1\]"),
         (np.full(3, np.nan), 8, "samples from nan"),
@@ -300,7 +302,7 @@ def test_a_sound_may_have_any_rate_that_a_wav_can_say(rate: int):
         assert (file.getframerate(), file.getnchannels()) == (rate, 32)
 
 
-@pytest.mark.parametrize("bins", [0, -1, 2.5, True, 10**6])
+@pytest.mark.parametrize("bins", [0, -1, 2.5, True, 10**6, "64", np.linspace(0, 1, 5), [0, 1]], ids=repr)
 def test_a_wrong_number_of_bins_is_an_error(bins: Any):
     with pytest.raises(MediaError, match="bins="):
         pending_histogram("x", [1.0], bins)
