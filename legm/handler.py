@@ -556,7 +556,7 @@ class ExperimentHandler(MediaLogging):
         wanted = wanted_run(resume)
         rewind_to = wanted_step(rewind_to, wanted)
         if self._session is not None:
-            if self._session.recorder.is_empty:
+            if self._session.recorder.is_empty and self._is_wanted_run(self._session, resume):
                 return self
             raise StateError(
                 "start() was called during a run: log() it and reset() first, or make a new handler"
@@ -568,6 +568,12 @@ class ExperimentHandler(MediaLogging):
         warn_of_values_without_absent_value(configuration, known_absent, self._parameters.absent_values())
         warn_of_compared_seeds(configuration)
         return self
+
+    def _is_wanted_run(self, session: RunSession | UnrecordedSession, resume: bool | str | None) -> bool:
+        """Whether a run that has begun is the one that ``start(resume=…)`` asks for."""
+        if isinstance(session, UnrecordedSession) or not resume:
+            return True
+        return session.is_resumed if resume is True else session.run.run_id.endswith(str(resume))
 
     def unstarted_copy(self) -> ExperimentHandler:
         """A handler of the same experiment, description, backends and options that was not started.
@@ -906,21 +912,25 @@ class ExperimentHandler(MediaLogging):
         self._running("rewind()").rewind(to_recorded_step("rewind()", step))
 
     def on_preemption(
-        self, save: Callable[[], object] | None = None, signals: Sequence[str] = SIGNALS
+        self,
+        save: Callable[[], object] | None = None,
+        signals: str | int | Sequence[str | int] = SIGNALS,
     ) -> None:
         """Save the training's state and mark the run when its machine is about to be taken away.
 
         On the first of the signals ``save`` is called, everything that was set is written and delivered as
         far as it can be, the run is marked as interrupted, and the signal does what it did before, which by
-        default ends the process. ``start(resume=True)`` continues the run.
+        default ends the process. ``start(resume=True)`` continues the run. Where the program's own handler
+        of the signal lets the training continue, so does the run: what is set then belongs to it. Several
+        calls save all that they were given, in their order.
 
         Args:
             save: stores a checkpoint. It is called between two instructions of the main thread, once; an
-                error that it raises is logged.
-            signals: names of the signals; a system without one of them cannot send it.
+                error that it raises is logged. ``sys.exit()`` in it ends the process when the run is marked.
+            signals: names or numbers of the signals; a system without one of them cannot send it.
 
         Raises:
-            ParameterError: there is no such signal.
+            ParameterError: there is no such signal, no program can handle it, or ``save`` is not callable.
             StateError: this is not the main thread.
         """
         watch_preemption(weakref.WeakMethod(self._written_run), save, signals)
@@ -946,6 +956,8 @@ class ExperimentHandler(MediaLogging):
         session = self._session
         if session is None:
             session = self._running("end()")  # raises
+        if session.is_preempted:
+            session.is_logged = False
         if session.is_logged and outcome.status is not Status.COMPLETED:
             raise StateError(f"end({status!r}) was called after log() completed the run")
         self._end(outcome)

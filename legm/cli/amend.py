@@ -175,9 +175,11 @@ def print_plan(plan: AmendmentPlan) -> None:
         say(f"… and {len(plan.changes) - _SHOWN:,} more configurations")
     for run_id in plan.running:
         say(f"the run {run_id} is running, and is left as it is")
+    from legm.core.texts import counted
+
     counts = plan.counts()
     say(
-        f"{plan.runs:,} runs change; configurations: "
+        f"{counted(plan.runs, 'run changes', 'runs change')}; configurations: "
         + ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
     )
     print_notes(plan.in_backends.sentences())

@@ -55,10 +55,11 @@ def wanted_run(resume: bool | str | None) -> WantedRun | None:
         ParameterError: it is neither a truth value nor a text, or an empty text.
     """
     if resume is None:
-        text = os.environ.get(RESUME, "")
-        if text.lower() in {"", "0", "false"}:
+        text = os.environ.get(RESUME, "").strip()
+        if text.lower() in {"", "0", "false", "no", "off"}:
             return None
-        return WantedRun() if text == "auto" else WantedRun(text, is_required=False)
+        is_newest = text.lower() in {"auto", "1", "true", "yes", "on"}
+        return WantedRun() if is_newest else WantedRun(text, is_required=False)
     if isinstance(resume, bool):
         return WantedRun() if resume else None
     if not isinstance(resume, str) or not resume:

@@ -115,6 +115,8 @@ def wanted_outcome(status: str, reason: str | None) -> Outcome:
         raise ParameterError(f"end() has no status {status!r}; {closest(str(status), known)}")
     if known[status] is Status.COMPLETED and reason is not None:
         raise ParameterError(f"end() got the reason {reason!r} for a completed run, which needs none")
+    if reason is not None and not isinstance(reason, str):
+        raise ParameterError(f"end() got the reason {reason!r}, which must be text")
     return Outcome(known[status], time.time(), reason)
 
 
@@ -160,6 +162,8 @@ class RunSession:
 
         self.is_logged = False
         """Whether the run was completed and nothing was set since; whoever sets something resets this."""
+        self.is_preempted = False
+        """Whether the run was marked as interrupted by a signal after which its training may continue."""
         self.companions: list[RunCompanion] = []
         """What observes the process while the run lasts; each ends when the run ends, by any means."""
         self._client = client

@@ -27,7 +27,7 @@ class UnrecordedSession:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.is_logged = False
+        self.is_logged = self.is_preempted = False
         self.recorder = self.delivery = self.files = self.media = _NullRecorder()
 
     def rewind(self, step: int) -> None:

@@ -192,7 +192,7 @@ def _read_status(state: GitState, git: GitCommands) -> Iterator[tuple[str, str]]
         if entry.startswith("# branch.oid "):
             state.commit = "" if words[2] == "(initial)" else words[2]
         elif entry.startswith("# branch.head "):
-            state.branch = "" if words[2] == "(detached)" else words[2]
+            state.branch = "" if words[2] in {"(detached)", "(unknown)"} else words[2]
         elif entry.startswith("1 "):
             yield " ".join(words[8:]), words[2]
         elif entry.startswith("u "):

@@ -61,7 +61,7 @@ def find_git_folder(folder: Path) -> GitFolder | None:
                 if not text.startswith("gitdir: "):
                     continue
                 own = top / text.removeprefix("gitdir: ")
-            if (own / "HEAD").exists() or (own / "HEAD").is_symlink():
+            if (own / "HEAD").is_file() or (own / "HEAD").is_symlink():
                 common = _read_git_file(own / "commondir")
                 return GitFolder(top, own, own / common if common else own)
         except OSError:  # without permission there is nothing to find
@@ -72,6 +72,8 @@ def find_git_folder(folder: Path) -> GitFolder | None:
 def _read_git_file(path: Path) -> str:
     """A file's text without the space around it; "" where there is none that can be read."""
     try:
+        if not path.is_file():  # a named pipe would be waited for
+            return ""
         with path.open("rb") as file:
             return file.read(_LARGEST).decode("utf-8", "replace").strip()
     except (OSError, ValueError):

@@ -244,17 +244,21 @@ class LogFolder:
         """Whether a log is pending."""
         return bool(_log_names(self.open_folder))
 
-    def has_only_finalized_logs_of(self, run_ids: Iterable[str]) -> bool:
+    def has_only_finalized_logs_of(self, run_ids: Iterable[str], files: list[str] | None = None) -> bool:
         """Whether no log is pending, and each is that of one of these runs.
 
         Args:
             run_ids: the ids of the runs.
+            files: takes the names of all files beside the finalized logs, where no log is pending.
         """
         folder = str(self.folder)
         pending = f"{folder}/{OPEN}"  # asked in the order of :meth:`logs_except`
         if _log_names(pending):
             return False
-        names, found = set(map(log_file_name, run_ids)), set(_log_names(folder))
+        here = _file_names(folder)
+        if files is not None:
+            files += here
+        names, found = set(map(log_file_name, run_ids)), {name for name in here if name.endswith(LOG_SUFFIX)}
         # None of these was moved meanwhile where all are here.
         return found == names or (found < names and not _log_names(pending))
 
@@ -365,8 +369,12 @@ class LogFolder:
 
 
 def _log_names(folder: Path | str) -> list[str]:
+    return [name for name in _file_names(folder) if name.endswith(LOG_SUFFIX)]
+
+
+def _file_names(folder: Path | str) -> list[str]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(LOG_SUFFIX)]  # noqa: PTH208 - faster than Path's
+        return os.listdir(folder)  # noqa: PTH208 - faster than Path's
     except OSError:  # the folder does not exist or is not readable
         return []
 

@@ -21,6 +21,7 @@ from legm.util.yaml_files import parse_yaml
 __all__ = [
     "change_marks",
     "has_marks",
+    "has_marks_file",
     "marks_in_folder",
     "may_have_marks",
     "note_found_marks",
@@ -98,6 +99,11 @@ def has_marks(folder: str) -> bool:
         names = os.listdir(f"{folder}/{RUNS}")  # noqa: PTH208 - faster than Path's, for ten thousand folders
     except OSError:
         return False
+    return has_marks_file(names)
+
+
+def has_marks_file(names: Iterable[str]) -> bool:
+    """Whether something is noted about a run, by the names of the files beside the run logs."""
     return any([name.endswith(MARKS_SUFFIX) for name in names])  # noqa: C419 - a list is quicker
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ class MachineReader:
 
     Args:
         folder: a folder on the disk whose space is read.
+        pause: is called after each process, of which there may be many, so that other threads may run.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pause: Callable[[], None] = lambda: None) -> None:
         import psutil
 
         self._psutil: Any = psutil
         self._folder = folder
+        self._pause = pause
         self._process = psutil.Process()
         self._received, self._sent = self._network()
         self._known: dict[tuple[int, float], tuple[float, int, int]] = {}
@@ -69,6 +72,7 @@ class MachineReader:
                 used += max(0.0, known[key][0] - before[0])
                 self._read_bytes += max(0, read - before[1])
                 self._written_bytes += max(0, written - before[2])
+            self._pause()
         self._known = known
         share = 100 * used / passed if passed > 0 else 0.0
         return {

@@ -13,6 +13,7 @@ from pathlib import Path
 from legm.core.system_names import SYSTEM_PREFIX
 from legm.errors import LegmError
 from legm.records import Display, Run
+from legm.util.background_pace import BackgroundPace
 
 __all__ = ["SystemSampler", "require_system_libraries"]
 
@@ -78,7 +79,8 @@ class SystemSampler:
             from legm.system_metrics.gpus import GpuReader
             from legm.system_metrics.machine import MachineReader
 
-            readers = (MachineReader(self._folder), GpuReader())
+            pace = BackgroundPace()
+            readers = (MachineReader(self._folder, pace.pause), GpuReader())
             is_last = False
             while not is_last:
                 is_last = self._is_ended.wait(self._interval)
@@ -88,6 +90,7 @@ class SystemSampler:
                         self._record(
                             Display(SYSTEM_PREFIX + name, value, max(0, int(now - self._started)), now)
                         )
+                    pace.pause()
         except LegmError:  # the run is closed
             return
         except Exception as error:  # noqa: BLE001 - training continues, and the error is reported

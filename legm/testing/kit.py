@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,6 +80,11 @@ def kit_expects_refusal(by: type[LegmError], call: str) -> Iterator[None]:
     except by:
         return
     raise AssertionError(f"{call} must raise {by.__name__}: the backend does not have the capability")
+
+
+def _kit_output(output: Path) -> str:
+    """The end of what a process wrote."""
+    return output.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 def kill_kit_process(store: Path) -> None:
@@ -221,17 +227,50 @@ class ConformanceKit:
         Returns:
             the store that it used.
         """
-        of, store = type(self), folder / "store"
+        store, output = folder / "store", folder / "output.txt"
+        store.mkdir()
+        status = self._call_in_process(store, act, output)
+        kit_expects((store / "killed").exists(), f"the process ended early ({status}): {_kit_output(output)}")
+        return store
+
+    def _call_in_process(self, store: Path, act: str, output: Path) -> int:
+        """Call a method with a store in another process, and wait for its end.
+
+        Returns:
+            the exit status.
+        """
+        of = type(self)
         kit_expects(
             "<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module"
         )
-        store.mkdir()
         arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, act, str(store)]
-        output = folder / "output.txt"
-        status = self.run_python(["-c", _METHOD, *arguments], output)
-        text = output.read_text(encoding="utf-8", errors="replace")[-2000:]
-        kit_expects((store / "killed").exists(), f"the process ended early ({status}): {text}")
-        return store
+        return self.run_python(["-c", _METHOD, *arguments], output)
+
+    @contextmanager
+    def _in_another_process(self, store: Path, act: str) -> Iterator[None]:
+        """Call a method in another process meanwhile, which ends before this does."""
+        output, statuses = store.parent / "output.txt", list[int]()
+        thread = threading.Thread(target=lambda: statuses.append(self._call_in_process(store, act, output)))
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(self.patience)
+        kit_expects_same(statuses, [0], f"how the other process ended, which wrote {_kit_output(output)!r}")
+
+    def _leave_message(self, store: Path, name: str, text: str) -> None:
+        """Leave a message to another process that uses the store."""
+        message = store.parent / f"{name}.message"
+        message.with_suffix(".new").write_text(text, encoding="utf-8")
+        message.with_suffix(".new").replace(message)
+
+    def _wait_for_message(self, store: Path, name: str) -> str:
+        """The message that another process leaves."""
+        message, deadline = store.parent / f"{name}.message", time.monotonic() + self.patience / 2
+        while not message.exists():
+            kit_expects(time.monotonic() < deadline, f"the other process did not get to {name!r}")
+            time.sleep(0.01)
+        return message.read_text(encoding="utf-8")
 
     def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})

@@ -96,12 +96,7 @@ class ResumingTests(ConformanceKit):
             handlers.append(self._handler(tmp_path, backend))
             handlers[-1].start(resume=True)
         kit_expects_same([one.is_resumed for one in handlers], [True, False], "which of two was resumed")
-        try:
-            self._handler(tmp_path, backend).start(resume=handlers[0].run_id)
-        except StateError:
-            pass
-        else:
-            kit_expects(False, "a run was taken that is alive")
+        self._expect_alive(tmp_path, backend, handlers[0].run_id or "")
         _set_losses(handlers[0], range(3, 5))
         _set_losses(handlers[1], range(4), 0.5)
         self._flush(handlers)
@@ -111,6 +106,64 @@ class ResumingTests(ConformanceKit):
         ):
             self._resumed_run(tmp_path, backend, shifts, result.run.run_id, is_rewound=False)
         kit_expects_same(len(self._read(tmp_path, backend)), 2, "the number of runs")
+
+    def _expect_alive(self, store: Path, backend: Backend, run_id: str) -> None:
+        """Fail unless a run is refused to whoever asks for it, since it is being written."""
+        try:
+            self._handler(store, backend).start(resume=run_id)
+        except StateError:
+            return
+        raise AssertionError("a run was taken that is alive")
+
+    def test_two_processes_that_resume_at_once_get_two_runs(self, tmp_path: Path) -> None:
+        """The same of two processes that write to one store at the same time."""
+        store = tmp_path / "store"
+        store.mkdir()
+        backend = self.make_backend(store)
+        earlier = self._handler(store, backend)
+        earlier.start()
+        _set_losses(earlier, range(3))
+        earlier.end("interrupted")
+        with self._in_another_process(store, "_resume_beside_the_first"):
+            self._resume_at_once(store, backend, "first", "second")
+            resumed = {
+                self._wait_for_message(store, f"{name} began"): self._wait_for_message(
+                    store, f"{name} logged"
+                )
+                for name in ("first", "second")
+            }
+        kit_expects_same(
+            sorted(resumed.values()), ["a new run", "resumed"], "what two processes got that asked at once"
+        )
+        read = self.make_backend(store)
+        for run_id, what in resumed.items():
+            shifts = dict.fromkeys(range(5), 0.0) if what == "resumed" else dict.fromkeys(range(4), 0.5)
+            self._resumed_run(store, read, shifts, run_id, is_rewound=False)
+        kit_expects_same(len(self._read(store, read)), 2, "the number of runs")
+
+    def _resume_beside_the_first(self, store: str) -> None:
+        """Runs in another process: it asks for the run that the first process asks for too."""
+        self._resume_at_once(Path(store), self.make_backend(Path(store)), "second", "first")
+
+    def _resume_at_once(self, store: Path, backend: Backend, name: str, other: str) -> None:
+        """Ask for the interrupted run when another process does, and log what this one got."""
+        handler = self._handler(store, backend)
+        self._leave_message(store, f"{name} ready", "")
+        self._wait_for_message(store, f"{other} ready")
+        handler.start(resume=True)
+        self._leave_message(store, f"{name} began", handler.run_id or "")
+        run_of_other = self._wait_for_message(store, f"{other} began")
+        kit_expects(handler.run_id != run_of_other, "two processes got the same run")
+        self._expect_alive(store, backend, run_of_other)
+        self._leave_message(store, f"{name} refused", "")
+        self._wait_for_message(store, f"{other} refused")
+        if handler.is_resumed:
+            _set_losses(handler, range(3, 5))
+        else:
+            _set_losses(handler, range(4), 0.5)
+        self._flush([handler])
+        handler.log()
+        self._leave_message(store, f"{name} logged", "resumed" if handler.is_resumed else "a new run")
 
     def test_a_killed_process_in_a_rewind_leaves_a_run_to_resume(self, tmp_path: Path) -> None:
         """What is void stays void, although the process ended before it noted what it had delivered."""

@@ -108,8 +108,94 @@ def test_without_an_open_run_the_signal_does_what_it_did_before(tmp_path, prepar
     assert runs_of(tmp_path)[0].status is Status.COMPLETED
 
 
+def test_each_call_saves_in_order_and_the_run_is_marked_once(tmp_path, prepared_core):
+    after = """
+    handler.on_preemption(lambda: (root / "saved.txt").open("a").write("second "))
+    handler.on_preemption(lambda: (root / "saved.txt").open("a").write("third"), "SIGTERM")
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = prepared_core.run(["-c", SCRIPT.format(before="", inside="", after=after), tmp_path])
+
+    assert done.returncode == -signal.SIGTERM
+    assert "could not be marked" not in done.stderr
+    (first, others) = (tmp_path / "saved.txt").read_text().splitlines()
+    assert (len(first.split()), others) == (2, "second third")
+    assert runs_of(tmp_path)[0].error == "preempted by SIGTERM"
+
+
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))"])
+def test_a_save_that_leaves_the_process_does_not_complete_the_run(tmp_path, prepared_core, before):
+    assert preempted(prepared_core, tmp_path, signal.SIGTERM, before=before, inside="sys.exit(0)") == 0
+
+    (run,) = runs_of(tmp_path)
+    assert (run.status, run.error) == (Status.INTERRUPTED, "preempted by SIGTERM")
+
+
+def test_an_end_of_the_run_in_save_stays(tmp_path, prepared_core):
+    script = SCRIPT.format(
+        before="",
+        inside="handler.end('failed', 'no space')",
+        after="os.kill(os.getpid(), signal.SIGTERM)",
+    )
+    done = prepared_core.run(["-c", script, tmp_path])
+
+    assert done.returncode == -signal.SIGTERM
+    assert "could not be marked" not in done.stderr
+    assert runs_of(tmp_path)[0].error == "no space"
+
+
+CONTINUES = "signal.signal(signal.SIGTERM, lambda number, frame: None)"
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        ("handler.set_metric('loss', 0.0, step=step + 1); handler.log()", Status.COMPLETED),
+        ("handler.set_metric('loss', 0.0, step=step + 1)", Status.COMPLETED),
+        ("handler.log()", Status.COMPLETED),
+        ("pass", Status.INTERRUPTED),
+        ("handler.end('interrupted', 'at the end of a step')", Status.INTERRUPTED),
+        ("handler.end('failed', 'no checkpoint')", Status.FAILED),
+    ],
+)
+@pytest.mark.parametrize("before", [CONTINUES, "signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
+def test_a_training_that_continues_after_the_signal_is_not_stopped(
+    tmp_path, prepared_core, before, last, status
+):
+    after = f"os.kill(os.getpid(), signal.SIGTERM); {last}; sys.exit()"
+    done = prepared_core.run(["-c", SCRIPT.format(before=before, inside="", after=after), tmp_path])
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    (run,) = runs_of(tmp_path)
+    assert run.status is status
+    assert run.last_step == (3 if "set_metric" in last else 2)
+    assert len((tmp_path / "saved.txt").read_text().splitlines()) == 1
+
+
+def test_a_later_signal_ends_a_training_that_continued(tmp_path, prepared_core):
+    before = "signal.signal(signal.SIGUSR1, lambda number, frame: None)"
+    after = """
+    os.kill(os.getpid(), signal.SIGUSR1)
+    handler.set_metric("loss", 0.5, step=9)
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = prepared_core.run(["-c", SCRIPT.format(before=before, inside="", after=after), tmp_path])
+
+    assert done.returncode == -signal.SIGTERM
+    (run,) = runs_of(tmp_path)
+    assert (run.status, run.error, run.last_step) == (Status.INTERRUPTED, "preempted by SIGTERM", 9)
+    assert len((tmp_path / "saved.txt").read_text().splitlines()) == 1  # once a run
+
+
 def test_what_cannot_be_watched_is_an_error(tmp_path):
     handler = ExperimentHandler(tmp_path, "e")
+    with pytest.raises(ParameterError, match="takes a function that saves the training, not 'save'"):
+        handler.on_preemption("save")
+    with pytest.raises(ParameterError, match="no program is told of SIGKILL"):
+        handler.on_preemption(signals=["SIGTERM", "SIGKILL"])
+    with pytest.raises(ParameterError, match="no signal 99"):
+        handler.on_preemption(signals=99)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with pytest.raises(ParameterError, match=r"no signal 'SIGTERN'.*SIGTERM"):
         handler.on_preemption(signals=["SIGTERN"])
     found: list[BaseException] = []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -226,6 +229,34 @@ def test_a_run_is_resumed_although_the_clock_was_set_back(tmp_path, monkeypatch,
     assert (result.status, result.last_step) == (Status.COMPLETED, 10)
 
 
+ON_HOST = ("unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"')
+"""Runs a command on a host of this name: in a namespace of its own, where a user may make one."""
+
+
+def may_run_on_another_host() -> bool:
+    return shutil.which("hostname") is not None and (
+        shutil.which("unshare") is not None
+        and subprocess.run([*ON_HOST, "other", "true"], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(
+    not may_run_on_another_host(), reason="this user may not give a process another host name"
+)
+def test_a_process_on_another_host_resumes_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")
+    log = SCRIPT.replace("os.kill(os.getpid(), 9)", "handler.log()")
+    ended = [
+        subprocess.run([*ON_HOST, host, sys.executable, "-c", script, tmp_path], check=False).returncode
+        for host, script in (("first-host", SCRIPT), ("second-host", log))
+    ]
+    assert ended == [-signal.SIGKILL, 0]
+    result = the_run(tmp_path)
+    assert [one["host"] for one in run_stretches(result.run)] == ["first-host", "second-host"]
+    assert result.status is Status.COMPLETED
+    assert series(result) == {step: abs(step % 10 - 4) / 10 for step in range(20)}
+
+
 def test_another_host_and_parameters_are_noted_for_the_stretch(tmp_path, monkeypatch, prepared_core):
     monkeypatch.setenv("LEGM_PROVENANCE", "1")
     killed(prepared_core, tmp_path)
@@ -427,14 +458,33 @@ def test_a_script_that_does_not_ask_resumes_as_the_environment_says(
     killed(prepared_core, tmp_path)
     run_id = the_run(tmp_path).run.run_id
 
+    for text in ("auto", " Auto ", "1", "true"):
+        monkeypatch.setenv("LEGM_RESUME", text)
+        assert make(tmp_path).start().run_id == run_id
+    for text in ("", "0", "no", "OFF"):
+        monkeypatch.setenv("LEGM_RESUME", text)
+        assert not make(tmp_path).start().is_resumed
     monkeypatch.setenv("LEGM_RESUME", "auto")
-    assert make(tmp_path).start().run_id == run_id
     assert make(tmp_path).start(resume=False).run_id != run_id
     monkeypatch.setenv("LEGM_RESUME", run_id)
     assert make(tmp_path).start().run_id == run_id
     other = make(tmp_path, lr=0.5).start()
     assert not other.is_resumed
     assert "is of another configuration" in caplog.text
+
+
+def test_a_run_that_has_begun_is_no_other_one(tmp_path, prepared_core):
+    killed(prepared_core, tmp_path)
+    run_id = the_run(tmp_path).run.run_id
+    handler = make(tmp_path).start()
+
+    for resume in (True, run_id):
+        with pytest.raises(StateError, match="during a run"):
+            handler.start(resume=resume)
+
+    assert handler.start() is handler
+    assert handler.start(resume=handler.run_id) is handler
+    assert not handler.is_resumed
 
 
 # Rewinding
@@ -577,6 +627,8 @@ def test_an_end_that_cannot_be_is_an_error(tmp_path):
         handler.end("prune")
     with pytest.raises(ParameterError, match="needs none"):
         handler.end("completed", "because")
+    with pytest.raises(ParameterError, match="the reason 3, which must be text"):
+        handler.end("failed", 3)
     handler.set_metric("loss", 1.0)
     handler.log()
     with pytest.raises(StateError, match="after log"):

@@ -365,6 +365,43 @@ def test_git_reads_no_repository_that_another_user_put_around_a_script(repositor
     assert not marker.exists()
 
 
+def spoil_head(repository: Repository) -> None:
+    (repository.folder / ".git" / "HEAD").write_text("garbage")
+
+
+def point_branch_at_itself(repository: Repository) -> None:
+    (repository.folder / ".git" / "refs" / "heads" / "main").write_text("ref: refs/heads/main\n")
+
+
+def spoil_index(repository: Repository) -> None:
+    (repository.folder / ".git" / "index").write_bytes(b"rubbish")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "is_commit_known", "problem"),
+    [
+        (spoil_head, False, "not a git repository"),
+        (point_branch_at_itself, False, ""),
+        (spoil_index, True, "index file smaller than expected"),
+    ],
+)
+def test_of_a_broken_repository_nothing_is_invented(repository, spoil, is_commit_known, problem):
+    expected = repository.head if is_commit_known else ""
+    spoil(repository)
+    state = state_of(repository)
+    assert state.commit == expected
+    assert state.branch in {"main", ""}
+    assert problem in state.problem
+    assert not problem or state.is_dirty is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a named pipe")
+def test_a_pipe_instead_of_head_is_not_waited_for(repository):
+    (repository.folder / ".git" / "HEAD").unlink()
+    os.mkfifo(repository.folder / ".git" / "HEAD")
+    assert read_git_state(repository.script, Path(os.sep)) is None
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a shell script")
 def test_git_that_does_not_answer_is_not_waited_for(repository, tmp_path, monkeypatch):
     slow = tmp_path / "bin"

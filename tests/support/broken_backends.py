@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -662,6 +663,24 @@ class ResumesAnotherRun(Backend):
     @hookimpl
     def legm_write(self, run, records, position):
         super().legm_write(self.first[run.configuration.fingerprint], records, position)
+
+
+class LetsOneProcessWrite(Backend):
+    fails = "two_processes_that_resume_at_once_get_two_runs"
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.writer = Path(root, "writer")
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        own = str(os.getpid())
+        with contextlib.suppress(FileExistsError), self.writer.open("x") as file:
+            file.write(own)
+        if not Path("/proc", writer := self.writer.read_text() or "0").exists():
+            self.writer.write_text(writer := own)
+        if writer == own:
+            super().legm_write(run, records, position)
 
 
 class VoidsAtTheEnd(Rewinding):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import re
 import subprocess
 import sys
@@ -111,6 +112,36 @@ def test_children_are_counted(tmp_path):
         child.communicate(b"\n")
     assert found["process_memory_megabytes"] > alone + 90
     assert found["process_cpu_percentage"] > 0
+
+
+def test_other_threads_may_run_after_each_process_that_is_read(tmp_path, monkeypatch):
+    """However many children a training has, it never waits until all of them have been read."""
+    done: list[str] = []
+
+    class Child:
+        """Notes that it is read, and uses nothing."""
+
+        pid = 1
+
+        def oneshot(self) -> contextlib.AbstractContextManager[None]:
+            done.append("read")
+            return contextlib.nullcontext()
+
+        def create_time(self) -> float:
+            return float(len(done))
+
+        def cpu_times(self) -> SimpleNamespace:
+            return SimpleNamespace(user=0.0, system=0.0)
+
+        def memory_info(self) -> SimpleNamespace:
+            return SimpleNamespace(rss=1_000_000)
+
+    reader = MachineReader(tmp_path, lambda: done.append("pause"))
+    done.clear()
+    monkeypatch.setattr(reader, "_children", lambda: [Child() for _ in range(300)])
+    found = reader.read()
+    assert done == ["pause", *["read", "pause"] * 300]  # its own process first
+    assert found["process_memory_megabytes"] > 300
 
 
 def test_what_a_process_writes_is_counted_from_the_begin_of_the_run(tmp_path):

@@ -52,6 +52,8 @@ _UNKNOWN = -1
 _REWRITE_THRESHOLD = 1 << 20  # bytes of comments
 _WRITE_SIZE = 1 << 18  # bytes of a long entry that are written at once
 _READ_SIZE = 1 << 16  # bytes at the end of the file that are read at once
+_LAST_PART = ', "environment": '  # begins the last part of a head, which runs of one process have in common
+_MOST_PARTS = 64  # that are kept
 
 
 class EntryTrailer(NamedTuple):
@@ -143,10 +145,13 @@ class EntryFile:
 
     Args:
         path: the file, which need not exist yet.
+        parts: parsed parts of heads by their text, for whoever reads many files and changes nothing in the
+            heads; parts that are equal are parsed once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parts: dict[str, Any] | None = None) -> None:
         self.path = path
+        self._parts = parts
 
     # Reading
 
@@ -253,11 +258,31 @@ class EntryFile:
 
     def _parse(self, start: int, body: str) -> dict[str, Any]:
         try:
-            parsed = yaml_text.parse_yaml_flow(body)
+            parsed = self._parse_with_known_part(body) or yaml_text.parse_yaml_flow(body)
         except (ValueError, RecursionError) as cause:
             raise self._damaged(start) from cause
         if not isinstance(parsed, dict):
             raise self._damaged(start)
+        return parsed
+
+    def _parse_with_known_part(self, body: str) -> dict[str, Any] | None:
+        """A head whose last part is taken from those that are known; None where it has no such part."""
+        begin, end = body.rfind(_LAST_PART) + len(_LAST_PART), len(body) - len("}}")
+        if self._parts is None or begin < len(_LAST_PART):
+            return None
+        text = body[begin:end]
+        try:
+            # Where both can be parsed, the text is one whole value; then it is to be the last one of "legm".
+            parsed: dict[str, Any] = yaml_text.parse_yaml_flow(f"{body[:begin]}null}}}}")
+            if (next(reversed(parsed), 0), next(reversed(parsed["legm"]), 0)) != ("legm", "environment"):
+                return None
+            if text not in self._parts:
+                if len(self._parts) >= _MOST_PARTS:
+                    self._parts.clear()
+                self._parts[text] = yaml_text.parse_yaml_flow(text)
+            parsed["legm"]["environment"] = self._parts[text]
+        except (ValueError, RecursionError, KeyError, TypeError):  # it is a part of something else
+            return None
         return parsed
 
     def _scan(self, file: BinaryIO) -> list[Entry]:

@@ -17,8 +17,10 @@ from legm.records import Configuration, ConfigurationStatus, Query, RunResult
 from legm.runlog.configuration_folders import configuration_paths, experiment_paths
 from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder, results_only_in_logs, results_resumed_in_logs
+from legm.runlog.marks_files import has_marks, has_marks_file
 
 __all__ = [
+    "FolderScanner",
     "configurations_in_folder",
     "experiment_in",
     "experiments_in_folders",
@@ -62,12 +64,37 @@ def experiment_in(folder: Path) -> str | None:
     return None
 
 
-def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
+class FolderScanner:
+    """Reads many configurations' folders, and parses once what they have in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+        self._parts: dict[str, Any] = {}
+
+    def scan(self, path: str) -> tuple[ConfigurationStatus, bool]:
+        """What a configuration's folder holds, and whether something is noted about a run in it.
+
+        Args:
+            path: the folder.
+        """
+        files: list[str] = []
+        status = scan_folder_contents(path, self._known, self._parts, files)
+        return status, has_marks_file(files) if files else has_marks(path)
+
+
+def scan_folder_contents(
+    path: str,
+    known: dict[str, Any] | None = None,
+    parts: dict[str, Any] | None = None,
+    files: list[str] | None = None,
+) -> ConfigurationStatus:
     """What a configuration's folder holds, read anew.
 
     Args:
         path: the folder.
-        known: what the reading of others left, for whoever reads many.
+        known: values in parameters files by their text, for whoever reads many.
+        parts: the same of parts of entries' heads.
+        files: takes the names of the files beside the run logs, unless a log is pending.
     """
     folder = Path(path)
     try:
@@ -75,11 +102,11 @@ def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> Conf
     except LegmError as error:
         return ConfigurationStatus(path, None, problem=error)
     try:
-        metrics = EntryFile(folder / METRICS_FILE)
+        metrics = EntryFile(folder / METRICS_FILE, parts)
         entries = metrics.entries()
         ids = [str(entry.head.get("run_id", "")) for entry in entries]
         logs, damaged = LogFolder.of(folder), list[Path]()
-        if logs.has_only_finalized_logs_of(ids):  # as in most folders
+        if logs.has_only_finalized_logs_of(ids, files):  # as in most folders
             counts = count_yaml_entries(metrics.path, configuration, entries, ())
             return ConfigurationStatus(
                 path, configuration, counts, has_pending_logs=False, is_shortened=is_shortened

@@ -366,13 +366,13 @@ def _count_yaml_heads(
     parameters = [run.parameters for run in completed]
     environments = [run.environment for run in completed]
     keys: dict[str, str | None] = {}
-    known_rules: dict[str, BestRule] = {}  # runs of a configuration mostly share one
+    rule_as_stored: Any = {}
+    rule = BestRule()  # runs of a configuration mostly share one
     for head in heads:
         own = _require_yaml_mapping(head.get("legm") or {}, path, head)
         stored = own.get("rule") or {}
-        rule = known_rules.get(text := repr(stored))
-        if rule is None:
-            rule = known_rules[text] = _rule_from_yaml(stored, path, str(head.get("run_id")))
+        if stored != rule_as_stored:
+            rule, rule_as_stored = _rule_from_yaml(stored, path, str(head.get("run_id"))), stored
         rules[rule] = rules.get(rule, 0) + 1
         parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
         environments.append(_require_yaml_mapping(own.get("environment") or {}, path, head))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import marshal
 import os
 import re
 import struct
@@ -232,36 +233,33 @@ def _scan_statuses(
 
     pieces = [names[start :: 2 * count] for start in range(2 * count)]
     with ProcessPoolExecutor(count, get_context("fork")) as pool:
-        for piece, (shared, rows) in zip(
-            pieces, pool.map(_packed_statuses_of, repeat(folder), pieces), strict=True
-        ):
+        for piece, answer in zip(pieces, pool.map(_packed_statuses_of, repeat(folder), pieces), strict=True):
+            shared, rows = marshal.loads(answer)  # noqa: S302 - of this program's own process
             numbers = [table.number(common) for common in shared]
             for name, one in zip(piece, rows, strict=True):
                 yield name, one and (table.renumbered(one[0], numbers), *one[1:])
 
 
 @paused_garbage_collection()
-def _packed_statuses_of(
-    folder: Path, names: Sequence[str]
-) -> tuple[list[list[Plain]], list[_Scanned | None]]:
+def _packed_statuses_of(folder: Path, names: Sequence[str]) -> bytes:
     """What folders hold, for another process: what their rows share, and the rows."""
     table = _StatusStringTable([])
     rows = list(_packed_statuses(folder, names, table))
-    return table.shared, rows
+    return marshal.dumps((table.shared, rows))  # quicker than what the pool does with objects
 
 
 def _packed_statuses(
     folder: Path, names: Sequence[str], table: _StatusStringTable
 ) -> Iterator[_Scanned | None]:
-    from legm.backends.local.folder_contents import scan_folder_contents
+    from legm.backends.local.folder_contents import FolderScanner
 
-    known: dict[str, Any] = {}
+    scanner = FolderScanner()
     for name in names:
-        status = scan_folder_contents(f"{folder}/{name}", known)
+        status, is_marked = scanner.scan(f"{folder}/{name}")
         if status.problem is not None:
             yield None
         else:
-            yield table.packed(status), bool(status.has_pending_logs), has_marks(f"{folder}/{name}")
+            yield table.packed(status), bool(status.has_pending_logs), is_marked
 
 
 class _StatusStringTable:
@@ -273,13 +271,13 @@ class _StatusStringTable:
 
     def __init__(self, shared: list[list[Plain]]) -> None:
         self.shared = shared
-        self._numbers = {repr(one): number for number, one in enumerate(shared)}
+        self._numbers = {_table_key(one): number for number, one in enumerate(shared)}
         self._common = functools.cache(self._read_common)
         self._common_of_counts = functools.cache(self._read_common_of_counts)
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared entries this is; it is added where it is new."""
-        number = self._numbers.setdefault(repr(common), len(self.shared))
+        number = self._numbers.setdefault(_table_key(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
         return number
@@ -355,6 +353,11 @@ class _StatusStringTable:
         *counts, keys, lengths, indexed, code, rules = self.shared[number]
         runs_by_rule = {BestRule(*rule): runs for *rule, runs in rules}
         return (*counts, tuple(keys), lengths, frozenset(indexed), dict(code), runs_by_rule)
+
+
+def _table_key(common: list[Plain]) -> bytes:
+    """Equal for entries that are equal with the types of all in them."""
+    return marshal.dumps(common, 2)  # quicker than repr(); later versions also depend on references
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):

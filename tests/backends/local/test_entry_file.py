@@ -168,6 +168,43 @@ def test_what_is_put_is_read_by_legm_and_by_yaml(path, contents):
     assert equal(loaded(path), {f"experiment_{n}": {**h, **v} for n, (h, v) in enumerate(contents)})
 
 
+ENVIRONMENTS = [
+    {"legm": {"parameters": {"seed": 0}, "environment": {"host": "vm", "pid": 1}}},
+    {"legm": {"parameters": {"environment": 3, "x": ', "environment": {'}, "environment": {}}},
+    {
+        "legm": {
+            "started": 1.0,
+            "environment": {"a": 1, "environment": {"b": 2, "environment": [math.nan, ".nan"]}},
+        }
+    },
+    {"legm": {"best_steps": {"loss": 1, "environment": 3}}},
+    {"legm": {"points": 1, "environment": {"a": 1}}, "more": {"a": 1, "environment": {}}},
+    {"run_id": "a", "environment": {"a": 1}},
+    {"legm": {"a": 1, "environment": "}}"}},
+    {"legm": {"a": [{"b": 1, "environment": {"c": 2}}]}},
+    {"legm": [{"b": 1, "environment": {"c": 2}}]},
+    {"legm": {"a": 1, "environment": None}},
+]
+
+
+def test_parts_that_heads_have_in_common_are_parsed_once_and_change_nothing(file):
+    for head in ENVIRONMENTS * 2:
+        file.put(head, [])
+    parts: dict[str, Any] = {}
+    found = [one.head for one in EntryFile(file.path, parts).entries()]
+    assert [repr(one) for one in found] == [repr(one.head) for one in file.entries()]
+    assert found[0]["legm"]["environment"] is found[len(ENVIRONMENTS)]["legm"]["environment"]
+
+
+def test_no_more_than_some_parts_of_heads_are_kept(file):
+    for number in range(200):
+        file.put({"legm": {"a": 1, "environment": {"pid": number}}}, [])
+    parts: dict[str, Any] = {}
+    found = [one.head["legm"]["environment"]["pid"] for one in EntryFile(file.path, parts).entries()]
+    assert found == [*range(200)]
+    assert len(parts) <= 64
+
+
 @given(heads)
 def test_a_mapping_over_several_lines_is_read_by_yaml_as_it_was_written(mapping):
     assert equal(yaml.safe_load(yaml_text.yaml_block(mapping)) or {}, mapping)
