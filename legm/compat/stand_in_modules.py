@@ -31,6 +31,8 @@ _STAND_INS = {
     "mlflow.tracking.context.registry": "legm.compat.mlflow.run_context",
     "mlflow.tracking.fluent": "legm.compat.mlflow",
     "mlflow.client": "legm.compat.mlflow",
+    "mlflow.store.entities": "legm.compat.mlflow.paging",
+    "mlflow.store.entities.paged_list": "legm.compat.mlflow.paging",
 }
 
 

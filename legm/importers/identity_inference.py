@@ -42,9 +42,9 @@ from dataclasses import dataclass, field
 from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind
 from legm.core.parameters import format_parameter_value
 from legm.core.texts import counted
+from legm.core.value_parsing import parse_value_text
 from legm.importers.label_identity import infer_labels, label_values
 from legm.importers.observed import ObservedRuns
-from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain
 
 __all__ = ["UNDECIDED", "Identity", "infer_identity"]

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from legm import CorruptFile
 from legm.core.parameter_kinds import infer_parameter_kind
 from legm.core.plain_form import canonical_text
+from legm.core.value_parsing import parse_value_text
 from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.identity_inference import Identity, infer_identity
 from legm.importers.observed import ObservedRuns
 from legm.importers.valid_names import valid_name, valid_names
-from legm.importers.value_parsing import parse_value_text
 
 # One parameter
 

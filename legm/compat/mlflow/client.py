@@ -21,7 +21,10 @@ from legm.compat.mlflow.entities import (
     ViewType,
 )
 from legm.compat.mlflow.exceptions import invalid_value_exception, not_found_exception
-from legm.compat.mlflow.search_filters import parse_filter, sort_searched_runs
+from legm.compat.mlflow.paging import PagedList, page_of
+from legm.compat.mlflow.run_operations import RunOperations, finished_operations
+from legm.compat.mlflow.search_filters import EXPERIMENT_FIELDS, parse_filter, sort_searched
+from legm.compat.mlflow.tables import table_content, table_frame
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
@@ -56,9 +59,23 @@ class MlflowClient:
         """The experiment with a name; None if there is none."""
         return STORE.experiment_by_name(name)
 
-    def search_experiments(self, *_: Any, **__: Any) -> list[Experiment]:
-        """All experiments."""
-        return [STORE.experiment(name) for name in STORE.experiment_names()]
+    def search_experiments(
+        self,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int | None = 1000,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> PagedList[Experiment]:
+        """The experiments that match a filter, newest first.
+
+        Raises:
+            MlflowException: the filter or the order cannot be parsed.
+        """
+        fits = parse_filter(filter_string, EXPERIMENT_FIELDS)
+        known = [STORE.experiment(name) for name in reversed(STORE.experiment_names())]
+        found = [one for one in known if view_type != ViewType.DELETED_ONLY and fits(one)]
+        return page_of(sort_searched(found, order_by, EXPERIMENT_FIELDS), max_results, page_token)
 
     list_experiments = search_experiments
 
@@ -95,8 +112,12 @@ class MlflowClient:
         max_results: int = 1000,
         order_by: Sequence[str] | None = None,
         page_token: str | None = None,
-    ) -> list[Run]:
-        """The runs of experiments that match a filter, newest first."""
+    ) -> PagedList[Run]:
+        """The runs of experiments that match a filter, newest first.
+
+        Raises:
+            MlflowException: the filter or the order cannot be parsed.
+        """
         ids = [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)
         names = [
             name
@@ -108,7 +129,8 @@ class MlflowClient:
         wanted = {ViewType.ACTIVE_ONLY: {"active"}, ViewType.DELETED_ONLY: {"deleted"}}
         stages = wanted.get(run_view_type, {"active", "deleted"})
         runs = [run for run in runs if run.info.lifecycle_stage in stages]
-        return sort_searched_runs(runs, order_by)[:max_results]
+        newest_first = sorted(runs, key=lambda run: -run.info.start_time)
+        return page_of(sort_searched(newest_first, order_by), max_results, page_token)
 
     def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
         """End a run."""
@@ -123,13 +145,11 @@ class MlflowClient:
 
     def delete_run(self, run_id: str) -> None:
         """Mark a run as deleted: it stays stored, counts as interrupted, and is never aggregated."""
-        STORE.open_run(run_id).note(deleted=True)
-        STORE.end_run(run_id, "KILLED")
+        STORE.delete_run(run_id)
 
     def restore_run(self, run_id: str) -> None:
-        """Undo the deletion of a run."""
-        STORE.open_run(run_id).note(deleted=False)
-        STORE.end_run(run_id, "FINISHED")
+        """Undo the deletion of a run, which gets the status that it had."""
+        STORE.restore_run(run_id)
 
     # Writing
 
@@ -140,19 +160,24 @@ class MlflowClient:
         value: Any,
         timestamp: int | None = None,
         step: int | None = None,
+        synchronous: bool | None = None,
         **_: Any,
-    ) -> None:
+    ) -> RunOperations | None:
         """Set a value of a metric; without a step, at the next step."""
         STORE.log_metrics(run_id, {key: value}, step)
+        return finished_operations(synchronous)
 
-    def log_param(self, run_id: str, key: str, value: Any, **_: Any) -> Any:
+    def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
         """Set a parameter."""
         STORE.log_params(run_id, {key: value})
-        return value
+        return value if synchronous is not False else finished_operations(synchronous)
 
-    def set_tag(self, run_id: str, key: str, value: Any, **_: Any) -> None:
+    def set_tag(
+        self, run_id: str, key: str, value: Any, synchronous: bool | None = None
+    ) -> RunOperations | None:
         """Set a tag."""
         STORE.set_tags(run_id, {key: value})
+        return finished_operations(synchronous)
 
     def delete_tag(self, run_id: str, key: str) -> None:
         """Delete a tag."""
@@ -164,8 +189,8 @@ class MlflowClient:
         metrics: Sequence[Metric] = (),
         params: Sequence[Param] = (),
         tags: Sequence[RunTag] = (),
-        **_: Any,
-    ) -> None:
+        synchronous: bool | None = None,
+    ) -> RunOperations | None:
         """Set many metrics, parameters and tags at once."""
         if params:
             STORE.log_params(run_id, {one.key: one.value for one in params})
@@ -173,6 +198,7 @@ class MlflowClient:
             STORE.log_metrics(run_id, {one.key: one.value}, one.step)
         if tags:
             STORE.set_tags(run_id, {one.key: one.value for one in tags})
+        return finished_operations(synchronous)
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
         """Every value of a metric, in the order in which they were set."""
@@ -229,7 +255,7 @@ class MlflowClient:
 
     def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
         """Store a text as a file."""
-        STORE.open_run(run_id).keep_bytes(str(text).encode(), artifact_file)
+        STORE.keep_bytes(run_id, str(text).encode(), artifact_file)
 
     def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
         """Store plain data as JSON, or as YAML if the name has that extension."""
@@ -254,7 +280,7 @@ class MlflowClient:
                 raise TypeError(
                     f"a figure must be one of Matplotlib or Plotly, not a {type(figure).__qualname__}"
                 )
-            STORE.open_run(run_id).keep(path, artifact_file)
+            STORE.keep_file(run_id, path, artifact_file)
 
     def log_image(
         self,
@@ -270,21 +296,55 @@ class MlflowClient:
 
         picture = Image(getattr(image, "image", image))
         if artifact_file is not None:
-            STORE.open_run(run_id).keep_bytes(picture.content(), artifact_file)
+            STORE.keep_bytes(run_id, picture.content(), artifact_file)
         else:
             name = "image" if key is None else key
             STORE.open_run(run_id).log_media(name, MediaKind.IMAGE, [picture.pending(name)], step or 0)
 
     def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
-        """Store columns or a data frame as JSON."""
-        from legm.compat.wandb.media import Table
+        """Store columns or a data frame as JSON; rows are added to those of an existing file.
 
-        table = (
-            Table(dataframe=data)
-            if hasattr(data, "itertuples")
-            else Table(list(data), list(zip(*data.values(), strict=True)))
+        Raises:
+            MlflowException: the data is neither.
+        """
+        STORE.keep_bytes(
+            run_id, table_content(data, self._existing_file(run_id, artifact_file)), artifact_file
         )
-        STORE.open_run(run_id).keep_bytes(table.content(), artifact_file)
+
+    def _existing_file(self, run_id: str, name: str) -> bytes | None:
+        path = STORE.find_snapshot(run_id).files.get(name)
+        return None if path is None else path.read_bytes()
+
+    def load_table(
+        self,
+        experiment_id: str,
+        artifact_file: str,
+        run_ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+    ) -> Any:
+        """The rows of a table of several runs as one data frame.
+
+        Args:
+            experiment_id: the experiment.
+            artifact_file: the table's name.
+            run_ids: the runs; None for all of the experiment.
+            extra_columns: ``run_id`` and other fields of the runs to add.
+
+        Raises:
+            MlflowException: no run has the table.
+        """
+        runs = self.search_runs([experiment_id], max_results=100_000)
+        wanted = [run for run in runs if run_ids is None or run.info.run_id in run_ids]
+        found = [
+            (run, content)
+            for run in wanted
+            if (content := self._existing_file(run.info.run_id, artifact_file)) is not None
+        ]
+        if not found:
+            raise not_found_exception(
+                f"No runs found with the corresponding table artifact {artifact_file!r}."
+            )
+        return table_frame(found, extra_columns or ())
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
         """The files and folders in a folder of the run's artifacts."""
@@ -345,6 +405,8 @@ def parse_artifact_uri(uri: str) -> tuple[str, str]:
     Raises:
         MlflowException: the address is another one.
     """
+    if (own := STORE.run_of_artifact_path(str(uri))) is not None:
+        return own
     scheme, _, rest = str(uri).partition(":/")
     rest = rest.lstrip("/")
     if scheme == "runs":

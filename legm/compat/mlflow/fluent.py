@@ -12,6 +12,7 @@ from typing import Any
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.entities import Experiment, Run, ViewType
 from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.run_operations import RunOperations, finished_operations
 from legm.compat.mlflow.tracking_store import DEFAULT_EXPERIMENT, STORE
 from legm.compat.script_session import SESSION
 from legm.delivery.process_end import is_normal_process_end
@@ -32,6 +33,7 @@ __all__ = [
     "get_run",
     "get_tracking_uri",
     "last_active_run",
+    "load_table",
     "log_artifact",
     "log_artifacts",
     "log_dict",
@@ -194,9 +196,10 @@ def log_metric(
     timestamp: int | None = None,
     run_id: str | None = None,
     **_: Any,
-) -> None:
+) -> RunOperations | None:
     """Set a value of a metric; without a step, at the next step."""
     STORE.log_metrics(run_id or active_run_id(), {key: value}, step)
+    return finished_operations(synchronous)
 
 
 def log_metrics(
@@ -205,9 +208,10 @@ def log_metrics(
     synchronous: bool | None = None,
     run_id: str | None = None,
     **_: Any,
-) -> None:
+) -> RunOperations | None:
     """Set one value of each metric."""
     STORE.log_metrics(run_id or active_run_id(), metrics, step)
+    return finished_operations(synchronous)
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
@@ -217,26 +221,31 @@ def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
         MlflowException: the parameter has another value already.
     """
     STORE.log_params(active_run_id(), {key: value})
-    return value
+    return value if synchronous is not False else finished_operations(synchronous)
 
 
-def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> None:
+def log_params(
+    params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None
+) -> RunOperations | None:
     """Set parameters.
 
     Raises:
         MlflowException: one of them has another value already.
     """
     STORE.log_params(run_id or active_run_id(), params)
+    return finished_operations(synchronous)
 
 
-def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:
+def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperations | None:
     """Set a tag."""
     STORE.set_tags(active_run_id(), {key: value})
+    return finished_operations(synchronous)
 
 
-def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> None:
+def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> RunOperations | None:
     """Set tags."""
     STORE.set_tags(active_run_id(), tags)
+    return finished_operations(synchronous)
 
 
 def delete_tag(key: str) -> None:
@@ -281,6 +290,14 @@ def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
     MlflowClient().log_table(run_id or active_run_id(), data, artifact_file)
 
 
+def load_table(
+    artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
+) -> Any:
+    """The rows of a table of several runs as one data frame: see ``MlflowClient.load_table``."""
+    experiment_id = STORE.experiment_id(ACTIVE.experiment_name())
+    return MlflowClient().load_table(experiment_id, artifact_file, run_ids, extra_columns)
+
+
 def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: Any) -> None:
     """Note a data set with the run: its name, digest and purpose."""
     run = STORE.open_run(active_run_id())
@@ -293,9 +310,10 @@ def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: A
 
 
 def get_artifact_uri(artifact_path: str | None = None) -> str:
-    """The address of the active run's artifacts, for the reading calls of this stand-in."""
-    base = f"runs:/{active_run_id()}"
-    return f"{base}/{artifact_path.strip('/')}" if artifact_path else base
+    """The folder with the active run's artifacts, or the path of one of them."""
+    folder = STORE.artifact_folder(active_run_id())
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / artifact_path.strip("/") if artifact_path else folder)
 
 
 # Experiments and runs
@@ -335,9 +353,14 @@ def get_experiment_by_name(name: str) -> Experiment | None:
     return STORE.experiment_by_name(name)
 
 
-def search_experiments(*_: Any, **__: Any) -> list[Experiment]:
-    """All experiments."""
-    return MlflowClient().search_experiments()
+def search_experiments(
+    view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int | None = None,
+    filter_string: str | None = None,
+    order_by: Sequence[str] | None = None,
+) -> list[Experiment]:
+    """The experiments that match a filter, newest first."""
+    return list(MlflowClient().search_experiments(view_type, max_results, filter_string, order_by))
 
 
 def set_experiment_tag(key: str, value: Any) -> None:
@@ -379,7 +402,7 @@ def search_runs(
     client = MlflowClient()
     runs = client.search_runs(experiment_ids, filter_string, run_view_type, max_results, order_by)
     if output_format == "list":
-        return runs
+        return list(runs)
     try:
         import pandas as pd
     except ImportError:

@@ -100,10 +100,9 @@ def store_model(
             Path(folder, "model.json").write_text(
                 json.dumps(description, indent=2, default=str), encoding="utf-8"
             )
-            run = STORE.open_run(run_id)
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file():
-                    run.keep(path, f"{folder_name}/{path.relative_to(folder).as_posix()}")
+                    STORE.keep_file(run_id, path, f"{folder_name}/{path.relative_to(folder).as_posix()}")
     uri = f"runs:/{run_id}/{folder_name}"
     version = register_model_version(uri, registered_model_name).version if registered_model_name else None
     return ModelInfo(uri, run_id, folder_name, {flavor: {}}, signature, version, name=folder_name)

@@ -6,9 +6,11 @@ import getpass
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from legm.compat.mlflow.data import Dataset
 from legm.compat.mlflow.entities import (
@@ -25,8 +27,10 @@ from legm.compat.null_objects import contains_null_object
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, snapshot_experiments
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
+from legm.core.value_parsing import parse_value_text
 from legm.errors import MetricError
 from legm.records import Status
+from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
 from legm.runlog.recorded_values import to_recorded_value
 from legm.util.process_rank import is_main_process
 
@@ -152,15 +156,16 @@ class TrackingStore:
             run_id=one.key,
             run_name=str(one.notes.get("name") or one.key),
             experiment_id=self.experiment_id(one.experiment),
-            status=_MLFLOW_STATUSES[one.status],
+            status=str(one.notes.get("deleted") or "") or _MLFLOW_STATUSES[one.status],
             start_time=int(one.started * 1000),
             end_time=None if one.ended is None else int(one.ended * 1000),
-            artifact_uri=f"runs:/{one.key}",
+            artifact_uri=str(self.artifact_folder(one.key)),
             lifecycle_stage="deleted" if one.notes.get("deleted") else "active",
             user_id=str(tags.get("mlflow.user", "")),
         )
         metrics = {name: number.value for name, number in one.latest.items()} | dict(one.tests)
-        params = {name: str(value) for name, value in one.parameters.items()}
+        texts = one.notes.get("texts") or {}
+        params = {name: str(texts.get(name, value)) for name, value in one.parameters.items()}
         inputs = [
             DatasetInput(
                 Dataset(dataset["name"], dataset["digest"]),
@@ -189,16 +194,22 @@ class TrackingStore:
             MlflowException: one of them has another value already.
         """
         run = self.open_run(run_id)
-        known = run.snapshot().parameters
+        snapshot = run.snapshot()
+        known, texts = snapshot.parameters, dict(snapshot.notes.get("texts") or {})
         params = {key: value for key, value in params.items() if not is_unknown_pair("parameter", key, value)}
-        for key, given in params.items():
-            value = list(given) if isinstance(given, tuple) else given
-            if key in known and str(known[key]) != str(value):
+        for key, value in params.items():
+            text = str(value)
+            if key in known and str(texts.get(key, known[key])) != text:
                 raise invalid_value_exception(
                     f"Changing param values is not allowed. Param with key='{key}' was already logged with "
-                    f"value='{known[key]}' for run ID='{run_id}'. Attempted logging new value '{value}'."
+                    f"value='{texts.get(key, known[key])}' for run ID='{run_id}'. Attempted logging new "
+                    f"value '{text}'."
                 )
-        run.set_parameters({key: value for key, value in params.items() if key not in known})
+        run.set_parameters({key: _read_value(value) for key, value in params.items() if key not in known})
+        stored = run.state().parameters
+        odd = {key: str(value) for key, value in params.items() if str(value) != str(stored.get(key))}
+        if odd.keys() - texts.keys():
+            run.note(texts={**texts, **odd})
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, Any], step: int | None) -> None:
         """Set a value of each metric.
@@ -217,7 +228,12 @@ class TrackingStore:
                     f"Got invalid value {value!r} for metric '{key}': it must be a number"
                 ) from None
             numbers[key] = number if isinstance(value, str) else value
-        self.open_run(run_id).log(numbers, step)
+        run = self.open_run(run_id)
+        if run.notes.get("deleted"):
+            raise invalid_value_exception(
+                f"The run {run_id} must be in the 'active' state. Current state is deleted."
+            )
+        run.log(numbers, step)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags."""
@@ -240,20 +256,81 @@ class TrackingStore:
             _LEGM_STATUSES[str(status)], None if status == "FINISHED" else f"it ended as {status}"
         )
 
+    def delete_run(self, run_id: str) -> None:
+        """Mark a run as deleted."""
+        run = self.open_run(run_id)
+        if not run.notes.get("deleted"):
+            run.note(deleted=_MLFLOW_STATUSES[run.status])
+            run.end(Status.INTERRUPTED, "it was deleted")
+
+    def restore_run(self, run_id: str) -> None:
+        """Undo the deletion of a run."""
+        run = self.open_run(run_id)
+        status = run.notes.get("deleted")
+        if status:
+            run.note(deleted=False)
+            if status == "RUNNING":
+                run.reopen()
+            else:
+                self.end_run(run_id, str(status) if status in _LEGM_STATUSES else "FINISHED")
+
+    # Files
+
+    def artifact_folder(self, run_id: str) -> Path:
+        """The folder in which a script finds the files of a run under their names."""
+        return SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES / run_id / "artifacts"
+
+    def run_of_artifact_path(self, uri: str) -> tuple[str, str] | None:
+        """The run and the name of a file, from its path in such a folder; None for another address."""
+        path = unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
+        parts = PurePosixPath(path).parts
+        folder = (SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES).parts
+        if parts[: len(folder)] != folder or parts[len(folder) + 1 : len(folder) + 2] != ("artifacts",):
+            return None
+        return parts[len(folder)], "/".join(parts[len(folder) + 2 :])
+
+    def keep_bytes(self, run_id: str, content: bytes, name: str) -> None:
+        """Keep a file with this content."""
+        run = self.open_run(run_id)
+        run.keep_bytes(content, name)
+        self._show_file(run, name)
+
+    def keep_file(self, run_id: str, path: Path, name: str) -> None:
+        """Keep a copy of a file."""
+        run = self.open_run(run_id)
+        run.keep(path, name)
+        self._show_file(run, name)
+
+    def _show_file(self, run: ScriptRun, name: str) -> None:
+        """Let a script find a file under its name: another name of the same file, or a copy."""
+        kept, parts = run.state().files.get(name), PurePosixPath(name).parts
+        if kept is None or ".." in parts or PurePosixPath(name).is_absolute():
+            return
+        target = self.artifact_folder(run.key).joinpath(*parts)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                os.link(kept, target)
+            except OSError:  # a file system without links
+                shutil.copyfile(kept, target)
+        except OSError as error:
+            SESSION.notices.report_unsupported(f"the path of the artifact {name!r}", str(error))
+
     def log_file(self, run_id: str, path: Path, folder: str | None) -> None:
         """Store a file, or every file of a folder under the folder's name.
 
         Raises:
             MlflowException: there is no such file or folder.
         """
-        run = self.open_run(run_id)
+        self.open_run(run_id)
         prefix = f"{folder.strip('/')}/" if folder else ""
         if path.is_dir():
             for one in sorted(path.rglob("*")):
                 if one.is_file():
-                    run.keep(one, f"{prefix}{path.name}/{one.relative_to(path).as_posix()}")
+                    self.keep_file(run_id, one, f"{prefix}{path.name}/{one.relative_to(path).as_posix()}")
         elif path.is_file():
-            run.keep(path, f"{prefix}{path.name}")
+            self.keep_file(run_id, path, f"{prefix}{path.name}")
         else:
             raise not_found_exception(f"No such file or directory: {str(path)!r}")
 
@@ -268,6 +345,13 @@ def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
         return False
     SESSION.notices.report_unknown_value(f"{what} {key!s:.40}")
     return True
+
+
+def _read_value(value: Any) -> Any:
+    """A parameter as it is read from its text, which is all that MLflow keeps; objects stay what they are."""
+    plain = (str, int, float, bool, list, tuple, dict, set, frozenset, type(None))
+    is_array = type(value).__module__ == "numpy" and hasattr(value, "dtype")
+    return parse_value_text(str(value)) if is_array or isinstance(value, plain) else value
 
 
 def tracking_user() -> str:

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from legm.core.point_columns import points_from_blocks
+from legm.core.value_parsing import parse_value_text
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external_run import ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
@@ -38,7 +39,6 @@ from legm.importers.mlflow.run_conversion import (
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
-from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points, Series
 from legm.util.yaml_files import parse_yaml
 

@@ -10,6 +10,7 @@ from legm.backends.mlflow import names
 from legm.core.naming import unescape_name
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.core.system_names import is_system_name
+from legm.core.value_parsing import parse_value_text
 from legm.errors import StorageError
 from legm.importers.external_origin import external_origin
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
@@ -17,7 +18,6 @@ from legm.importers.import_notes import PERHAPS_ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
 from legm.importers.mlflow.stepped_images import with_stepped_images
 from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
-from legm.importers.value_parsing import parse_value_text
 from legm.records import Display, Plain, Points, Status
 from legm.runlog.recorded_values import EXACT
 

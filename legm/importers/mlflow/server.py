@@ -18,6 +18,7 @@ import numpy as np
 
 from legm.core.credentials import redact_url_password
 from legm.core.point_columns import points_from_blocks
+from legm.core.value_parsing import parse_value_text
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
@@ -28,7 +29,6 @@ from legm.importers.mlflow.run_conversion import (
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
-from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points, Series
 
 __all__ = ["MlflowServerSource"]

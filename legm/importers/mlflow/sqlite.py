@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.core.point_columns import points_from_rows
+from legm.core.value_parsing import parse_value_text
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external_run import ExternalRun, RunGroup
 from legm.importers.import_notes import ImportNotes
@@ -27,7 +28,6 @@ from legm.importers.mlflow.run_conversion import (
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
-from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points
 
 __all__ = ["MlflowSqliteSource"]
