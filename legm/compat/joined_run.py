@@ -128,6 +128,10 @@ class JoinedRun(ScriptRun):
         if name in self._tests:
             self._write("set_test", name=name, value=self._tests[name])
 
+    def _write_delete_test(self, method: Callable[..., None], name: str) -> None:
+        method(self, name)
+        self._write("delete_test", name=name)
+
     def _write_show(self, method: Callable[..., None], name: str, text: str, step: int) -> None:
         self._write("show", name=name, text=text, step=step)
 

@@ -91,6 +91,9 @@ class RunOwner(OtherProcesses):
     def _make_set_test(self, _: JoinedCall, name: str, value: float) -> None:
         self._run.set_test(name, value)
 
+    def _make_delete_test(self, _: JoinedCall, name: str) -> None:
+        self._run.delete_test(name)
+
     def _make_show(self, call: JoinedCall, name: str, text: str, step: int) -> None:
         self._run.show(name, text, self._step_of(call, step) or 0)
 

@@ -41,7 +41,19 @@ from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resu
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.media.pending_file import PendingFile
-from legm.records import BestRule, Display, MediaKind, Outcome, Plain, Points, Resumption, Run, Series, Status
+from legm.records import (
+    BestRule,
+    Display,
+    MediaKind,
+    Outcome,
+    Plain,
+    Points,
+    Resumption,
+    Run,
+    Series,
+    Split,
+    Status,
+)
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.recorded_values import recorded_rounding_problem, to_recorded_value
@@ -135,6 +147,7 @@ class ScriptRun:
         self._of_other_process = earlier is not None
         self._late_parameters = self._late_notes = self._completed = False
         self._corrected: Points | None = None
+        self._deleted: set[str] = set()
         self.changed = False
         """Whether anything was logged since the run ended."""
         self.is_attached = False
@@ -229,9 +242,10 @@ class ScriptRun:
             session = self._open_session()
             session.wait_until_written()
             records = read_snapshot_records(session.folder, session.run.run_id)
-            columns = columns_by_series(one for one in records if isinstance(one, Points))
+            known = [one for one in records if isinstance(one, Points)]
+            columns = columns_by_series(known if self._corrected is None else [self._corrected])
             changed = change(columns)
-            if any((changed[one][0] != columns[one][0]).any() for one in columns):
+            if any(one not in changed or (changed[one][0] != columns[one][0]).any() for one in columns):
                 self._corrected = points_from_columns(changed, lambda series: series)
 
     @_in_script_order
@@ -245,6 +259,24 @@ class ScriptRun:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
             self._record(lambda session: session.recorder.add_metrics({name: number}, None, test=True))
+
+    @_in_script_order
+    def delete_test(self, name: str) -> None:
+        """Delete a test value, if there is one."""
+        with self._lock:
+            if self._tests.pop(name, None) is not None:
+                self.changed = True
+                self._deleted.add(name)
+
+    def _leave_out_deleted(self) -> None:
+        """Leave out the test values that were deleted and not set again."""
+        names = {name for name in self._deleted if name not in self._tests}
+        self._deleted.clear()
+        if names:
+            deleted = {Series(name, Split.TEST) for name in names}
+            self._correct_steps(
+                lambda columns: {series: one for series, one in columns.items() if series not in deleted}
+            )
 
     def _to_number(self, name: str, value: Any) -> float:
         """A metric's value as a float; says once for each metric that it loses digits.
@@ -323,6 +355,7 @@ class ScriptRun:
     def _end(self, status: Status, error: str | None = None, cause: BaseException | None = None) -> None:
         with self._lock:
             session = self._open_session()
+            self._leave_out_deleted()
             if (
                 self._late_parameters
                 or self._corrected is not None

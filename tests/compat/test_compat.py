@@ -231,6 +231,41 @@ def test_an_uncaught_error_fails_the_run_also_without_a_block_around_it(tmp_path
     assert (found.status, found.error) == (Status.FAILED, error)
 
 
+FILES = """
+import wandb
+with wandb.init(project="p", id="first") as run:
+    open("f.txt", "w").write("kept")
+    run.save("f.txt")
+    run.summary["gone"], run.summary["words"], run.summary["again"] = 1, "some", 2
+    for name in ("gone", "words", "again"):
+        del run.summary[name]
+    run.summary["again"] = 3
+    artifact = wandb.Artifact("data", type="dataset")
+    artifact.add_file("f.txt")
+    print(list(artifact.manifest.entries))
+    run.link_artifact(run.log_artifact(artifact), "registry/known", aliases=["good"])
+with wandb.init(project="p", id="second") as run:
+    print(open(run.use_artifact("registry/known:good").file()).read())
+    print(run.restore("f.txt", run_path="me/p/first", root="restored").read(), open("restored/f.txt").read())
+    try:
+        wandb.restore("missing.txt")
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_files_and_artifacts_come_back_and_deleted_values_are_gone(tmp_path):
+    assert played(tmp_path, FILES).splitlines() == [
+        "['f.txt']",
+        "kept",
+        "kept kept",
+        "the run second has no file 'missing.txt'",
+    ]
+    first, _ = results(tmp_path, "p")
+    assert {series.name: value for series, value in first.test.items()} == {"again": 3.0}
+    assert "words" not in (snapshots(tmp_path, "p")[0].notes.get("summary") or {})
+
+
 # Identity
 
 LATE = (
@@ -700,6 +735,8 @@ y = (x[:, 0] > 0.5).astype(int)
 model = LogisticRegression(random_state=3).fit(x, y)
 found = model.predict(x), model.predict_proba(x)
 wandb.sklearn.plot_classifier(model, x, x, y, y, *found, ["a", "b"], model_name="LR", feature_names=["x", "y", "z"])
+for names in ([], ["one"], ["one", "two", "three", "four"]):
+    wandb.sklearn.plot_classifier(model, x, x, y, y, *found, names, feature_names=names)
 print(run.config.as_dict())
 """
 
@@ -726,6 +763,7 @@ grid = {"method": "grid", "parameters": {"lr": {"values": [0.1, 0.2, 0.3]}, "n":
 wandb.agent(wandb.sweep(grid, project="grid"), function=train)
 drawn = {"n": {"min": 1, "max": 3}, "lr": {"distribution": "log_uniform_values", "min": 0.01, "max": 0.1}}
 wandb.agent(wandb.sweep({"method": "random", "parameters": drawn}, project="random"), train, count=3)
+wandb.agent(wandb.sweep({"method": "bayes", "parameters": drawn}, project="bayes"), train, count=1)
 try:
     wandb.agent(wandb.sweep({"method": "random", "parameters": drawn}), train)
 except wandb.UsageError as error:
@@ -734,7 +772,9 @@ except wandb.UsageError as error:
 
 
 def test_an_agent_calls_a_function_for_each_set_of_parameters(tmp_path):
-    assert "has no end" in played(tmp_path, SWEEPS)
+    done = play(tmp_path, SWEEPS)
+    assert "has no end" in done.stdout
+    assert "the method 'bayes' of a sweep is not recorded: its parameters are drawn at random" in done.stderr
     found = snapshots(tmp_path, "grid")
     given = [(one.parameters["lr"], one.parameters["n"]) for one in found]
     assert given == [(lr, n) for lr in (0.1, 0.2, 0.3) for n in (1, 2)]

@@ -7,7 +7,7 @@ null object, and is reported at the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb import errors, plot, util
@@ -50,6 +50,7 @@ __all__ = [
     "login",
     "plot",
     "plot_table",
+    "restore",
     "save",
     "setup",
     "sweep",
@@ -113,6 +114,11 @@ def log_artifact(artifact_or_path: Any, *args: Any, **kwargs: Any) -> Artifact:
 def log_model(*args: Any, **kwargs: Any) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.log_model`."""
     required_run("log_model").log_model(*args, **kwargs)
+
+
+def restore(name: str, run_path: str | None = None, replace: bool = False, root: Any = None) -> IO[str]:
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.restore`."""
+    return required_run("restore").restore(name, run_path, replace, root)
 
 
 def use_artifact(*args: Any, **kwargs: Any) -> Artifact:

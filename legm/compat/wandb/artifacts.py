@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 from legm.compat.null_objects import NullObject
@@ -43,6 +44,8 @@ class Artifact:
         self.metadata = dict(metadata or {})
         self.version = "v0"
         self.aliases: list[str] = []
+        self.is_logged = False
+        """Whether a run logged it."""
         self.files_by_name: dict[str, Path] = {}
         self._temporary: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -101,6 +104,16 @@ class Artifact:
             return None
         fields = json.loads(path.read_text(encoding="utf-8"))
         return Table(fields["columns"], fields["data"])
+
+    @property
+    def label(self) -> str:
+        """The name with the version."""
+        return f"{self.name}:{self.version}"
+
+    @property
+    def manifest(self) -> SimpleNamespace:
+        """The files by name, as ``entries``."""
+        return SimpleNamespace(entries=dict(self.files_by_name))
 
     @property
     def size(self) -> int:
@@ -171,7 +184,12 @@ def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002
     """
     plain, _, version = name.rpartition("/")[2].partition(":")
     found = []
-    for one in SESSION.snapshots():
+    known = SESSION.snapshots()
+    for target, label, *aliases in (link for one in known for link in one.notes.get("links") or ()):
+        if target.rpartition("/")[2] == plain and (version in {"", "latest"} or version in aliases):
+            linked = str(label)  # the newest link counts
+            plain, version = linked.partition(":")[0], linked.partition(":")[2]
+    for one in known:
         listed = one.notes.get("artifacts") or {}
         for label, fields in listed.items():
             if label.partition(":")[0] == plain:
@@ -187,6 +205,7 @@ def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002
         plain, type or fields.get("type") or "", fields.get("description"), fields.get("metadata")
     )
     artifact.version = label.partition(":")[2]
+    artifact.is_logged = True
     artifact.aliases = list(fields.get("aliases") or ())
     prefix = f"{label}/"
     artifact.files_by_name = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from legm.compat.run_snapshot import RunSnapshot
@@ -15,6 +16,9 @@ from legm.records import Status
 from legm.util.process_rank import is_main_process
 
 __all__ = ["CURRENT_RUN", "Settings", "attached_run", "init", "required_run"]
+
+
+_CONFIG_DEFAULTS = "config-defaults.yaml"  # in the current folder, as wandb looks for it
 
 
 class _CurrentRun:
@@ -172,9 +176,11 @@ def init(
     if earlier is not None:
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
         run.config.__dict__["_items"].update(earlier.parameters)
+    if Path(_CONFIG_DEFAULTS).is_file():
+        run.config.setdefaults(_CONFIG_DEFAULTS)
     run.config.update(
         _select_run_config_keys(config, config_include_keys, config_exclude_keys),
-        bool(allow_val_change or earlier),
+        bool(allow_val_change or earlier or Path(_CONFIG_DEFAULTS).is_file()),
     )
     if swept is not None:
         run.sweep_id = swept[0]

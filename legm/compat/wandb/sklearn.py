@@ -83,7 +83,8 @@ def plot_feature_importances(
             "wandb.sklearn.plot_feature_importances", "the model has no importances"
         )
         return
-    names = list(feature_names) if feature_names is not None else list(range(len(values)))
+    named = list(feature_names) if feature_names is not None else []
+    names = [*named[: len(values)], *range(len(named), len(values))]
     rows = sorted(
         ([str(name), float(value)] for name, value in zip(names, values, strict=True)),
         key=_feature_importance,

@@ -15,10 +15,23 @@ class Summary(AttributeMapping):
 
     Args:
         changed: called with each name and value that the script sets.
+        deleted: called with each name that the script deletes.
     """
 
-    def __init__(self, changed: Callable[[str, Any], object] = lambda _, __: None) -> None:
-        super().__init__("summary", _rules={}, _values={}, _sums={}, _best_is_highest={}, _changed=changed)
+    def __init__(
+        self,
+        changed: Callable[[str, Any], object] = lambda _, __: None,
+        deleted: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        super().__init__(
+            "summary",
+            _rules={},
+            _values={},
+            _sums={},
+            _best_is_highest={},
+            _changed=changed,
+            _deleted=deleted,
+        )
 
     def add_logged(self, name: str, value: Any) -> None:
         """Update the summary with a logged value, by the rules of its metric."""
@@ -58,6 +71,13 @@ class Summary(AttributeMapping):
         self._changed(str(key), value)
 
     __setattr__ = __setitem__
+
+    def __delitem__(self, key: str) -> None:
+        if key in self._items:
+            del self._items[key]
+            self._deleted(str(key))
+
+    __delattr__ = __delitem__
 
     def update(self, d: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Set several values."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from legm.compat.null_objects import NullObject, contains_null_object
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
-from legm.compat.wandb.errors import UsageError
+from legm.compat.wandb.errors import CommError, UsageError
 from legm.compat.wandb.media import Image, Media, captioned, to_media
 from legm.compat.wandb.metrics import Metric, MetricRows
 from legm.compat.wandb.model_watcher import ModelWatcher
@@ -66,7 +68,7 @@ class Run:
         self.starting_step = self.step = step
         self.finished = False
         self.config = Config(self._config_changed)
-        self.summary = Summary(self._summary_changed)
+        self.summary = Summary(self._summary_changed, self._summary_deleted)
         self._metadata = fields
         self._rows = MetricRows()
         self._row_step: int | None = None  # of the row that is not complete
@@ -154,6 +156,12 @@ class Run:
         else:
             self.tracked.set_test(name, value)
 
+    def _summary_deleted(self, name: str) -> None:
+        if self._summary_texts.pop(name, None) is not None and self.tracked is not None:
+            self.tracked.note(summary=dict(self._summary_texts))
+        if self.tracked is not None:
+            self.tracked.delete_test(name)
+
     # Logging
 
     def log(
@@ -172,6 +180,8 @@ class Run:
         """
         if not isinstance(data, Mapping):
             raise TypeError(f"wandb.log() requires a dictionary, not {type(data).__name__}")
+        if not all(isinstance(name, str) for name in data):
+            raise TypeError("Key values passed to `wandb.log` must be strings.")
         if self.finished:
             raise UsageError(f"the run {self.id} is finished: call wandb.init() to begin another one")
         self._calls.run(partial(self._log, dict(data), step, commit))
@@ -294,21 +304,77 @@ class Run:
     # Files
 
     def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list[str]:
-        """Store files as they are now, and again as they are when the run ends."""
+        """Store files as they are now, and again as they are when the run ends.
+
+        Args:
+            glob_str: a file or a shell pattern.
+            base_path: the files have their paths below this folder as their names; by default the current
+                folder, and for an absolute pattern the one above the folder of the files.
+            policy: live, now or end; all mean the same.
+
+        Returns:
+            the paths of the files in ``run.dir``.
+
+        Raises:
+            ValueError: the policy is unknown, or the files are not below the folder.
+        """
         if glob_str is None:
             return []
+        if policy not in {"live", "end", "now"}:
+            raise ValueError('Only "live", "end" and "now" policies are currently supported.')
         pattern = os.fspath(glob_str)
-        base = Path(base_path) if base_path else Path(pattern).parent
+        is_absolute = Path(pattern).is_absolute()
+        base = Path(base_path) if base_path else Path(pattern).parent.parent if is_absolute else Path()
         found = {}
         for text in sorted(glob.glob(pattern)):  # noqa: PTH207 - the pattern may be absolute
-            path = Path(text)
+            path = Path(os.path.abspath(text))  # noqa: PTH100 - links are not resolved
             if path.is_file():
-                inner = path.resolve().relative_to(base.resolve()) if path.is_relative_to(base) else path.name
-                found[Path(inner).as_posix()] = path.resolve()
+                absolute = Path(os.path.abspath(base))  # noqa: PTH100
+                if not path.is_relative_to(absolute):
+                    raise ValueError("Glob may not walk above the base path")
+                found[path.relative_to(absolute).as_posix()] = path
         self._saved |= found
         for name, path in found.items():
             self._store_file(path, name)
-        return [str(path) for path in found.values()]
+            self._show_in_folder(path, name)
+        return [str(Path(self.dir, name)) for name in found]
+
+    def _show_in_folder(self, path: Path, name: str) -> None:
+        """Let ``run.dir`` have a file that was saved."""
+        target = Path(self.dir, name)
+        if path != target and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # a system where users may not make links
+                target.symlink_to(path)
+
+    def restore(
+        self, name: str, run_path: str | None = None, replace: bool = False, root: Any = None
+    ) -> IO[str]:
+        """Copy a file of this or another run into a folder, and open it.
+
+        Args:
+            name: the file's name in the run.
+            run_path: ``entity/project/id`` of another run; None for this one.
+            replace: whether to overwrite a file that is there.
+            root: the folder; None for ``run.dir``.
+
+        Raises:
+            ValueError: the run has no such file.
+            CommError: there is no such run.
+        """
+        key = self.id if run_path is None else run_path.rpartition("/")[2]
+        found = SESSION.find(key)
+        if found is None:
+            raise CommError(f"there is no run {run_path or self.path!r} in {SESSION.settings.root}")
+        kept, parts = found.files.get(name), Path(name).parts
+        if kept is None or ".." in parts or Path(name).is_absolute():
+            raise ValueError(f"the run {key} has no file {name!r}")
+        target = Path(root or self.dir, *parts)
+        if replace or not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copyfile(kept, target)
+        return target.open(encoding="utf-8")
 
     def _store_file(self, path: Path, name: str) -> None:
         if self.tracked is not None:
@@ -338,6 +404,7 @@ class Run:
         ]
         artifact.version = f"v{len(earlier)}"
         artifact.aliases = list(aliases or ())
+        artifact.is_logged = True
         label = f"{artifact.name}:{artifact.version}"
         for inner, path in artifact.files_by_name.items():
             self._store_file(path, f"{label}/{inner}")
@@ -351,6 +418,29 @@ class Run:
         return artifact
 
     upsert_artifact = finish_artifact = log_artifact
+
+    def link_artifact(
+        self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None
+    ) -> Artifact:
+        """Give an artifact another name, under which :meth:`use_artifact` finds it, and aliases.
+
+        Args:
+            artifact: one that was logged; another one is logged now.
+            target_path: the name, with the names of registry and entity before it or not.
+            aliases: further names of this version.
+        """
+        if not artifact.is_logged:
+            self.log_artifact(artifact)
+        links = [*(self._metadata.get("links") or ()), [target_path, artifact.label, *(aliases or ())]]
+        self._note(links=links)
+        return artifact
+
+    def link_model(
+        self, path: Any, registered_model_name: str, name: str | None = None, aliases: Any = None
+    ) -> Artifact:
+        """Log the file or folder of a model, and give it another name."""
+        artifact = self.log_artifact(path, name or registered_model_name, "model", aliases)
+        return self.link_artifact(artifact, registered_model_name, aliases)
 
     def log_model(self, path: Any, name: str | None = None, aliases: Sequence[str] | None = None) -> None:
         """Store the file or folder of a model."""
