@@ -254,7 +254,7 @@ with wandb.init(project="p", id="second") as run:
 """
 
 
-def test_files_and_artifacts_come_back_and_deleted_values_are_gone(tmp_path):
+def test_files_and_artifacts_are_read_back_and_deleted_values_are_left_out(tmp_path):
     assert played(tmp_path, FILES).splitlines() == [
         "['f.txt']",
         "kept",
