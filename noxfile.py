@@ -171,12 +171,15 @@ TRAINERS = [
         "accelerate>=1.10",
         "catboost>=1.2.7",
         "datasets",
+        "dask>=2025.1",
+        "distributed>=2025.1",
         "fastai>=2.8",
         "flax>=0.12",
         "jax>=0.6",
         "keras>=3.10",
     ),
     *("lightning>=2.4", "pytorch-ignite>=0.5.1", "skorch>=1.1", "stable-baselines3>=2.6"),
+    *("hydra-joblib-launcher>=1.2", "hydra-submitit-launcher>=1.2", "ray[tune]>=2.40"),
     *("sentence-transformers>=5.2", "transformers>=5", "trl>=1"),
 ]
 """The libraries of legm.integrations that are too large for the whole suite, which has the others."""

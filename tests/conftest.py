@@ -77,6 +77,10 @@ FOLDERS = {
         "integrations/test_transformers.py",
         "integrations/test_optuna.py",
         "integrations/test_optuna_stores.py",
+        "integrations/test_hydra.py",
+        "integrations/test_hydra_launchers.py",
+        "integrations/test_many_machines.py",
+        "integrations/test_ray.py",
         "provenance/test_imports.py",
         "provenance/test_trackers.py",
         "report",
@@ -114,6 +118,9 @@ APART = (
     "integrations/test_lightning.py",
     "integrations/test_transformers.py",
     "integrations/test_optuna_stores.py",
+    "integrations/test_hydra_launchers.py",
+    "integrations/test_many_machines.py",
+    "integrations/test_ray.py",
 )
 """Modules that run only where they are named, as in sessions of nox: they need or take too much."""
 
@@ -285,6 +292,15 @@ def mlflow_server(_shared_mlflow_server: Any) -> Iterator[Any]:
 
     with without_new_experiments(_shared_mlflow_server) as server:
         yield server
+
+
+@pytest.fixture
+def postgres(prepared: Any) -> Iterator[str]:
+    """The address of a PostgreSQL server of one's own, with MLflow's tables."""
+    from tests.support.postgres import running_postgres
+
+    with running_postgres(prepared) as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class TrainerParameters:
         uncompared: names of parameters that only distinguish runs: seeds, output folders, names of runs. What
             looks like one of these is not compared anyway.
         compared: names of parameters that count, whatever they look like.
+        names: those that are in the configuration's name where they are compared, with their metadata.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class TrainerParameters:
     library: str = ""
     uncompared: Iterable[str] = ()
     compared: Iterable[str] = ()
+    names: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def flat_parameters(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -101,7 +103,12 @@ def set_trainer_parameters(
     for name, own_fields in metadata.items():
         fields[name] = {**fields.get(name, {}), **own_fields}
     handler.set_param_metadata(fields)
-    handler.infer_metadata()
+    inferred = handler.infer_metadata()
+    left_out = {*inferred, *map(_unreserved_name, parameters.uncompared), *metadata}
+    named = {_unreserved_name(name): own_fields for name, own_fields in parameters.names.items()}
+    handler.set_param_metadata(
+        {name: named[name] for name in named if name in given and name not in left_out}
+    )
 
 
 def _unreserved_name(name: str) -> str:

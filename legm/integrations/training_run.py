@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from legm.errors import LegmError, MetricError, ParameterError, StateError
+from legm.errors import LegmError, MetricError, ParameterError, StateError, closest
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters, set_trainer_parameters
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class TrainingRun:
         **options: of :class:`~legm.ExperimentHandler`: ``description``, ``backend``, ….
 
     Raises:
-        ParameterError: an experiment or options came with a handler, or there is no experiment.
+        ParameterError: an experiment or options came with a handler, there is no experiment, or no option of
+            this name.
     """
 
     def __init__(
@@ -64,6 +66,12 @@ class TrainingRun:
             raise ParameterError(
                 f"the experiment is missing: pass its name after the root directory {root!r}"
             )
+        if options:
+            known = {*inspect.signature(ExperimentHandler).parameters, "params", "metadata", "resume"}
+            if unknown := sorted(options.keys() - known):
+                raise ParameterError(
+                    f"there is no option {unknown[0]!r}; {closest(unknown[0], sorted(known))}"
+                )
         self._root, self._experiment, self._options = root, experiment, options
         self._params = {} if params is None else flat_parameters(params)
         self._metadata = dict(metadata or {})

@@ -47,11 +47,13 @@ TRAINERS = (
         "catboost",
         "fastai",
         "flax",
+        "hydra",
         "ignite",
         "keras",
         "lightgbm",
         "lightning",
         "optuna",
+        "ray",
         "skorch",
     ),
     *("sklearn", "stable_baselines3", "transformers", "xgboost"),
@@ -98,7 +100,9 @@ def test_examples_run_in_order(
     varies = VARIES
     for block in blocks(page):
         command = COMMAND.match(block.text) if page != README else None  # its own example runs them
-        if block.language == "python" and not written(block):
+        if block.language == "yaml":
+            assert written(block), block.text
+        elif block.language == "python" and not written(block):
             # Blank lines in front let a traceback point to the line of the page.
             exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
             lines = capsys.readouterr().out.splitlines()
@@ -115,8 +119,18 @@ def test_examples_run_in_order(
 
 @pytest.mark.parametrize("name", sorted(TRAINERS))
 def test_the_program_of_a_trainers_page_is_the_example(name: str) -> None:
-    program, *_ = blocks(ROOT / "docs" / f"{name}.md", "python")
-    assert program.text == (ROOT / "examples" / name / "train.py").read_text(encoding="utf-8")
+    page = ROOT / "docs" / f"{name}.md"
+    program, *_ = blocks(page, "python")
+    for block in (program, *blocks(page, "yaml")):
+        file = FILE.match(block.text)[1]
+        assert block.text == (ROOT / "examples" / name / file).read_text(encoding="utf-8")
+
+
+def test_the_programs_of_the_page_about_many_machines_are_the_examples() -> None:
+    page = ROOT / "docs" / "many-machines.md"
+    shown = {match[1]: block.text for block in blocks(page) if (match := FILE.match(block.text))}
+    files = [path for path in (ROOT / "examples" / "many_machines").iterdir() if path.is_file()]
+    assert shown == {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
 def assert_printed(page: Path) -> None:
@@ -138,7 +152,7 @@ def test_the_commands_of_the_readme_print_what_it_shows(
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_fenced_blocks_have_a_known_language(page: Path) -> None:
-    assert {block.language for block in blocks(page)} <= {"python", "text", "console", "pycon"}
+    assert {block.language for block in blocks(page)} <= {"python", "text", "console", "pycon", "yaml"}
 
 
 BESIDE = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/legm-trackio/README.md")]

@@ -10,7 +10,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.MULTILINE)
 
-FILE = re.compile(r"# (\w+\.py)\n")  # a block that begins so is that file
+FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")  # a block that begins so is that file
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +26,6 @@ from tests.support.different_code import make_runs_of_different_code
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
 from tests.support.mlflow_store import STARTING, client, has_ended, history, only_run, prepare_store, runs
 from tests.support.sample_runs import comparable, script
-from tests.support.shared import once
 from tests.support.waiting import until
 
 
@@ -280,65 +276,6 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_finalized(tmp_path, own_se
 
 
 # A database server
-
-
-class Postgres:
-    """A PostgreSQL server of Debian's, on a socket and port of its own, in a folder that its user enters."""
-
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs, self.data, self._port = programs, folder / "data", free_port()
-        user: dict = {}
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-            subprocess.run(["chown", "-R", "postgres", folder], check=True)
-        self._options = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
-        self.uri = f"postgresql+psycopg2://legm@127.0.0.1:{self._port}/postgres"
-
-    def call(self, program: str, *arguments: object) -> None:
-        subprocess.run([self._programs / program, "-D", self.data, *arguments], check=True, **self._options)
-
-    def start(self) -> None:
-        folder = self.data.parent
-        options = f"-p {self._port} -k {folder} -h 127.0.0.1 -c fsync=off"
-        self.call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
-
-    def stop(self, mode: str) -> None:
-        self.call("pg_ctl", "-w", "-m", mode, "stop")
-
-
-@contextlib.contextmanager
-def open_folder() -> Iterator[Path]:
-    """A temporary folder outside of pytest's, which are closed to other users."""
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def postgres(prepared):
-    """The address of a PostgreSQL server of one's own, with MLflow's tables, which are made once."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
-        pytest.skip("needs PostgreSQL")
-    home = programs[-1].parent
-
-    def make(made: Path) -> None:
-        with open_folder() as folder:
-            server = Postgres(home, folder)
-            server.call("initdb", "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync")
-            server.start()
-            first = "import mlflow, sys; mlflow.MlflowClient(sys.argv[1]).search_experiments()"
-            prepared.run(["-c", first, server.uri], check=True)
-            server.stop("fast")
-            shutil.copytree(server.data, made / "data")
-
-    made = once("postgres", make)
-    with open_folder() as folder:
-        shutil.copytree(made / "data", folder / "data")
-        server = Postgres(home, folder)
-        server.start()
-        yield server.uri
-        server.stop("immediate")
 
 
 @pytest.mark.slow

@@ -1,0 +1,180 @@
+"""What legm takes from the configuration of a Hydra job: parameters, what its overrides name, its folders."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from legm.errors import ParameterError, UnstableValue
+from legm.integrations.lazy_classes import import_library
+from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
+
+__all__ = [
+    "hydra_settings",
+    "job_parameters",
+    "launch_path",
+    "own_callback",
+    "returned_metrics",
+    "task_configuration",
+]
+
+log = logging.getLogger(__name__)
+
+_JOB, _OUTPUT = "hydra_job", "hydra_output_dir"  # parameters that are not compared
+_OF_JOB = re.compile(
+    r"\$\{\s*(now|hydra):(?!runtime\.choices|job\.(config_)?name)"
+)  # interpolations that differ by job
+
+
+def hydra_settings() -> Any:
+    """Hydra's own part of the job's configuration; None outside of a job."""
+    config = import_library("hydra.core.hydra_config", "hydra-core", "legm.integrations.hydra").HydraConfig
+    return config.get() if config.initialized() else None
+
+
+def launch_path(path: str | os.PathLike[str]) -> str:
+    """A path as it was where Hydra was launched: a job may be in another folder (``hydra.job.chdir``)."""
+    settings = hydra_settings()
+    return os.path.abspath(path if settings is None else os.path.join(settings.runtime.cwd, path))  # noqa: PTH100, PTH118
+
+
+def job_parameters(config: Any) -> TrainerParameters:
+    """The parameters of a job, nested ones with joined names.
+
+    Its overrides are in the configuration's name; of a chosen group that is the name of the choice. Not
+    compared are the job's number and output folder, what is derived from these or from the time, and the
+    choices of groups, of which the parameters are compared. What has no value (``???``) is left out.
+
+    Args:
+        config: the ``cfg`` that Hydra passes to the job.
+
+    Raises:
+        ParameterError: it is no configuration of names and values.
+        UnstableValue: an interpolation cannot be resolved.
+    """
+    omegaconf = import_library("omegaconf", "hydra-core", "legm.integrations.hydra")
+    if not isinstance(config, omegaconf.DictConfig):
+        raise ParameterError(f"the configuration of a job is a DictConfig, not {type(config).__qualname__}")
+    missing: list[str] = []
+    values = flat_parameters(_present_values(config, "", missing))
+    if missing:
+        log.warning("without a value, only '???', and so no parameter: %s", ", ".join(sorted(missing)))
+    raw = flat_parameters(omegaconf.OmegaConf.to_container(config, resolve=False))
+    uncompared = {name for name in values if isinstance(raw.get(name), str) and _OF_JOB.search(raw[name])}
+    settings = hydra_settings()
+    if settings is None:
+        return TrainerParameters(values, uncompared=uncompared)
+    select = omegaconf.OmegaConf.select
+    output, number = select(settings, "runtime.output_dir"), select(settings, "job.num")
+    uncompared |= {name for name, value in values.items() if output and output in str(value)}
+    choices = _chosen_groups(settings)
+    own = {name: choice for name, choice in choices.items() if name not in values}
+    own |= {_OUTPUT: output} | ({} if number is None else {_JOB: number})
+    names = dict(_named_parameters(settings, values, choices))
+    return TrainerParameters({**values, **own}, uncompared=uncompared | {*own}, names=names)
+
+
+def _present_values(config: Any, prefix: str, missing: list[str]) -> dict[str, Any]:
+    """The resolved values of a configuration; the full names of those that are missing are added."""
+    from omegaconf import DictConfig
+    from omegaconf.errors import (
+        InterpolationToMissingValueError,
+        MissingMandatoryValue,
+        OmegaConfBaseException,
+    )
+
+    found: dict[str, Any] = {}
+    for key in config:
+        name = f"{prefix}{key}"
+        try:
+            value = config[key]
+        except (MissingMandatoryValue, InterpolationToMissingValueError):
+            missing.append(name)
+            continue
+        except OmegaConfBaseException as error:
+            reason = str(error).partition("\n")[0]
+            raise UnstableValue(f"{name!r} of the configuration cannot be resolved: {reason}") from error
+        is_nested = isinstance(value, DictConfig)
+        found[str(key)] = _present_values(value, f"{name}.", missing) if is_nested else value
+    return found
+
+
+def _chosen_groups(settings: Any) -> dict[str, str]:
+    """The choices of the job's configuration groups by group, without those of Hydra itself."""
+    chosen = settings.runtime.choices.items()
+    return {str(group): str(one) for group, one in chosen if one and not str(group).startswith("hydra/")}
+
+
+def _named_parameters(
+    settings: Any, values: Mapping[str, Any], choices: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The parameters that overrides set, with their metadata; for a group one of its parameters."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    given = OverridesParser.create().parse_overrides([*settings.overrides.task])
+    for override in given:
+        key, package = override.key_or_group, override.package
+        choice = choices.get(f"{key}@{package}" if package else key)
+        path = package or key.replace("/", ".")
+        inside = [name for name in values if name == path or name.startswith(f"{path}.")]
+        if override.is_delete():
+            continue
+        if choice is None:
+            yield from ((name, {"name": True}) for name in inside)
+        else:
+            active = [name for name in inside if values[name] is not None and values[name] is not False]
+            yield from ((name, {"name": True, "name_transform": _constant(choice)}) for name in active[:1])
+
+
+def _constant(text: str) -> Any:
+    return lambda _: text
+
+
+def task_configuration(config: Any) -> Any:
+    """A copy of a whole configuration without Hydra's own part, as the job gets it."""
+    from omegaconf import open_dict, read_write
+
+    task = copy.deepcopy(config)
+    with read_write(task), open_dict(task):
+        del task["hydra"]
+    return task
+
+
+def own_callback(config: Any, kind: type) -> Any:
+    """A callback as the job's own configuration makes it; None where it has none of the class, or several.
+
+    Args:
+        config: the whole configuration.
+        kind: the class.
+    """
+    from hydra.utils import instantiate
+
+    target = f"{kind.__module__}.{kind.__qualname__}"
+    known = [one for one in config.hydra.callbacks.values() if one and one.get("_target_") == target]
+    return instantiate(known[0]) if len(known) == 1 else None
+
+
+def returned_metrics(returned: Any, names: Sequence[str] | None) -> dict[str, Any]:
+    """What a job returned as metrics by name; without names, only what is a number counts.
+
+    Args:
+        returned: a number, several in a sequence, or a mapping; anything else is left out.
+        names: of a number, or of those in a sequence.
+    """
+    if returned is None:
+        return {}
+    if isinstance(returned, Mapping):
+        found = {str(name): value for name, value in returned.items()}
+    else:
+        values = [*returned] if isinstance(returned, (list, tuple)) else [returned]
+        default = ["value"] if len(values) == 1 else [f"value_{index}" for index in range(len(values))]
+        found = dict(zip(names or default, values, strict=False))
+    return found if names else {name: value for name, value in found.items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, bool)

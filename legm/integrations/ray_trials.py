@@ -1,0 +1,139 @@
+"""What legm takes from the trials of Ray Tune and the workers of Ray Train, and why a trial was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from legm.integrations.calling_frames import find_in_callers
+from legm.integrations.lazy_classes import import_library
+from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
+
+__all__ = [
+    "Worker",
+    "failure_of",
+    "find_scheduler",
+    "result_metrics",
+    "stopped_by_scheduler",
+    "this_worker",
+    "trial_parameters",
+]
+
+_TRIAL, _EXPERIMENT = "ray_trial", "ray_experiment"  # parameters that are not compared
+_OWN_RESULTS = frozenset({
+    "config", "date", "done", "episodes_this_iter", "episodes_total", "experiment_id", "experiment_tag",
+    "checkpoint_dir_name", "hist_stats", "hostname", "iterations_since_restore", "node_ip", "pid",
+    "should_checkpoint", "time_since_restore", "time_this_iter_s", "time_total_s", "timestamp",
+    "timesteps_since_restore", "timesteps_this_iter", "timesteps_total", "training_iteration", "trial_id",
+    "trial_log_path",
+})  # fmt: skip
+"""What Ray adds to each result that a trial reports."""
+
+
+def trial_parameters(trial: Any) -> TrainerParameters:
+    """The configuration of a trial; what was chosen for it is in the configuration's name.
+
+    The trial's id and its experiment's name are not compared.
+
+    Args:
+        trial: of Ray Tune.
+    """
+    own = {_TRIAL: trial.trial_id, _EXPERIMENT: trial.experiment_dir_name}
+    chosen = [name.replace("/", ".") for name in trial.evaluated_params]
+    values = {**flat_parameters(trial.config), **own}
+    return TrainerParameters(values, uncompared=own, names={name: {"name": True} for name in chosen})
+
+
+def result_metrics(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that a trial reported, nested ones with names such as ``eval/loss``, without Ray's own."""
+    flatten = import_library("ray.tune.utils", "ray[tune]", "LegmLoggerCallback").flatten_dict
+    given = {name: value for name, value in result.items() if name not in _OWN_RESULTS}
+    flat = {str(name): value for name, value in flatten(given, delimiter="/").items()}
+    return {name: value for name, value in flat.items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (Real, bool)):
+        return not isinstance(value, bool)
+    return getattr(value, "size", None) == 1 or getattr(value, "ndim", None) == 0
+
+
+def find_scheduler() -> Any:
+    """The scheduler of the ``tune.run`` that calls; None where it is not found."""
+    return find_in_callers(_scheduler_among)
+
+
+def _scheduler_among(variables: Mapping[str, Any]) -> Any:
+    known = variables.get("scheduler")
+    return known if hasattr(known, "choose_trial_to_run") else None
+
+
+def stopped_by_scheduler(scheduler: Any, trial: Any, result: Mapping[str, Any]) -> str:
+    """Why a trial ends at a result that is done: the scheduler stopped it early; "" for any other reason.
+
+    Args:
+        scheduler: of the experiment, or None.
+        trial: whose own criteria to stop are no reason.
+        result: the last one; where it is at the longest training of the scheduler, that was not early.
+    """
+    own = {name: value for name, value in result.items() if name != "done"}
+    name = type(scheduler).__name__
+    if scheduler is None or name == "FIFOScheduler" or trial.should_stop(own):
+        return ""
+    known = vars(scheduler)
+    longest, unit = (
+        known.get("_max_t", known.get("_max_t_attr")),
+        known.get("_time_attr", "training_iteration"),
+    )
+    reached = result.get(unit)
+    if longest is not None and reached is not None and reached >= longest:
+        return ""
+    return f"stopped by {name} at {unit} {reached}"
+
+
+def failure_of(trial: Any) -> str:
+    """The error that ended a trial: its last line in the file that Ray wrote."""
+    try:
+        lines = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, TypeError):
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "failed, as Ray says")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Where in Ray this process is.
+
+    Args:
+        rank: in Ray Train; None where it does not train.
+        trial: the id of Ray Tune's trial; "" outside of one.
+        is_restored: whether it begins from a checkpoint.
+    """
+
+    rank: int | None
+    trial: str
+    is_restored: bool
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is known of the trial, which is not compared."""
+        return {_TRIAL: self.trial} if self.trial else {}
+
+
+def this_worker() -> Worker:
+    """The worker of Ray Train or the trial of Ray Tune that calls; outside of both it has no rank."""
+    train = import_library("ray.train", "ray[train]", "setup_legm")
+    tune = import_library("ray.tune", "ray[tune]", "setup_legm")
+    try:
+        rank = int(train.get_context().get_world_rank())
+        return Worker(rank, "", train.get_checkpoint() is not None)
+    except (RuntimeError, AttributeError, TypeError):  # it does not train
+        pass
+    try:
+        trial = tune.get_context().get_trial_id()
+        return Worker(None, trial or "", bool(trial) and tune.get_checkpoint() is not None)
+    except RuntimeError:
+        return Worker(None, "", False)
