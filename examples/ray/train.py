@@ -24,6 +24,5 @@ tuner = tune.Tuner(
         verbose=0,
     ),
 )
-best = tuner.fit().get_best_result()
-print("best of Ray:", best.config["lr"], round(best.metrics["loss"], 4))
+print(tuner.fit().get_best_result().config)
 ray.shutdown()
