@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -130,10 +131,9 @@ def this_worker() -> Worker:
     try:
         rank = int(train.get_context().get_world_rank())
         return Worker(rank, "", train.get_checkpoint() is not None)
-    except (RuntimeError, AttributeError, TypeError):  # it does not train
+    except (RuntimeError, AttributeError, TypeError, DeprecationWarning):  # it does not train
         pass
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a process that is neither
         trial = tune.get_context().get_trial_id()
-        return Worker(None, trial or "", bool(trial) and tune.get_checkpoint() is not None)
-    except RuntimeError:
-        return Worker(None, "", False)
+    return Worker(None, trial or "", bool(trial) and tune.get_checkpoint() is not None)

@@ -41,21 +41,21 @@ class Machines:
         """Run programs at once; each has to end well."""
         names = {"RESULTS": str(self.folder / "results"), "EXPERIMENT": experiment, "BACKEND": self.backend}
         environment = {**os.environ, **self.environment, **names, **more}
-        said = [(self.folder / f"{experiment}-{number}.txt").open("w+") for number in range(len(commands))]
-        started = [
-            subprocess.Popen(
-                [sys.executable, *command],
-                cwd=self.folder,
-                env={**environment, "SLURM_ARRAY_TASK_ID": str(number)},
-                stdout=output,
-                stderr=output,
-            )
-            for number, (command, output) in enumerate(zip(commands, said, strict=True))
-        ]
-        codes = [process.wait() for process in started]
-        for output in said:
-            output.seek(0)
-        assert codes == [0] * len(codes), [output.read()[-3000:] for output in said]
+        started = []
+        for number, command in enumerate(commands):
+            said = self.folder / f"{experiment}-{number}.txt"
+            task = {"SLURM_ARRAY_TASK_ID": str(number)}
+            with said.open("w") as output:
+                process = subprocess.Popen(
+                    [sys.executable, *command],
+                    cwd=self.folder,
+                    env={**environment, **task},
+                    stdout=output,
+                    stderr=output,
+                )
+            started.append((process, said))
+        for process, said in started:
+            assert process.wait() == 0, said.read_text()[-3000:]
 
     def ranking(self, experiment: str) -> list[tuple[Any, ...]]:
         """What ``legm best`` says: the rates, means, deviations and numbers of runs, best first."""

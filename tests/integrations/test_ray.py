@@ -14,7 +14,7 @@ import ray
 from ray import cloudpickle, tune
 from ray.train import RunConfig as TrainRunConfig
 from ray.train import ScalingConfig
-from ray.train.data_parallel_trainer import DataParallelTrainer
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining
 
 from legm import ExperimentHandler, ParameterError
