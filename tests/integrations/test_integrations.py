@@ -110,7 +110,7 @@ except LegmError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert re.fullmatch(rf"{name} needs ([\w-]+): install it with: pip install \1\n", done.stdout)
+    assert re.fullmatch(rf"{name} needs ([\w\[\]-]+): install it with: pip install \1\n", done.stdout)
 
 
 def test_an_error_inside_of_a_library_is_no_missing_library(tmp_path, monkeypatch):
