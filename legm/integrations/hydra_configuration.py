@@ -53,7 +53,7 @@ def job_parameters(config: Any) -> TrainerParameters:
         config: the ``cfg`` that Hydra passes to the job.
 
     Raises:
-        ParameterError: it is no configuration of names and values.
+        ParameterError: it is not a configuration of names and values.
         UnstableValue: an interpolation cannot be resolved.
     """
     omegaconf = import_library("omegaconf", "hydra-core", "legm.integrations.hydra")

@@ -76,7 +76,7 @@ class TrialRecorder:
         self._scheduler = find_scheduler()
 
     def log_trial_start(self, trial: Any) -> None:
-        """Begin a run, or continue it when the trial goes on."""
+        """Begin a run, or continue it when the trial continues."""
         known, key = self._runs.get(trial.trial_id), trial.trial_id
         self._restarted.add(key)
         if known is not None and known.is_open:

@@ -7,6 +7,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,13 @@ def test_a_failed_trial_that_is_restored_continues_its_run(tmp_path, is_at_once)
     assert points(found, "loss") == list(enumerate(WEIGHTS, 1))
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path, which is removed with all that a killed program left."""
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 KILLED = """
 import os, pathlib, sys
 from ray import tune
@@ -132,12 +141,12 @@ os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "0"
 folder, is_first = pathlib.Path(sys.argv[1]), sys.argv[2] == "first"
 
 def train(config):
-    import time
+    import threading
     for epoch in range(4):
         tune.report({"loss": 1.0 / (epoch + 1)})
-        while is_first and epoch == 2:
+        if is_first and epoch == 2:
             (folder / "reached").touch()
-            time.sleep(0.1)
+            threading.Event().wait()
 
 with ray_trainings.cluster():
     if is_first:
@@ -147,7 +156,8 @@ with ray_trainings.cluster():
 """
 
 
-def test_an_experiment_whose_program_was_killed_continues_its_runs(tmp_path):
+def test_an_experiment_whose_program_was_killed_continues_its_runs(tmp_path, monkeypatch, short_folder):
+    monkeypatch.setenv("RAY_TRAININGS_FOLDER", str(short_folder))
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     with (tmp_path / "said").open("wb") as said:
         killed = subprocess.Popen([*command, "first"], stdout=said, stderr=said, start_new_session=True)

@@ -33,7 +33,8 @@ __all__ = [
 @contextlib.contextmanager
 def cluster() -> Iterator[Path]:
     """Ray with two processors on this machine; the folder of what it writes is removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # the paths of its sockets have to be short
+    top = os.environ.get("RAY_TRAININGS_FOLDER", "/tmp")  # the paths of its sockets have to be short
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir=top))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
     ray.init(num_cpus=2, _temp_dir=str(folder), logging_level="ERROR", **options)
