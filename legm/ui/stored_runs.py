@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,12 @@ from legm.runlog.marks_files import marks_in_folder, may_have_marks
 from legm.tables.history_table import RunSeries
 from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import RunSource, StoredConfiguration, run_source
-from legm.ui.experiment_cards import experiment_card, failed_runs
+from legm.ui.counted_experiment import CountedExperiment
 from legm.ui.kept_series import KeptSeries
 
 __all__ = ["StoredRuns"]
 
 _MOST_UNFINISHED = 200  # configurations whose runs that are not completed are listed, the newest first
-_LATELY = 7 * 24 * 3600.0  # seconds
-_MOST_FAILED = 3  # runs that failed lately on a card,
-_MOST_LOOKED_AT = 50  # and configurations that are looked at for them
 _CURVE_BYTES = 4 << 20  # for all curves of a configuration
 _BUCKETS = 300  # of a curve, in which it has its extremes
 _WHOLE = CurveDetail(_BUCKETS)
@@ -42,28 +39,6 @@ _RUN_MEDIA_BYTES = 8 << 20  # and of the runs that are side by side,
 _MOST_RUN_STEPS = 60  # of each name, so that one can go through them
 _KEPT_SECONDS = 10.0  # what a backend without folders has is kept, since it reports no change
 _DRAWN = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED)
-
-
-@dataclass(slots=True)
-class _CountedExperiment:
-    """The counted runs of an experiment as they were read last."""
-
-    counts: list[tuple[StoredConfiguration, RunCounts]]
-    problems: list[str] = field(default_factory=list)
-    read: float = field(default_factory=time.monotonic)
-    names: dict[str, str] = field(default_factory=dict)
-    contents: dict[tuple[str, ...], CountedContent] = field(default_factory=dict)
-    card: dict[str, Plain] | None = None
-    failed: list[RunResult] = field(default_factory=list)
-    looked_for_failed: int = 0
-
-    by_fingerprint: dict[str, StoredConfiguration] = field(default_factory=dict)
-
-    def stored(self) -> dict[str, StoredConfiguration]:
-        """The configurations, by fingerprint."""
-        if not self.by_fingerprint:
-            self.by_fingerprint = {one.configuration.fingerprint: one for one, _ in self.counts}
-        return self.by_fingerprint
 
 
 class StoredRuns:
@@ -85,7 +60,7 @@ class StoredRuns:
         self._options = dict(options or {})
         self._has_folders = open_folder_access(backend, self._options) is not None
         self._source = run_source(root, backend, self._options)
-        self._counted: dict[str, _CountedExperiment] = {}
+        self._counted: dict[str, CountedExperiment] = {}
         self._versions: dict[str, int] = {}
         self._kept = KeptSeries(_MOST_KEPT_VALUES)
         self._lock = threading.RLock()
@@ -123,12 +98,7 @@ class StoredRuns:
         """Each experiment with its best configuration, what runs, and what failed lately."""
         with self._lock:
             found = [(name, self._current_experiment(name)) for name in self.experiments()]
-            for name, of in found:
-                of.card = of.card or experiment_card(name, [counts for _, counts in of.counts], of.names)
-            return [
-                {**(of.card or {}), "failed": failed_runs(self._failed_lately(of), of.names)}
-                for _, of in found
-            ]
+            return [of.card(name, self._source) for name, of in found]
 
     def experiments(self) -> list[str]:
         """The names of the experiments, sorted."""
@@ -308,21 +278,21 @@ class StoredRuns:
 
     # Reading
 
-    def _current_experiment(self, name: str) -> _CountedExperiment:
+    def _current_experiment(self, name: str) -> CountedExperiment:
         """An experiment, read again where other machines may have changed it meanwhile."""
         known = self._counted.get(name)
         if known is not None and not self._has_folders and time.monotonic() > known.read + _KEPT_SECONDS:
             self.expire(name)
         return self._experiment(name)
 
-    def _experiment(self, name: str) -> _CountedExperiment:
+    def _experiment(self, name: str) -> CountedExperiment:
         known = self._counted.get(name)
         if known is None:
             problems: list[str] = []
             source = self._source
             if self._has_folders:  # a new one reports its problems anew
                 source = run_source(self.root, self.backend, self._options, problems.append)
-            known = self._counted[name] = _CountedExperiment(source.counts(name), problems)
+            known = self._counted[name] = CountedExperiment(source.counts(name), problems)
             stored = known.stored()
             labels = [one.label if self._has_folders else None for one in stored.values()]
             every = [one.configuration for one in stored.values()]
@@ -336,7 +306,7 @@ class StoredRuns:
             known.contents = {selection.texts: self._content(name, known, selection)}
         return known.contents[selection.texts]
 
-    def _content(self, name: str, known: _CountedExperiment, selection: RunSelection) -> CountedContent:
+    def _content(self, name: str, known: CountedExperiment, selection: RunSelection) -> CountedContent:
         stored = known.stored()
         counts = [one for _, one in known.counts]
         if selection:
@@ -388,24 +358,6 @@ class StoredRuns:
             ]
         return found
 
-    def _failed_lately(self, known: _CountedExperiment) -> list[RunResult]:
-        """The newest runs that failed in the last days, the newest first."""
-        since = time.time() - _LATELY
-        own = [one for one in known.counts if one[1].failed and (one[1].last or 0.0) > since]
-        own.sort(key=lambda one: one[1].last or 0.0, reverse=True)
-        for stored, counts in own[known.looked_for_failed :][:_MOST_LOOKED_AT]:
-            newest = known.failed[:_MOST_FAILED]
-            if len(newest) == _MOST_FAILED and _end(newest[-1]) >= (counts.last or 0.0):
-                break
-            known.looked_for_failed += 1
-            known.failed += [
-                of.result
-                for of in self._source.results(stored)
-                if of.result.status is Status.FAILED and of.result.run.description == counts.description
-            ]
-            known.failed.sort(key=_end, reverse=True)
-        return [one for one in known.failed[:_MOST_FAILED] if _end(one) > since]
-
     def _one_configuration(
         self, experiment: str, stored: StoredConfiguration, name: str, detail: CurveDetail
     ) -> dict[str, Plain]:
@@ -435,10 +387,6 @@ class StoredRuns:
             runs = list(self._source.runs(stored, None))
             self._kept.put(key, runs)
         return runs
-
-
-def _end(result: RunResult) -> float:
-    return result.run.started if result.ended is None else result.ended
 
 
 @dataclass(frozen=True, slots=True)
