@@ -156,7 +156,9 @@ def deliver_changes(root: Path) -> list[str]:
         _keep_tasks(root, lambda task: not is_deleted(task))
         notes += problems.notes()
     problems, pending = _Problems(root, "to be changed in"), dict[str, Path]()
-    tasks = [one for path in pending_in_backends(root) for one in _read_tasks(path) if one.deleted is None]
+    tasks = [
+        one for path in pending_in_backends(root) for one in _read_backend_tasks(path) if one.deleted is None
+    ]
     for task in tasks:
         if LogFolder.of(root / task.folder).find(task.run_id) is None:  # its folder was renamed
             pending = pending or {path.stem: path for path in find_pending_logs(root)}
@@ -167,7 +169,7 @@ def deliver_changes(root: Path) -> list[str]:
     return [*notes, *problems.notes()]
 
 
-def _read_tasks(path: Path) -> Iterator[_BackendTask]:
+def _read_backend_tasks(path: Path) -> Iterator[_BackendTask]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:  # another process did it all
@@ -185,7 +187,7 @@ def _read_tasks(path: Path) -> Iterator[_BackendTask]:
 def _keep_tasks(root: Path, is_kept: Callable[[_BackendTask], bool]) -> None:
     """Keep some of the tasks, and delete a file in which none is left; the root directory is locked."""
     for path in pending_in_backends(root):
-        before = list(_read_tasks(path))
+        before = list(_read_backend_tasks(path))
         left = [one for one in before if is_kept(one)]
         if not left:
             path.unlink(missing_ok=True)
