@@ -28,7 +28,7 @@ __all__ = ["CallFile", "JoinedCall", "JoinedCalls", "abandoned_calls", "joined_f
 
 _OWNER_FILE = "owner"
 _DESCRIPTION_FILE = "run.json"
-_CALLS_SUFFIX = ".jsonl"
+_CALLS_SUFFIX = ".calls"
 _POSITION_SUFFIX = ".position"
 
 
