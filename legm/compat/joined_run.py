@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from legm.compat.joined_calls import CallFile, JoinedCalls
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, find_snapshot, read_snapshot_history
@@ -17,6 +17,9 @@ from legm.delivery.run_session import RunSession
 from legm.errors import LegmError
 from legm.media.pending_file import PendingFile
 from legm.records import MediaKind, Plain, Status
+
+if TYPE_CHECKING:
+    from legm.core.point_columns import Columns
 
 __all__ = ["JoinedRun", "changed_note", "described_run", "description_of_run"]
 
@@ -159,6 +162,9 @@ class JoinedRun(ScriptRun):
             for one in files
         ]
         self._write("log_media", name=name, kind=kind.value, files=described, step=step)
+
+    def correct_steps(self, change: Callable[[Columns], Columns]) -> None:
+        """The owner has the numbers of all processes: they stay at their steps."""
 
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run for this process; it ends with its owner, or now where that has gone."""

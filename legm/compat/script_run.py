@@ -103,6 +103,11 @@ class ScriptRun:
         LegmError: the backend or the root directory cannot be used.
     """
 
+    is_attached = False
+    """Whether this process has a copy of the object of the process that owns the run."""
+    status_unless_ended: Status | None = None
+    """The status of the run if the script does not end it; None for that of the process."""
+
     def __init__(
         self,
         settings: Settings,
@@ -150,8 +155,8 @@ class ScriptRun:
         self._deleted: set[str] = set()
         self.changed = False
         """Whether anything was logged since the run ended."""
-        self.is_attached = False
-        """Whether this process has a copy of the object of the process that owns the run."""
+        self.before_end: Callable[[], object] = lambda: None
+        """Called before the run ends, with all that was logged."""
         self.others = OtherProcesses()
         """The processes that share the run."""
         self._timer: threading.Timer | None = None
@@ -349,6 +354,7 @@ class ScriptRun:
         """End the run; whatever is logged later reopens it."""
         if os.getpid() == self._pid:  # otherwise it belongs to the parent process
             cause = sys.exc_info()[1]
+            self.before_end()
             self.others.make_calls()
             self.calls.run(partial(self._end, status, error, cause))
 

@@ -216,7 +216,7 @@ class ScriptSession:
         for run in self.runs.values():
             try:
                 if run.status is Status.RUNNING:
-                    run.end(status_at_process_end(self.error), self.error)
+                    _end_open_run(run, self.error)
                 run.release()  # which ends it again, if more was logged since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
@@ -234,6 +234,15 @@ class ScriptSession:
         """End the runs as the process ends."""
         self.error = self.error or PROCESS_EXIT.error()
         self.close()
+
+
+def _end_open_run(run: ScriptRun, error: str | None) -> None:
+    """End a run that the script did not end."""
+    status = status_at_process_end(error)
+    if status is Status.COMPLETED and run.status_unless_ended is not None:
+        run.end(run.status_unless_ended, "the script did not end it")
+    else:
+        run.end(status, error)
 
 
 SESSION = ScriptSession()

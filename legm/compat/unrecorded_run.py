@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from legm.compat.run_snapshot import LoggedNumber
 from legm.compat.script_run import ScriptRun
 from legm.delivery.run_session import RunSession
 from legm.records import Status
+
+if TYPE_CHECKING:
+    from legm.core.point_columns import Columns
 
 __all__ = ["UnrecordedRun"]
 
@@ -28,6 +32,9 @@ class UnrecordedRun(ScriptRun):
 
     def _keep(self, path: Path, name: str) -> None:
         self._files[name] = path
+
+    def correct_steps(self, change: Callable[[Columns], Columns]) -> None:
+        """There are no numbers whose steps could be corrected."""
 
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run for the script."""

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from legm.core.point_columns import Columns
     from legm.records import FloatArray, IntArray
 
-__all__ = ["MetricDefinition", "MetricDefinitions", "steps_of_step_metrics", "whole_step"]
+__all__ = [
+    "MetricDefinition",
+    "MetricDefinitions",
+    "positions_without_steps",
+    "steps_of_step_metrics",
+    "whole_step",
+]
 
 _STEP_LIMIT = 2**62
 
@@ -155,3 +161,22 @@ def _do_count(steps: FloatArray) -> bool:
         return False
     repeated = int((steps[1:] == steps[:-1]).sum())
     return repeated == 0 or (repeated + 1 < len(steps) and (repeated == 1 or 2 * repeated < len(steps)))
+
+
+def positions_without_steps(
+    columns: Columns,
+) -> dict[Series, tuple[IntArray, FloatArray, FloatArray]]:
+    """The numbers of metrics that were logged without steps, at their positions.
+
+    Such a dev metric has several values, and all at one step. Only these metrics are returned.
+
+    Args:
+        columns: by series the steps, times and values, each of shape (n,), as they were set.
+    """
+    import numpy as np
+
+    return {
+        series: (np.arange(len(steps), dtype=np.int64), times, values)
+        for series, (steps, times, values) in columns.items()
+        if series.split is Split.DEV and len(steps) > 1 and bool((steps == steps[0]).all())
+    }

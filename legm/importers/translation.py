@@ -17,7 +17,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from legm.core import results
 from legm.core.addresses import plain_without_addresses
@@ -28,6 +28,7 @@ from legm.core.parameters import NameRule, Parameters
 from legm.core.plain_form import from_plain, to_plain
 from legm.core.point_columns import PointPieces, columns_by_series
 from legm.core.record_sequences import LazyRecords
+from legm.core.step_metrics import positions_without_steps
 from legm.errors import UnstableValue
 from legm.importers.external_run import ExternalRun
 from legm.importers.identity_inference import Identity
@@ -50,9 +51,7 @@ from legm.records import (
 
 if TYPE_CHECKING:
     from legm.core.point_columns import Columns
-    from legm.records import FloatArray, IntArray
-
-    _Columns: TypeAlias = tuple[IntArray, FloatArray, FloatArray]
+    from legm.records import FloatArray
 
 __all__ = [
     "NOT_ENDED",
@@ -274,14 +273,10 @@ def translate_run(
         },
     )
     others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
-    unstepped = [
-        one
-        for one in columns
-        if metrics[one].split is Split.DEV and _is_translated_without_steps(columns[one][0])
-    ]
-    pieces = PointPieces(
-        {**columns, **{one: _translated_at_positions(columns[one]) for one in unstepped}}, metrics.__getitem__
+    unstepped = positions_without_steps(
+        {series: one for series, one in columns.items() if metrics[series].split is Split.DEV}
     )
+    pieces = PointPieces({**columns, **unstepped}, metrics.__getitem__)
     outcome = _translated_outcome(external, [times for _, times, _ in columns.values()])
     return TranslatedRun(
         run,
@@ -302,18 +297,6 @@ def _only_points(
             yield record
         else:
             others.append(record)
-
-
-def _is_translated_without_steps(steps: IntArray) -> bool:
-    """Whether a metric was logged without steps: it has several values, and all at one step."""
-    return len(steps) > 1 and bool((steps == steps[0]).all())
-
-
-def _translated_at_positions(columns: _Columns) -> _Columns:
-    import numpy as np
-
-    steps, times, values = columns
-    return np.arange(len(steps), dtype=np.int64), times, values
 
 
 def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:

@@ -602,6 +602,39 @@ def test_mlflow_resumes_a_run_of_an_earlier_process_with_its_current_parameters(
     assert snapshots(tmp_path, "Default")[0].notes["tags"]["k"] == "v"
 
 
+STEPS = """
+import mlflow
+experiment = mlflow.set_experiment("e")
+with mlflow.start_run():
+    for value in range(3):
+        mlflow.log_metric("none", value)
+        mlflow.log_metric("equal", value, step=5)
+        mlflow.log_metric("stepped", value, step=10 * value)
+    mlflow.log_metric("one", 5, step=7)
+    for value, step in [(1, None), (2, None), (3, 3), (4, None)]:
+        mlflow.log_metric("mixed", value, step=step)
+    for value, step in [(1, 3), (2, None)]:
+        mlflow.log_metric("after", value, step=step)
+client = mlflow.MlflowClient()
+client.log_metric(client.create_run(experiment.experiment_id).info.run_id, "m", 1)
+"""
+
+
+def test_mlflows_metrics_have_the_steps_that_a_capture_gives_them_and_open_runs_are_interrupted(tmp_path):
+    played(tmp_path, STEPS)
+    ended, left = results(tmp_path, "e")
+    positions = [(step, float(step)) for step in range(3)]
+    assert in_legm(tmp_path / "root", "e")[0].points == {
+        "none": positions,
+        "equal": positions,
+        "stepped": [(10 * step, value) for step, value in positions],
+        "one": [(7, 5.0)],
+        "mixed": [(0, 4.0), (3, 3.0)],
+        "after": [(0, 2.0), (3, 1.0)],
+    }
+    assert (ended.status, left.status) == (Status.COMPLETED, Status.INTERRUPTED)
+
+
 def test_mlflows_runs_are_a_list_without_pandas(tmp_path):
     code = (
         "import sys\nsys.modules['pandas'] = None\nimport mlflow\n"

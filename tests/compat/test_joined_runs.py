@@ -10,7 +10,7 @@ from legm.records import Status
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm, run
 from tests.support.reading import runs_of as runs_in
-from tests.support.waiting import WAIT_FOR
+from tests.support.waiting import WAIT_FOR, until
 
 JOINING = """
 import subprocess, sys, os, mlflow
@@ -48,7 +48,7 @@ def test_a_child_joins_its_parents_mlflow_run(tmp_path):
     ]
     (held,) = in_legm(tmp_path / "root", "e")
     assert held.parameters == {"p": 1, "q": 2}
-    assert held.points == {"a": [(0, 1.0), (1, 2.0)], "b": [(1, 6.0), (3, 5.0), (8, 7.0)], "c": [(3, 0.5)]}
+    assert held.points == {"a": [(0, 1.0), (1, 2.0)], "b": [(0, 6.0), (3, 5.0), (8, 7.0)], "c": [(3, 0.5)]}
     (stored,) = runs_in(tmp_path / "root", "e")
     assert stored.status is Status.COMPLETED
     assert "t.txt" in snapshots(tmp_path, "e")[0].files
@@ -74,6 +74,7 @@ with mlflow.start_run():
     mlflow.log_metric("b", 6, step=1)
     mlflow.log_param("q", 2)
     {sys.argv[1]}
+open("done", "w").close()
 '''
 environment = {**os.environ, "MLFLOW_RUN_ID": run.info.run_id}
 process = subprocess.Popen([sys.executable, "-c", child], env=environment, pass_fds=[reading])
@@ -84,7 +85,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_child_continues_the_run_of_a_parent_that_was_killed(tmp_path):
-    play(tmp_path, KILLED, "pass")  # returns once the child has ended too: it has the output
+    play(tmp_path, KILLED, "pass")
+    until((tmp_path / "done").exists)
     (held,) = in_legm(tmp_path / "root", "e")
     assert held.parameters == {"p": 1, "q": 2}
     assert held.points == {"a": [(0, 0.0), (1, 1.0), (2, 2.0)], "b": [(0, 5.0), (1, 6.0)]}
@@ -94,6 +96,7 @@ def test_a_child_continues_the_run_of_a_parent_that_was_killed(tmp_path):
 
 def test_what_was_logged_to_a_run_whose_processes_were_killed_is_recovered(tmp_path):
     play(tmp_path, KILLED, "os.kill(os.getpid(), 9)")
+    until(lambda: any(b'"q"' in path.read_bytes() for path in tmp_path.glob("root/.legm/joined/*/*.jsonl")))
     done = run(["-m", "legm", "recover", "root"], tmp_path)
     assert "got what other processes had logged to it" in done.stdout
     (held,) = in_legm(tmp_path / "root", "e")
@@ -106,9 +109,12 @@ def test_what_was_logged_to_a_run_whose_processes_were_killed_is_recovered(tmp_p
 RANKS = """
 import os, subprocess, sys
 child = '''
-import sys, wandb
+import os, sys, time, wandb
 rank = sys.argv[1]
 with wandb.init(project="ranks", config={"lr": 0.1, "of" + rank: rank}) as run:
+    open("begun" + rank, "w").close()
+    while not all(os.path.exists(f"begun{one}") for one in range(3)):
+        time.sleep(0.01)
     for row in range(3):
         run.log({"loss" + rank: row})
     run.summary["accuracy" + rank] = int(rank)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from legm.core.step_metrics import MetricDefinition, MetricDefinitions, steps_of_step_metrics, whole_step
+from legm.core.step_metrics import (
+    MetricDefinition,
+    MetricDefinitions,
+    positions_without_steps,
+    steps_of_step_metrics,
+    whole_step,
+)
 from legm.records import Series, Split
 
 
@@ -96,3 +102,8 @@ def test_definitions_of_one_name_are_merged_unless_it_says_otherwise():
 )
 def test_a_step_is_a_whole_number(value, step):
     assert whole_step(value) == step
+
+
+def test_several_values_at_one_step_are_at_their_positions():
+    found = positions_without_steps(columns(a=([5, 5, 5], [1, 2, 3]), b=([5], [1]), c=([5, 6], [1, 2])))
+    assert {series.name: steps.tolist() for series, (steps, _, _) in found.items()} == {"a": [0, 1, 2]}

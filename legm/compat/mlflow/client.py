@@ -28,7 +28,7 @@ from legm.compat.mlflow.tables import table_content, table_frame
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
-from legm.records import MediaKind
+from legm.records import MediaKind, Status
 
 __all__ = ["MlflowClient", "parse_artifact_uri", "register_model_version"]
 
@@ -92,8 +92,10 @@ class MlflowClient:
         tags: Mapping[str, Any] | None = None,
         run_name: str | None = None,
     ) -> Run:
-        """Create a run; it does not become the active one."""
-        return STORE.run(STORE.create_run(STORE.experiment_by_id(experiment_id).name, run_name, tags).key)
+        """Create a run; it does not become the active one, and the script ends it, else it is interrupted."""
+        run = STORE.create_run(STORE.experiment_by_id(experiment_id).name, run_name, tags)
+        run.status_unless_ended = Status.INTERRUPTED
+        return STORE.run(run.key)
 
     def get_run(self, run_id: str) -> Run:
         """The run with an id."""

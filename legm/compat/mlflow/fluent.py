@@ -141,6 +141,7 @@ def start_run(
     if run_id is not None:
         run = STORE.open_run(run_id)
         run.reopen()
+        run.status_unless_ended = None  # it is the active run, which ends with the process
         if run_name is not None:
             all_tags["mlflow.runName"] = run_name
         if all_tags:

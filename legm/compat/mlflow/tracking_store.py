@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ from legm.compat.mlflow.entities import (
     RunTag,
 )
 from legm.compat.mlflow.exceptions import MlflowException, invalid_value_exception, not_found_exception
+from legm.compat.mlflow.metric_steps import MetricSteps
 from legm.compat.null_objects import contains_null_object
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, snapshot_experiments
 from legm.compat.script_run import ScriptRun
@@ -51,6 +53,7 @@ class TrackingStore:
 
     def __init__(self) -> None:
         self._created: dict[str, dict[str, str]] = {DEFAULT_EXPERIMENT: {}}
+        self._steps: dict[str, MetricSteps] = {}
         self.uri: str | None = None
 
     # Experiments
@@ -233,7 +236,10 @@ class TrackingStore:
             raise invalid_value_exception(
                 f"The run {run_id} must be in the 'active' state. Current state is deleted."
             )
-        run.log(numbers, step)
+        steps = self._steps.setdefault(run_id, MetricSteps())
+        run.before_end = partial(self._correct_steps, run)
+        for key, number in numbers.items():
+            run.log({key: number}, steps.add(key, step))
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags."""
@@ -255,6 +261,12 @@ class TrackingStore:
         self.open_run(run_id).end(
             _LEGM_STATUSES[str(status)], None if status == "FINISHED" else f"it ended as {status}"
         )
+
+    def _correct_steps(self, run: ScriptRun) -> None:
+        """Give the metrics of a run that ends the steps that an import gives them."""
+        steps = self._steps.pop(run.key, None)
+        if steps is not None and not steps.are_final:
+            run.correct_steps(steps.at_final_steps)
 
     def delete_run(self, run_id: str) -> None:
         """Mark a run as deleted."""
