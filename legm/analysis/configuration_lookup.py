@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.core.display_names import matches_display_name
+from legm.core.effective_values import EffectiveValues
 from legm.core.naming import numbered_name, readable_name
 from legm.errors import ParameterError, closest
 from legm.records import Configuration
@@ -66,11 +67,12 @@ def resolve_configuration(
         ParameterError: there is none, or there are several.
     """
     texts = (text, *_lookup_path_in_experiment(text, experiment_folder))
-    for matches in (
-        _lookup_matches_folder_or_label,
-        _lookup_matches_name_or_fingerprint,
-        _lookup_matches_values,
-    ):
+    effective = EffectiveValues(one.configuration for one in candidates if one.configuration is not None)
+
+    def matches_values(one: LookupCandidate, text: str) -> bool:
+        return one.configuration is not None and matches_display_name(one.configuration, text, effective)
+
+    for matches in (_lookup_matches_folder_or_label, _lookup_matches_name_or_fingerprint, matches_values):
         found = {one.key: one for one in candidates if any(matches(one, each) for each in texts)}
         if len(found) == 1:
             return next(iter(found.values()))
@@ -118,7 +120,3 @@ def _lookup_matches_name_or_fingerprint(one: LookupCandidate, text: str) -> bool
     return text in {found.name, _lookup_path_end(readable_name(found.name)), found.fingerprint} or (
         len(text) >= _LEAST_PIECE and text in found.fingerprint
     )
-
-
-def _lookup_matches_values(one: LookupCandidate, text: str) -> bool:
-    return one.configuration is not None and matches_display_name(one.configuration, text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from legm.core.direction import merge_direction_rules
+from legm.core.effective_values import MISSING, EffectiveValues
 from legm.core.plain_form import canonical_text
 from legm.core.texts import counted
 from legm.errors import ParameterError, closest
-from legm.records import Configuration, Ranked, RankedGroup, RunCounts
+from legm.records import Configuration, Plain, Ranked, RankedGroup, RunCounts
 from legm.stats.aggregate import aggregate_counts, aggregate_interval
 
 __all__ = ["group_notes", "group_ranked", "require_group_parameters"]
@@ -33,11 +34,12 @@ def group_ranked(ranked: Sequence[Ranked], names: Sequence[str] | str) -> list[R
     """
     wanted = [names] if isinstance(names, str) else list(names)
     require_group_parameters(wanted, [one.configuration for one in ranked])
-    groups: dict[str, list[Ranked]] = {}
+    effective = EffectiveValues(one.configuration for one in ranked)
+    groups: dict[str, tuple[dict[str, Plain], list[Ranked]]] = {}
     for one in ranked:
-        own = _group_values(one.configuration, wanted)
-        groups.setdefault(canonical_text(own), []).append(one)
-    found = [_ranked_group(members, wanted) for members in groups.values()]
+        own = _group_values(effective, one.configuration, wanted)
+        groups.setdefault(canonical_text(own), (own, []))[1].append(one)
+    found = [_ranked_group(members, own) for own, members in groups.values()]
     sign = -1 if ranked and ranked[0].direction.higher_better else 1
     return sorted(found, key=lambda one: (math.isnan(one.value.mean), sign * one.value.mean))
 
@@ -65,17 +67,20 @@ def require_group_parameters(names: Sequence[str], every: Sequence[Configuration
             raise ParameterError(f"{name!r} was given twice to group by")
 
 
-def _group_values(configuration: Configuration, names: Sequence[str]) -> dict[str, object]:
-    return {name: configuration.parameters[name] for name in names if name in configuration.active}
+def _group_values(
+    effective: EffectiveValues, configuration: Configuration, names: Sequence[str]
+) -> dict[str, Plain]:
+    found = {name: effective.value_of(configuration, name) for name in names}
+    return {name: value for name, value in found.items() if value is not MISSING}
 
 
-def _ranked_group(members: Sequence[Ranked], names: Sequence[str]) -> RankedGroup:
+def _ranked_group(members: Sequence[Ranked], parameters: Mapping[str, Plain]) -> RankedGroup:
     centers = [aggregate_interval(one.value)[0] for one in members]
     whole = RunCounts(members[0].configuration, values={"best_": centers})
     (value,) = aggregate_counts([whole], "best_", "mean")
     assert value is not None  # noqa: S101
     return RankedGroup(
-        _group_values(members[0].configuration, names),
+        parameters,
         value,
         tuple(members),
         sum(one.value.n for one in members),
@@ -89,8 +94,9 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
     if not groups:
         return []
     members = [one.configuration for group in groups for one in group.members]
+    effective = EffectiveValues(members)
     others = sorted({name for one in members for name in one.active} - set(names))
-    over = [name for name in others if any(_varies(name, group) for group in groups)]
+    over = [name for name in others if any(_varies(effective, name, group) for group in groups)]
     what = f", which differ in {', '.join(over)}" if over else ""
     mean = f"each value is the mean over the configurations of a group{what}, and their standard deviation"
     different = len({one.fingerprint for one in members})
@@ -98,6 +104,6 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
     return [f"grouped by {', '.join(names)}: {mean}; {each}"]
 
 
-def _varies(name: str, group: RankedGroup) -> bool:
-    texts = {canonical_text(_group_values(one.configuration, [name])) for one in group.members}
+def _varies(effective: EffectiveValues, name: str, group: RankedGroup) -> bool:
+    texts = {canonical_text(_group_values(effective, one.configuration, [name])) for one in group.members}
     return len(texts) > 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from legm.core.direction import merge_direction_rules
 from legm.core.display_names import differing_parameters, display_names, group_names
+from legm.core.effective_values import MISSING, EffectiveValues, parameter_note
 from legm.core.html_markup import Markup, escaped_html, html_paragraphs, html_table
 from legm.core.texts import counted, escape_unprintable, exact_text, number_text, value_texts
 from legm.errors import LegmError
@@ -132,12 +133,14 @@ class Ranking(list[T], Generic[T]):
         curves, problem = self._curves(shown)
         scale = curve_scale(one for one in curves if one is not None)
         ranked = [one for one in self if isinstance(one, Ranked)]
-        parameters = differing_parameters([one.configuration for one in ranked])[:_MOST_PARAMETERS]
+        configurations = [one.configuration for one in ranked]
+        parameters = differing_parameters(configurations)[:_MOST_PARAMETERS]
+        effective = EffectiveValues(configurations)
         digits = decimals_for([one.value for one in shown])
         headers = ["#", "configuration" if ranked else "group", value_title(self._key, self._rules())]
         headers += [f"mean {self._metric()} by step"] if scale is not None else []
         headers += ["runs", "others" if ranked else "configurations", *parameters]
-        columns = [_parameter_cells([one.configuration for one in ranked], name) for name in parameters]
+        columns = [_parameter_cells(effective.shown_values(configurations, name)) for name in parameters]
         rows = [
             [
                 str(at + 1),
@@ -195,9 +198,9 @@ def _counts(one: Ranked | RankedGroup) -> list[str]:
     return [f"{one.value.n:,}", ", ".join(filter(None, (others, nan)))]
 
 
-def _parameter_cells(configurations: Sequence[Configuration], name: str) -> list[str]:
-    texts = iter(value_texts([one.parameters[name] for one in configurations if name in one.active]))
-    return [_short(next(texts)) if name in one.active else "" for one in configurations]
+def _parameter_cells(values: Sequence[Any]) -> list[str]:
+    texts = iter(value_texts([value for value in values if value is not MISSING]))
+    return ["" if value is MISSING else _short(next(texts)) for value in values]
 
 
 class DisplayedComparison(Comparison):
@@ -283,7 +286,7 @@ def handler_html(
     title = configuration.name or configuration.fingerprint
     heading = f"<p><b>{escaped_html(configuration.experiment)}</b>: {escaped_html(_short(title))}</p>"
     rows = [
-        [name, _short(exact_text(value)), _parameter_note(configuration, name)]
+        [name, _short(exact_text(value)), parameter_note(configuration, name)]
         for name, value in configuration.parameters.items()
     ]
     parameters = html_table("", ["parameter", "value", "note"], rows) if rows else ""
@@ -305,12 +308,6 @@ def _own_running_run(
     path = LogFolder.of(folder).find(run_id)
     found = None if path is None else read_result_from_log(path, live=True)
     return found if found is not None and found.status is Status.RUNNING else None
-
-
-def _parameter_note(configuration: Configuration, name: str) -> str:
-    if name in configuration.active:
-        return ""
-    return "not compared" if configuration.metadata.get(name, {}).get("disable_comparison") else "inactive"
 
 
 def _runs_html(

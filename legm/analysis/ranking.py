@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from legm.analysis.selected_runs import ReadRuns
 from legm.core.direction import decide_direction, merge_direction_rules
@@ -13,6 +13,9 @@ from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_counted_of_each_seed
 from legm.util.garbage import paused_garbage_collection
 from legm.util.progress import show_progress
+
+if TYPE_CHECKING:
+    from legm.core.effective_values import EffectiveValues
 
 __all__ = ["constrained_ranking_counts", "rank_experiment", "ranking_value_key"]
 
@@ -115,30 +118,36 @@ def _rank_over_all_values(
 def constrained_ranking_counts(
     counts: Sequence[RunCounts], constraints: Mapping[str, Any]
 ) -> Sequence[RunCounts]:
-    """The counts of the configurations whose active parameters have these values.
+    """The counts of the configurations whose parameters have these values, which may be absent values.
 
     Raises:
         ParameterError: no configuration has one of the parameters, or none has all the values.
     """
     if not constraints:
         return counts
+    from legm.core.effective_values import EffectiveValues
     from legm.core.plain_form import canonical_text, to_plain
 
+    effective = EffectiveValues(one.configuration for one in counts)
     names = {name for one in counts for name in one.configuration.active}
+    names |= {name for absent in effective.absent.values() for name in absent}
     for name in constraints:
         if name not in names:
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
     wanted = {name: canonical_text(to_plain(name, value)) for name, value in constraints.items()}
-    chosen = [one for one in counts if _meets_ranking_constraints(one.configuration, wanted)]
+    chosen = [one for one in counts if _meets_ranking_constraints(effective, one.configuration, wanted)]
     if not chosen:
         raise ParameterError(f"no configuration has {dict(constraints)}")
     return chosen
 
 
-def _meets_ranking_constraints(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
+def _meets_ranking_constraints(
+    effective: EffectiveValues, configuration: Configuration, wanted: Mapping[str, str]
+) -> bool:
+    from legm.core.effective_values import MISSING
     from legm.core.plain_form import canonical_text
 
+    values = {name: effective.value_of(configuration, name) for name in wanted}
     return all(
-        name in configuration.active and canonical_text(configuration.parameters[name]) == text
-        for name, text in wanted.items()
+        value is not MISSING and canonical_text(value) == wanted[name] for name, value in values.items()
     )

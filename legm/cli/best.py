@@ -40,6 +40,7 @@ from legm.cli.printing import (
     say,
 )
 from legm.cli.terminal_tables import Column
+from legm.core.effective_values import MISSING
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -194,17 +195,17 @@ def _print_groups(
             ]
         )
         return
-    found = [one.members[0].configuration for one in shown]
+    values = {name: [one.parameters.get(name, MISSING) for one in shown] for name in names}
     digits = decimals_for([one.value for one in shown])
     columns = [
         Column("#", right=True),
-        *(printed_column(found, name, "fold") for name in names),
+        *(printed_column(own, name, "fold") for name, own in values.items()),
         Column(f"mean {value_title(metric.key, groups[0].rules)}" if groups else "", right=True),
         *_curve_columns(curves),
         Column("configurations", right=True),
         Column("runs", right=True),
     ]
-    cells = [printed_parameter_values(found, name) for name in names]
+    cells = [printed_parameter_values(own) for own in values.values()]
     rows = [
         (
             str(rank),
@@ -297,6 +298,7 @@ def _print_best(
 ) -> None:
     from legm.core.direction import merge_direction_rules
     from legm.core.display_names import differing_parameters, display_names
+    from legm.core.effective_values import EffectiveValues
     from legm.core.run_marks import shown_tags
     from legm.stats.number_formatting import decimals_for, value_text
     from legm.stats.value_choice import value_title
@@ -304,7 +306,8 @@ def _print_best(
     digits = decimals_for([one.value for one in shown])
     found = [one.configuration for one in shown]
     marks = _best_marks(choice, shown)
-    titles, names = display_names(every, labels), differing_parameters(every)
+    titles, effective = display_names(every, labels), EffectiveValues(every)
+    values = {name: effective.shown_values(found, name) for name in differing_parameters(every)}
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold", is_name=True),
@@ -313,9 +316,9 @@ def _print_best(
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         Column("tags", fit="fold"),
-        *(printed_column(found, name) for name in names),
+        *(printed_column(own, name) for name, own in values.items()),
     ]
-    cells = [printed_parameter_values(found, name) for name in names]
+    cells = [printed_parameter_values(own) for own in values.values()]
     rows = [
         (
             str(rank),

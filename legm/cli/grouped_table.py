@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from legm.analysis.grouping import group_notes, group_ranked
 from legm.cli.json_output import json_aggregate, json_line
 from legm.cli.printing import are_printed_as_numbers, printable_text, printed_parameter_values
+from legm.core.effective_values import MISSING
 from legm.core.plain_form import canonical_text
 from legm.tables import table_markup
 
@@ -90,11 +91,9 @@ def grouped_table(
 def _parameter_columns(
     table: _GroupedTable, names: Sequence[str]
 ) -> tuple[list[str], list[list[table_markup.MarkupCell]], list[bool]]:
-    found = [one.members[0].configuration for one in table.rows]
-    cells = [
-        [table_markup.MarkupCell(text) for text in printed_parameter_values(found, name)] for name in names
-    ]
-    numbers = [are_printed_as_numbers(one.parameters.get(name) for one in found) for name in names]
+    values = [[one.parameters.get(name, MISSING) for one in table.rows] for name in names]
+    cells = [[table_markup.MarkupCell(text) for text in printed_parameter_values(own)] for own in values]
+    numbers = [are_printed_as_numbers(own) for own in values]
     return list(names), cells, numbers
 
 

@@ -224,14 +224,16 @@ def _printed_counts(*counts: int) -> tuple[str, str]:
 
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
     """By fingerprint, the parameters by which configurations differ; all of a single one."""
+    from legm.core.effective_values import MISSING, EffectiveValues
+
     names = varying or sorted({name for one in found for name in one.active})
-    columns = [
-        [
-            f"{name}={text}" if name in one.active else ""
-            for one, text in zip(found, printed_parameter_values(found, name), strict=True)
-        ]
-        for name in names
-    ]
+    effective, columns = EffectiveValues(found), []
+    for name in names:
+        values = effective.shown_values(found, name)
+        texts = printed_parameter_values(values)
+        columns.append(
+            ["" if value is MISSING else f"{name}={text}" for value, text in zip(values, texts, strict=True)]
+        )
     rows = zip(*columns, strict=True) if columns else [()] * len(found)
     return {one.fingerprint: ", ".join(filter(None, row)) for one, row in zip(found, rows, strict=True)}
 

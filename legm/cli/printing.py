@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.terminal_tables import Column, terminal_table_lines
+from legm.core.effective_values import MISSING
 from legm.core.texts import escape_unprintable, number_text, number_texts, value_texts
 
 if TYPE_CHECKING:
-    from legm.records import Configuration, Series
+    from legm.records import Series
 
 __all__ = [
     "STATUSES",
@@ -173,24 +174,33 @@ def color_statuses(text: str) -> str:
     return _STATUS.sub(lambda found: click.style(found[0], fg=STATUSES[found[0].split()[-1]]), text)
 
 
-def printed_column(configurations: Sequence[Configuration], name: str, fit: str = "cut") -> Column:
-    """The column of a parameter: numbers are never cut, lists and mappings only between their items."""
-    values = [one.parameters[name] for one in configurations if name in one.active]
+def printed_column(values: Sequence[Any], name: str, fit: str = "cut") -> Column:
+    """The column of a parameter: numbers are never cut, lists and mappings only between their items.
+
+    Args:
+        values: of the parameter, ``MISSING`` for none.
+        name: of the parameter.
+        fit: how texts become shorter.
+    """
     if are_printed_as_numbers(values):
         return Column(name, right=True)
     return Column(name, fit="fold" if any(isinstance(value, (list, Mapping)) for value in values) else fit)
 
 
-def printed_parameter_values(configurations: Sequence[Configuration], name: str) -> list[str]:
-    """A parameter's values in a table; "" where it is inactive."""
-    values = [one.parameters[name] for one in configurations if name in one.active]
-    texts = iter(values if all(isinstance(value, str) for value in values) else value_texts(values))
-    return [next(texts) if name in one.active else "" for one in configurations]
+def printed_parameter_values(values: Sequence[Any]) -> list[str]:
+    """A parameter's values in a table; "" where there is none."""
+    own = [value for value in values if value is not MISSING]
+    texts = iter(own if all(isinstance(value, str) for value in own) else value_texts(own))
+    return ["" if value is MISSING else next(texts) for value in values]
 
 
 def are_printed_as_numbers(values: Iterable[object]) -> bool:
-    """Whether all of them are numbers, but for None."""
-    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
+    """Whether all of them are numbers, but for those that are missing."""
+    return all(
+        isinstance(v, (int, float)) and not isinstance(v, bool)
+        for v in values
+        if v is not None and v is not MISSING
+    )
 
 
 def printed_series(series: Series) -> str:

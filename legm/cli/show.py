@@ -353,22 +353,10 @@ def _show_configuration(
 
 
 def _shown_note(found: Configuration, name: str, absent: Mapping[str, Plain]) -> str:
-    if name not in found.active:
-        return _shown_inactive_reason(found, name)
-    return f"absent value {json_line(absent[name])}" if name in absent else ""
+    from legm.core.effective_values import parameter_note
 
-
-def _shown_inactive_reason(found: Configuration, name: str) -> str:
-    from legm.core.absent_values import has_absent_value
-
-    metadata = found.metadata.get(name, {})
-    if metadata.get("disable_comparison"):
-        return "not compared"
-    if has_absent_value(found, name):
-        return "equals its absent value"
-    parents = ", ".join(metadata.get("parents", {}))
-    off = found.parameters[name] is None or found.parameters[name] is False
-    return "inactive" if off or not parents else f"inactive (depends on {parents})"
+    is_differing = name in found.active and name in absent
+    return f"absent value {json_line(absent[name])}" if is_differing else parameter_note(found, name)
 
 
 def _show_runs(runs: Sequence[RunResult], curves: CurveColumn | None) -> None:

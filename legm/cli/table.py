@@ -29,6 +29,7 @@ from legm.cli.printing import (
     printed_parameter_values,
     say,
 )
+from legm.core.effective_values import MISSING
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -234,17 +235,18 @@ def _write_table(
     marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> str:
     from legm.core.display_names import display_names
+    from legm.core.effective_values import EffectiveValues
     from legm.core.run_marks import shown_tags
     from legm.tables import table_markup
 
     if kind == "csv":
         return table_markup.csv_table(*_table_as_csv(choice, found, names, values, marks))
     titles = display_names(found, choice.experiment.labels())
-    columns = [
-        [table_markup.MarkupCell(text) for text in printed_parameter_values(found, name)] for name in names
-    ]
+    effective = EffectiveValues(found)
+    own = [effective.shown_values(found, name) for name in names]
+    columns = [[table_markup.MarkupCell(text) for text in printed_parameter_values(one)] for one in own]
     headers = list(names)
-    numbers = [are_printed_as_numbers(one.parameters.get(name) for one in found) for name in names]
+    numbers = [are_printed_as_numbers(one) for one in own]
     if not names:  # something has to distinguish the rows
         columns, headers, numbers = (
             [[table_markup.MarkupCell(titles[one.fingerprint]) for one in found]],
@@ -307,12 +309,15 @@ def _table_as_csv(
     marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> tuple[list[str], list[list[object]]]:
     from legm.core.code_versions import different_code_text
+    from legm.core.effective_values import EffectiveValues
     from legm.stats.value_choice import value_title
 
+    effective = EffectiveValues(found)
     labels = choice.experiment.labels()
     headers = ["configuration", *names]
     rows: list[list[object]] = [
-        [labels[one.fingerprint], *(_exact_table_parameter(one, name) for name in names)] for one in found
+        [labels[one.fingerprint], *(_exact_table_parameter(effective.value_of(one, name)) for name in names)]
+        for one in found
     ]
     for metric, entries in values.items():
         fields = [
@@ -350,11 +355,10 @@ def _tags_of(marks: Mapping[str, Sequence[RunMarks]], configuration: Configurati
     return sorted({tag for one in marks.get(configuration.fingerprint, ()) for tag in one.tags})
 
 
-def _exact_table_parameter(configuration: Configuration, name: str) -> str:
-    """A parameter's value for a program; "" where it is inactive."""
-    if name not in configuration.active:
+def _exact_table_parameter(value: Any) -> str:
+    """A parameter's value for a program; "" where there is none."""
+    if value is MISSING:
         return ""
-    value = configuration.parameters[name]
     return value if isinstance(value, str) else json_line(value)
 
 

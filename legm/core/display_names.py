@@ -9,11 +9,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from legm.core.effective_values import MISSING, EffectiveValues
 from legm.core.naming import readable_name
 from legm.core.texts import ENOUGH_DIGITS, rounded_text, value_texts
-from legm.records import Configuration, RankedGroup
+from legm.records import Configuration, Plain, RankedGroup
 
 __all__ = [
     "MOST_IN_NAME",
@@ -167,7 +168,8 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
         return found
     every = list(shown.values())
     names = differing_parameters(every) if len(every) > 1 else sorted(every[0].active)
-    texts = {name: _texts_of(every, name) for name in names}
+    effective = EffectiveValues(every)
+    texts = {name: _texts_of(effective.shown_values(every, name)) for name in names}
     rest = ""
     if len(names) > MOST_IN_NAME and len(every) > 1:
         names = _fewest_distinguishing_names(names, texts)
@@ -182,37 +184,37 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
     return found
 
 
-def matches_display_name(configuration: Configuration, text: str) -> bool:
+def matches_display_name(configuration: Configuration, text: str, effective: EffectiveValues) -> bool:
     """Whether a configuration has all the values in a text such as ``depth=3, lr=0.1``.
 
     Args:
         configuration: the configuration.
         text: names, of which leading levels may be left out, with values as in :func:`display_names`.
+        effective: the values of all configurations of the experiment.
     """
     if text == NO_PARAMETERS:
         return not configuration.active
+    values = effective.parameters_of(configuration)
     pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text.removesuffix(_AND_MORE))]
     return all(
         equals
-        and any(_has_text(configuration, known, value) for known in _names_ending_with(configuration, name))
+        and any(_is_shown_as(own, value) for known, own in values.items() if _ends_with_name(known, name))
         for name, equals, value in pairs
     )
 
 
-def _names_ending_with(configuration: Configuration, name: str) -> list[str]:
-    return [known for known in configuration.active if known == name or known.endswith(f".{name}")]
+def _ends_with_name(known: str, name: str) -> bool:
+    return known == name or known.endswith(f".{name}")
 
 
-def _has_text(configuration: Configuration, name: str, text: str) -> bool:
-    value = configuration.parameters[name]
+def _is_shown_as(value: Plain, text: str) -> bool:
     return text in {str(value), *(rounded_text(value, digits) for digits in (None, *ENOUGH_DIGITS))}
 
 
-def _texts_of(configurations: Sequence[Configuration], name: str) -> list[str | None]:
-    """The texts of a parameter's values, None where it is not active."""
-    own = [one.parameters[name] for one in configurations if name in one.active]
-    texts = iter(value_texts(own))
-    return [next(texts) if name in one.active else None for one in configurations]
+def _texts_of(values: Sequence[Any]) -> list[str | None]:
+    """The texts of a parameter's values, None where it has none."""
+    texts = iter(value_texts([value for value in values if value is not MISSING]))
+    return [None if value is MISSING else next(texts) for value in values]
 
 
 def _fewest_distinguishing_names(

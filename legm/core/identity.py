@@ -95,7 +95,8 @@ def configuration_differences(ours: Configuration, theirs: Configuration) -> tup
     def note(configuration: Configuration, name: str) -> str:
         if name not in configuration.parameters:
             return "absent"
-        return "equals its absent value" if has_absent_value(configuration, name) else "inactive"
+        is_absent = has_absent_value(configuration, name)
+        return f"equals its absent value {configuration.parameters[name]!r}" if is_absent else "inactive"
 
     found = identity_differences(
         {name: ours.parameters[name] for name in ours.active},

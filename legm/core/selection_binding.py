@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.core.absent_values import has_absent_value, stored_absent_values
+from legm.core.effective_values import MISSING, EffectiveValues
 from legm.core.moments import moment_span
 from legm.core.plain_form import canonical_text, to_plain
 from legm.core.search_patterns import compile_pattern
@@ -109,11 +109,9 @@ class _KnownParameters:
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self._configurations = configurations
-        self._absent: dict[str, dict[str, Plain]] = {}  # by experiment
-        for one in configurations:
-            self._absent.setdefault(one.experiment, {}).update(stored_absent_values(one))
+        self._effective = EffectiveValues(configurations)
         self.active = {name for one in configurations for name in one.active}
-        self.active |= {name for values in self._absent.values() for name in values}
+        self.active |= {name for values in self._effective.absent.values() for name in values}
         """Those that are compared, and those that have an absent value."""
         self.every = {name for one in configurations for name in one.parameters} | self.active
         self.of_runs = {
@@ -127,19 +125,12 @@ class _KnownParameters:
     def values(self, name: str) -> list[Plain]:
         """The values that a parameter has where it is compared, or else those of first runs."""
         own = [one.parameters[name] for one in self._configurations if name in one.active]
-        own += [values[name] for values in self._absent.values() if name in values]
+        own += [values[name] for values in self._effective.absent.values() if name in values]
         return own or [one.parameters[name] for one in self._configurations if name in one.parameters]
 
     def value_of(self, configuration: Configuration, name: str) -> Any:
         """A configuration's value of a parameter; its absent value where it equals an absent one."""
-        if name in configuration.active:
-            return configuration.parameters[name]
-        absent = self._absent.get(configuration.experiment, {})
-        is_absent = name not in configuration.parameters or has_absent_value(configuration, name)
-        return absent[name] if is_absent and name in absent else _MISSING
-
-
-_MISSING: Any = object()
+        return self._effective.value_of(configuration, name)
 
 
 class _Binder:
@@ -175,7 +166,7 @@ class _Binder:
         if chosen.name not in self._known.active | self._known.of_runs:
             raise self._unknown_parameter(chosen)
         meets = self._value_predicate(chosen)
-        holds = self._values_of(chosen.name, lambda value: value is not _MISSING and meets(value))
+        holds = self._values_of(chosen.name, lambda value: value is not MISSING and meets(value))
         return _none_of(holds) if chosen.operator == "!=" else holds
 
     def equality(self, name: str, value: Plain) -> Predicate:
@@ -195,7 +186,7 @@ class _Binder:
                 f"{closest(str(value), sorted(map(str, values.values())))}"
             )
         return self._values_of(
-            name, lambda found: is_absent if found is _MISSING else canonical_text(found) == wanted
+            name, lambda found: is_absent if found is MISSING else canonical_text(found) == wanted
         )
 
     def _error(self, condition: Condition, problem: str) -> ParameterError:
@@ -213,25 +204,25 @@ class _Binder:
 
     def _is_absent(self, name: str) -> Predicate:
         """Whether a parameter is absent, or inactive, which is the same."""
-        holds = self._values_of(name, lambda value: value is _MISSING)
+        holds = self._values_of(name, lambda value: value is MISSING)
         return lambda candidate: (
             name not in candidate.configuration.active
-            if self._known.value_of(candidate.configuration, name) is not _MISSING
+            if self._known.value_of(candidate.configuration, name) is not MISSING
             else holds(candidate)
         )
 
     def _values_of(self, name: str, meets: Callable[[Any], bool]) -> Predicate:
-        """Whether a parameter's value meets something; an absent parameter's is ``_MISSING``."""
+        """Whether a parameter's value meets something; an absent parameter's is ``MISSING``."""
         is_of_runs = name in self._known.of_runs
 
         def holds(candidate: Candidate) -> bool | None:
             found = self._known.value_of(candidate.configuration, name)
-            if found is not _MISSING or not is_of_runs:
+            if found is not MISSING or not is_of_runs:
                 return meets(found)
             if candidate.run is None:
                 return None
             value = candidate.run.run.parameters.get(name)
-            return meets(_MISSING if value is None else value)
+            return meets(MISSING if value is None else value)
 
         return holds
 

@@ -18,7 +18,7 @@ from legm.report.curve_detail import CurveDetail
 from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
-from legm.report.parameter_content import ParameterContent
+from legm.report.parameter_content import parameter_contents
 from legm.report.run_content import STATUSES, RunContent
 from legm.stats import aggregate
 from legm.stats.downsampling import POINTS_PER_BUCKET
@@ -63,7 +63,7 @@ class ExperimentContent:
         self._selected = selected
         self._problems: list[str] = []
         self._configurations: list[dict[str, Plain]] = []
-        self._parameters: dict[str, ParameterContent] = {}
+        self._members: list[Configuration] = []
         self._rows: list[dict[str, Plain]] = []
         self._counts: list[Counter[Status]] = []
         self._metrics = MetricContent()
@@ -97,9 +97,7 @@ class ExperimentContent:
         """
         index = len(self._configurations)
         self._configurations.append({"name": name, "fingerprint": configuration.fingerprint})
-        for parameter, value in configuration.parameters.items():
-            active = parameter in configuration.active
-            self._parameters.setdefault(parameter, ParameterContent()).put(index, value, active=active)
+        self._members.append(configuration)
         by_description: dict[str, list[RunResult]] = {}
         for run in runs:
             by_description.setdefault(run.run.description, []).append(run)
@@ -202,7 +200,7 @@ class ExperimentContent:
             "configurations": self._configurations,
             "parameters": [
                 parameter.content(name, configurations)
-                for name, parameter in sorted(self._parameters.items())
+                for name, parameter in sorted(parameter_contents(self._members).items())
             ],
             "rows": self._rows,
             "counts": {

@@ -16,7 +16,7 @@ from legm.records import BestRule, Configuration, Plain, RunCounts, RunMarks, Ru
 from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly
-from legm.report.parameter_content import ParameterContent
+from legm.report.parameter_content import parameter_contents
 from legm.report.run_content import STATUSES, RunContent
 from legm.stats.aggregate import aggregate_counts
 from legm.stats.run_counts import split_summary_key
@@ -99,16 +99,12 @@ def counted_experiment_content(
         problems: messages about what could not be read.
         selected: what all runs have in common; "" for nothing.
     """
-    parameters: dict[str, ParameterContent] = {}
+    parameters = parameter_contents([one.configuration for one in configurations])
     rows: list[dict[str, Plain]] = []
     report_rows: list[ReportRow] = []
     every: list[RunCounts] = []
     row_of: dict[tuple[str, str], int] = {}
     for index, one in enumerate(configurations):
-        active = {*one.configuration.active}
-        for parameter, value in one.configuration.parameters.items():
-            own = parameters.setdefault(parameter, ParameterContent())
-            own.put(index, value, active=parameter in active)
         for counts in sorted(one.counts, key=lambda of: of.description):
             row_of[one.configuration.fingerprint, counts.description] = len(rows)
             report_rows.append(ReportRow(index, one.configuration, counts.description))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from legm.core.effective_values import EffectiveValues
 from legm.core.plain_form import canonical_text
 from legm.core.texts import exact_text, value_texts
-from legm.records import Plain
+from legm.records import Configuration, Plain
 from legm.report.number_encoding import encode_numbers_exactly
 
-__all__ = ["ParameterContent"]
+__all__ = ["ParameterContent", "parameter_contents"]
 
 
 @dataclass(slots=True)
@@ -54,6 +56,21 @@ class ParameterContent:
             "of": encode_numbers_exactly([self.of.get(index, 0) for index in range(count)]),
             "active": encode_numbers_exactly([int(index in self.active) for index in range(count)]),
         }
+
+
+def parameter_contents(configurations: Sequence[Configuration]) -> dict[str, ParameterContent]:
+    """The parameters of configurations, by name; what equals its absent value has that value, as if active.
+
+    Args:
+        configurations: in the order of their indexes.
+    """
+    found: dict[str, ParameterContent] = {}
+    effective = EffectiveValues(configurations)
+    for index, one in enumerate(configurations):
+        own = effective.parameters_of(one)
+        for name, value in {**one.parameters, **own}.items():
+            found.setdefault(name, ParameterContent()).put(index, value, active=name in own)
+    return found
 
 
 def _report_value_number(value: Plain) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from legm.core.code_versions import different_code_text
 from legm.core.direction import decide_direction, merge_direction_rules
+from legm.core.effective_values import EffectiveValues
 from legm.core.naming import best_key
 from legm.records import Aggregate, BestRule, RunCounts, RunResult, Series
 from legm.stats import aggregate
@@ -131,6 +132,7 @@ def configuration_table(counted: Sequence[tuple[StoredConfiguration, RunCounts]]
         counted: the runs of each configuration, counted.
     """
     found = [(one, counts) for one, counts in counted]
+    effective = EffectiveValues(one.configuration for one, _ in found)
     every = [counts for _, counts in found]
     columns = [
         label_column("experiment", [one.configuration.experiment for one, _ in found], _EXPERIMENT),
@@ -155,9 +157,7 @@ def configuration_table(counted: Sequence[tuple[StoredConfiguration, RunCounts]]
         ),
         column_of("last", (one.last for one in every), f"when the newest run ended, in {_SECONDS}", float),
     ]
-    columns += _parameter_columns(
-        [{name: one.configuration.parameters[name] for name in one.configuration.active} for one, _ in found]
-    )
+    columns += _parameter_columns([effective.parameters_of(one.configuration) for one, _ in found])
     rules = merge_direction_rules(one.rules for one in every)
     indexed = {key for one in every for key in one.indexed}
     keys = sorted({key for one in every for key in one.values} - indexed, key=lambda key: (key[0], key))

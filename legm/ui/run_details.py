@@ -9,6 +9,7 @@ from typing import Any
 
 from legm.console.console_options import console_path
 from legm.console.console_reader import ConsoleTail
+from legm.core.effective_values import parameter_note
 from legm.core.identity import configuration_differences
 from legm.core.naming import short_name
 from legm.core.run_marks import marks_as_dict
@@ -81,7 +82,7 @@ class RunDetails:
             "error": result.error,
             "marks": marks_as_dict(result.marks),
             "parameters": [
-                [name, exact_text(value), "" if name in run.configuration.active else "inactive"]
+                [name, exact_text(value), parameter_note(run.configuration, name)]
                 for name, value in sorted(run.configuration.parameters.items())
                 if name not in run.parameters
             ]

@@ -195,7 +195,7 @@ def test_a_difference_says_what_equals_its_absent_value():
     assert str(found) == "dropout: equals its absent value 0.0 | 0.5"
     one, other = (made(value)._current() for value in (0, 0.5))  # noqa: SLF001 - as a run has it
     assert [str(d) for d in configuration_differences(one, other)] == [
-        "dropout: equals its absent value | 0.5"
+        "dropout: equals its absent value 0 | 0.5"
     ]
 
 
