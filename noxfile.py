@@ -180,7 +180,8 @@ TRAINERS = [
     ),
     *("lightning>=2.4", "pytorch-ignite>=0.5.1", "skorch>=1.1", "stable-baselines3>=2.6"),
     *("hydra-joblib-launcher>=1.2", "hydra-submitit-launcher>=1.2", "ray[tune]>=2.40"),
-    *("sentence-transformers>=5.2", "transformers>=5", "trl>=1"),
+    *("jsonargparse[signatures]>=4.34", "peft>=0.17", "sentence-transformers>=5.2"),
+    *("transformers>=5", "trl>=1"),
 ]
 """The libraries of legm.integrations that are too large for the whole suite, which has the others."""
 STAND_IN_TRAINERS = [

@@ -28,8 +28,8 @@ from legm.delivery.client import connect_client
 from legm.delivery.preemption import SIGNALS, watch_preemption
 from legm.delivery.process_end import is_normal_process_end
 from legm.delivery.reading import default_folder_access
-from legm.delivery.resuming import WantedRun, wanted_run, wanted_step
-from legm.delivery.run_session import RunSession, wanted_outcome
+from legm.delivery.resuming import WantedRun, unfinished_runs, wanted_run, wanted_step
+from legm.delivery.run_session import RunSession, new_run, wanted_outcome
 from legm.delivery.run_start import RunOptions, RunStarter, warn_of_compared_seeds
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
 from legm.errors import InvalidName, LegmError, MetricError, StateError, closest
@@ -48,6 +48,7 @@ from legm.records import (
     Status,
 )
 from legm.runlog.file_names import CUSTOM_DATA_FILE
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.recorded_values import (
     EXACT,
     recording_decorator,
@@ -568,6 +569,27 @@ class ExperimentHandler(MediaLogging):
         warn_of_values_without_absent_value(configuration, known_absent, self._parameters.absent_values())
         warn_of_compared_seeds(configuration)
         return self
+
+    def unfinished_runs(self) -> dict[str, Path]:
+        """The runs that ``start(resume=True)`` may resume, newest first, and where their files are.
+
+        What has to find a checkpoint before it starts looks there.
+
+        Returns:
+            by id, the folder of the configuration, of each run of this configuration and description with the
+            same seeds that is not completed. One that another process is writing is among them.
+
+        Raises:
+            UnstableValue: an active parameter cannot distinguish configurations.
+            StorageError: the root directory cannot be read.
+            BackendError: the backend failed.
+        """
+        configuration = self._parameters.configuration(self._experiment)
+        folder = self._client.folder(configuration)
+        if folder is None:
+            return {}
+        new = new_run(configuration, self._description, self._parameters.uncompared())
+        return dict.fromkeys(unfinished_runs(LogFolder.of(folder), new), folder)
 
     def _is_wanted_run(self, session: RunSession | UnrecordedSession, resume: bool | str | None) -> bool:
         """Whether a run that has begun is the one that ``start(resume=…)`` asks for."""

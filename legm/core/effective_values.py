@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from legm.core.absent_values import has_absent_value, stored_absent_values
-from legm.core.plain_form import canonical_text
 from legm.records import Configuration, Plain
 
 __all__ = ["MISSING", "EffectiveValues", "parameter_note"]
@@ -33,8 +31,13 @@ class EffectiveValues:
     @cached_property
     def absent(self) -> Mapping[str, Mapping[str, Plain]]:
         """By experiment, the absent value of each parameter that has one."""
+        with_metadata = [one for one in self._configurations if one.metadata]
+        if not with_metadata:  # without the imports, for listings
+            return {}
+        from legm.core.absent_values import stored_absent_values
+
         found: dict[str, dict[str, Plain]] = {}
-        for one in self._configurations:
+        for one in with_metadata:
             found.setdefault(one.experiment, {}).update(stored_absent_values(one))
         return found
 
@@ -64,6 +67,8 @@ class EffectiveValues:
         absent = self.absent.get(configuration.experiment, {})
         if name not in absent:
             return MISSING
+        from legm.core.absent_values import has_absent_value
+
         is_there = name in configuration.parameters
         fields = configuration.metadata.get(name, {})
         if is_there and (not has_absent_value(configuration, name) or fields.get("disable_comparison")):
@@ -88,6 +93,8 @@ class EffectiveValues:
             value is MISSING or name in one.active for one, value in zip(configurations, found, strict=True)
         ):
             return found
+        from legm.core.plain_form import canonical_text
+
         active = [one.parameters[name] for one in self._configurations if name in one.active]
         texts = {canonical_text(value) for value in active}
 
@@ -117,6 +124,8 @@ def parameter_note(configuration: Configuration, name: str) -> str:
     """
     if name in configuration.active:
         return ""
+    from legm.core.absent_values import has_absent_value
+
     fields = configuration.metadata.get(name, {})
     if fields.get("disable_comparison"):
         return "not compared"
@@ -131,6 +140,8 @@ def parameter_note(configuration: Configuration, name: str) -> str:
 def _edge_holds(configuration: Configuration, parent: str, edge: Mapping[str, Plain]) -> bool:
     """Whether a stored dependence on a parent holds in a configuration."""
     if "equals" in edge or "holds" in edge:
+        from legm.core.plain_form import canonical_text
+
         expected = edge["equals"] if "equals" in edge else edge["for"]
         is_equal = parent in configuration.parameters and (
             canonical_text(configuration.parameters[parent]) == canonical_text(expected)

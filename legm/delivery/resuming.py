@@ -22,7 +22,15 @@ from legm.runlog.log_folder import LogFolder, find_logs
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.recorded_values import to_recorded_step
 
-__all__ = ["RESUME", "ResumableRun", "ResumedLog", "WantedRun", "wanted_run", "wanted_step"]
+__all__ = [
+    "RESUME",
+    "ResumableRun",
+    "ResumedLog",
+    "WantedRun",
+    "unfinished_runs",
+    "wanted_run",
+    "wanted_step",
+]
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +88,30 @@ def wanted_step(rewind_to: Any, wanted: WantedRun | None) -> int | None:
     if wanted is None:
         raise ParameterError("start(rewind_to=…) goes back in an earlier run: pass resume=True too")
     return step
+
+
+def unfinished_runs(logs: LogFolder, new: Run) -> list[str]:
+    """The runs of a configuration that did not complete, and have the description and seeds of another one.
+
+    Args:
+        logs: of the configuration.
+        new: the other run.
+
+    Returns:
+        their ids, newest first. One that a process is writing is among them.
+    """
+    found, seed = [], seed_key(new.parameters)
+    for path in logs.logs_except(())[::-1]:
+        try:
+            known = logs.read_run_status(path)
+        except StorageError as error:
+            log.warning("the run %s cannot be read: %s", path.stem, error)
+            continue
+        if known is None or known[1] not in {*_UNFINISHED, Status.RUNNING}:
+            continue
+        if known[0].description == new.description and seed_key(known[0].parameters) == seed:
+            found.append(known[0].run_id)
+    return found
 
 
 @dataclass(slots=True)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from legm.integrations.lazy_classes import lazy_classes
 from legm.integrations.lightning_trainer import (
     CHECKPOINTS,
+    StagedConfiguration,
+    fitted_checkpoint,
+    folder_to_resume,
     logger_bases,
     monitors,
     move_checkpoints,
-    resumed_checkpoint,
     rewind_on_train_start,
     run_id_of_checkpoint,
     set_best_step,
@@ -48,6 +50,7 @@ class LoggerMethods(TrainingRecorder):
         self._hyperparameters: dict[str, Any] = {}
         self._monitored: dict[str, dict[float, int]] = {}
         self._trainer: Any = None
+        self._staged = StagedConfiguration()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_trainer": None}
@@ -57,26 +60,24 @@ class LoggerMethods(TrainingRecorder):
         if self._run.is_open:
             handler = self._run.handler
             return handler.configuration_folder / handler.run_id if handler.run_id else None
-        checkpoint = resumed_checkpoint(self)
-        return checkpoint.parent.parent if checkpoint and run_id_of_checkpoint(checkpoint) else None
+        return folder_to_resume(self, self._run, self._hyperparameters)
 
     @property
     def save_dir(self) -> str:
         """The folder of the experiment; the root directory before the run begins."""
-        folder = self._folder()
-        return self._unbegun[0] if folder is None else str(folder.parent.parent)
+        if (staged := self._staged.folder()) is not None:
+            return staged
+        return str(folder.parent.parent) if (folder := self._folder()) else self._unbegun[0]
 
     @property
     def name(self) -> str:
         """The name of the configuration's folder; the experiment's name before the run begins."""
-        folder = self._folder()
-        return self._unbegun[1] if folder is None else folder.parent.name
+        return folder.parent.name if (folder := self._folder()) else self._unbegun[1]
 
     @property
     def version(self) -> str | None:
         """The run's id; None before it begins."""
-        folder = self._folder()
-        return None if folder is None else folder.name
+        return folder.name if (folder := self._folder()) else None
 
     @property
     def experiment(self) -> ExperimentHandler:
@@ -105,10 +106,11 @@ class LoggerMethods(TrainingRecorder):
             self._monitored.setdefault(f"{monitor}_epoch", {})
 
     def _begin(self, trainer: Any) -> None:
-        path = trainer.ckpt_path
+        path = trainer.ckpt_path or ("" if trainer.training else fitted_checkpoint(trainer))
         resume = (run_id_of_checkpoint(Path(path)) or trainer.training or None) if path else None
-        parameters = TrainerParameters(self._hyperparameters)
-        handler = self._run.begin(parameters, resume=resume, main_process=trainer.is_global_zero)
+        values, is_main = TrainerParameters(self._hyperparameters), trainer.is_global_zero
+        handler = self._run.begin(values, resume=resume, main_process=is_main)
+        self._staged.log(self._run)
         if trainer.training and handler.is_resumed:
             rewind_on_train_start(trainer, self._run)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,17 @@ from typing import Any
 from legm.errors import LegmError
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lazy_classes import import_library
+from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 from legm.integrations.training_run import TrainingRun
 
 __all__ = [
     "CHECKPOINTS",
+    "StagedConfiguration",
+    "fitted_checkpoint",
+    "folder_to_resume",
     "logger_bases",
     "monitors",
     "move_checkpoints",
-    "resumed_checkpoint",
     "rewind_on_train_start",
     "run_id_of_checkpoint",
     "set_best_step",
@@ -50,22 +55,81 @@ def logger_bases(name: str) -> tuple[type, ...]:
     return tuple(one.loggers.logger.Logger for one in found)
 
 
-def resumed_checkpoint(logger: Any) -> Path | None:
-    """The checkpoint that the calling trainer resumes, as long as it does not pass it on to its loggers.
-
-    ``ModelCheckpoint`` asks the logger for its folder before that, and takes its best models from the
-    checkpoint only where the folder is the one that they are in.
+def folder_to_resume(logger: Any, run: TrainingRun, known: Mapping[str, Any]) -> Path | None:
+    """The folder of the run that the calling trainer resumes, before it says so to its loggers.
 
     Args:
         logger: one of the trainer's.
+        run: the logger's, which has not begun.
+        known: hyperparameters that the logger was given.
+
+    Returns:
+        None where it resumes none of legm's.
+    """
+    trainer, path = _resumed_training(logger) or (None, "")
+    if path == "last":
+        return _folder_of_last_checkpoint(run, trainer, known)
+    checkpoint = Path(path).absolute()
+    return checkpoint.parent.parent if run_id_of_checkpoint(checkpoint) else None
+
+
+def _resumed_training(logger: Any) -> tuple[Any, str] | None:
+    """The calling trainer and the checkpoint that it resumes, before it passes them on to its loggers.
+
+    ``ModelCheckpoint`` asks the logger for its folder before that, looks there for ``ckpt_path="last"``, and
+    takes its best models from a checkpoint only where the folder is the one that they are in.
     """
 
-    def checkpoint_of_trainer(variables: Mapping[str, Any]) -> Path | None:
+    def trainer_with_checkpoint(variables: Mapping[str, Any]) -> tuple[Any, str] | None:
         path, trainer = variables.get("ckpt_path"), variables.get("self")
         is_own = path and any(one is logger for one in getattr(trainer, "loggers", ()))
-        return Path(str(path)).absolute() if is_own else None
+        return (trainer, str(path)) if is_own else None
 
-    return find_in_callers(checkpoint_of_trainer)
+    return find_in_callers(trainer_with_checkpoint)
+
+
+def fitted_checkpoint(trainer: Any) -> str:
+    """A checkpoint of the trainer's last ``fit``, which processes of its own may have made (``ddp_spawn``).
+
+    The logger has no run then, and what is tested belongs to the run of the checkpoint.
+
+    Args:
+        trainer: of Lightning.
+    """
+    paths = (getattr(one, "best_model_path", "") for one in trainer.checkpoint_callbacks)
+    return next(filter(None, paths), "")
+
+
+def _folder_of_last_checkpoint(run: TrainingRun, trainer: Any, known: Mapping[str, Any]) -> Path | None:
+    """The folder of the newest run with a last checkpoint that the trainer may resume, on each rank."""
+    values = dict(known)
+    for one in (trainer.lightning_module, trainer.datamodule):
+        values |= flat_parameters(getattr(one, "hparams_initial", {}))
+    runs = run.call(run.unfinished_runs, TrainerParameters(values)) or {}
+    folders = (folder / run_id for run_id, folder in runs.items())
+    return next((one for one in folders if any((one / CHECKPOINTS).glob("last*"))), None)
+
+
+class StagedConfiguration:
+    """The file with the arguments of ``LightningCLI``, which it writes before the run has a folder."""
+
+    def __init__(self) -> None:
+        self._folder: str | None = None
+
+    def folder(self) -> str | None:
+        """Where to write the file, if it is ``LightningCLI`` that asks for a folder; None if it is not."""
+        if find_in_callers(lambda variables: hasattr(variables.get("self"), "save_to_log_dir") or None):
+            self._folder = self._folder or tempfile.mkdtemp(prefix="legm-")
+            return self._folder
+        return None
+
+    def log(self, run: TrainingRun) -> None:
+        """Keep the file with a run that has begun."""
+        if self._folder is not None:
+            for path in sorted(Path(self._folder).iterdir()):
+                run.call(run.handler.log_artifact, path)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
 
 def run_id_of_checkpoint(path: Path) -> str | None:

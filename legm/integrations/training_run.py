@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from legm.errors import LegmError, MetricError, ParameterError, StateError, closest
@@ -135,6 +136,25 @@ class TrainingRun:
         self._start(self.handler, resume, rewind_to)
         self._is_own = self._is_open = True
         return self.handler
+
+    def unfinished_runs(self, parameters: TrainerParameters) -> Mapping[str, Path]:
+        """The runs that a training may resume, by id, with the folder of the configuration.
+
+        Args:
+            parameters: of the trainer.
+
+        Returns:
+            the newest first; none where the handler was started, which has its run.
+
+        Raises:
+            LegmError: as for :meth:`~legm.ExperimentHandler.unfinished_runs`.
+        """
+        handler = self._new_handler(None) if self._given is None else self._given.unstarted_copy()
+        if self._given is not None and self._given.has_started:
+            return {}
+        values = {**parameters.values, **self._params}
+        set_trainer_parameters(handler, replace(parameters, values=values), self._metadata)
+        return handler.unfinished_runs()
 
     def _new_handler(self, main_process: bool | None) -> ExperimentHandler:
         from legm.handler import ExperimentHandler

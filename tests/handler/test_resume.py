@@ -633,3 +633,29 @@ def test_an_end_that_cannot_be_is_an_error(tmp_path):
     handler.log()
     with pytest.raises(StateError, match="after log"):
         handler.end("pruned")
+
+
+def test_the_runs_that_may_be_resumed_are_listed_before_a_run_begins(tmp_path):
+    def made(seed: int, rate: float = 0.1) -> ExperimentHandler:
+        handler = ExperimentHandler(tmp_path, "e")
+        handler.set_dict_params({"rate": rate, "seed": seed})
+        handler.disable_param("seed")
+        return handler
+
+    assert made(0).unfinished_runs() == {}
+    ended = []
+    for seed, status in ((0, "completed"), (0, "failed"), (1, "failed"), (0, "interrupted"), (0, "pruned")):
+        handler = made(seed).start()
+        handler.set_metric("loss", 1.0)
+        handler.end(status)
+        ended.append(handler.run_id)
+    other = made(0, rate=0.2).start()
+    other.end("failed")
+    found = made(0).unfinished_runs()
+    assert [*found] == [ended[3], ended[1]]
+    assert {*found.values()} == {handler.configuration_folder}
+    resumed = made(0).start(resume=True)
+    assert resumed.run_id == ended[3]
+    assert [*made(0).unfinished_runs()] == [ended[3], ended[1]]  # also while it is running
+    resumed.log()
+    assert [*made(0).unfinished_runs()] == [ended[1]]

@@ -292,14 +292,46 @@ def test_a_given_handler_has_the_trainers_hyperparameters(tmp_path):
     assert (found.run.description, found.run.configuration.active) == ("mine", ("dataset", "lr"))
 
 
+def test_the_command_line_of_lightning_has_its_hyperparameters_once_and_keeps_its_file(tmp_path):
+    """A first run by arguments, and a second by the file that the first one saved."""
+    cli = pytest.importorskip("lightning.pytorch.cli")
+    pytest.importorskip("jsonargparse")
+    pl = lightning.pytorch
+    logger = {"class_path": "legm.integrations.lightning.LegmLogger"}
+    logger["init_args"] = {"root": str(tmp_path / "root"), "experiment": "e"}
+    options = {"max_epochs": 1, **QUIET, "logger": logger}
+    kind = type(module(pl))
+
+    class Data(pl.LightningDataModule):
+        def __init__(self, rows: int = 16):
+            super().__init__()
+            self.save_hyperparameters()
+
+        def train_dataloader(self):
+            return data(self.hparams.rows)
+
+    saved: list[Path] = []
+    for args in (["--model.lr=0.3", "--data.rows=8"], ["--config"]):
+        given = ["fit", *args, *map(str, saved)]
+        cli.LightningCLI(kind, Data, trainer_defaults=options, seed_everything_default=1, args=given)
+        saved = sorted(tmp_path.rglob("config.yaml"))
+    first, second = runs_of(tmp_path / "root")
+    assert first.run.configuration.fingerprint == second.run.configuration.fingerprint
+    assert {"lr", "rows"} <= {*first.run.configuration.active}
+    assert len(saved) == 2
+
+
 # Processes
 
 SCRIPT = (
     MODULE
     + """
-import importlib, os, signal, sys
+import importlib, os, shutil, signal, sys
 pl = importlib.import_module(sys.argv[1])
 from legm.integrations.lightning import LegmLogger
+
+Model = type(module(pl))  # what is spawned finds it by its name
+Model.__qualname__ = "Model"
 
 class Kill(pl.Callback):
     def on_train_batch_end(self, trainer, module, *_):
@@ -312,7 +344,9 @@ if __name__ == "__main__":
     options = eval(sys.argv[2])
     best = pl.callbacks.ModelCheckpoint(monitor="val_loss", save_last=True)
     trainer = pl.Trainer(max_epochs=4, logger=[logger, own], callbacks=[best, Kill()], **QUIET, **options)
-    trainer.fit(module(pl), data(), data(), ckpt_path=os.environ.get("CKPT"))
+    hyperparameters = eval(os.environ.get("HPARAMS", "{}"))
+    trainer.fit(Model(**hyperparameters), data(), data(), ckpt_path=os.environ.get("CKPT"))
+    shutil.copy(os.path.join(own.log_dir, "metrics.csv"), "fit.csv")  # what is spawned to test overwrites it
     trainer.test(trainer.lightning_module, data(), verbose=False)
     print("BEST", best.best_model_path, logger.version if trainer.is_global_zero else "-")
 """
@@ -333,32 +367,44 @@ def train(
     )
 
 
-def test_of_two_processes_the_main_one_records_and_all_have_its_checkpoints(tmp_path):
-    options = "{'strategy': 'ddp', 'devices': 2, 'use_distributed_sampler': False}"
-    done = train(tmp_path, "pytorch_lightning", options)
+TWO = "{'strategy': 'ddp', 'devices': 2, 'use_distributed_sampler': False}"
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn", "ddp_notebook"])
+def test_of_two_processes_the_main_one_records_and_all_have_its_checkpoints(tmp_path, strategy):
+    done = train(tmp_path, "pytorch_lightning", TWO.replace("ddp", strategy))
     assert done.returncode == 0, done.stderr
     found = only_run(tmp_path / "root")
-    with (tmp_path / "lightning_logs" / "0" / "metrics.csv").open() as file:
-        require_same_values(found, list(csv.DictReader(file)))
+    fitted, tested = (
+        list(csv.DictReader(path.read_text().splitlines()))
+        for path in (tmp_path / "fit.csv", tmp_path / "lightning_logs" / "0" / "metrics.csv")
+    )
+    require_same_values(found, [*fitted, *(row for row in tested if row.get("test_loss"))])
     (configuration,) = [path for path in (tmp_path / "root" / "e").iterdir() if path.name != ".legm"]
     saved = {path.name for path in (configuration / found.run.run_id / "checkpoints").iterdir()}
     assert "last.ckpt" in saved
-    assert {path.name for path in tmp_path.iterdir()} == {"root", "train.py", "lightning_logs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"root", "train.py", "lightning_logs", "fit.csv"}
 
 
-def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(tmp_path):
+@pytest.mark.parametrize(("wanted", "options"), [("path", "{}"), ("last", "{}"), ("last", TWO)])
+def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(tmp_path, wanted, options):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for folder in (whole, parts):
         folder.mkdir()
-    assert train(whole, "lightning.pytorch").returncode == 0
-    assert train(parts, "lightning.pytorch", KILLED_AT="11").returncode == -signal.SIGKILL
+    assert train(whole, "lightning.pytorch", options).returncode == 0
+    assert train(parts, "lightning.pytorch", options, KILLED_AT="11").returncode == -signal.SIGKILL
     (killed,) = runs_of(parts / "root")
     (checkpoint,) = (parts / "root" / "e").glob("*/*/checkpoints/last.ckpt")
-    done = train(parts, "lightning.pytorch", CKPT=str(checkpoint), CSV="1")
+    if wanted == "last":  # a run of another seed is newer
+        other = train(parts, "lightning.pytorch", KILLED_AT="11", CSV="other", HPARAMS="{'seed': 1}")
+        assert other.returncode == -signal.SIGKILL
+    path = wanted if wanted == "last" else str(checkpoint)
+    done = train(parts, "lightning.pytorch", options, CKPT=path, CSV="1")
     assert done.returncode == 0, done.stderr
     assert "The dirpath has changed" not in done.stderr
-    found, expected = only_run(parts / "root"), only_run(whole / "root")
+    found, expected = runs_of(parts / "root")[0], only_run(whole / "root")
     assert found.run.run_id == killed.run.run_id
+    assert found.status is Status.COMPLETED
     assert found.best_step == expected.best_step
     assert test_values(found) == test_values(expected)
     for series in expected.histories:
