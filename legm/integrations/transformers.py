@@ -1,7 +1,12 @@
-"""A callback for Hugging Face transformers: ``Trainer(callbacks=[LegmCallback("results", "glue")])``."""
+"""A callback for Hugging Face transformers: ``Trainer(callbacks=[LegmCallback("results", "glue")])``.
+
+Where the trainer is made by a program that takes only the name of a reporter, :func:`register_reporter` gives
+it the name "legm".
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +15,10 @@ from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.training_run import TrainingContext, split_test_metrics
 from legm.integrations.transformers_arguments import training_parameters
 
-__all__ = ["LegmCallback"]
+if TYPE_CHECKING:
+    from legm.handler import ExperimentHandler
+
+__all__ = ["LegmCallback", "register_reporter"]
 
 _RUN_ID_FILE = "legm-run-id.txt"
 """In the folder of a checkpoint: the run that saved it."""
@@ -92,6 +100,31 @@ def _checkpoint_run_id(args: Any, step: int) -> str | None:
         return (_checkpoint_folder(args, step) / _RUN_ID_FILE).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):
         return None
+
+
+def register_reporter(
+    root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
+) -> None:
+    """Make ``TrainingArguments(report_to="legm")`` known, for trainers that another program makes.
+
+    Each trainer that is made afterwards with it has a callback of its own. Another call replaces this one.
+
+    Args:
+        root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
+
+    Raises:
+        ParameterError: an experiment or options came with a handler, or there is no experiment.
+        LegmError: transformers is not installed.
+    """
+    from legm.integrations.transformers import LegmCallback
+
+    class LegmReporter(LegmCallback):
+        def __init__(self) -> None:
+            super().__init__(root, experiment, **options)
+
+    LegmReporter()  # wrong arguments are an error here
+    library = import_library("transformers.integrations", "transformers", "register_reporter")
+    library.INTEGRATION_TO_CALLBACK["legm"] = LegmReporter
 
 
 def _bases(name: str) -> tuple[type, ...]:

@@ -18,7 +18,8 @@ from accelerate.state import AcceleratorState
 from transformers import BertConfig, EarlyStoppingCallback, Trainer
 
 from legm import ExperimentHandler
-from legm.integrations.transformers import LegmCallback
+from legm.errors import ParameterError
+from legm.integrations.transformers import LegmCallback, register_reporter
 from legm.integrations.transformers_arguments import training_parameters
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
@@ -101,6 +102,24 @@ def test_an_evaluation_before_the_training_is_in_its_run(tmp_path):
     trained.evaluate()
     trained.train()
     assert points(only_run(tmp_path / "root"), "eval_loss")[0][0] == 0
+
+
+def test_the_librarys_report_to_takes_legm_where_it_is_registered(tmp_path, monkeypatch):
+    monkeypatch.delitem(transformers.integrations.INTEGRATION_TO_CALLBACK, "legm", raising=False)
+    given = {"max_steps": 2, "report_to": "legm"}
+    data = {"train_dataset": Data(), "eval_dataset": Data()}
+    with pytest.raises(ValueError, match="legm is not supported"):
+        Trainer(model=model(), args=arguments(tmp_path / "out", **given), **data)
+    with pytest.raises(ParameterError, match="the experiment is missing"):
+        register_reporter(tmp_path / "root")
+    register_reporter(tmp_path / "root", "e", description="mine")
+    for seed in range(2):
+        trained = Trainer(model=model(), args=arguments(tmp_path / "out", seed=seed, **given), **data)
+        trained.train()
+    first, second = runs_of(tmp_path / "root")
+    require_same_values(second, trained.state.log_history)
+    assert [one.run.description for one in (first, second)] == ["mine", "mine"]
+    assert first.run.configuration.fingerprint == second.run.configuration.fingerprint
 
 
 # Parameters
@@ -248,7 +267,8 @@ def test_a_given_handler_has_the_trainers_parameters(tmp_path):
     assert {"dataset", "max_steps"} <= {*found.run.configuration.active}
 
 
-def test_trls_trainer_is_recorded(tmp_path):
+@pytest.mark.parametrize("backend", ["local", "mlflow"])
+def test_trls_trainer_is_recorded(tmp_path, backend):
     trl = pytest.importorskip("trl")
     datasets = pytest.importorskip("datasets")
     config = transformers.GPT2Config(vocab_size=16, n_positions=16, n_embd=8, n_layer=1, n_head=1)
@@ -271,10 +291,10 @@ def test_trls_trainer_is_recorded(tmp_path):
         args=args,
         train_dataset=rows,
         processing_class=tokenizer,
-        callbacks=[LegmCallback(tmp_path / "root", "e")],
+        callbacks=[LegmCallback(tmp_path / "root", "e", backend=backend)],
     )
     trained.train()
-    found = only_run(tmp_path / "root")
+    found = only_run(tmp_path / "root", backend=backend)
     require_same_values(found, trained.state.log_history)
     assert {"max_length", "max_steps"} <= {*found.run.configuration.active}
 
@@ -290,7 +310,8 @@ def words_tokenizer() -> Any:
     )
 
 
-def test_sentence_transformers_trainer_is_recorded(tmp_path):
+@pytest.mark.parametrize("backend", ["local", "mlflow"])
+def test_sentence_transformers_trainer_is_recorded(tmp_path, backend):
     st = pytest.importorskip("sentence_transformers")
     modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
     losses = pytest.importorskip("sentence_transformers.sentence_transformer.losses")
@@ -315,10 +336,34 @@ def test_sentence_transformers_trainer_is_recorded(tmp_path):
         args=args,
         train_dataset=pairs,
         loss=losses.MultipleNegativesRankingLoss(encoder),
-        callbacks=[LegmCallback(tmp_path / "root", "e")],
+        callbacks=[LegmCallback(tmp_path / "root", "e", backend=backend)],
     )
     trained.train()
-    require_same_values(only_run(tmp_path / "root"), trained.state.log_history)
+    require_same_values(only_run(tmp_path / "root", backend=backend), trained.state.log_history)
+
+
+def test_the_configuration_of_pefts_adapters_is_compared_and_their_training_recorded(tmp_path):
+    peft = pytest.importorskip("peft")
+
+    def adapted(**given: Any) -> Any:
+        usual = {"task_type": "SEQ_CLS", "target_modules": ["query", "value"]}
+        return peft.get_peft_model(model(), peft.LoraConfig(**usual, **given))
+
+    for given in ({"r": 2}, {"r": 2, "lora_alpha": 8}, {"r": 4}):  # 8 is the default
+        trained = trainer(
+            tmp_path / "out", LegmCallback(tmp_path / "root", "e"), adapted(**given), max_steps=2
+        )
+        trained.train()
+    found = runs_of(tmp_path / "root")
+    require_same_values(found[-1], trained.state.log_history)
+    active_names = {*found[0].run.configuration.active}
+    own = {f"peft.{name}" for name in ("r", "task_type", "target_modules", "modules_to_save")}
+    assert own <= active_names
+    assert {name for name in active_names if name.startswith("peft.")} == own
+    assert [one.run.configuration.parameters["peft.r"] for one in found] == [2, 2, 4]
+    fingerprints = [one.run.configuration.fingerprint for one in found]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+    assert found[0].run.configuration.parameters["peft.target_modules"] == {"query", "value"}
 
 
 # Processes
