@@ -21,6 +21,11 @@ _OF_THE_PROCESS = {
 }
 
 
+_SEEDS = "env.seed"
+_MOST_SEEDS = 2**32
+"""Seeds that a user or Stable-Baselines3 gives are below; Gymnasium's own ones have 128 bits."""
+
+
 def model_parameters(model: Any, timesteps: int | None) -> TrainerParameters:
     """The parameters of a training.
 
@@ -48,7 +53,7 @@ def model_parameters(model: Any, timesteps: int | None) -> TrainerParameters:
     policy = getattr(model, "policy_class", None)
     aliases = [name for name, one in getattr(model, "policy_aliases", {}).items() if one is policy]
     values["policy"] = aliases[0] if aliases else getattr(policy, "__name__", None)
-    uncompared = ("seed", "device", f"{algorithm}.stats_window_size")
+    uncompared = ("seed", _SEEDS, "device", f"{algorithm}.stats_window_size")
     return TrainerParameters(values, defaults, library_version("stable_baselines3"), uncompared)
 
 
@@ -78,9 +83,13 @@ def _environment(model: Any) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"n_envs": environment.num_envs}
     try:
-        (spec, *_), (inner, *_) = environment.get_attr("spec"), environment.get_attr("unwrapped")
+        (spec, *_), inners = environment.get_attr("spec"), environment.get_attr("unwrapped")
     except AttributeError:  # an environment that makes its own vector
-        spec, inner = None, environment
+        spec, inners = None, [environment]
+    inner, *_ = inners
+    seeds = [getattr(one, "np_random_seed", None) for one in inners]
+    if all(isinstance(one, int) and 0 <= one < _MOST_SEEDS for one in seeds):
+        found[_SEEDS] = seeds
     found["env"] = getattr(spec, "id", None) or type(inner).__name__
     arguments = getattr(spec, "kwargs", None) or {}
     found |= flat_parameters(

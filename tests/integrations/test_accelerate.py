@@ -1,4 +1,4 @@
-"""Trainings with Hugging Face accelerate, compared with its own tracker of TensorBoard."""
+"""Trainings with Hugging Face accelerate, compared with its own tracker of MLflow, at full precision."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from mlflow import MlflowClient
 
 import legm
 from legm import ExperimentHandler
 from legm.integrations.accelerate import LegmTracker
 from legm.records import Status
+from tests.support.mlflow_store import mlflow_sqlite_uri, prepare_store
 from tests.support.trainer_runs import only_run, points, test_values
 
 CONFIG = {"lr": 0.1, "batch_size": 4, "model": {"width": 3}, "seed": 7, "output_dir": "out/7"}
@@ -49,20 +50,23 @@ def train(accelerator: Accelerator, config: dict | None = CONFIG) -> None:
 
 
 @pytest.mark.parametrize("backend", ["local", "mlflow"])
-def test_a_training_leaves_what_accelerates_own_tracker_has(tmp_path, backend):
+def test_a_training_leaves_what_accelerates_own_tracker_has(tmp_path, monkeypatch, backend):
+    address = mlflow_sqlite_uri(prepare_store(tmp_path / "theirs.db"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     tracker = LegmTracker(tmp_path / "root", "e", backend=backend)
-    accelerator = Accelerator(log_with=[tracker, "tensorboard"], project_dir=str(tmp_path))
+    accelerator = Accelerator(log_with=[tracker, "mlflow"], project_dir=str(tmp_path))
     train(accelerator, {name: value for name, value in CONFIG.items() if name != "model"} | {"width": 3})
     assert accelerator.get_tracker("legm", unwrap=True) is tracker.tracker
     accelerator.end_training()
     found = only_run(tmp_path / "root", backend=backend)
-    (events,) = (tmp_path / "project").glob("events*")
-    theirs = EventAccumulator(str(events)).Reload()
+    client = MlflowClient(address)
+    (theirs,) = client.search_runs([client.get_experiment_by_name("project").experiment_id])
+    assert {*theirs.data.metrics} == {"loss", "lr", "test_loss"}
     for name in ("loss", "lr"):
-        own = [(one.step, np.float32(one.value)) for one in theirs.Scalars(name)]
-        assert [(step, np.float32(value)) for step, value in points(found, name)] == own
+        own = [(one.step, one.value) for one in client.get_metric_history(theirs.info.run_id, name)]
+        assert points(found, name) == sorted(own)
         assert len(own) == 3
-    assert np.float32(test_values(found)["loss"]) == np.float32(theirs.Scalars("test_loss")[0].value)
+    assert test_values(found) == {"loss": theirs.data.metrics["test_loss"]}
     assert found.status is Status.COMPLETED
     assert found.run.configuration.active == ("batch_size", "lr", "width")
 

@@ -12,6 +12,7 @@ from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Figure, Image, Logger, configure
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 import legm
 from legm import ExperimentHandler
@@ -108,6 +109,26 @@ def test_what_equals_the_default_and_seeds_do_not_distinguish(tmp_path):
         "PPO.batch_size": 8,
         "PPO.clip_range": 0.1,
     }
+
+
+@pytest.mark.parametrize("vector", [DummyVecEnv, SubprocVecEnv])
+def test_seeds_that_the_vector_of_environments_has_are_those_of_the_run(tmp_path, vector):
+    """Also where the model has none."""
+    for seed in (7, 40):
+        env = make_vec_env("CartPole-v1", n_envs=2, seed=seed, vec_env_cls=vector)
+        model = PPO("MlpPolicy", env, n_steps=16, batch_size=8, device="cpu")
+        model.learn(32, LegmCallback(tmp_path, "e"))
+        env.close()
+    first, second = runs_of(tmp_path)
+    assert [one.run.parameters["env.seed"] for one in (first, second)] == [[7, 8], [40, 41]]
+    assert first.run.configuration.fingerprint == second.run.configuration.fingerprint
+
+
+def test_an_environment_without_a_seed_has_none(tmp_path):
+    PPO("MlpPolicy", "CartPole-v1", n_steps=16, batch_size=8, device="cpu").learn(
+        16, LegmCallback(tmp_path, "e")
+    )
+    assert "env.seed" not in only_run(tmp_path).run.parameters
 
 
 def test_learning_that_continues_is_one_run(tmp_path):
