@@ -114,17 +114,28 @@ class SweepAgent:
                 self._report(f"{title}: failed, {self._failure(runs, ended)}")
                 return False
             else:
+                self._warn_of_unused(taken, known.fingerprint)
                 self.study.complete(taken, known.value, known.runs, known.fingerprint)
                 self._report(f"{title}: {self._config.metric} {known.value:.6g}")
         finally:
             runs.close()
         return True
 
+    def _warn_of_unused(self, taken: TakenTrial, fingerprint: str) -> None:
+        """Say that a script does not record what it is given, so that its trials are one configuration."""
+        other = self.study.parameters_by_configuration().get(fingerprint)
+        values = taken.parameters
+        if other is not None and (names := [one for one in values if other.get(one) != values[one]]):
+            self._report(
+                f"trial {taken.first} is of the same configuration as a trial with other values of "
+                f"{', '.join(names)}: the script does not use them, or does not record them as parameters"
+            )
+
     def _failure(self, runs: ScriptRuns, ended: _Ended) -> str:
         results = runs.results()
         if not results:
             where = f"{self._config.root}/{self._config.experiment}"
-            return f"the script (exit status {ended.status}) began no run in {where}"
+            return f"the script (exit status {ended.status}) began no run of legm in {where}"
         last = results[-1]
         if last.status is Status.COMPLETED:
             names = sorted(series.name for series in last.best)
@@ -182,8 +193,14 @@ class SweepAgent:
         try:
             ranking = reader.get_best(config.metric, config.higher_better)
         except MetricError:  # no trial is completed
-            return None
+            ranking = []
         own = [one for one in ranking if one.configuration.fingerprint in known][: self._top]
+        if known and not own:
+            raise StateError(
+                f"--seeds: no trial's run is in the local backend of {config.root}/{config.experiment}"
+                f"{f' with the description {config.description!r}' if config.description else ''}, where "
+                'further seeds are claimed: give the script backend=["local", …]'
+            )
         for one in own:
             if one.folder is None or one.configuration.fingerprint in failed:
                 continue

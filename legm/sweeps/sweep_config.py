@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -42,15 +41,17 @@ class ParameterRange:
     log: bool = False
     step: float | None = None
 
-    def grid(self) -> list[Any] | None:
-        """Every value; None where there is no finite number of them."""
+    def count(self) -> int | None:
+        """How many values there are; None where there is no finite number of them."""
         if self.choices:
-            return list(self.choices)
+            return len(self.choices)
         if isinstance(self.low, int) and isinstance(self.high, int):
-            return list(range(self.low, self.high + 1, int(self.step or 1)))
-        if self.step is None:
-            return None
-        return [self.low + at * self.step for at in range(round((self.high - self.low) / self.step) + 1)]
+            return len(range(self.low, self.high + 1, int(self.step or 1)))
+        return None if self.step is None else round((self.high - self.low) / self.step) + 1
+
+    def value(self, at: int) -> Any:
+        """A value by its position, from 0; of a range without a step there is none."""
+        return self.choices[at] if self.choices else self.low + at * (self.step or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +212,9 @@ class _SweepFile:
         if "trials" in self._content:
             raise self._error("trials: a grid has as many as there are combinations; delete the key")
         for name, one in parameters.items():
-            if one.grid() is None:
+            if one.count() is None:
                 raise self._error(f"parameters: {name}: a grid needs a step, or a list of values")
-        return math.prod(len(one.grid() or ()) for one in parameters.values())
+        return math.prod(one.count() or 0 for one in parameters.values())
 
     def _parameters(self) -> dict[str, ParameterRange]:
         given = self._content.get("parameters")
@@ -253,9 +254,11 @@ class _SweepFile:
         for value in given:
             if not isinstance(value, (str, int, float)) or (isinstance(value, float) and math.isnan(value)):
                 raise self._error(f"{where}{value!r} is not a text, a number, true or false")
-        for one, other in itertools.combinations(given, 2):
-            if str(one) == str(other):
-                raise self._error(f"{where}{one!r} is there twice")
+        texts: set[str] = set()
+        for value in given:
+            if str(value) in texts:
+                raise self._error(f"{where}{value!r} is there twice")
+            texts.add(str(value))
         return ParameterRange(tuple(given))
 
     def _limit(self, where: str, given: Mapping[str, Any], key: str) -> float:

@@ -208,22 +208,25 @@ class SweepStudy:
             try:
                 if one.number not in continued:
                     attributes = {_OF: one.number, **one.user_attrs, _AFTER: one.number}
-                    known = self._grid()[one.user_attrs[_POINT]] if _POINT in one.user_attrs else one.params
+                    at = one.user_attrs.get(_POINT)
+                    known = one.params if at is None else self._grid_point(at)
                     self._study.enqueue_trial(known, attributes)
                 self._study.tell(one.number, state=states.FAIL)
             finally:
                 lock.release()
 
-    def _grid(self) -> list[dict[str, Any]]:
-        """All combinations of a grid."""
-        names = list(self._config.parameters)
-        values = [one.grid() or [] for one in self._config.parameters.values()]
-        return [dict(zip(names, point, strict=True)) for point in itertools.product(*values)]
+    def _grid_point(self, at: int) -> dict[str, Any]:
+        """A combination of a grid by its position, in which the last parameter changes first."""
+        point: dict[str, Any] = {}
+        for name, one in reversed([*self._config.parameters.items()]):
+            at, own = divmod(at, one.count() or 1)
+            point[name] = one.value(own)
+        return dict(reversed([*point.items()]))
 
     def _enqueue_next_point(self, trials: Sequence[Any]) -> None:
         known = {one.user_attrs.get(_POINT) for one in trials}
-        at, point = next((at, one) for at, one in enumerate(self._grid()) if at not in known)
-        self._study.enqueue_trial(point, {_POINT: at})
+        at = next(one for one in itertools.count() if one not in known)
+        self._study.enqueue_trial(self._grid_point(at), {_POINT: at})
 
     def _sampler(self, number: int) -> Any:
         """The sampler for the trial with this number, the same whichever agent asks."""

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from legm.records import Status
+from legm.sweeps.sweep_command import command_with_values
+from legm.sweeps.sweep_config import read_sweep_config
 from tests.support.calling import as_json, call, failed
 from tests.support.reading import runs_of
 from tests.support.trainer_runs import points
@@ -201,6 +203,100 @@ def test_a_metric_that_the_script_does_not_set_is_named():
     assert "its run has no number as 'lost', but loss" in done.output
 
 
+@pytest.mark.libraries
+def test_runs_in_another_backend_are_swept_and_pruned_but_need_the_local_one_for_seeds(folder):
+    pytest.importorskip("mlflow")
+    from tests.support.mlflow_store import prepare_store
+
+    (folder / "results").mkdir()
+    prepare_store(folder / "results" / "mlflow.db")
+    script = SCRIPT.replace('"results", "e")', '"results", "e", backend="mlflow")')
+    (folder / "train.py").write_text(script)
+    (folder / "wait").touch()
+    config = (
+        "experiment: e\nmetric: loss\nsampler: grid\npruner: {median: {startup_trials: 1}}\n"
+        "parameters: {x: [0.1, 0.9]}\n"
+    )
+    assert swept(config)["trials"] == {"complete": 1, "pruned": 1}
+    assert [one.status for one in runs_of(folder / "results", "e", "mlflow")] == [
+        Status.COMPLETED,
+        Status.PRUNED,
+    ]
+    text = failed("sweep", "sweep.yaml", "--seeds", "2", "--", "python", "train.py", "{args}")
+    assert "--seeds: no trial's run is in the local backend of results/e" in text
+
+
+def test_a_script_whose_metric_is_nan_or_that_ignores_its_arguments_is_said(folder):
+    (folder / "train.py").write_text(
+        SCRIPT.replace('"loss", loss', '"loss", float("nan") if given.x == 0.1 else loss').replace(
+            'handler.disable_param("seed")', 'handler.disable_params(["seed", "x"])'
+        )
+    )
+    config = "experiment: e\nmetric: loss\nsampler: grid\nparameters: {x: [0.1, 0.2, 0.3]}\n"
+    Path("sweep.yaml").write_text(config)
+    done = call("sweep", "sweep.yaml", "--", "python", "train.py", "{args}")
+    assert done.exit_code == 0
+    assert "trial 0: x=0.1: failed, its run has no number as 'loss'" in done.output
+    assert "trial 2 is of the same configuration as a trial with other values of x: the script" in done.output
+
+
+def test_a_grid_of_many_millions_begins_at_once_and_goes_through_its_points_in_order(folder):
+    (folder / "train.py").write_text("import sys\nprint(*sys.argv[1:])\nsys.exit(1)\n")
+    many = {"min": 1, "max": 10**7}
+    config = {"experiment": "e", "metric": "loss", "sampler": "grid"}
+    config["parameters"] = {"a": many, "b": {"min": 0.0, "max": 1.0, "step": 0.25}, "c": ["x y", "it's"]}
+    done = swept(json.dumps(config), status=1)
+    assert done["trials"] == {"fail": 3}
+    assert read_sweep_config(Path("sweep.yaml")).trials == 10**8
+
+
+def test_values_with_spaces_and_quotes_reach_the_script_as_they_are(folder):
+    texts = ["a b", 'it\'s "so"', "$HOME; *", "", "null", "1"]
+    (folder / "train.py").write_text(
+        "import sys\nfrom legm import ExperimentHandler\n"
+        "handler = ExperimentHandler('results', 'e')\n"
+        "handler.set_param('text', sys.argv[1].removeprefix('--text='))\n"
+        "with handler.start(): handler.set_metric('loss', 1)\n"
+    )
+    config = {"experiment": "e", "metric": "loss", "sampler": "grid", "parameters": {"text": texts}}
+    assert swept(json.dumps(config))["trials"] == {"complete": 6}
+    assert [one.run.configuration.parameters["text"] for one in runs_of(folder / "results")] == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("adam", "x=adam"),
+        (0.001, "x=0.001"),
+        (True, "x=True"),
+        ("a b", "x='a b'"),
+        ("null", "x='null'"),
+        ("1", "x='1'"),
+        ("it's", "x='it\\'s'"),
+        ("a,b", "x='a,b'"),
+        ("C:\\", "x='C:\\\\'"),
+    ],
+)
+def test_overrides_are_quoted_as_hydra_reads_them(value, word):
+    assert command_with_values(["{overrides}"], {"x": value}) == [word]
+
+
+def test_two_agents_with_different_configurations_of_one_name_do_not_mix(folder):
+    for x in ("0.1", "0.2"):
+        Path(f"{x}.yaml").write_text(
+            f"name: same\nexperiment: e\nmetric: loss\nsampler: grid\nparameters: {{x: [{x}]}}\n"
+        )
+    command = [sys.executable, "-m", "legm", "sweep"]
+    agents = [
+        subprocess.Popen([*command, f"{x}.yaml", *COMMAND], stderr=subprocess.PIPE, text=True)
+        for x in ("0.1", "0.2")
+    ]
+    texts = [one.communicate()[1] for one in agents]
+    assert sorted(one.returncode for one in agents) == [0, 1]
+    assert sum("give the changed sweep another name" in one for one in texts) == 1
+    assert len(runs_of(folder / "results")) == 1
+
+
 def test_a_changed_sweep_needs_another_name():
     swept("experiment: e\nmetric: loss\nsampler: grid\nparameters: {x: [0.1]}\n")
     Path("sweep.yaml").write_text("experiment: e\nmetric: loss\nsampler: grid\nparameters: {x: [0.2]}\n")
@@ -250,6 +346,7 @@ def test_what_is_wrong_in_the_file_is_named(change, message):
     [
         (["python", "train.py"], "the command does not take x"),
         (["python", "train.py", "{y}"], "the command has {y}, which is not a parameter"),
+        (["legm", "run", "--real", "--", "python", "train.py", "{args}"], "use legm run --drop-in"),
     ],
 )
 def test_a_command_without_the_parameters_is_an_error(command, message):

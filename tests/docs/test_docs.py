@@ -133,6 +133,14 @@ def test_the_programs_of_the_page_about_many_machines_are_the_examples() -> None
     assert shown == {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
+def test_the_files_of_the_page_about_sweeps_are_the_example() -> None:
+    program, written, *_ = blocks(ROOT / "docs" / "sweep.md", "python")
+    folder = ROOT / "examples" / "sweep"
+    assert program.text == (folder / "train.py").read_text(encoding="utf-8")
+    _, _, config = (folder / "sweep.yaml").read_text(encoding="utf-8").partition("\n")
+    assert config in written.text
+
+
 def assert_printed(page: Path) -> None:
     """What the page says that commands print is what they print here."""
     found = [block for block in blocks(page, "text") if COMMAND.match(block.text)]
