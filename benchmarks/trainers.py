@@ -29,6 +29,15 @@ _LIBRARIES = {
     "transformers": ("transformers.trainer_callback", "LegmCallback"),
     "accelerate": ("accelerate", "LegmTracker"),
     "keras": ("keras", "LegmCallback"),
+    "xgboost": ("xgboost", "LegmCallback"),
+    "lightgbm": ("lightgbm", "LegmCallback"),
+    "catboost": ("catboost", "LegmCallback"),
+    "sklearn": ("sklearn.model_selection", "autolog"),
+    "optuna": ("optuna", "LegmCallback"),
+    "stable_baselines3": ("stable_baselines3", "LegmCallback"),
+    "skorch": ("skorch.callbacks", "LegmCallback"),
+    "fastai": ("fastai.learner", "LegmCallback"),
+    "ignite": ("ignite.handlers.base_logger", "LegmLogger"),
 }
 """By integration, what a training with the library imports, and the class of legm's."""
 
@@ -105,19 +114,135 @@ def _shared(made: Any) -> tuple[Any, Callable[[int], object]]:
     return run, lambda step: run.log_metrics(_CALLED, step)
 
 
+def _xgboost(made: Any) -> tuple[Any, Callable[[int], object]]:
+    import numpy as np
+    import xgboost
+
+    callback, recorded = made("xgboost"), {"data": {name: [value] for name, value in _CALLED.items()}}
+    model = xgboost.train({}, xgboost.DMatrix(np.zeros((2, 1)), np.zeros(2)), 1)
+    callback.before_training(model)
+    return callback, lambda step: callback.after_iteration(model, step, recorded)
+
+
+def _lightgbm(made: Any) -> tuple[Any, Callable[[int], object]]:
+    import lightgbm
+    import numpy as np
+
+    callback = made("lightgbm")
+    data = lightgbm.Dataset(np.zeros((2, 1)), np.zeros(2), params={"verbosity": -1})
+    model = lightgbm.train({"verbosity": -1}, data, 1)
+    evaluated = [("data", name, value, False) for name, value in _CALLED.items()]
+    whole = {"model": model, "params": {}, "begin_iteration": 0, "end_iteration": sys.maxsize}
+
+    def called(step: int) -> None:
+        callback(lightgbm.callback.CallbackEnv(**whole, iteration=step, evaluation_result_list=evaluated))
+
+    return callback, called
+
+
+def _catboost(made: Any) -> tuple[Any, Callable[[int], object]]:
+    """The callback looks for the arguments of ``fit`` in its callers, as long as they exist."""
+
+    class Fit:
+        get_best_iteration = None
+        callbacks = SimpleNamespace()
+        info = SimpleNamespace(metrics={"learn": {name: [value] for name, value in _CALLED.items()}})
+
+        def call(self, step: int) -> None:
+            params = {"callbacks": self.callbacks}
+            self.info.iteration = step + len(params)
+            callback.after_iteration(self.info)
+
+    callback = made("catboost")
+    return callback, Fit().call
+
+
+def _stable_baselines3(made: Any) -> tuple[Any, Callable[[int], object]]:
+    from legm.integrations.stable_baselines3 import LegmOutputFormat
+    from legm.integrations.trainer_parameters import TrainerParameters
+
+    run = made("training_run", "TrainingRun")
+    run.begin(TrainerParameters())
+    output = LegmOutputFormat(run)
+    return run, lambda step: output.write(_CALLED, {}, step)
+
+
+def _skorch(made: Any) -> tuple[Any, Callable[[int], object]]:
+    import skorch
+    import torch
+
+    callback = made("skorch")
+    net = skorch.NeuralNetRegressor(torch.nn.Linear, module__in_features=1, module__out_features=1)
+    callback.on_train_begin(net.initialize())
+    row = dict(_CALLED)
+    net = SimpleNamespace(history=[row])
+
+    def called(step: int) -> None:
+        row["epoch"] = step
+        callback.on_epoch_end(net)
+
+    return callback, called
+
+
+def _fastai(made: Any) -> tuple[Any, Callable[[int], object]]:
+    from fastai.learner import Learner
+    from torch import nn, zeros
+    from torch.utils.data import DataLoader, TensorDataset
+
+    loader = DataLoader(TensorDataset(zeros(2, 1), zeros(2, 1)))
+    learner = Learner(SimpleNamespace(train=loader, valid=loader, bs=1), nn.Linear(1, 1), nn.MSELoss())
+    learner.create_opt()
+    learner.n_epoch = 1
+    callback = made("fastai")
+    callback.learn = learner
+    callback.before_fit()
+    learner.recorder = SimpleNamespace(metric_names=[*_CALLED], log=[*_CALLED.values()])
+
+    def called(step: int) -> None:
+        learner.epoch = step
+        callback.after_epoch()
+
+    return callback, called
+
+
+def _ignite(made: Any) -> tuple[Any, Callable[[int], object]]:
+    from ignite.engine import Engine, Events
+
+    from legm.integrations.ignite import OutputHandler
+
+    logger, engine, at = made("ignite"), Engine(lambda *_: None), SimpleNamespace(step=0)
+    engine.state.output = _CALLED
+    handler = OutputHandler("data", output_transform=dict, global_step_transform=lambda *_: at.step)
+
+    def called(step: int) -> None:
+        at.step = step
+        handler(engine, logger, Events.ITERATION_COMPLETED)
+
+    return logger, called
+
+
 _CALLS = {
     "training_run": _shared,
     "lightning": _lightning,
     "transformers": _transformers,
     "accelerate": _accelerate,
     "keras": _keras,
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+    "catboost": _catboost,
+    "stable_baselines3": _stable_baselines3,
+    "skorch": _skorch,
+    "fastai": _fastai,
+    "ignite": _ignite,
 }
+"""Not Optuna and scikit-learn, whose integrations make a run of each trial and each fit."""
 
 
 def log_calls(folder: str, calls: int, modules: Sequence[str] | None = None) -> dict[str, float]:
     """Microseconds of a call that logs two metrics through each integration whose library is installed.
 
-    A logger that does nothing takes none of them; what the trainer does around its loggers is not counted.
+    A logger that does nothing takes none of them. What a trainer does around its loggers is not counted, nor
+    how a boosting library records its evaluations, which it does without a callback too.
 
     Args:
         folder: for the runs.
@@ -128,6 +253,8 @@ def log_calls(folder: str, calls: int, modules: Sequence[str] | None = None) -> 
     found = {}
     shared = ("training_run", "unittest.mock", "TrainingRun")  # which imports what trainers import anyway
     for module, library, name in (shared, *_installed(modules)):
+        if module not in _CALLS:
+            continue
         importlib.import_module(library)
 
         def made(module: str, name: str = name) -> Any:
