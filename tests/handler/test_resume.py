@@ -647,13 +647,13 @@ def test_the_runs_that_may_be_resumed_are_listed_before_a_run_begins(tmp_path):
     for seed, status in ((0, "completed"), (0, "failed"), (1, "failed"), (0, "interrupted"), (0, "pruned")):
         handler = made(seed).start()
         handler.set_metric("loss", 1.0)
-        handler.end(status)
         ended.append(handler.run_id)
-    other = made(0, rate=0.2).start()
-    other.end("failed")
+        folder = handler.configuration_folder
+        handler.end(status)
+    made(0, rate=0.2).start().end("failed")
     found = made(0).unfinished_runs()
     assert [*found] == [ended[3], ended[1]]
-    assert {*found.values()} == {handler.configuration_folder}
+    assert {*found.values()} == {folder}
     resumed = made(0).start(resume=True)
     assert resumed.run_id == ended[3]
     assert [*made(0).unfinished_runs()] == [ended[3], ended[1]]  # also while it is running

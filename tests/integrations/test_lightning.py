@@ -24,6 +24,7 @@ from legm import ExperimentHandler
 from legm.integrations.lightning import LegmLogger
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
+from tests.support.readme import readme_program
 from tests.support.trainer_runs import only_run, points, test_values
 
 pytestmark = pytest.mark.filterwarnings(
@@ -90,7 +91,7 @@ def require_same_values(found: RunResult, rows: list[dict[str, str]]) -> None:
     names = {name for name in rows[0] if name != "step" and not name.startswith("test")} - {"accuracy"}
     for name in names:
         theirs = {
-            int(row["step"]): float(row[name]) for row in rows if row[name] and not row.get("test_loss")
+            int(row["step"]): float(row[name]) for row in rows if row.get(name) and not row.get("test_loss")
         }
         assert dict(points(found, name)) == theirs, name
     assert {series.name for series in found.histories} == names
@@ -263,6 +264,24 @@ def test_a_checkpoint_of_another_logger_is_resumed_as_one_in_any_folder(tmp_path
         module(pl), data(), ckpt_path=first.checkpoint_callback.best_model_path
     )
     assert [step for step, _ in points(only_run(tmp_path / "root"), "loss_step")] == [4, 5, 6, 7]
+
+
+def test_the_lines_of_the_readme_record_a_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    class Model(type(module(lightning.pytorch))):
+        def train_dataloader(self):
+            return data()
+
+        def configure_callbacks(self):
+            self.trainer.fit_loop.max_epochs = 1
+            return []
+
+    names = {"model": Model()}
+    exec(readme_program("lightning"), names)
+    found = only_run(tmp_path / "results", "mnist")
+    assert len(points(found, "loss_epoch")) == 1
+    assert found.status is Status.COMPLETED
 
 
 def test_fabric_logs_too(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from legm.integrations.trainer_parameters import TrainerParameters, flat_paramet
 from legm.integrations.training_run import TrainingRun, split_test_metrics
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
-from tests.support.trainer_runs import points
+from tests.support.trainer_runs import only_run, points
 
 
 @dataclasses.dataclass
@@ -257,3 +258,20 @@ def test_other_ranks_record_nothing(tmp_path):
 def test_metrics_of_the_test_are_recognized_by_their_names():
     metrics = {"loss": 1, "test_loss": 2, "test/acc": 3, "test_": 4, "testing": 5}
     assert split_test_metrics(metrics) == ({"loss": 1, "test_": 4, "testing": 5}, {"loss": 2, "acc": 3})
+
+
+@pytest.mark.parametrize("backend", ["local", "mlflow"])
+def test_names_with_slashes_and_spaces_and_values_that_are_not_finite_are_kept(tmp_path, backend):
+    run = TrainingRun(tmp_path, "e", backend=backend)
+    run.begin(TrainerParameters({"model.hidden size": 3}))
+    names = ["val/top 5 acc", "a/b/c", "loss (train)", "größe", "x=1,y"]
+    run.log_metrics(dict.fromkeys(names, math.nan), 0)
+    run.log_metrics(dict.fromkeys(names, math.inf), 1)
+    run.log_metrics({"test/top 5 acc": math.nan}, test=True)
+    run.end("completed")
+    found = only_run(tmp_path, backend=backend)
+    assert {series.name for series in found.histories} == {*names}
+    for name in names:
+        (first, nan), (second, infinite) = points(found, name)
+        assert (first, second, infinite) == (0, 1, math.inf)
+        assert math.isnan(nan)

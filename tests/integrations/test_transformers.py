@@ -23,6 +23,7 @@ from legm.integrations.transformers import LegmCallback, register_reporter
 from legm.integrations.transformers_arguments import training_parameters
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
+from tests.support.readme import readme_program
 from tests.support.trainer_runs import only_run, points, test_values
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries, which warn of each other
@@ -88,6 +89,14 @@ def test_a_training_leaves_what_is_in_the_trainers_history(tmp_path, backend):
     assert found.status is Status.COMPLETED
     assert found.last_step == 12
     assert len(points(found, "loss")) == 12
+
+
+def test_the_lines_of_the_readme_record_a_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"model": model(), "args": arguments(tmp_path / "out", max_steps=2, eval_strategy="no")}
+    names["data"] = Data()
+    exec(readme_program("transformers"), names)
+    require_same_values(only_run(tmp_path / "results", "glue"), names["trainer"].state.log_history)
 
 
 def test_a_prediction_is_of_the_test(tmp_path):
@@ -363,7 +372,7 @@ def test_the_configuration_of_pefts_adapters_is_compared_and_their_training_reco
     assert [one.run.configuration.parameters["peft.r"] for one in found] == [2, 2, 4]
     fingerprints = [one.run.configuration.fingerprint for one in found]
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
-    assert found[0].run.configuration.parameters["peft.target_modules"] == {"query", "value"}
+    assert found[0].run.configuration.parameters["peft.target_modules"] == {"legm:set": ["query", "value"]}
 
 
 # Processes
