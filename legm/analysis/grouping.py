@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from legm.core.direction import merge_direction_rules
-from legm.core.effective_values import MISSING, EffectiveValues
+from legm.core.effective_values import EffectiveValues
+from legm.core.missing import MISSING
 from legm.core.plain_form import canonical_text
 from legm.core.texts import counted
 from legm.errors import ParameterError, closest

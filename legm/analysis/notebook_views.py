@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from legm.core.direction import merge_direction_rules
 from legm.core.display_names import differing_parameters, display_names, group_names
-from legm.core.effective_values import MISSING, EffectiveValues, parameter_note
+from legm.core.effective_values import EffectiveValues, parameter_note
 from legm.core.html_markup import Markup, escaped_html, html_paragraphs, html_table
+from legm.core.missing import MISSING
 from legm.core.texts import counted, escape_unprintable, exact_text, number_text, value_texts
 from legm.errors import LegmError
 from legm.records import (

@@ -144,7 +144,7 @@ def constrained_ranking_counts(
 def _meets_ranking_constraints(
     effective: EffectiveValues, configuration: Configuration, wanted: Mapping[str, str]
 ) -> bool:
-    from legm.core.effective_values import MISSING
+    from legm.core.missing import MISSING
     from legm.core.plain_form import canonical_text
 
     values = {name: effective.value_of(configuration, name) for name in wanted}

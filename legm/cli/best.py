@@ -40,7 +40,7 @@ from legm.cli.printing import (
     say,
 )
 from legm.cli.terminal_tables import Column
-from legm.core.effective_values import MISSING
+from legm.core.missing import MISSING
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from legm.analysis.grouping import group_notes, group_ranked
 from legm.cli.json_output import json_aggregate, json_line
 from legm.cli.printing import are_printed_as_numbers, printable_text, printed_parameter_values
-from legm.core.effective_values import MISSING
+from legm.core.missing import MISSING
 from legm.core.plain_form import canonical_text
 from legm.tables import table_markup
 

@@ -224,7 +224,8 @@ def _printed_counts(*counts: int) -> tuple[str, str]:
 
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
     """By fingerprint, the parameters by which configurations differ; all of a single one."""
-    from legm.core.effective_values import MISSING, EffectiveValues
+    from legm.core.effective_values import EffectiveValues
+    from legm.core.missing import MISSING
 
     names = varying or sorted({name for one in found for name in one.active})
     effective, columns = EffectiveValues(found), []

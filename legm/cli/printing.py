@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.terminal_tables import Column, terminal_table_lines
-from legm.core.effective_values import MISSING
+from legm.core.missing import MISSING
 from legm.core.texts import escape_unprintable, number_text, number_texts, value_texts
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from legm.cli.printing import (
     printed_parameter_values,
     say,
 )
-from legm.core.effective_values import MISSING
+from legm.core.missing import MISSING
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from legm.core.effective_values import MISSING, EffectiveValues
+from legm.core.effective_values import EffectiveValues
+from legm.core.missing import MISSING
 from legm.core.naming import readable_name
 from legm.core.texts import ENOUGH_DIGITS, rounded_text, value_texts
 from legm.records import Configuration, Plain, RankedGroup

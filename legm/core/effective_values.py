@@ -10,12 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from legm.core.missing import MISSING
 from legm.records import Configuration, Plain
 
-__all__ = ["MISSING", "EffectiveValues", "parameter_note"]
-
-MISSING: Any = object()
-"""What a configuration has as the value of a parameter that is absent or inactive."""
+__all__ = ["EffectiveValues", "parameter_note"]
 
 
 class EffectiveValues:

@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.core.effective_values import MISSING, EffectiveValues
+from legm.core.effective_values import EffectiveValues
+from legm.core.missing import MISSING
 from legm.core.moments import moment_span
 from legm.core.plain_form import canonical_text, to_plain
 from legm.core.search_patterns import compile_pattern

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from legm.core.display_names import display_names
-from legm.core.effective_values import MISSING, EffectiveValues, parameter_note
+from legm.core.effective_values import EffectiveValues, parameter_note
+from legm.core.missing import MISSING
 from legm.core.parameters import Parameters
 from legm.records import Configuration
 
