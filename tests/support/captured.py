@@ -12,7 +12,7 @@ from legm.records import RunResult
 from legm.runlog.file_names import OWN_FOLDER
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import prepare_store
-from tests.support.prepared import CORE, prepared_processes
+from tests.support.prepared import CAPTURED, CORE, prepared_processes
 from tests.support.reading import runs_of
 
 QUIET = {
@@ -44,7 +44,8 @@ def begin(folder: Path, code: str, *options: str, **variables: str) -> subproces
 def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int, str, str]:
     """Capture code as a script: its exit status, and what was printed."""
     (folder / "script.py").write_text(code, encoding="utf-8")
-    arguments = [*command(*options)[1:], "--", sys.executable, "script.py"]
+    script = prepared_processes(CAPTURED).command("script.py")
+    arguments = [*command(*options)[1:], "--", *script]
     variables = environment(**QUIET, **variables)
     done = prepared_processes(CORE).run(arguments, cwd=folder, env=variables)
     return done.returncode, done.stdout, done.stderr

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 from tests.support.captured import QUIET, prepare_kept_store, results
 from tests.support.compat_stores import Held, comparable, in_legm, run_all, with_stand_ins
+from tests.support.prepared import CAPTURED, prepared_processes
 from tests.support.shared import once
 
 
@@ -16,7 +16,8 @@ def captured(group: str) -> Path:
 
     def make(folder: Path) -> None:
         prepare_kept_store(folder)
-        command = ["-m", "legm", "capture", "--root", "root", "--", sys.executable]
+        python = prepared_processes(CAPTURED).command()
+        command = ["-m", "legm", "capture", "--root", "root", "--", *python]
         said = run_all(group, folder, *command, **QUIET)
         assert "different" not in said, said
         assert "failed" not in said, said

@@ -45,6 +45,11 @@ TRACKERS = (
     "tests.backends.test_conformance",
 )
 """What the processes need that write to MLflow and W&B, and MLflow's servers."""
+CAPTURED = (
+    *("wandb", "wandb.sdk.wandb_run", "mlflow", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store"),
+    *("numpy", "-wandb", "-mlflow"),
+)
+"""What MLflow and W&B import: a captured script imports these two itself, and the capture patches them."""
 CORE = ("numpy", "legm.backends.local.backend", "legm.cli", "legm.handler", "legm.testing", "pytest")
 """What the processes need that use no further library."""
 
@@ -105,7 +110,7 @@ class Prepared:
     """Begins processes whose interpreter has imported what they need.
 
     Args:
-        modules: What it has imported.
+        modules: What it has imported; what has ``-`` in front is forgotten, but not what that imported.
         folder: Where the first user starts the prepared process, which the last one ends.
     """
 
@@ -299,6 +304,9 @@ def _do(wish: dict[str, Any]) -> None:
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     first = {"-c": "", "-m": wish["folder"]}.get(kind, str(Path(kind).absolute().parent))
     sys.path[:1] = [first, *(path for path in paths if path not in sys.path[1:])]
+    if any(Path(path, "sitecustomize.py").exists() for path in paths):
+        sys.modules.pop("sitecustomize", None)
+        importlib.import_module("sitecustomize")
     if kind == "-m":
         sys.argv = arguments
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
@@ -342,7 +350,11 @@ def _end(status: int) -> None:
 
 def _prepare(address: str, modules: Sequence[str]) -> None:
     for module in modules:
-        importlib.import_module(module)
+        if module[0] == "-":
+            for name in [name for name in sys.modules if f"{name}.".startswith(f"{module[1:]}.")]:
+                del sys.modules[name]
+        else:
+            importlib.import_module(module)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(64)
