@@ -103,7 +103,8 @@ def differences(script: Path, way: str) -> list[str]:
     if len(ours.runs) != len(theirs.runs):
         return [f"{len(ours.runs)} runs instead of {len(theirs.runs)}"]
     pairs = zip(_sorted(ours.runs), _sorted(theirs.runs), strict=True)
-    return [one for our, their in pairs for one in _different(our, their)]
+    is_nested = script.parent.name.startswith("wandb")
+    return [one for our, their in pairs for one in _different(our, their, is_nested=is_nested)]
 
 
 def _sorted(runs: list[Held]) -> list[Held]:
@@ -111,8 +112,9 @@ def _sorted(runs: list[Held]) -> list[Held]:
     return sorted(runs, key=lambda one: sorted(_parameters(one.parameters).items()))
 
 
-def _different(ours: Held, theirs: Held) -> Iterator[str]:
-    our, their = _parameters(ours.parameters), _parameters(theirs.parameters)
+def _different(ours: Held, theirs: Held, *, is_nested: bool) -> Iterator[str]:
+    our = _parameters(ours.parameters, is_nested=is_nested)
+    their = _parameters(theirs.parameters, is_nested=is_nested)
     yield from (f"parameter {name}" for name in sorted(our.keys() ^ their.keys()))
     yield from (
         f"parameter {name}: {our[name]} instead of {their[name]}"
@@ -128,9 +130,10 @@ def _different(ours: Held, theirs: Held) -> Iterator[str]:
             yield f"metric {name}: {own[name][:3]} instead of {others[name][:3]}"
 
 
-def _parameters(values: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters as texts, without addresses in memory."""
-    return {name.replace("/", "."): _ADDRESS.sub("", str(value)) for name, value in flat(values)}
+def _parameters(values: Mapping[str, Any], *, is_nested: bool = False) -> dict[str, str]:
+    """The parameters as texts, without addresses in memory; W&B's are nested, those of MLflow are texts."""
+    found = flat(values) if is_nested else values.items()
+    return {name.replace("/", "."): _ADDRESS.sub("", str(value)) for name, value in found}
 
 
 def _points(run: Held) -> dict[str, list[tuple[float, float]]]:

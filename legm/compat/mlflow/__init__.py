@@ -139,15 +139,16 @@ def _autolog_with(flavor: str, options: dict[str, Any], _: ModuleType) -> None:
     import_module(f"legm.compat.mlflow.{flavor}").AUTOLOGGING.apply_global_options(options)
 
 
-_NOT_AUTOLOGGED = ("keras", "pyspark", "statsmodels", "tensorflow", "transformers")
+_NOT_AUTOLOGGED = ("pyspark", "statsmodels", "tensorflow", "transformers")
 _AUTOLOGGED = {
+    "keras": "keras",
     "lightgbm": "lightgbm",
     "lightning": "pytorch",
     "pytorch_lightning": "pytorch",
     "sklearn": "sklearn",
     "xgboost": "xgboost",
 }
-_SUBMODULES = ("lightgbm", "pytorch", "sklearn", "xgboost")  # imported on first use
+_SUBMODULES = ("keras", "lightgbm", "pytorch", "sklearn", "xgboost")  # imported on first use
 
 
 def __getattr__(name: str) -> Any:

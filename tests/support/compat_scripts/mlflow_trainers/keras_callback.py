@@ -16,3 +16,7 @@ mlflow.set_experiment("keras_callback")
 with mlflow.start_run():
     callback = mlflow.keras.MlflowCallback()
     model.fit(x, x.sum(1), epochs=3, batch_size=8, verbose=0, shuffle=False, callbacks=[callback])
+    model.evaluate(x, x.sum(1), verbose=0, callbacks=[callback])
+with mlflow.start_run():
+    by_steps = mlflow.keras.MLflowCallback(log_every_epoch=False, log_every_n_steps=2)
+    model.fit(x, x.sum(1), epochs=2, batch_size=4, verbose=0, shuffle=False, callbacks=[by_steps])

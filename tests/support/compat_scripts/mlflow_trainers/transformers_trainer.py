@@ -5,6 +5,8 @@ import os
 import torch
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
+import mlflow
+
 os.environ["MLFLOW_EXPERIMENT_NAME"] = "transformers_trainer"
 
 
@@ -35,3 +37,4 @@ arguments = TrainingArguments(
 trainer = Trainer(model=model, args=arguments, train_dataset=Data(), eval_dataset=Data())
 trainer.train()
 trainer.evaluate()
+mlflow.flush_async_logging()

@@ -1,0 +1,160 @@
+"""``mlflow.keras``: a callback that logs Keras's training, and autologging of ``fit``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from legm.compat.mlflow import fluent
+from legm.compat.mlflow.artifacts import download_artifacts
+from legm.compat.mlflow.autologging import Autologging, autologged_arguments, autologged_param_value
+from legm.compat.mlflow.flavors import Flavor
+from legm.compat.unknown_names import unknown_attribute
+from legm.integrations.lazy_classes import import_library, lazy_classes
+
+__all__ = [
+    "AUTOLOGGING",
+    "MLflowCallback",
+    "MlflowCallback",
+    "autolog",
+    "load_model",
+    "log_model",
+    "save_model",
+]
+
+_NOT_PARAMETERS = frozenset(("x", "y", "callbacks", "validation_data", "verbose"))  # of fit()
+
+
+_FILE = "model.keras"
+
+
+def _write(model: Any, folder: Path) -> None:
+    model.save(folder / _FILE)
+
+
+_FLAVOR = Flavor("keras", "keras_model", _write)
+log_model = _FLAVOR.log_model
+save_model = _FLAVOR.save_model
+
+
+def load_model(model_uri: Any, dst_path: str | None = None, **options: Any) -> Any:
+    """Load a model in Keras's own format.
+
+    Args:
+        model_uri: of a run, of a registered model, or a folder.
+        dst_path: where it is copied to before.
+        **options: of ``keras.saving.load_model``.
+    """
+    folder = Path(model_uri)
+    if not folder.is_dir():
+        folder = Path(download_artifacts(str(model_uri), dst_path=dst_path))
+    return import_library("keras.saving", "keras", "load_model()").load_model(folder / _FILE, **options)
+
+
+class CallbackMethods:
+    """Keras's callback that logs, but for its base class.
+
+    Args:
+        run: the run that takes it; None for the active run, or a new one.
+        log_every_epoch: whether the metrics of each epoch are logged, or else those of steps.
+        log_every_n_steps: after how many batches metrics are logged, without epochs.
+    """
+
+    def __init__(
+        self, run: Any = None, log_every_epoch: bool = True, log_every_n_steps: int | None = None, **_: Any
+    ) -> None:
+        super().__init__()
+        self._run_id: str = fluent.active_run_id() if run is None else run.info.run_id
+        self._by_epoch = log_every_epoch
+        self._every = log_every_n_steps
+
+    def _log(self, values: Mapping[str, Any] | None, step: int | None = None) -> None:
+        with AUTOLOGGING.report_errors("metrics"):
+            fluent.log_metrics(
+                {name: float(value) for name, value in (values or {}).items()}, step, run_id=self._run_id
+            )
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Log the optimizer, and the summary of the model as a file."""
+        del logs
+        model: Any = self.model  # type: ignore[attr-defined]  # of Keras
+        with AUTOLOGGING.report_errors("parameters"):
+            config = model.optimizer.get_config()
+            values = {f"optimizer_{name}": autologged_param_value(value) for name, value in config.items()}
+            fluent.log_params(values, run_id=self._run_id)
+        with AUTOLOGGING.report_errors("the summary"):
+            lines: list[str] = []
+            model.summary(print_fn=lambda line, **_: lines.append(line))
+            fluent.log_text("\n".join(lines), "model_summary.txt", run_id=self._run_id)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Log the metrics of an epoch."""
+        if self._by_epoch:
+            self._log(logs, epoch)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Log the metrics of a batch, if batches are logged; the optimizer counts the steps."""
+        del batch
+        if self._every and not self._by_epoch:
+            step = int(self.model.optimizer.iterations)  # type: ignore[attr-defined]
+            if step % self._every == 0:
+                self._log(logs, step)
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Log the metrics of an evaluation, also of one inside of ``fit``."""
+        self._log({f"validation_{name}": value for name, value in (logs or {}).items()})
+
+
+def _wrap_model(module: Any) -> None:
+    AUTOLOGGING.wrap(module.Model, "fit", _fit)
+
+
+def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+    arguments = autologged_arguments(original, (model, *args), kwargs)
+    del arguments["self"]
+    defaults = {name: one for name, one in _defaults(original).items() if name != "self"}
+    AUTOLOGGING.log_params(
+        {name: value for name, value in (defaults | arguments).items() if name not in _NOT_PARAMETERS}
+    )
+    callback = __getattr__("MlflowCallback")(
+        log_every_epoch=AUTOLOGGING.option("log_every_epoch", True),
+        log_every_n_steps=AUTOLOGGING.option("log_every_n_steps"),
+    )
+    given = arguments.get("callbacks") or []
+    several = list(given) if isinstance(given, (list, tuple)) else [given]
+    history = original(model, **{**arguments, "callbacks": [*several, callback]})
+    if AUTOLOGGING.option("log_models", True):
+        with AUTOLOGGING.report_errors("the model"):
+            name = AUTOLOGGING.option("registered_model_name")
+            log_model(model, "model", registered_model_name=name)
+    return history
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
+
+
+AUTOLOGGING = Autologging(
+    "keras",
+    ("log_every_epoch", "log_every_n_steps", "log_models", "log_model_signatures", "save_exported_model"),
+    {"keras": _wrap_model},
+)
+autolog = AUTOLOGGING.autolog
+
+
+def _bases(name: str) -> tuple[type, ...]:
+    return (import_library("keras.callbacks", "keras", name).Callback,)
+
+
+if TYPE_CHECKING:
+    MlflowCallback = MLflowCallback = CallbackMethods
+else:
+    _MADE = lazy_classes(__name__, {"MlflowCallback": CallbackMethods}, _bases)
+
+    def __getattr__(name: str) -> Any:
+        if name in ("MlflowCallback", "MLflowCallback"):
+            return globals().get("MlflowCallback") or _MADE("MlflowCallback")
+        return unknown_attribute("mlflow.keras", name)
