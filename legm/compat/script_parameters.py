@@ -11,7 +11,7 @@ from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.addresses import plain_without_addresses, without_addresses
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters
-from legm.core.plain_form import to_plain
+from legm.core.plain_form import from_plain, to_plain
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
 from legm.records import Plain
@@ -71,7 +71,7 @@ class ScriptParameters:
         """
         names = self._handler_names()
         parameters = Parameters()
-        parameters.set({names[name]: value for name, value in self.values.items()})
+        parameters.set({names[name]: from_plain(value) for name, value in self.values.items()})
         parameters.disable(
             names[name] for name, value in self.values.items() if not settings.is_compared(name, value)
         )

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from legm.core.plain_form import from_plain
 from tests.support.captured import QUIET, prepare_kept_store
 from tests.support.captured_scripts import held
 from tests.support.compat_stores import Held, flat, in_legm, run, scripts
@@ -132,8 +133,9 @@ def _different(ours: Held, theirs: Held, *, is_nested: bool) -> Iterator[str]:
 
 def _parameters(values: Mapping[str, Any], *, is_nested: bool = False) -> dict[str, str]:
     """The parameters as texts, without addresses in memory; W&B's are nested, those of MLflow are texts."""
-    found = flat(values) if is_nested else values.items()
-    return {name.replace("/", "."): _ADDRESS.sub("", str(value)) for name, value in found}
+    found = {name: from_plain(value) for name, value in values.items()}
+    items = flat(found) if is_nested else found.items()
+    return {name.replace("/", "."): _ADDRESS.sub("", str(value)) for name, value in items}
 
 
 def _points(run: Held) -> dict[str, list[tuple[float, float]]]:
