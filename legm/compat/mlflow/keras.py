@@ -118,7 +118,7 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
     AUTOLOGGING.log_params(
         {name: value for name, value in (defaults | arguments).items() if name not in _NOT_PARAMETERS}
     )
-    callback = __getattr__("MlflowCallback")(
+    callback = _callback_class()(
         log_every_epoch=AUTOLOGGING.option("log_every_epoch", True),
         log_every_n_steps=AUTOLOGGING.option("log_every_n_steps"),
     )
@@ -149,12 +149,19 @@ def _bases(name: str) -> tuple[type, ...]:
     return (import_library("keras.callbacks", "keras", name).Callback,)
 
 
+_made_class = lazy_classes(__name__, {"MlflowCallback": CallbackMethods}, _bases)
+
+
+def _callback_class() -> Any:
+    """The class of callbacks, which is made once."""
+    return globals().get("MlflowCallback") or _made_class("MlflowCallback")
+
+
 if TYPE_CHECKING:
     MlflowCallback = MLflowCallback = CallbackMethods
 else:
-    _MADE = lazy_classes(__name__, {"MlflowCallback": CallbackMethods}, _bases)
 
     def __getattr__(name: str) -> Any:
         if name in ("MlflowCallback", "MLflowCallback"):
-            return globals().get("MlflowCallback") or _MADE("MlflowCallback")
+            return _callback_class()
         return unknown_attribute("mlflow.keras", name)
