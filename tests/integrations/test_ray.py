@@ -197,7 +197,11 @@ class Trained(tune.Trainable):
 
 def test_where_a_scheduler_changes_parameters_another_run_begins(tmp_path):
     scheduler = PopulationBasedTraining(
-        perturbation_interval=2, hyperparam_mutations={"lr": [0.5, 8.0]}, quantile_fraction=0.5, synch=True
+        time_attr="training_iteration",
+        perturbation_interval=2,
+        hyperparam_mutations={"lr": [0.25, 0.5, 0.75, 8.0]},
+        quantile_fraction=0.5,
+        synch=True,
     )
     grid = tuned(
         Trained,
