@@ -238,8 +238,11 @@ class TrackingStore:
             )
         steps = self._steps.setdefault(run_id, MetricSteps())
         run.before_end = partial(self._correct_steps, run)
+        by_step: dict[int | None, dict[str, Any]] = {}
         for key, number in numbers.items():
-            run.log({key: number}, steps.add(key, step))
+            by_step.setdefault(steps.add(key, step), {})[key] = number
+        for at, row in by_step.items():
+            run.log(row, at)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags."""
