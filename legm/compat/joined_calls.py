@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from legm.errors import storage_error
-from legm.runlog.file_names import JOINED_RUNS, OWN_FOLDER
+from legm.runlog.file_names import JOINED_RUNS, JOURNAL_SUFFIX, OWN_FOLDER
 from legm.runlog.log_writer import is_log_locked, lock_log_descriptor
 from legm.util.atomic_files import write_atomically
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
@@ -28,7 +28,7 @@ __all__ = ["CallFile", "JoinedCall", "JoinedCalls", "abandoned_calls", "joined_f
 
 _OWNER_FILE = "owner"
 _DESCRIPTION_FILE = "run.json"
-_CALLS_SUFFIX = ".calls"
+_CALLS_SUFFIX = JOURNAL_SUFFIX
 _POSITION_SUFFIX = ".position"
 
 
