@@ -54,13 +54,12 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """What Python does with arguments; where these are legm's stand-ins, numpy is imported beforehand."""
-    variables = environment(**{"LEGM_CONSOLE": "0", **variables})
-    if arguments[:2] == ["-m", "legm.compat"]:
-        return prepared_processes(CORE).run(arguments, cwd=folder, env=variables)
+    is_stand_in = arguments[:2] == ["-m", "legm.compat"]
+    command = prepared_processes(CORE).command(*arguments) if is_stand_in else [sys.executable, *arguments]
     return subprocess.run(
-        [sys.executable, *arguments],
+        command,
         cwd=folder,
-        env=variables,
+        env=environment(**{"LEGM_CONSOLE": "0", **variables}),
         capture_output=True,
         encoding="utf-8",
         check=False,
