@@ -96,7 +96,7 @@ def test_a_child_continues_the_run_of_a_parent_that_was_killed(tmp_path):
 
 def test_what_was_logged_to_a_run_whose_processes_were_killed_is_recovered(tmp_path):
     play(tmp_path, KILLED, "os.kill(os.getpid(), 9)")
-    until(lambda: any(b'"q"' in path.read_bytes() for path in tmp_path.glob("root/.legm/joined/*/*.jsonl")))
+    until(lambda: any(b'"q"' in path.read_bytes() for path in tmp_path.glob("root/.legm/joined/*/*.calls")))
     done = run(["-m", "legm", "recover", "root"], tmp_path)
     assert "got what other processes had logged to it" in done.stdout
     (held,) = in_legm(tmp_path / "root", "e")
