@@ -145,7 +145,8 @@ def _catboost(made: Any) -> tuple[Any, Callable[[int], object]]:
 
     class Fit:
         get_best_iteration = None
-        callbacks = SimpleNamespace()
+        is_fitted = staticmethod(bool)  # it is not
+        callbacks = type("Callbacks", (), {})()  # the callback has a weak reference to it
         info = SimpleNamespace(metrics={"learn": {name: [value] for name, value in _CALLED.items()}})
 
         def call(self, step: int) -> None:

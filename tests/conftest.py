@@ -67,6 +67,7 @@ FOLDERS = {
         "integrations/test_catboost.py",
         "integrations/test_fastai.py",
         "integrations/test_flax.py",
+        "integrations/test_hostile_trainings.py",
         "integrations/test_ignite.py",
         "integrations/test_lightgbm.py",
         "integrations/test_sklearn.py",
