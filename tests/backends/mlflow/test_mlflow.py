@@ -421,6 +421,34 @@ def log_two_seeds_with_media(folder: Path) -> tuple[ExperimentHandler, str]:
     return handler, second.info.run_id
 
 
+def log_a_rewound_run(folder: Path) -> tuple[str, list[float]]:
+    """A run of 60 steps that went back twice; returns its id and the values that count."""
+    expected: list[float] = []
+    for number, (first, stop) in enumerate([(0, 40), (25, 50), (35, 60)]):
+        handler = ExperimentHandler(folder, "rewound", backend="mlflow")
+        handler.set_param("net", "lenet")
+        handler.start(resume=True, rewind_to=first - 1)
+        values = [(1 - number / 4) / (1 + step / 10) for step in range(first, stop)]
+        for step, value in enumerate(values, first):
+            handler.set_metric("loss", value, step=step)
+        expected[first:] = values
+        handler.end("completed" if stop == 60 else "interrupted")
+    return handler.run_id, expected
+
+
+def shows_rewound_curve(browser, address: str, store: MlflowClient, logged: tuple[str, list[float]]) -> None:
+    """Check that the page draws the curve of a run that went back without what is void."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    (run,) = runs(store, "rewound", f"tags.`legm.run_id` = '{logged[0]}'")
+    browser.get(f"{address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics")
+    drawn = """return [...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => plot.data)
+        .filter(curve => curve.x && curve.x.length > 1).map(curve => [[...curve.x], [...curve.y]])"""
+    curves = WebDriverWait(browser, 60).until(lambda page: page.execute_script(drawn))
+    assert curves == [[list(range(60)), pytest.approx(logged[1], abs=0)]]
+    keep_picture(browser, "mlflow-resumed")
+
+
 def shows_media(browser, shows, store: MlflowClient, run_id: str) -> None:
     """Check that the page shows the figure and the text of a run."""
     from selenium.webdriver.support.ui import WebDriverWait
@@ -446,6 +474,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
     handler.aggregate_results()
     handler.plot()
     resumed = make_runs_of_different_code(tmp_path, monkeypatch, backend="mlflow")
+    rewound = log_a_rewound_run(tmp_path)
     experiment = client(tmp_path).get_experiment_by_name("e").experiment_id
     other = ExperimentHandler(tmp_path, "e", backend="mlflow")
     other.set_dict_params({"net": "other", "seed": 1})
@@ -471,6 +500,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(
                 )
 
         shows("/runs", "lenet")
+        shows_rewound_curve(browser, f"http://127.0.0.1:{port}", client(tmp_path), rewound)
         shows(f"/runs/{parent.info.run_id}", "lenet, seed=0", "lenet, seed=1", "last loss", "0.125")
         shows(f"/runs/{parent.info.run_id}/artifacts/plots/loss.png", "plots/loss.png")
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
