@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
@@ -403,7 +404,7 @@ def test_the_ui_command_names_the_store(tmp_path, prepared):
 
 
 def log_two_seeds_with_media(folder: Path) -> tuple[ExperimentHandler, str]:
-    """The handler of two completed runs with a figure and a text, and the id of the second in MLflow."""
+    """The handler of two completed runs with media, and the id of the second in MLflow."""
     for seed in range(2):
         with ExperimentHandler(folder, "e", backend="mlflow") as handler:
             handler.set_dict_params({"net": "lenet", "seed": seed})
@@ -412,10 +413,14 @@ def log_two_seeds_with_media(folder: Path) -> tuple[ExperimentHandler, str]:
             handler.start()
             for step in range(3):
                 handler.set_metric("loss", 0.25 * seed, step=step)
+                handler.log_image("digits", np.full((48, 48, 3), 60 * step, np.uint8), step=step)
             figure = Figure()
             figure.subplots().plot([0, 1])
             handler.log_figure("drawn", figure, step=2)
             handler.log_text("notes", "words of a note", step=2)
+            handler.log_table("answers", {"letter": ["a cell", "another"], "score": [0.5, 0.25]}, step=2)
+            handler.log_audio("tone", np.sin(np.arange(800) / 5), 8000, step=2)
+            handler.log_histogram("weights", [0.0, 1.0], step=2, bins=2)
             logged = handler.run_id
     (second,) = runs(client(folder), "e", f"tags.`legm.run_id` = '{logged}'")
     return handler, second.info.run_id
@@ -432,8 +437,9 @@ def log_a_rewound_run(folder: Path) -> tuple[str, list[float]]:
         for step, value in enumerate(values, first):
             handler.set_metric("loss", value, step=step)
         expected[first:] = values
+        run_id = handler.run_id
         handler.end("completed" if stop == 60 else "interrupted")
-    return handler.run_id, expected
+    return run_id, expected
 
 
 def shows_rewound_curve(browser, address: str, store: MlflowClient, logged: tuple[str, list[float]]) -> None:
@@ -445,23 +451,50 @@ def shows_rewound_curve(browser, address: str, store: MlflowClient, logged: tupl
     drawn = """return [...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => plot.data)
         .filter(curve => curve.x && curve.x.length > 1).map(curve => [[...curve.x], [...curve.y]])"""
     curves = WebDriverWait(browser, 60).until(lambda page: page.execute_script(drawn))
-    assert curves == [[list(range(60)), pytest.approx(logged[1], abs=0)]]
+    assert all(steps == [*range(60)] and values == logged[1] for steps, values in curves)
     keep_picture(browser, "mlflow-resumed")
 
 
+WAVE = """
+const found = [];
+const visit = root => root.querySelectorAll("*").forEach(one => {
+  if (one.localName === "canvas" && one.width > 0) found.push(one);
+  if (one.shadowRoot) visit(one.shadowRoot);
+});
+visit(document);
+return found.length;
+"""  # MLflow's page draws a sound
+
+
 def shows_media(browser, shows, store: MlflowClient, run_id: str) -> None:
-    """Check that the page shows the figure and the text of a run."""
+    """Check that the page shows each kind of media of a run, and its pictures by their steps."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    (drawing,) = (one.path for one in store.list_artifacts(run_id, "figures/drawn"))
-    shows(f"/runs/{run_id}/artifacts/{drawing}", drawing)
-    drawn = "return [...document.images].some(i => i.naturalWidth > 300)"
-    WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn))
+    def shows_artifact(folder: str, *texts: str) -> None:
+        (path,) = (one.path for one in store.list_artifacts(run_id, folder))
+        browser.get("about:blank")  # the page does not leave an artifact for another of the same run
+        shows(f"/runs/{run_id}/artifacts/{path}", path, *texts)
+
+    def has(script: str) -> None:
+        WebDriverWait(browser, 60).until(lambda p: p.execute_script(script))
+
+    shows_artifact("figures/drawn")
+    has("return [...document.images].some(i => i.naturalWidth > 300)")
     keep_picture(browser, "mlflow-figure")
-    (note,) = (one.path for one in store.list_artifacts(run_id, "media/notes"))
-    browser.get("about:blank")  # the page does not leave an artifact for another of the same run
-    shows(f"/runs/{run_id}/artifacts/{note}", "words of a note")
+    shows_artifact("tables/answers", "a cell", "another")
+    keep_picture(browser, "mlflow-table")
+    shows_artifact("media/tone")
+    has(WAVE)
+    keep_picture(browser, "mlflow-sound")
+    shows_artifact("media/weights", "edges", "counts")
+    shows_artifact("media/notes", "words of a note")
     keep_picture(browser, "mlflow-text")
+    before = browser.get_window_size()
+    browser.set_window_size(before["width"], 2600)  # the pictures are below the curves, and drawn when seen
+    shows(f"/runs/{run_id}/model-metrics", "digits")
+    has("return [...document.images].some(i => i.naturalWidth === 48)")
+    keep_picture(browser, "mlflow-stepped")
+    browser.set_window_size(before["width"], before["height"])
 
 
 @pytest.mark.slow
