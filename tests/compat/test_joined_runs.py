@@ -7,6 +7,7 @@ import os
 import pytest
 
 from legm.records import Status
+from legm.runlog.file_names import JOINED_RUNS, JOURNAL_SUFFIX, OWN_FOLDER
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm, run
 from tests.support.reading import runs_of as runs_in
@@ -96,14 +97,15 @@ def test_a_child_continues_the_run_of_a_parent_that_was_killed(tmp_path):
 
 def test_what_was_logged_to_a_run_whose_processes_were_killed_is_recovered(tmp_path):
     play(tmp_path, KILLED, "os.kill(os.getpid(), 9)")
-    until(lambda: any(b'"q"' in path.read_bytes() for path in tmp_path.glob("root/.legm/joined/*/*.calls")))
+    calls = f"root/{OWN_FOLDER}/{JOINED_RUNS}/*/*{JOURNAL_SUFFIX}"
+    until(lambda: any(b'"q"' in path.read_bytes() for path in tmp_path.glob(calls)))
     done = run(["-m", "legm", "recover", "root"], tmp_path)
     assert "got what other processes had logged to it" in done.stdout
     (held,) = in_legm(tmp_path / "root", "e")
     assert held.points == {"a": [(0, 0.0), (1, 1.0), (2, 2.0)], "b": [(0, 5.0), (1, 6.0)]}
     (stored,) = runs_in(tmp_path / "root", "e")
     assert stored.status is Status.INTERRUPTED
-    assert list((tmp_path / "root" / ".legm" / "joined").iterdir()) == []
+    assert list((tmp_path / "root" / OWN_FOLDER / JOINED_RUNS).iterdir()) == []
 
 
 RANKS = """
