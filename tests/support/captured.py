@@ -45,14 +45,9 @@ def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int,
     """Capture code as a script: its exit status, and what was printed."""
     (folder / "script.py").write_text(code, encoding="utf-8")
     script = prepared_processes(CAPTURED).command("script.py")
-    done = subprocess.run(
-        prepared_processes(CORE).command(*command(*options)[1:], "--", *script),
-        cwd=folder,
-        env=environment(**QUIET, **variables),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    arguments = [*command(*options)[1:], "--", *script]
+    variables = environment(**QUIET, **variables)
+    done = prepared_processes(CORE).run(arguments, cwd=folder, env=variables)
     return done.returncode, done.stdout, done.stderr
 
 
