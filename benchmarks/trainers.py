@@ -147,12 +147,11 @@ def _catboost(made: Any) -> tuple[Any, Callable[[int], object]]:
         get_best_iteration = None
         is_fitted = staticmethod(bool)  # it is not
         callbacks = type("Callbacks", (), {})()  # the callback has a weak reference to it
-        info = SimpleNamespace(metrics={"learn": {name: [value] for name, value in _CALLED.items()}})
+        metrics = {"learn": {name: [value] for name, value in _CALLED.items()}}  # noqa: RUF012
 
         def call(self, step: int) -> None:
             params = {"callbacks": self.callbacks}
-            self.info.iteration = step + len(params)
-            callback.after_iteration(self.info)
+            callback.after_iteration(SimpleNamespace(iteration=step + len(params), metrics=self.metrics))
 
     callback = made("catboost")
     return callback, Fit().call
