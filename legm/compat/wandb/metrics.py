@@ -15,6 +15,7 @@ from legm.core.step_metrics import (
 
 if TYPE_CHECKING:
     from legm.core.point_columns import Columns
+    from legm.records import FloatArray, IntArray
 
 __all__ = ["Metric", "MetricRows"]
 
@@ -92,7 +93,9 @@ class MetricRows:
         self._last: dict[str, float] = {}  # of each metric
         self._row: dict[str, float] = {}  # what the row has so far
         self._counts: dict[str, int] = {}
-        self._moved: dict[str, list[int]] = {}  # the rows of the values that are at other steps
+        self._moved: dict[
+            str, list[tuple[int, int]]
+        ] = {}  # steps and rows of values that are not at their row
 
     def define(self, metric: Metric) -> None:
         """Add what the script says about a metric."""
@@ -124,9 +127,10 @@ class MetricRows:
         counting = self.definitions.step_metric(name)
         if counting is None:
             return row
-        self._moved.setdefault(name, []).append(row)
-        step = whole_step(self._last.get(counting, 0.0))
-        return row if step is None else step
+        found = whole_step(self._last.get(counting, 0.0))
+        step = row if found is None else found
+        self._moved.setdefault(name, []).append((step, row))
+        return step
 
     def complete(self) -> dict[str, float]:
         """What a complete row gets, as W&B adds it: the last values of the metrics that count its steps."""
@@ -146,16 +150,17 @@ class MetricRows:
         """The numbers of a run that has ended, at the steps that an import of them gives them.
 
         Args:
-            columns: all numbers in the run log; those of this process come last.
+            columns: all numbers in the run log; those of this process come last, in the order of their
+                times where they were set together with the same others.
         """
         import numpy as np
 
         own = {}
         for series, (steps, times, values) in columns.items():
             count = self._counts.get(series.name, 0)
-            moved = self._moved.get(series.name, [])
             if count:
-                rows = np.concatenate([steps[-count : len(steps) - len(moved)], np.array(moved, np.int64)])
+                moved = np.array(self._moved.get(series.name, []), np.int64).reshape(-1, 2)
+                rows = _rows_of(steps[-count:], times[-count:], moved)
                 own[series] = rows, times[-count:], values[-count:]
         final = steps_of_step_metrics(own, self.definitions.step_metric)
         found = dict(columns)
@@ -163,3 +168,20 @@ class MetricRows:
             before, times, values = columns[series]
             found[series] = np.concatenate([before[: len(before) - len(steps)], steps]), times, values
         return found
+
+
+def _rows_of(steps: IntArray, times: FloatArray, moved: IntArray) -> IntArray:
+    """The numbers of the rows of values, of which the last ones in time are at other steps.
+
+    Args:
+        steps: where the values are, shape (n,).
+        times: when they were set, shape (n,).
+        moved: the steps and the rows of those that are not at their row, as they were set, shape (m, 2).
+    """
+    import numpy as np
+
+    rows = steps.copy()
+    last = np.argsort(times, kind="stable")[len(steps) - len(moved) :]
+    by_step = last[np.lexsort((times[last], steps[last]))]
+    rows[by_step] = moved[np.argsort(moved[:, 0], kind="stable"), 1]
+    return rows

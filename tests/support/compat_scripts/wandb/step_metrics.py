@@ -43,3 +43,12 @@ with wandb.init(project="step_metrics", config={"kind": "every metric"}) as run:
         run.log({"loss": 1 / (step + 1), "global_step": 5 * step})
         run.log({"late": step}, step=10 * step + 3)
     run.log({"late": 9})
+
+with wandb.init(project="step_metrics", config={"kind": "epochs beside steps"}) as run:
+    run.log({"epoch": 0, "trainer/global_step": 9})
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    for epoch in range(3):
+        for step in range(4 * epoch, 4 * epoch + 4):
+            run.log({"train_loss": 1 / (step + 1), "epoch": epoch, "trainer/global_step": step})
+        run.log({"val_loss": 1 / (epoch + 1), "epoch": epoch + 0.5, "trainer/global_step": step})
