@@ -139,16 +139,22 @@ class _Planner:
         """What becomes of the selected runs of one configuration."""
         results = list(self._folders.read_runs(folder, configuration=configuration))
         selected = [one for one in results if only is None or only.has_run(one)]
-        running = [one.run.run_id for one in selected if one.status is Status.RUNNING]
         change = ConfigurationChange(configuration, self._changes)
         groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
         own = self._set_to_absent_values(folder, configuration)
-        is_changed = False
-        for run in (one.run for one in selected if one.status is not Status.RUNNING):
+        is_changed, running = False, 0
+        for result in selected:
+            run = result.run
             before = {**own(run.run_id), **run.parameters}
             amended = change.of_run(before)
-            is_changed |= amended.configuration != configuration
-            is_changed |= amended.parameters not in (run.parameters, before)
+            would_change = amended.configuration != configuration
+            would_change |= amended.parameters not in (run.parameters, before)
+            if result.status is Status.RUNNING:
+                running += 1
+                if would_change:
+                    self._plan.running.append(run.run_id)
+                continue
+            is_changed |= would_change
             runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
             runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
         if not results:
@@ -158,8 +164,7 @@ class _Planner:
         if not is_changed:
             return self.leave(folder, configuration)
         self._note_backends(folder, configuration, groups)
-        self._plan.running += running
-        staying = len(running) + len(results) - len(selected)
+        staying = running + len(results) - len(selected)
         yield from self._steps_of_groups(folder, configuration, groups, staying)
         return None
 

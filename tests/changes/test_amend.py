@@ -147,6 +147,20 @@ def test_only_selected_configurations_move_to_another_experiment(root):
     assert found == {"e": 4, "other": 4}
 
 
+def test_a_configuration_of_which_all_runs_are_running_is_left_and_they_are_named(root):
+    handler = begun(root, 0.75)
+    try:
+        done = amend(root / "e", rename={"rate": "lr"}, where="rate=0.75")
+        assert (done.plan.running, done.plan.counts()["untouched"], done.plan.runs) == (
+            [handler.run_id],
+            5,
+            0,
+        )
+        assert amend(root / "e", rename={"rate": "lr"}, where="rate=0.125").plan.running == []
+    finally:
+        handler.log()
+
+
 def test_what_runs_is_left_as_it_is(root):
     handler = begun(root, 0.125)
     handler.set_metric("loss", 1.0)
