@@ -229,7 +229,6 @@ _IMAGE_PEERS = {
     "tensorboardX": "image_tensorboardx",
     "W&B offline": "image_wandb",
     "MLflow": "image_mlflow",
-    "trackio": "image_trackio",
 }
 
 _PEERS: dict[str, tuple[Probe, str]] = {
@@ -483,6 +482,13 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             ("image", *_IMAGE_PEERS.values()),
             lambda r: 1000 * r["image"]["cpu"] / sizes.pictures,
             beside=lambda r: _images_beside(r, "cpu", sizes.pictures),
+        ),
+        Row(
+            "image_trackio",
+            "trackio: log of such a picture, caller's thread",
+            "ms",
+            ("image_trackio",),
+            lambda r: 1000 * r["image_trackio"]["caller"],
         ),
         Row(
             "memory",

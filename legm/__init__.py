@@ -90,10 +90,5 @@ def __getattr__(name: str) -> object:
     return value
 
 
-def serve_classic_handler() -> None:
-    """Let ``legm.ExperimentHandler`` take what that of the original legm took, from now on."""
-    _HOMES["ExperimentHandler"] = "legm.compat.classic"
-
-
 def __dir__() -> list[str]:
     return __all__

@@ -114,6 +114,7 @@ APART = (
     "integrations/test_catboost.py",
     "integrations/test_fastai.py",
     "integrations/test_flax.py",
+    "integrations/test_hostile_trainings.py",
     "integrations/test_ignite.py",
     "integrations/test_skorch.py",
     "integrations/test_stable_baselines3.py",

@@ -54,7 +54,9 @@ def test_a_signal_ends_the_processes_of_all_steps(tmp_path: Path, ended_by: sign
     interpreter.write_text(NEVER_DONE, encoding="utf-8")
     interpreter.chmod(0o755)
     variables = {**os.environ, "PYTHON": str(interpreter), "STARTED": str(started), "TMPDIR": str(tmp_path)}
-    with subprocess.Popen([SCRIPT], env=variables, stdout=subprocess.PIPE, text=True) as script:
+    # A signal that whoever runs the tests ignores, as nohup does SIGHUP, would be ignored by the script too.
+    command = ["env", "--default-signal", SCRIPT]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as script:
         try:
             until(started.exists)
             processes = [int(one) for one in started.read_text(encoding="utf-8").split()]

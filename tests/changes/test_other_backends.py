@@ -423,7 +423,7 @@ def test_what_a_server_that_stops_missed_is_refused_or_delivered_later(server, t
 
     # And while runs are deleted.
     with monkeypatch.context() as patch:
-        patch.setattr("legm.changes.backend_deliveries._read_tasks", stop_before(server))
+        patch.setattr("legm.changes.backend_deliveries._read_backend_tasks", stop_before(server))
         shown("rm", root / "e" / "0.25_0", "--yes")
     assert len(pending_in_backends(root)) == 1
     assert len(local_runs(root)) == 2
@@ -447,11 +447,11 @@ def stop_first(server):
 
 
 def stop_before(server):
-    from legm.changes.backend_deliveries import _read_tasks
+    from legm.changes.backend_deliveries import _read_backend_tasks
 
     def stopping(path):
         server.stop()
-        return _read_tasks(path)
+        return _read_backend_tasks(path)
 
     return stopping
 
