@@ -17,7 +17,7 @@ class State(enum.Enum):
     THERE = "there"
     """The target already had all of it."""
     RUNNING = "running"
-    """It is still running: a backend gets it in a later export; a table has it as it is now."""
+    """It is still running, so that a backend gets it in a later export; a table has it as it is now."""
     MISSING = "missing"
     """The target does not have all of it."""
 
