@@ -21,7 +21,7 @@ from legm.errors import ParameterError
 __all__ = ["GridParser", "make_grid_parser"]
 
 _NONE = "_None_"
-_BORROWED = "args."
+_REFERENCE = "args."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _Searched:
 
 
 @dataclass(frozen=True, slots=True)
-class _Borrowed:
+class _Reference:
     """The value of another argument."""
 
     name: str
@@ -78,8 +78,8 @@ class GridParser(argparse.ArgumentParser):
             keywords["type"] = _converter(
                 kind or str, is_list=searchable and keywords.get("nargs") is not None, is_searched=searchable
             )
-        if isinstance(default, str) and default.startswith(_BORROWED):
-            keywords["default"] = _Borrowed(default.removeprefix(_BORROWED).replace("-", "_"))
+        if isinstance(default, str) and default.startswith(_REFERENCE):
+            keywords["default"] = _Reference(default.removeprefix(_REFERENCE).replace("-", "_"))
         if searchable:
             keywords["nargs"] = "+"
         action = super().add_argument(*names, **keywords)
@@ -111,7 +111,7 @@ class GridParser(argparse.ArgumentParser):
 
         Raises:
             SystemExit: the command line is wrong, or asks for help.
-            ParameterError: an argument borrows from one that does not exist.
+            ParameterError: an argument stands for one that does not exist.
         """
         words = list(sys.argv[1:] if args is None else args)
         try:
@@ -144,8 +144,8 @@ def _converter(kind: Callable[[str], Any], *, is_list: bool, is_searched: bool) 
     convert = _truth if kind is bool else kind
 
     def converted(text: str) -> Any:
-        if text.startswith(_BORROWED):
-            return _Borrowed(text.removeprefix(_BORROWED).replace("-", "_"))
+        if text.startswith(_REFERENCE):
+            return _Reference(text.removeprefix(_REFERENCE).replace("-", "_"))
         if is_searched and text == _NONE:
             return None
         return [convert(item) for item in text.split("|")] if is_list else convert(text)
@@ -223,9 +223,9 @@ def _points(values: Mapping[str, Any], searched: Mapping[str, None]) -> Iterator
 
 
 def _resolved(name: str, point: Mapping[str, Any]) -> Any:
-    """A value, where it is borrowed that of the other argument."""
+    """A value; for a reference, that of the other argument."""
     seen, value = {name}, point[name]
-    while isinstance(value, _Borrowed):
+    while isinstance(value, _Reference):
         if value.name not in point:
             raise ParameterError(f"args.{value.name} stands for an argument, and there is none of that name")
         if value.name in seen:

@@ -78,10 +78,10 @@ def test_a_wrong_command_line_is_refused(line, message, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("borrowed", ["args.nothing", "args.other-rate"])
-def test_a_value_cannot_be_borrowed_from_nowhere(borrowed):
-    with pytest.raises(ParameterError, match=borrowed.replace("-", "_")):
-        parsed(GridParser, f"--other-rate {borrowed}")
+@pytest.mark.parametrize("reference", ["args.nothing", "args.other-rate"])
+def test_a_reference_leads_to_another_argument(reference):
+    with pytest.raises(ParameterError, match=reference.replace("-", "_")):
+        parsed(GridParser, f"--other-rate {reference}")
 
 
 def test_gridparse_is_used_where_it_is_installed(monkeypatch):
