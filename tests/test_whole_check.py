@@ -46,7 +46,7 @@ def test_an_argument_that_it_does_not_know_is_an_error(arguments):
 
 
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("chromium", "chromedriver"))), reason="would install packages of Debian"
+    not all(map(shutil.which, ("chromium", "chromedriver", "npm"))), reason="would install packages of Debian"
 )
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
 def test_a_signal_ends_the_processes_of_all_steps(tmp_path: Path, ended_by: signal.Signals):
