@@ -20,7 +20,7 @@ from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, identity_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
-from legm.core.run_marks import TAGS_VARIABLE, changed_marks, tags_of_variable
+from legm.core.run_marks import TAGS_VARIABLE, changed_marks, mark_tags_of_variable
 from legm.core.texts import counted
 from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
 from legm.delivery.claims import TIMEOUT, ClaimSlot
@@ -52,7 +52,7 @@ from legm.runlog.log_folder import LogFolder
 from legm.runlog.recorded_values import (
     EXACT,
     recording_decorator,
-    to_best_rule,
+    to_recorded_best_rule,
     to_recorded_display,
     to_recorded_step,
 )
@@ -173,7 +173,7 @@ class ExperimentHandler(MediaLogging):
         self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
         self._note = ""
-        self._tags = tags_of_variable(os.environ.get(TAGS_VARIABLE))
+        self._tags = mark_tags_of_variable(os.environ.get(TAGS_VARIABLE))
         self._slot = ClaimSlot()
         self._starter = RunStarter(self._client, self._parameters, self._description, self._slot, recorded)
 
@@ -787,7 +787,7 @@ class ExperimentHandler(MediaLogging):
                 metrics were set, but not this one.
             StateError: there is no run.
         """
-        rule = to_best_rule(method, step, best_step, metric, higher_better=higher_better)
+        rule = to_recorded_best_rule(method, step, best_step, metric, higher_better=higher_better)
         recorder = self._running("set_best()").recorder
         if metric is not None:
             recorder.expect_metric(metric)

@@ -17,7 +17,7 @@ from legm.analysis.summaries import require_summarized_runs
 from legm.core.code_versions import count_code, different_code_text
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.core.naming import check_name, safe_name
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.core.seeds import looks_like_seed
 from legm.core.selection import RunSelection
 from legm.core.texts import counted
@@ -347,7 +347,7 @@ def _compared_values_by_seed(
 def _compared_seed(parameters: Mapping[str, Plain], names: Sequence[str]) -> str | None:
     """The canonical text of a run's seed; None where it has none."""
     seed = [parameters.get(name) for name in names]
-    return canonical_text(seed) if seed and None not in seed else None
+    return canonical_plain_text(seed) if seed and None not in seed else None
 
 
 def _compared_code_note(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from legm.core.direction import merge_direction_rules
 from legm.core.effective_values import EffectiveValues
 from legm.core.missing import MISSING
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.core.texts import counted
 from legm.errors import ParameterError, closest
 from legm.records import Configuration, Plain, Ranked, RankedGroup, RunCounts
@@ -39,7 +39,7 @@ def group_ranked(ranked: Sequence[Ranked], names: Sequence[str] | str) -> list[R
     groups: dict[str, tuple[dict[str, Plain], list[Ranked]]] = {}
     for one in ranked:
         own = _group_values(effective, one.configuration, wanted)
-        groups.setdefault(canonical_text(own), (own, []))[1].append(one)
+        groups.setdefault(canonical_plain_text(own), (own, []))[1].append(one)
     found = [_ranked_group(members, own) for own, members in groups.values()]
     sign = -1 if ranked and ranked[0].direction.higher_better else 1
     return sorted(found, key=lambda one: (math.isnan(one.value.mean), sign * one.value.mean))
@@ -106,5 +106,7 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
 
 
 def _varies(effective: EffectiveValues, name: str, group: RankedGroup) -> bool:
-    texts = {canonical_text(_group_values(effective, one.configuration, [name])) for one in group.members}
+    texts = {
+        canonical_plain_text(_group_values(effective, one.configuration, [name])) for one in group.members
+    }
     return len(texts) > 1

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from legm.core.direction import merge_direction_rules
-from legm.core.display_names import differing_parameters, display_names, group_names
-from legm.core.effective_values import EffectiveValues, parameter_note
+from legm.core.display_names import differing_parameter_names, display_names, group_display_names
+from legm.core.effective_values import EffectiveValues, ineffective_value_note
 from legm.core.html_markup import Markup, escaped_html, html_paragraphs, html_table
 from legm.core.missing import MISSING
-from legm.core.texts import counted, escape_unprintable, exact_text, number_text, value_texts
+from legm.core.texts import counted, escape_unprintable_text, exact_text, number_text, value_texts
 from legm.errors import LegmError
 from legm.records import (
     Aggregate,
@@ -54,7 +54,7 @@ def _short(text: str) -> str:
 
 
 def _in_a_line(text: str) -> str:
-    return escape_unprintable(_short(text))
+    return escape_unprintable_text(_short(text))
 
 
 class Ranking(list[T], Generic[T]):
@@ -114,7 +114,7 @@ class Ranking(list[T], Generic[T]):
     def _names(self) -> list[str]:
         groups = [one for one in self if isinstance(one, RankedGroup)]
         if groups:
-            return group_names(groups)
+            return group_display_names(groups)
         found = [one for one in self if isinstance(one, Ranked)]
         labels = {
             one.configuration.fingerprint: Path(one.folder).name if one.folder else one.configuration.name
@@ -135,7 +135,7 @@ class Ranking(list[T], Generic[T]):
         scale = curve_scale(one for one in curves if one is not None)
         ranked = [one for one in self if isinstance(one, Ranked)]
         configurations = [one.configuration for one in ranked]
-        parameters = differing_parameters(configurations)[:_MOST_PARAMETERS]
+        parameters = differing_parameter_names(configurations)[:_MOST_PARAMETERS]
         effective = EffectiveValues(configurations)
         digits = decimals_for([one.value for one in shown])
         headers = ["#", "configuration" if ranked else "group", value_title(self._key, self._rules())]
@@ -180,7 +180,7 @@ class Ranking(list[T], Generic[T]):
             return [None] * len(shown), [f"curves cannot be read: {error}"]
 
     def _row_curve(self, one: Ranked | RankedGroup) -> Curve | None:
-        from legm.stats.aggregate import average_curves
+        from legm.stats.aggregate import average_aggregated_curves
 
         assert self._read_curve is not None  # noqa: S101
         if isinstance(one, Ranked):
@@ -188,7 +188,7 @@ class Ranking(list[T], Generic[T]):
         members = [
             curve for each in one.members if (curve := self._read_curve(each.configuration)) is not None
         ]
-        return average_curves(members) if members else None
+        return average_aggregated_curves(members) if members else None
 
 
 def _counts(one: Ranked | RankedGroup) -> list[str]:
@@ -287,7 +287,7 @@ def handler_html(
     title = configuration.name or configuration.fingerprint
     heading = f"<p><b>{escaped_html(configuration.experiment)}</b>: {escaped_html(_short(title))}</p>"
     rows = [
-        [name, _short(exact_text(value)), parameter_note(configuration, name)]
+        [name, _short(exact_text(value)), ineffective_value_note(configuration, name)]
         for name, value in configuration.parameters.items()
     ]
     parameters = html_table("", ["parameter", "value", "note"], rows) if rows else ""

@@ -109,10 +109,10 @@ def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
             seeds = seeds_among[one.active] = [name for name in one.active if looks_like_seed(name)]
         if not seeds:
             continue
-        from legm.core.plain_form import canonical_text
+        from legm.core.plain_form import canonical_plain_text
 
         rest = {name: one.parameters[name] for name in one.active if name not in seeds}
-        key = canonical_text([seeds, rest])
+        key = canonical_plain_text([seeds, rest])
         groups[key] = groups.get(key, 0) + 1
         seeds_of[key] = seeds
     several = [key for key, members in groups.items() if members > 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.errors import ParameterError
 from legm.records import Configuration, RunCounts, RunResult
 from legm.stats.run_counts import count_runs
@@ -71,7 +71,7 @@ class SelectedRuns:
         """
         if self._bound is None:
             return list(every)
-        decided = [(one, self._bound.decides(Candidate.of_counts(one))) for one in every]
+        decided = [(one, self._bound.decides(SelectionCandidate.of_counts(one))) for one in every]
         unknown = sum(is_selected is None for _, is_selected in decided)
         steps = iter(show_progress(range(unknown), "selecting runs") if unknown else ())
         found = []
@@ -107,5 +107,5 @@ def nothing_selected(bound: BoundSelection, every: Iterable[RunCounts]) -> Param
         bound: the selection.
         every: the counts of all runs.
     """
-    is_of_runs = any(bound.decides(Candidate.of_counts(one)) is None for one in every)
+    is_of_runs = any(bound.decides(SelectionCandidate.of_counts(one)) is None for one in every)
     return ParameterError(f"no {'run' if is_of_runs else 'configuration'} has {bound.text}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from legm.capture.console_parts import ConsolePart, ScriptLine, console_parts, script_lines
 from legm.console.console_file import open_console
 from legm.errors import LegmError
-from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links
 
 __all__ = ["LiveConsoles"]
 
@@ -233,7 +233,7 @@ class _ConsoleCopy:
         return before
 
     def _open(self) -> int:
-        refuse_links(self._path.parent.parent, self._path.parent, self._path)
+        refuse_folder_links(self._path.parent.parent, self._path.parent, self._path)
         return open_console(self._path)
 
     def _continues(self, script: _ScriptLines, part: ConsolePart) -> bool:

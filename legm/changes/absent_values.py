@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.absent_values import given_absent_value
-from legm.core.amending import Changes
+from legm.core.amending import AmendmentChanges
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import CorruptFile, ParameterError, closest
@@ -38,7 +38,7 @@ class AbsentValuesChange:
     refused: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, experiment: Path, changes: Changes) -> AbsentValuesChange:
+    def of(cls, experiment: Path, changes: AmendmentChanges) -> AbsentValuesChange:
         """What changes decide, where an experiment keeps what they say.
 
         Raises:

@@ -14,9 +14,9 @@ from legm.changes.execution import execute
 from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.changes.steps import Step
-from legm.core.amending import Changes, require_possible_changes
+from legm.core.amending import AmendmentChanges, require_possible_amendment
 from legm.core.parameters import reserved_name_error
-from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -127,7 +127,7 @@ def amend(
     }
     folder = Path(experiment).absolute()
     given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, absent)
-    changes = Changes(
+    changes = AmendmentChanges(
         rename=dict(rename or {}),
         set=dict(set or {}),
         drop=tuple(drop),
@@ -146,7 +146,7 @@ def amend(
 
 def amend_experiment(
     experiment: Path,
-    changes: Changes,
+    changes: AmendmentChanges,
     *,
     title: str,
     selection: RunSelection | BoundSelection | None = None,
@@ -185,11 +185,13 @@ def amend_experiment(
     only = selection if isinstance(selection, BoundSelection) else None
     if isinstance(selection, RunSelection) and selection:
         only = selection.bound(configurations())
-    chosen = (one for one in configurations() if only is None or only.decides(Candidate(one)) is not False)
+    chosen = (
+        one for one in configurations() if only is None or only.decides(SelectionCandidate(one)) is not False
+    )
     decided = AbsentValuesChange.of(experiment, changes)
     if changes.decided_absent and selection:
         raise ParameterError("an absent value is that of a whole experiment: change it without a selection")
-    if not require_possible_changes(changes, chosen):
+    if not require_possible_amendment(changes, chosen):
         raise ParameterError(f"{experiment} has no configuration that is to be changed")
 
     def steps() -> Iterator[Step]:
@@ -222,7 +224,7 @@ def amend_experiment(
     return Amended(plan, name if journal is not None else "", tuple(notes))
 
 
-def _require_free_names(changes: Changes) -> None:
+def _require_free_names(changes: AmendmentChanges) -> None:
     """Refuse new names of parameters that no handler could set.
 
     Raises:

@@ -28,11 +28,11 @@ from legm.delivery.registry import find_backend_by_stored_name, make_backend
 from legm.delivery.trusted import is_trusted, trusted_target_text
 from legm.errors import BackendError, CorruptFile, LegmError, storage_error
 from legm.records import ChangeKind, Plain, Run, is_record_file_name
-from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links
 from legm.runlog.file_names import BACKEND_TASKS_SUFFIX, JOURNAL, OWN_FOLDER
 from legm.runlog.log_folder import LogFolder, find_logs, find_pending_logs
-from legm.runlog.log_frames import configuration_content
-from legm.runlog.log_reader import decode_configuration, read_log_backends
+from legm.runlog.log_frames import configuration_frame_content
+from legm.runlog.log_reader import decode_log_configuration, read_log_backends
 from legm.runlog.log_records import read_log_in_pieces
 from legm.util.atomic_files import write_atomically
 
@@ -62,7 +62,7 @@ class _BackendTask:
         content: dict[str, Plain] = {"run": self.run_id, "folder": self.folder}
         if self.deleted is not None:
             content |= {
-                "configuration": configuration_content(self.deleted.configuration),
+                "configuration": configuration_frame_content(self.deleted.configuration),
                 "description": self.deleted.description,
                 "started": self.deleted.started,
                 "backends": {name: dict(options) for name, options in self.backends.items()},
@@ -83,7 +83,7 @@ class _BackendTask:
         require_path_below(folder)
         if "configuration" not in content:
             return _BackendTask(run_id, folder)
-        configuration = decode_configuration(content["configuration"])
+        configuration = decode_log_configuration(content["configuration"])
         run = Run(run_id, configuration, str(content["description"]), float(content["started"]))
         backends = {str(name): dict(options) for name, options in content["backends"].items()}
         return _BackendTask(run_id, folder, run, backends)
@@ -123,7 +123,7 @@ def write_backend_tasks(
                 tasks.append(_BackendTask(run_id, step.target, run, backends))
     path = journal.path.with_suffix(BACKEND_TASKS_SUFFIX)
     if tasks:
-        refuse_links(path.parent, path)
+        refuse_folder_links(path.parent, path)
         write_atomically(path, "".join(one.line() for one in tasks).encode())
 
 

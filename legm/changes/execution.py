@@ -22,8 +22,8 @@ from legm.records import Adoption, Plain
 from legm.runlog.configuration_folders import (
     artifacts_folder,
     is_configuration_folder,
+    refuse_folder_links,
     refuse_linked_configuration_folder,
-    refuse_links,
 )
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
@@ -141,7 +141,7 @@ class _Execution:
         for step in steps:
             self._has_deletions |= self._is_deletion(step)
             for path in filter(None, (step.source, step.target)):
-                refuse_links(*list((self._root / path).parents)[: path.count("/") - 1])
+                refuse_folder_links(*list((self._root / path).parents)[: path.count("/") - 1])
         if steps[0].kind == ADOPT:
             self._adopt(steps)
         elif steps[0].kind == FOLDER:

@@ -12,7 +12,7 @@ from legm.changes.steps import Step
 from legm.errors import CorruptFile, StateError
 from legm.records import Amendment
 from legm.runlog.file_names import OPEN
-from legm.runlog.log_amending import append_amendment, locked_log
+from legm.runlog.log_amending import append_log_amendment, locked_log
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_writer import logs_being_written
 
@@ -88,7 +88,7 @@ def append_amendments(
     def append(run_id: str, path: Path, file: BinaryIO) -> None:
         run = step.runs[run_id]
         try:
-            append_amendment(path, file, Amendment(step.after, run.after, time, run.backends))
+            append_log_amendment(path, file, Amendment(step.after, run.after, time, run.backends))
         except CorruptFile as error:  # what is stored of the run beside the log changes all the same
             done.damaged.add(run_id)
             others = f", and {', '.join(run.backends)} has the run as it was" if run.backends else ""

@@ -23,7 +23,7 @@ from legm.changes.steps import ADOPT, FOLDER, Step, decode_step, require_path_be
 from legm.core.naming import make_run_id
 from legm.errors import CorruptFile, NewerFile, storage_error
 from legm.records import Plain, is_record_file_name
-from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links
 from legm.runlog.file_names import CHANGES_LOCK, JOURNAL, JOURNAL_SUFFIX, OWN_FOLDER
 from legm.util.locks import file_lock
 
@@ -64,7 +64,7 @@ def locked_root(root: Path) -> Iterator[None]:
         StorageError: another one is at work for long, or the folder cannot be written.
     """
     own = root / OWN_FOLDER
-    refuse_links(own)
+    refuse_folder_links(own)
     try:
         own.mkdir(exist_ok=True)
     except OSError as cause:
@@ -119,7 +119,7 @@ class Journal:
             StorageError: it cannot be written.
         """
         folder = root / OWN_FOLDER / JOURNAL
-        refuse_links(folder)
+        refuse_folder_links(folder)
         path = folder / f"{name}{JOURNAL_SUFFIX}"
         temporary = path.with_suffix(".new")
         try:

@@ -19,7 +19,7 @@ from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import LegmError, ParameterError, StorageError, storage_error
 from legm.hooks import FolderChanger
 from legm.records import Configuration, Plain, Run, Status
-from legm.runlog.configuration_folders import configuration_folders, experiment_paths, refuse_links
+from legm.runlog.configuration_folders import configuration_folders, experiment_paths, refuse_folder_links
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
@@ -79,7 +79,7 @@ def merge_roots(root: Path, other: Path) -> Merged:
         merged, done = Merged(), finish_pending(root)
         planned = PlannedInBackends()
         copies = root / OWN_FOLDER / MERGED
-        refuse_links(copies)
+        refuse_folder_links(copies)
         if not pending_journals(root):
             delete_folder(copies)  # of a merge that was killed while it copied
         name = Journal.new_id()

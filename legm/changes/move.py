@@ -11,7 +11,7 @@ from legm.changes.execution import execute
 from legm.changes.journal import Journal, locked_root
 from legm.changes.plan import AmendmentPlan, moved_runs
 from legm.changes.steps import ADOPT, Step
-from legm.core.amending import Changes
+from legm.core.amending import AmendmentChanges
 from legm.core.selection import BoundSelection
 from legm.delivery.reading import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -39,7 +39,7 @@ def rename_experiment(
     target = find_folder_changer(DEFAULT_BACKEND).experiment_path(root, name)
     return amend_experiment(
         experiment,
-        Changes(experiment=name),
+        AmendmentChanges(experiment=name),
         title=f"mv {experiment.name} {name}",
         confirm=confirm,
         dry_run=dry_run,
@@ -64,7 +64,7 @@ def move_configuration(
     configuration = default_folder_access().read_configuration(folder)
     return amend_experiment(
         folder.parent,
-        Changes(experiment=experiment),
+        AmendmentChanges(experiment=experiment),
         title=f"mv {folder.parent.name}/{folder.name} to {experiment}",
         selection=BoundSelection(
             folder.name, lambda one: one.configuration.fingerprint == configuration.fingerprint

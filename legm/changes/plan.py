@@ -12,10 +12,10 @@ from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.planned_changes import PlanDatabase, PlannedChange, PlannedChanges
 from legm.changes.steps import ADOPT, MOVE, Step, StepRun
 from legm.core.absent_values import has_absent_value
-from legm.core.amending import Changes, ConfigurationChange
+from legm.core.amending import AmendedConfiguration, AmendmentChanges
 from legm.core.identity import configuration_differences
 from legm.core.naming import numbered_name
-from legm.core.selection import BoundSelection, Candidate
+from legm.core.selection import BoundSelection, SelectionCandidate
 from legm.delivery.reading import FolderAccess
 from legm.errors import CorruptFile, StateError
 from legm.hooks import FolderChanger
@@ -74,7 +74,7 @@ class AmendmentPlan:
 def plan_amendment(
     root: Path,
     experiment: Path,
-    changes: Changes,
+    changes: AmendmentChanges,
     only: BoundSelection | None,
     folders: FolderAccess,
     changer: FolderChanger,
@@ -98,7 +98,7 @@ def plan_amendment(
     """
     planner = _Planner(root, experiment, changes, folders, changer, plan)
     for path, configuration in folders.read_configurations(experiment):
-        if only is None or only.decides(Candidate(configuration)) is not False:
+        if only is None or only.decides(SelectionCandidate(configuration)) is not False:
             yield from planner.steps(experiment / path, configuration, only)
         else:
             planner.leave(experiment / path, configuration)
@@ -109,7 +109,7 @@ class _Planner:
         self,
         root: Path,
         experiment: Path,
-        changes: Changes,
+        changes: AmendmentChanges,
         folders: FolderAccess,
         changer: FolderChanger,
         plan: AmendmentPlan,
@@ -139,7 +139,7 @@ class _Planner:
         """What becomes of the selected runs of one configuration."""
         results = list(self._folders.read_runs(folder, configuration=configuration))
         selected = [one for one in results if only is None or only.has_run(one)]
-        change = ConfigurationChange(configuration, self._changes)
+        change = AmendedConfiguration(configuration, self._changes)
         groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
         own = self._set_to_absent_values(folder, configuration)
         is_changed, running = False, 0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from legm.records import Configuration, Plain, Run, is_record_file_name
-from legm.runlog.log_frames import configuration_content
-from legm.runlog.log_reader import decode_configuration
+from legm.runlog.log_frames import configuration_frame_content
+from legm.runlog.log_reader import decode_log_configuration
 
 __all__ = ["ADOPT", "FOLDER", "MOVE", "Step", "StepRun", "decode_step", "require_path_below"]
 
@@ -64,8 +64,8 @@ class Step:
             "kind": self.kind,
             "source": self.source,
             "target": self.target,
-            "before": configuration_content(self.before),
-            "after": configuration_content(self.after),
+            "before": configuration_frame_content(self.before),
+            "after": configuration_frame_content(self.after),
             "runs": {
                 run_id: {
                     "description": run.description,
@@ -132,8 +132,8 @@ def decode_step(content: Mapping[str, Any]) -> Step:
         content["kind"],
         content["source"],
         content["target"],
-        decode_configuration(content["before"]),
-        decode_configuration(content["after"]),
+        decode_log_configuration(content["before"]),
+        decode_log_configuration(content["after"]),
         {
             run_id: StepRun(
                 str(run["description"]),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from legm.changes.journal import Journal
 from legm.errors import LegmError, ParameterError, closest, storage_error
 from legm.media.content_files import delete_unused_contents
-from legm.runlog.configuration_folders import experiment_paths, refuse_links
+from legm.runlog.configuration_folders import experiment_paths, refuse_folder_links
 from legm.runlog.file_names import JOURNAL_SUFFIX, OWN_FOLDER, TRASH, TRASHED_FILES
 from legm.util.atomic_files import delete_folder
 
@@ -81,7 +81,7 @@ class TrashItem:
 def trash_folder(root: Path, name: str) -> Path:
     """The folder of what a command leaves in the trash."""
     folder = root / OWN_FOLDER / TRASH / name
-    refuse_links(folder.parent, folder)
+    refuse_folder_links(folder.parent, folder)
     return folder
 
 
@@ -125,7 +125,7 @@ def move_path(path: Path, now: Path) -> None:
     """
     if not path.exists() or now.exists():
         return
-    refuse_links(now.parent)
+    refuse_folder_links(now.parent)
     try:
         now.parent.mkdir(parents=True, exist_ok=True)
         path.rename(now)
@@ -144,7 +144,7 @@ def trash_items(root: Path) -> list[TrashItem]:
         StorageError: the trash cannot be read.
     """
     folder = root / OWN_FOLDER / TRASH
-    refuse_links(folder)
+    refuse_folder_links(folder)
     found = []
     for path in sorted(folder.glob("*")):
         journal = _journal_in(path)
@@ -180,7 +180,7 @@ def empty_trash(root: Path) -> int:
         StorageError: something cannot be deleted.
     """
     folder = root / OWN_FOLDER / TRASH
-    refuse_links(folder)
+    refuse_folder_links(folder)
     found = [path for path in sorted(folder.glob("*")) if path.is_dir() and not path.is_symlink()]
     for path in found:
         delete_folder(path)

@@ -88,7 +88,7 @@ def amend_command(
     from legm.changes.absent_values import decided_absent_values
     from legm.changes.amend import amend_experiment, continue_changes
     from legm.cli.changing import experiment_to_change, root_of_changes
-    from legm.core.amending import Changes
+    from legm.core.amending import AmendmentChanges
 
     if is_continued:
         notes = continue_changes(root_of_changes(experiment))
@@ -101,7 +101,7 @@ def amend_command(
     pairs = name_value_pairs(tuple(one for one in absent_ if "=" in one))
     given = {name: parse_value_text(text) for name, text in pairs}
     accepted = [one for one in absent_ if "=" not in one]
-    changes = Changes(
+    changes = AmendmentChanges(
         rename=dict(name_value_pairs(rename_)),
         set={name: parse_value_text(text) for name, text in name_value_pairs(set_)},
         drop=drop_,

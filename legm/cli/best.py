@@ -297,9 +297,9 @@ def _print_best(
     curves: CurveColumn | None,
 ) -> None:
     from legm.core.direction import merge_direction_rules
-    from legm.core.display_names import differing_parameters, display_names
+    from legm.core.display_names import differing_parameter_names, display_names
     from legm.core.effective_values import EffectiveValues
-    from legm.core.run_marks import shown_tags
+    from legm.core.run_marks import shown_marks
     from legm.stats.number_formatting import decimals_for, value_text
     from legm.stats.value_choice import value_title
 
@@ -307,7 +307,7 @@ def _print_best(
     found = [one.configuration for one in shown]
     marks = _best_marks(choice, shown)
     titles, effective = display_names(every, labels), EffectiveValues(every)
-    values = {name: effective.shown_values(found, name) for name in differing_parameters(every)}
+    values = {name: effective.shown_values(found, name) for name in differing_parameter_names(every)}
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold", is_name=True),
@@ -327,7 +327,7 @@ def _print_best(
             *_curve_cells(curves, one.configuration.fingerprint),
             printed_number(one.value.n),
             _best_aggregates_text(one),
-            printable_text(shown_tags(marks[one.configuration.fingerprint].values())),
+            printable_text(shown_marks(marks[one.configuration.fingerprint].values())),
             *(column[rank - 1] for column in cells),
         )
         for rank, one in enumerate(shown, 1)

@@ -10,7 +10,7 @@ from legm.analysis.grouping import group_notes, group_ranked
 from legm.cli.json_output import json_aggregate, json_line
 from legm.cli.printing import are_printed_as_numbers, printable_text, printed_parameter_values
 from legm.core.missing import MISSING
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.tables import table_markup
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _group_rows(
     ranked: Mapping[SelectedMetric, Sequence[Ranked]], names: Sequence[str], top: int | None
 ) -> _GroupedTable:
     grouped = {
-        metric: {canonical_text(dict(one.parameters)): one for one in group_ranked(entries, names)}
+        metric: {canonical_plain_text(dict(one.parameters)): one for one in group_ranked(entries, names)}
         for metric, entries in ranked.items()
         if entries
     }

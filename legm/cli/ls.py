@@ -171,16 +171,16 @@ def _print_listed_counts(
     experiment: LocatedExperiment,
     curves: CurveColumn | None,
 ) -> None:
-    from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
+    from legm.core.display_names import MOST_IN_NAME, differing_parameter_names, display_names
     from legm.core.naming import readable_name
-    from legm.core.run_marks import shown_tags
+    from legm.core.run_marks import shown_marks
     from legm.runlog.marks_files import may_have_marks
 
     found = [one.configuration for one, _ in members if one.configuration]
     titles = display_names(
         found, {one.configuration.fingerprint: one.label for one, _ in members if one.configuration}
     )
-    varying = differing_parameters(found)
+    varying = differing_parameter_names(found)
     parameters = _listed_parameters(found, varying)
     are_asked = experiment.store.folders is None or may_have_marks(experiment.path, len(members))
     has_parameters = len(varying) > MOST_IN_NAME
@@ -198,7 +198,7 @@ def _print_listed_counts(
                 *([] if curves is None else curves.cells([key])),
                 *_printed_counts(*counts.values()),
                 printed_time(max([count.last or 0.0 for count in one.counts], default=None)),
-                printable_text(shown_tags(marks.values())) if marks else "",
+                printable_text(shown_marks(marks.values())) if marks else "",
                 parameters.get(key, "?") if is_label or has_parameters else "",
             )
         )

@@ -169,7 +169,7 @@ def _change_each(
 
 
 def _print_noted(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
-    from legm.core.run_marks import shown_tags
+    from legm.core.run_marks import shown_marks
 
     columns = [
         Column("run"),
@@ -181,7 +181,7 @@ def _print_noted(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
         (
             one.run_id[-6:],
             _configuration_name(one),
-            printable_text(shown_tags([marks])),
+            printable_text(shown_marks([marks])),
             printable_text(marks.note),
         )
         for one, marks in found

@@ -49,14 +49,14 @@ def note_command(
     """
     from legm.cli.marking import change_or_print_marks, runs_to_mark
     from legm.core.run_marks import changed_marks
-    from legm.core.texts import escape_unprintable
+    from legm.core.texts import escape_unprintable_text
     from legm.records import RunMarks
 
     changed_marks(RunMarks(), note=text)
     change_or_print_marks(
         runs_to_mark(at(path), selection),
         (lambda marks: changed_marks(marks, note=text)) if text is not None else None,
-        lambda marks: escape_unprintable(marks.note, "\n\t") or "no note",
+        lambda marks: escape_unprintable_text(marks.note, "\n\t") or "no note",
         is_sure=is_sure,
         dry_run=dry_run,
         as_json=as_json,

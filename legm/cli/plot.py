@@ -283,7 +283,7 @@ def _plot_groups(
     from legm import plotting
     from legm.analysis.grouping import group_notes, group_ranked
     from legm.analysis.notes import brief_notes, ranking_notes
-    from legm.core.display_names import group_names
+    from legm.core.display_names import group_display_names
     from legm.stats.value_choice import choice_as_dict
     from legm.util.progress import show_progress
 
@@ -293,7 +293,7 @@ def _plot_groups(
     about = [note for key, them in ranked.items() for note in ranking_notes(key, them)]
     about += [note for them in groups.values() for note in group_notes(asked.group_by, them)]
     notes = list(dict.fromkeys([*about, *choice.notes]))
-    shown = group_names(first)
+    shown = group_display_names(first)
     choices = {key: choice_as_dict(key, them[0].rules, them[0].direction) for key, them in groups.items()}
     heading = asked.heading(experiment.title)
     if asked.bars:
@@ -323,12 +323,12 @@ def _group_counts_text(group: RankedGroup) -> str:
 
 def _group_curves(asked: _PlotRequest, choice: Selection, group: RankedGroup, name: str) -> list[Curve]:
     """The mean curve of a group; none where no configuration has one."""
-    from legm.stats.aggregate import average_curves
+    from legm.stats.aggregate import average_aggregated_curves
 
     members = [
         curve for one in group.members for curve in _plotted_curves(asked, choice, one.configuration, [name])
     ]
-    return [average_curves(members)] if members else []
+    return [average_aggregated_curves(members)] if members else []
 
 
 def _plotted_curves(

@@ -15,7 +15,7 @@ import click
 
 from legm.cli.terminal_tables import Column, terminal_table_lines
 from legm.core.missing import MISSING
-from legm.core.texts import escape_unprintable, number_text, number_texts, value_texts
+from legm.core.texts import escape_unprintable_text, number_text, number_texts, value_texts
 
 if TYPE_CHECKING:
     from legm.records import Series
@@ -66,7 +66,7 @@ def terminal_text(text: str) -> str:
         return text
     pieces = _COLOUR.split(text)  # the colours are every second one
     return "".join(
-        piece if at % 2 else escape_unprintable(piece, "\n\t\xa0") for at, piece in enumerate(pieces)
+        piece if at % 2 else escape_unprintable_text(piece, "\n\t\xa0") for at, piece in enumerate(pieces)
     )
 
 

@@ -11,7 +11,7 @@ from legm.cli.selection import SelectedMetric, Selection
 from legm.cli.terminal_curves import CurveColumn
 from legm.core.direction import merge_direction_rules
 from legm.records import Curve, Direction, Ranked, RankedGroup, RunResult
-from legm.stats.aggregate import average_curves
+from legm.stats.aggregate import average_aggregated_curves
 from legm.util.progress import show_progress
 
 __all__ = ["CurveReader", "group_key"]
@@ -59,7 +59,7 @@ class CurveReader:
         curves: dict[str, Curve | None] = {}
         for group in show_progress(groups, "reading runs"):
             members = [curve for one in group.members if (curve := self._curve(one)) is not None]
-            curves[group_key(group)] = average_curves(members) if members else None
+            curves[group_key(group)] = average_aggregated_curves(members) if members else None
         return CurveColumn(self.metric, "mean", curves)
 
     def _curve(self, one: Ranked) -> Curve | None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from legm.cli.json_output import json_configuration, json_line, json_run, print_json
 from legm.cli.printing import print_notes, print_table, printable_text, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
-from legm.core.run_marks import shown_tags
+from legm.core.run_marks import shown_marks
 from legm.core.run_origin import (
-    environment_differences,
-    flat_environment,
+    commands_to_reproduce_origin,
+    origin_differences,
+    origin_facts,
     origin_notes,
-    reproduce_commands,
 )
 from legm.records import RunMarks
 
@@ -58,12 +58,12 @@ def print_run(run: LocatedRun, *, as_json: bool) -> None:
         "ended": "" if result.ended is None else printed_time(result.ended),
         "last step": printed_number(result.last_step),
         "error": result.error or "",
-        "tags": printable_text(shown_tags([result.marks])),
+        "tags": printable_text(shown_marks([result.marks])),
         "note": result.marks.note,
         **{name: _shown(value) for name, value in result.run.parameters.items()},
     }
     _print_facts(facts)
-    flat = flat_environment(environment)
+    flat = origin_facts(environment)
     versions = sum(name.startswith(_HIDDEN) for name in flat)
     origin = {name: _cell(value) for name, value in flat.items() if not name.startswith(_HIDDEN)}
     if versions:
@@ -95,7 +95,7 @@ def print_reproduction(run: LocatedRun, *, as_json: bool) -> None:
     target = Path.cwd() / f"{Path(folder).name or 'code'}-{commit[:7]}"
     has_folder = bool(folder) and (Path(folder) / ".git").exists()
     patch = None if run.changes is None else str(run.changes)
-    lines = reproduce_commands(environment, target, patch, has_folder=has_folder)
+    lines = commands_to_reproduce_origin(environment, target, patch, has_folder=has_folder)
     if as_json:
         print_json({"run_id": run.result.run.run_id, "commands": lines})
     elif lines:
@@ -112,8 +112,8 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
     marks = [one.result.marks for one in (a, b)]
     runs = [one.result.run for one in (a, b)]
     compared = configuration_differences(runs[0].configuration, runs[1].configuration)
-    own = environment_differences(runs[0].parameters, runs[1].parameters)
-    found = environment_differences(runs[0].environment, runs[1].environment)
+    own = origin_differences(runs[0].parameters, runs[1].parameters)
+    found = origin_differences(runs[0].environment, runs[1].environment)
     if as_json:
         print_json(
             {
@@ -155,4 +155,4 @@ def _noted_differences(a: RunMarks, b: RunMarks) -> list[tuple[str, Any, Any]]:
 
 
 def _shown_noted(value: str | list[str]) -> str:
-    return printable_text(value if isinstance(value, str) else shown_tags([RunMarks(tuple(value))]))
+    return printable_text(value if isinstance(value, str) else shown_marks([RunMarks(tuple(value))]))

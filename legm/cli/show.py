@@ -353,14 +353,14 @@ def _show_configuration(
 
 
 def _shown_note(found: Configuration, name: str, absent: Mapping[str, Plain]) -> str:
-    from legm.core.effective_values import parameter_note
+    from legm.core.effective_values import ineffective_value_note
 
     is_differing = name in found.active and name in absent
-    return f"absent value {json_line(absent[name])}" if is_differing else parameter_note(found, name)
+    return f"absent value {json_line(absent[name])}" if is_differing else ineffective_value_note(found, name)
 
 
 def _show_runs(runs: Sequence[RunResult], curves: CurveColumn | None) -> None:
-    from legm.core.run_marks import shown_tags
+    from legm.core.run_marks import shown_marks
     from legm.core.texts import value_texts
 
     choices = _ShownChoices(runs)
@@ -389,7 +389,7 @@ def _show_runs(runs: Sequence[RunResult], curves: CurveColumn | None) -> None:
         cells.append([next(texts) if name in run.run.parameters else "" for run in runs])
     if any(run.marks.tags for run in runs):
         columns.append(Column("tags", fit="fold"))
-        cells.append([printable_text(shown_tags([run.marks])) for run in runs])
+        cells.append([printable_text(shown_marks([run.marks])) for run in runs])
     for kind, values in (("best", [run.best for run in runs]), ("test", [run.test for run in runs])):
         for series in sorted({s for of in values for s in of if s.index is None}, key=lambda s: s.name):
             columns.append(Column(choices.title(f"{kind}_{series.name}"), right=True))

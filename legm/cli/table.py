@@ -214,9 +214,9 @@ def _table_parameters(found: Sequence[Configuration], params: str | None) -> lis
     from legm.errors import ParameterError, closest
 
     if params is None:
-        from legm.core.display_names import differing_parameters
+        from legm.core.display_names import differing_parameter_names
 
-        return differing_parameters(found)
+        return differing_parameter_names(found)
     names = [name.strip() for name in params.split(",") if name.strip()]
     known = {name for one in found for name in one.active}
     for name in names:
@@ -236,7 +236,7 @@ def _write_table(
 ) -> str:
     from legm.core.display_names import display_names
     from legm.core.effective_values import EffectiveValues
-    from legm.core.run_marks import shown_tags
+    from legm.core.run_marks import shown_marks
     from legm.tables import table_markup
 
     if kind == "csv":
@@ -267,7 +267,7 @@ def _write_table(
             headers.append("n")
             numbers.append(True)
     if marks is not None:
-        shown = [printable_text(shown_tags(marks.get(one.fingerprint, ()))) for one in found]
+        shown = [printable_text(shown_marks(marks.get(one.fingerprint, ()))) for one in found]
         columns.append([table_markup.MarkupCell(text) for text in shown])
         headers.append("tags")
         numbers.append(False)

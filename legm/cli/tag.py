@@ -51,7 +51,7 @@ def tag_command(
     printed. Commands select by them with --tag and --where.
     """
     from legm.cli.marking import change_or_print_marks, runs_to_mark
-    from legm.core.run_marks import changed_marks, shown_tags
+    from legm.core.run_marks import changed_marks, shown_marks
     from legm.records import RunMarks
 
     add = [one.removeprefix("+") for one in tags if not one.startswith("-")]
@@ -60,7 +60,7 @@ def tag_command(
     change_or_print_marks(
         runs_to_mark(at(path), selection),
         (lambda marks: changed_marks(marks, add, remove)) if tags else None,
-        lambda marks: shown_tags([marks]) or "no tags",
+        lambda marks: shown_marks([marks]) or "no tags",
         is_sure=is_sure,
         dry_run=dry_run,
         as_json=as_json,

@@ -10,7 +10,7 @@ import numpy as np
 from legm.cli.printing import can_print, printing_width
 from legm.cli.terminal_tables import Column
 from legm.core.texts import number_text
-from legm.stats.curve_scale import CurveScale, curve_scale, share_of_scale, values_at
+from legm.stats.curve_scale import CurveScale, curve_scale, curve_values_at, share_of_scale
 from legm.stats.downsampling import line
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def drawn_curve(curve: Curve | None, scale: CurveScale | None, width: int, *, br
     columns, rows = (width * _DOTS[0], _DOTS[1]) if braille else (width, 10)
     shown = line(curve, columns)
     x = _indices(share_of_scale(shown.steps, scale.first, scale.last), columns)
-    y = _indices(share_of_scale(values_at(curve, shown), scale.low, scale.high), rows)
+    y = _indices(share_of_scale(curve_values_at(curve, shown), scale.low, scale.high), rows)
     return _braille(x, y, width) if braille else _digits(x, y, width)
 
 

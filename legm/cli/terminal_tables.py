@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from legm.core.texts import escape_unprintable
+from legm.core.texts import escape_unprintable_text
 
 __all__ = ["Column", "terminal_table_lines", "terminal_width"]
 
@@ -105,7 +105,7 @@ def _escaped_terminal_cells(cells: list[str]) -> list[str]:
     """Cells in which line breaks and the like are escaped."""
     if "".join(cells).isprintable():
         return cells
-    return [escape_unprintable(cell) for cell in cells]
+    return [escape_unprintable_text(cell) for cell in cells]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +230,10 @@ def _padded_terminal_cells(cells: Sequence[str], column: Column, max_width: int)
 def _terminal_cells_without_folds(cells: Sequence[str], fit: str, max_width: int, ellipsis: str) -> list[str]:
     """Cells that fit, unless they are folded later."""
     if fit == "cut":
-        from legm.core.display_names import truncate_distinct_names  # not for `legm --help`
+        from legm.core.display_names import truncate_display_names  # not for `legm --help`
 
         return [
-            cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, max_width, terminal_width)
+            cell.replace("…", ellipsis) for cell in truncate_display_names(cells, max_width, terminal_width)
         ]
     if fit == "list":
         return [_cut_terminal_cell_list(cell, max_width, ellipsis) for cell in cells]

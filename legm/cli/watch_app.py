@@ -30,9 +30,9 @@ from legm.cli.watch_rows import (
     progress_text,
     rows_in_order,
 )
-from legm.core.display_names import truncate_distinct_names, truncate_name
+from legm.core.display_names import truncate_display_name, truncate_display_names
 from legm.core.selection import RunSelection
-from legm.core.texts import escape_unprintable, number_text
+from legm.core.texts import escape_unprintable_text, number_text
 from legm.errors import LegmError
 from legm.records import Curve, Status
 from legm.stats.curve_scale import curve_scale
@@ -70,7 +70,7 @@ def _status_text(row: WatchedRow, width: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return truncate_name(text, width, terminal_width)
+    return truncate_display_name(text, width, terminal_width)
 
 
 def _number(value: float, metric: str) -> str:
@@ -103,7 +103,10 @@ _COLUMNS = (  # those with the least width first; the order on the screen is tha
     _Column("metric", 14, lambda row, width: _cut(row.metric, width), right=False),
     _Column("silent", 9, lambda row, _: duration_text(row.silent)),
     _Column(
-        "experiment", 16, lambda row, width: truncate_name(row.experiment, width, terminal_width), right=False
+        "experiment",
+        16,
+        lambda row, width: truncate_display_name(row.experiment, width, terminal_width),
+        right=False,
     ),
 )
 _SCREEN_ORDER = (
@@ -136,7 +139,9 @@ def _columns_that_fit(width: int, longest_name: int, *, experiments: int) -> dic
 
 def _cell(text: str, style: str = "", *, right: bool = False) -> Text:
     """A text that is only shown, with the gap to the column before it."""
-    return Text(f" {escape_unprintable(text)}", style, justify="right" if right else "left", no_wrap=True)
+    return Text(
+        f" {escape_unprintable_text(text)}", style, justify="right" if right else "left", no_wrap=True
+    )
 
 
 def _row_cells(row: WatchedRow, name: str, columns: Mapping[str, tuple[_Column, int]]) -> dict[str, Text]:
@@ -324,7 +329,7 @@ class WatchApp(App[None]):
         key = frozenset(names), width
         if key != self._short[0]:
             every = sorted(key[0])
-            short = truncate_distinct_names(every, width, terminal_width)
+            short = truncate_display_names(every, width, terminal_width)
             self._short = key, dict(zip(every, short, strict=True))
         return self._short[1]
 
@@ -354,9 +359,9 @@ class WatchApp(App[None]):
         order = f"{self._sort}{' reversed' if self._is_reversed else ''}"
         facts = [f"sorted by {order}", f"metric {self._metric or 'of each run'}"]
         facts += [f"filter {self._filter}"] if self._filter else []
-        head.append(f"\n{escape_unprintable(' · '.join([*facts, self._what]))}", "dim")
+        head.append(f"\n{escape_unprintable_text(' · '.join([*facts, self._what]))}", "dim")
         for problem in filter(None, (self._mistake, self._problem, self._messages.newest)):
-            head.append(f"\n{escape_unprintable(problem, chr(10))}", "red")
+            head.append(f"\n{escape_unprintable_text(problem, chr(10))}", "red")
         return head
 
     def _failures(self) -> Text:
@@ -365,7 +370,7 @@ class WatchApp(App[None]):
         lines = [
             Text.assemble(
                 (f"{_SIGNS[row.status.value]} {row.run_id[-6:]} ", STATUSES[row.status.value]),
-                escape_unprintable(f"{row.name}: {row.error or row.status.value}"),
+                escape_unprintable_text(f"{row.name}: {row.error or row.status.value}"),
             )
             for row in newest
         ]
@@ -475,7 +480,7 @@ def _details(found: WatchedDetails, width: int) -> RenderableType:
     row = found.row
     colour = STATUSES[row.status.value]
     title = Text.assemble(
-        (escape_unprintable(f"{row.experiment}: {row.name} "), "bold"),
+        (escape_unprintable_text(f"{row.experiment}: {row.name} "), "bold"),
         (f"{_SIGNS[row.status.value]} {row.status.value}", colour),
     )
     facts = {
@@ -497,14 +502,14 @@ def _details(found: WatchedDetails, width: int) -> RenderableType:
         size = max(10, min(60, width - 60))
         for name, last, best, curve in found.metrics:
             texts = (name, number_text(last), number_text(best), _curve_text(curve, size))
-            table.add_row(*(Text(escape_unprintable(text)) for text in texts))
+            table.add_row(*(Text(escape_unprintable_text(text)) for text in texts))
         parts += [Text(""), table]
     if found.error:
-        parts += [Text("\nerror", "bold"), Text(escape_unprintable(found.error, "\n"), "red")]
+        parts += [Text("\nerror", "bold"), Text(escape_unprintable_text(found.error, "\n"), "red")]
     if found.console is None:
         parts.append(Text("\nwhat it prints is not kept: ExperimentHandler(..., console=True)", "dim"))
     else:
-        parts += [Text("\nconsole", "bold"), Text(escape_unprintable("\n".join(found.console), "\n"))]
+        parts += [Text("\nconsole", "bold"), Text(escape_unprintable_text("\n".join(found.console), "\n"))]
     return Group(*parts)
 
 
@@ -514,5 +519,5 @@ def _facts(facts: dict[str, str]) -> Table:
     table.add_column(overflow="fold")
     for name, text in facts.items():
         if text:
-            table.add_row(Text(escape_unprintable(name)), Text(escape_unprintable(text)))
+            table.add_row(Text(escape_unprintable_text(name)), Text(escape_unprintable_text(text)))
     return table

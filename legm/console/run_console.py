@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from legm.console.console_options import console_path
 from legm.console.redirection import REDIRECTION
 from legm.errors import LegmError
-from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links
 from legm.runlog.file_names import CONSOLE_FILE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RunConsole:
     def __init__(self, path: Path, limit: int, owner: object) -> None:
         self._path = path = path.absolute()  # another process writes it, in another folder
         try:
-            refuse_links(path.parent.parent, path.parent, path)
+            refuse_folder_links(path.parent.parent, path.parent, path)
             REDIRECTION.keep(path, limit)
         except (LegmError, OSError) as error:
             log.error("the console cannot be kept: %s", error)  # noqa: TRY400
@@ -68,7 +68,7 @@ class RunConsole:
             return
         path = console_path(folder, run_id).absolute()
         try:
-            refuse_links(path.parent.parent, path.parent, path)
+            refuse_folder_links(path.parent.parent, path.parent, path)
             if REDIRECTION.move(self._path, path):
                 self._path = path
         except (LegmError, OSError) as error:

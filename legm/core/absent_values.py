@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from legm.core.plain_form import canonical_text, to_plain
+from legm.core.plain_form import canonical_plain_text, to_plain
 from legm.errors import ParameterError, UnstableValue
 from legm.records import Configuration, Plain
 
 __all__ = [
     "AbsentValue",
     "LibraryDefault",
-    "changed_library_default",
+    "changed_default_absent_value",
     "conflicting_absent_value",
     "equals_absent_value",
     "given_absent_value",
@@ -98,7 +98,7 @@ def equals_absent_value(value: Plain, absent: Plain) -> bool:
     is_simple = kind is type(absent) and kind in _SIMPLE
     if is_simple and value == value and absent == absent:  # noqa: PLR0124 - no NaN
         return bool(value == absent)
-    return canonical_text(value) == canonical_text(absent)
+    return canonical_plain_text(value) == canonical_plain_text(absent)
 
 
 def conflicting_absent_value(name: str, known: Plain, new: Plain, where: str) -> ParameterError:
@@ -136,7 +136,7 @@ def has_absent_value(configuration: Configuration, name: str) -> bool:
     )
 
 
-def changed_library_default(name: str, known: Plain, new: AbsentValue) -> str:
+def changed_default_absent_value(name: str, known: Plain, new: AbsentValue) -> str:
     """What to say of a library's default that is not the absent value of a parameter any more."""
     return (
         f"{new.library} has the default {new.value!r} for {name!r} now, while runs from before it was "

@@ -10,18 +10,18 @@ from typing import Any
 from legm.core.absent_values import has_absent_value
 from legm.core.naming import check_name
 from legm.core.parameters import Parameters
-from legm.core.plain_form import canonical_text, to_plain
+from legm.core.plain_form import canonical_plain_text, to_plain
 from legm.core.texts import exact_text
 from legm.errors import ParameterError, closest
 from legm.records import Configuration, Plain
 
-__all__ = ["AmendedRun", "Changes", "ConfigurationChange", "require_possible_changes"]
+__all__ = ["AmendedConfiguration", "AmendedRun", "AmendmentChanges", "require_possible_amendment"]
 
 _MOST_SHOWN = 60  # characters of a value in a title
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class AmendmentChanges:
     """What is changed, in this order.
 
     Args:
@@ -94,19 +94,24 @@ class Changes:
     def summary(self) -> str:
         """What is changed, in a few words."""
         parts = [f"{old} becomes {new}" for old, new in self.rename.items()]
-        parts += [f"{name} = {_shown(name, value)} where absent" for name, value in self.set.items()]
+        parts += [
+            f"{name} = {_amended_value_text(name, value)} where absent" for name, value in self.set.items()
+        ]
         parts += [f"{name} dropped" for name in self.drop]
         parts += [f"{child} depends on {' and '.join(parents)}" for child, parents in self.parent.items()]
         parts += [f"{name} not compared" for name in self.ignore]
         parts += [f"{name} compared" for name in self.compare]
         parts += [f"{name} in the name" for name in self.name]
-        parts += [f"{name} was {_shown(name, value)} where absent" for name, value in self.new_absent.items()]
+        parts += [
+            f"{name} was {_amended_value_text(name, value)} where absent"
+            for name, value in self.new_absent.items()
+        ]
         parts += [f"{name} has no absent value" for name in self.no_absent]
         parts += [f"moved to {self.experiment}"] if self.experiment is not None else []
         return ", ".join(parts)
 
 
-def _shown(name: str, value: Plain) -> str:
+def _amended_value_text(name: str, value: Plain) -> str:
     """A value in a few words, as it is stored."""
     text = exact_text(to_plain(name, value))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
@@ -125,7 +130,7 @@ class AmendedRun:
     parameters: Mapping[str, Plain]
 
 
-def require_possible_changes(changes: Changes, configurations: Iterable[Configuration]) -> int:
+def require_possible_amendment(changes: AmendmentChanges, configurations: Iterable[Configuration]) -> int:
     """Refuse changes that have no effect on any configuration, such as those of a parameter that none has.
 
     Args:
@@ -148,7 +153,7 @@ def require_possible_changes(changes: Changes, configurations: Iterable[Configur
         return 0
     known = counts.keys() | {*changes.absent}
     for old in changes.rename:
-        _require_known(old, known)
+        _require_amended_parameter(old, known)
     renamed = {changes.current_name(name) for name in known}
     for name, value in changes.set.items():
         if counts[name] == number and name not in changes.rename:
@@ -158,21 +163,21 @@ def require_possible_changes(changes: Changes, configurations: Iterable[Configur
             )
     after = renamed | {*changes.set}
     for name in changes.new_absent:
-        _require_known(name, after)
+        _require_amended_parameter(name, after)
     for name in (*changes.drop, *changes.ignore, *changes.compare, *changes.name, *changes.parent):
-        _require_known(name, after)
+        _require_amended_parameter(name, after)
     for parents in changes.parent.values():
         for name in parents:
-            _require_known(name, after - {*changes.drop})
+            _require_amended_parameter(name, after - {*changes.drop})
     return number
 
 
-def _require_known(name: str, known: Collection[str]) -> None:
+def _require_amended_parameter(name: str, known: Collection[str]) -> None:
     if name not in known:
         raise ParameterError(f"no configuration has a parameter {name!r}; {closest(name, sorted(known))}")
 
 
-class ConfigurationChange:
+class AmendedConfiguration:
     """The runs of one configuration under changes.
 
     Args:
@@ -180,7 +185,7 @@ class ConfigurationChange:
         changes: the changes.
     """
 
-    def __init__(self, configuration: Configuration, changes: Changes) -> None:
+    def __init__(self, configuration: Configuration, changes: AmendmentChanges) -> None:
         self._old = configuration
         self._changes = changes
         self._absent = frozenset(
@@ -208,7 +213,7 @@ class ConfigurationChange:
         compared = {
             name: parameters[name] for name in parameters if self._changes.current_name(name) in wanted
         }
-        key = canonical_text(compared) if wanted else ""
+        key = canonical_plain_text(compared) if wanted else ""
         if key not in self._known:
             self._known[key] = self._amended(compared)
         configuration, uncompared = self._known[key]
@@ -237,7 +242,7 @@ class ConfigurationChange:
             unknown = {name for name in old.parameters if name not in compared and self._is_of_each_run(name)}
             known = {name: value for name, value in old.parameters.items() if name not in unknown}
             about = {name: about for name, about in old.metadata.items() if name not in unknown}
-            values, metadata = _changed({**known, **compared}, about, changes)
+            values, metadata = _amended_values({**known, **compared}, about, changes)
             parameters = Parameters()
             experiment = old.experiment if changes.experiment is None else changes.experiment
             parameters.restore(replace(old, experiment=experiment, parameters=values, metadata=metadata))
@@ -247,8 +252,8 @@ class ConfigurationChange:
         return found, frozenset(parameters.uncompared())
 
 
-def _changed(
-    values: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]], changes: Changes
+def _amended_values(
+    values: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]], changes: AmendmentChanges
 ) -> tuple[dict[str, Plain], dict[str, dict[str, Plain]]]:
     """The values and metadata after the changes."""
     for old, new in changes.rename.items():
@@ -258,7 +263,7 @@ def _changed(
             )
     current = changes.current_name
     now = {current(name): value for name, value in values.items()}
-    rules = {current(name): _renamed_parents(about, changes) for name, about in metadata.items()}
+    rules = {current(name): _amended_parents(about, changes) for name, about in metadata.items()}
     added = {name: to_plain(name, value) for name, value in changes.set.items() if name not in now}
     now |= added
     for name in added.keys() & changes.absent.keys():
@@ -269,9 +274,9 @@ def _changed(
         rules.setdefault(name, {})["absent_value"] = changes.new_absent[name]
     for child, parents in changes.parent.items():
         if child in now:
-            rules.setdefault(child, {}).setdefault("parents", {}).update(_parent_edges(parents))
+            rules.setdefault(child, {}).setdefault("parents", {}).update(_amended_parent_edges(parents))
     for name in changes.drop:
-        _drop(name, now, rules, changes)
+        _drop_amended_parameter(name, now, rules, changes)
     for name in changes.ignore:
         if name in now:
             rules.setdefault(name, {})["disable_comparison"] = True
@@ -285,7 +290,7 @@ def _changed(
     return now, {name: about for name, about in rules.items() if about}
 
 
-def _renamed_parents(about: Mapping[str, Plain], changes: Changes) -> dict[str, Plain]:
+def _amended_parents(about: Mapping[str, Plain], changes: AmendmentChanges) -> dict[str, Plain]:
     """The metadata of a parameter with the new names of its parents; what is changed is copied."""
     copied: dict[str, Any] = dict(about)
     if "parents" in copied:
@@ -295,13 +300,15 @@ def _renamed_parents(about: Mapping[str, Plain], changes: Changes) -> dict[str, 
     return copied
 
 
-def _parent_edges(parents: Mapping[str, Plain]) -> dict[str, Plain]:
+def _amended_parent_edges(parents: Mapping[str, Plain]) -> dict[str, Plain]:
     return {
         name: {} if value is None else {"equals": to_plain(name, value)} for name, value in parents.items()
     }
 
 
-def _drop(name: str, values: dict[str, Plain], rules: dict[str, dict[str, Plain]], changes: Changes) -> None:
+def _drop_amended_parameter(
+    name: str, values: dict[str, Plain], rules: dict[str, dict[str, Plain]], changes: AmendmentChanges
+) -> None:
     children = [
         child
         for child, about in rules.items()

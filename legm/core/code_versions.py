@@ -28,12 +28,12 @@ def code_label(environment: Mapping[str, Plain]) -> str:
     """
     stretches = environment.get(STRETCHES)
     if not isinstance(stretches, list) or not stretches:
-        return _label(environment.get("git"))
-    labels = [_label(one.get("git")) if isinstance(one, Mapping) else "" for one in stretches]
+        return _code_version_label(environment.get("git"))
+    labels = [_code_version_label(one.get("git")) if isinstance(one, Mapping) else "" for one in stretches]
     return "" if "" in labels else _THEN.join(dict.fromkeys(labels))
 
 
-def _label(git: Plain) -> str:
+def _code_version_label(git: Plain) -> str:
     if not isinstance(git, dict):
         return ""
     commit, changes = git.get("commit") or "", git.get("changes") or ""
@@ -70,7 +70,7 @@ def different_code_text(code: Mapping[str, int]) -> str:
     order = sorted(code, key=lambda label: (label.partition("+")[0], "+" in label, -code[label], label))
     for label in order:
         runs = f"{code[label]}{'' if shown else ' run' if code[label] == 1 else ' runs'}"
-        shown.append(f"{runs} of {_readable(label, with_changes)}")
+        shown.append(f"{runs} of {_readable_code_label(label, with_changes)}")
     return ", ".join(shown)
 
 
@@ -87,9 +87,9 @@ def different_code_note(codes: Iterable[Mapping[str, int]]) -> list[str]:
     return [f"averaged runs come from different code: {texts[0]}{others * (len(texts) > 1)}"]
 
 
-def _readable(label: str, with_changes: Mapping[str, int]) -> str:
+def _readable_code_label(label: str, with_changes: Mapping[str, int]) -> str:
     if _THEN in label:
-        return _THEN.join(_readable(one, {}) for one in label.split(_THEN))
+        return _THEN.join(_readable_code_label(one, {}) for one in label.split(_THEN))
     commit, sign, changes = label.partition("+")
     if sign:
         which = f" {changes[:4]}" if with_changes.get(commit, 0) > 1 else ""

@@ -17,10 +17,10 @@ from legm.errors import ParameterError, UnstableValue
 
 __all__ = [
     "is_dtype_or_device",
-    "is_omegaconf",
+    "is_omegaconf_config",
     "object_fields",
     "parameters_from_config",
-    "resolve_omegaconf",
+    "resolve_omegaconf_config",
 ]
 
 _MAX_DEPTH = 100
@@ -66,7 +66,7 @@ def _config_attributes(value: object, names: list[str] | Mapping[str, object]) -
     return {name: getattr(value, name) for name in names}
 
 
-def is_omegaconf(value: object) -> bool:
+def is_omegaconf_config(value: object) -> bool:
     """Whether a value is an OmegaConf ``DictConfig`` or ``ListConfig``, which Hydra uses too."""
     return any(base.__module__ == "omegaconf.basecontainer" for base in type(value).__mro__)
 
@@ -77,7 +77,7 @@ def is_dtype_or_device(value: object) -> bool:
     return not names.isdisjoint(_DTYPES_AND_DEVICES)
 
 
-def resolve_omegaconf(value: Any, parameter: str = "") -> Any:
+def resolve_omegaconf_config(value: Any, parameter: str = "") -> Any:
     """The dictionaries and lists of an OmegaConf container, with every interpolation resolved.
 
     Args:
@@ -117,9 +117,9 @@ def parameters_from_config(
     Raises:
         ParameterError: it is none of these, a value is missing, or two joined names are equal.
     """
-    values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_config(config)
+    values = resolve_omegaconf_config(config) if is_omegaconf_config(config) else _nested_config(config)
     if values is None and of_classes and isinstance(config, type) and not _makes_configs(config):
-        values = _class_attributes(config) or None
+        values = _config_class_attributes(config) or None
     if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
         values = dict(vars(config))
     if not isinstance(values, Mapping):
@@ -148,7 +148,7 @@ def _makes_configs(kind: type) -> bool:
     return kind.__module__ == "builtins" or any(hasattr(kind, name) for name in fields)
 
 
-def _class_attributes(kind: type) -> dict[str, Any]:
+def _config_class_attributes(kind: type) -> dict[str, Any]:
     """The public attributes of a class that are neither functions nor properties; subclasses win."""
     found: dict[str, Any] = {}
     for base in reversed(kind.__mro__[:-1]):
@@ -176,7 +176,7 @@ def _flatten_config(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any]
         raise ParameterError(f"{prefix[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself")
     for key, value in values.items():
         name = f"{prefix}{key}" if prefix else key
-        inner = _nested_config(resolve_omegaconf(value, name) if is_omegaconf(value) else value)
+        inner = _nested_config(resolve_omegaconf_config(value, name) if is_omegaconf_config(value) else value)
         if inner and all(isinstance(key, str) for key in inner):
             _flatten_config(inner, f"{name}.", flat, depth + 1)
         elif name in flat:

@@ -204,12 +204,12 @@ def redact_text(text: str) -> str:
         found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
     if any(head in text for head in _TOKEN_HEADS):
         found = _TOKEN.sub(REDACTED, found)
-    if _has_hint(folded):
+    if _has_credential_hint(folded):
         found = _redact_named(found)
     return text if found == text else found
 
 
-def _has_hint(folded: str) -> bool:
+def _has_credential_hint(folded: str) -> bool:
     return any(hint in folded for hint in _HINTS)
 
 
@@ -231,7 +231,7 @@ def redact_source(text: str) -> str:
     There, a credential may also be a literal that is assigned, or what a line of its own sets a name to.
     """
     found = redact_text(text)
-    if not _has_hint(text.casefold()):
+    if not _has_credential_hint(text.casefold()):
         return found
     if '"' in text or "'" in text:
         found = _LITERAL.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
@@ -239,12 +239,16 @@ def redact_source(text: str) -> str:
     def set_to(found: re.Match[str]) -> str:
         name, value = found[2], found[4]
         is_variable = value == name or value.startswith("self.")
-        return _redact_pair(found, name, value) if _is_strong_name(name) and not is_variable else found[0]
+        return (
+            _redact_pair(found, name, value)
+            if _is_strong_credential_name(name) and not is_variable
+            else found[0]
+        )
 
     return _SETTING.sub(set_to, found)
 
 
-def _is_strong_name(name: str) -> bool:
+def _is_strong_credential_name(name: str) -> bool:
     """Whether a name alone says that a text is a credential."""
     return _credential_kind_of_name(name) in ("password", "secret")
 
@@ -329,7 +333,7 @@ class CredentialRule:
 
     def hidden_texts(self, name: str, value: Plain) -> set[str]:
         """The texts in a parameter's value, in plain form, that are credentials or hold one."""
-        return set(_texts(value)) - set(_texts(self.redact(name, value)))
+        return set(_texts_to_redact(value)) - set(_texts_to_redact(self.redact(name, value)))
 
     def redact_copies(self, text: str, name: str, value: Plain) -> str:
         """A text that was made from a value, without the credentials that it took from there.
@@ -358,7 +362,7 @@ class CredentialRule:
         """Whether every text below a name is a credential."""
         if self._patterns is not None:
             return self._is_credential(name, "x")
-        return _is_strong_name(name)
+        return _is_strong_credential_name(name)
 
     def _redact_list(self, name: str, items: list[Plain]) -> list[Plain]:
         """Each item under the name of the list, or under that of the option before it, as in ``sys.argv``."""
@@ -372,11 +376,11 @@ class CredentialRule:
         return redacted
 
 
-def _texts(value: Plain) -> Iterator[str]:
+def _texts_to_redact(value: Plain) -> Iterator[str]:
     """Every text and number in a plain value, as text."""
     if isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
+            yield from _texts_to_redact(item)
     elif value not in ("", None):
         yield str(value)
 

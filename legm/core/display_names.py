@@ -20,12 +20,12 @@ from legm.records import Configuration, Plain, RankedGroup
 __all__ = [
     "MOST_IN_NAME",
     "NO_PARAMETERS",
-    "differing_parameters",
+    "differing_parameter_names",
     "display_names",
-    "group_names",
+    "group_display_names",
     "matches_display_name",
-    "truncate_distinct_names",
-    "truncate_name",
+    "truncate_display_name",
+    "truncate_display_names",
 ]
 
 _MAX_LETTERS = 400  # of a name: more than fit into any figure or line
@@ -38,7 +38,7 @@ MOST_IN_NAME = 5  # parameters, where fewer distinguish configurations
 Width: TypeAlias = Callable[[str], float]
 
 
-def truncate_name(text: str, max_width: float, width: Width) -> str:
+def truncate_display_name(text: str, max_width: float, width: Width) -> str:
     """The text with "…" in its middle if it is too wide; the ends of names distinguish most of them.
 
     Args:
@@ -60,7 +60,7 @@ def truncate_name(text: str, max_width: float, width: Width) -> str:
     return shortened(low)
 
 
-def truncate_distinct_names(names: Sequence[str], max_width: float, width: Width) -> list[str]:
+def truncate_display_names(names: Sequence[str], max_width: float, width: Width) -> list[str]:
     """Truncate names to a width so that different names stay different.
 
     Names that would become equal first lose the parts that they have in common, then their common start and
@@ -71,14 +71,14 @@ def truncate_distinct_names(names: Sequence[str], max_width: float, width: Width
         max_width: the available width.
         width: returns the width of a text, in the same unit.
     """
-    short = {name: truncate_name(name, max_width, width) for name in dict.fromkeys(names)}
+    short = {name: truncate_display_name(name, max_width, width) for name in dict.fromkeys(names)}
     for shorten in (_names_without_common_parts, _names_without_common_ends):
         for same in _groups_of_equal_names(short):
             for name, rest in zip(same, shorten(same), strict=True):
-                short[name] = truncate_name(rest, max_width, width)
+                short[name] = truncate_display_name(rest, max_width, width)
     for number, name in enumerate((name for same in _groups_of_equal_names(short) for name in same), 1):
         end = f" ({number})"
-        short[name] = truncate_name(name, max_width - width(end), width) + end
+        short[name] = truncate_display_name(name, max_width - width(end), width) + end
     return [short[name] for name in names]
 
 
@@ -105,19 +105,19 @@ def _names_without_common_parts(names: Sequence[str]) -> list[str]:
 
 def _names_without_common_ends(names: Sequence[str]) -> list[str]:
     """The names with "…" for most of their common start and end."""
-    start = _common_prefix_length(names)
-    end = _common_prefix_length([name[start:][::-1] for name in names])
+    start = _common_name_prefix_length(names)
+    end = _common_name_prefix_length([name[start:][::-1] for name in names])
     before, after = max(start - 8, 0), max(end - 8, 0)
     return ["…" * bool(before) + name[before : len(name) - after] + "…" * bool(after) for name in names]
 
 
-def _common_prefix_length(names: Iterable[str]) -> int:
+def _common_name_prefix_length(names: Iterable[str]) -> int:
     """The length of the names' common prefix."""
     first, *_, last = sorted(names)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
-def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
+def differing_parameter_names(configurations: Sequence[Configuration]) -> list[str]:
     """The names of the parameters by which configurations differ, sorted.
 
     One is among them where it is active in some only, or its values are not all the same.
@@ -135,7 +135,7 @@ def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
     return sorted(found)
 
 
-def group_names(groups: Sequence[RankedGroup]) -> list[str]:
+def group_display_names(groups: Sequence[RankedGroup]) -> list[str]:
     """What groups of configurations are called where they are shown together, by their parameters."""
     stand_ins = [
         replace(
@@ -168,15 +168,15 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
     if all(one.name for one in shown.values()):
         return found
     every = list(shown.values())
-    names = differing_parameters(every) if len(every) > 1 else sorted(every[0].active)
+    names = differing_parameter_names(every) if len(every) > 1 else sorted(every[0].active)
     effective = EffectiveValues(every)
-    texts = {name: _texts_of(effective.shown_values(every, name)) for name in names}
+    texts = {name: _display_texts_of(effective.shown_values(every, name)) for name in names}
     rest = ""
     if len(names) > MOST_IN_NAME and len(every) > 1:
-        names = _fewest_distinguishing_names(names, texts)
+        names = _fewest_display_names(names, texts)
     elif len(names) > MOST_IN_NAME:
         names, rest = names[:MOST_IN_NAME], _AND_MORE
-    short = dict(zip(names, _last_name_parts(names), strict=True))
+    short = dict(zip(names, _last_display_name_parts(names), strict=True))
     for i, one in enumerate(every):
         own = [f"{short[name]}={text}" for name in names if (text := texts[name][i]) is not None]
         if not one.name:
@@ -199,28 +199,30 @@ def matches_display_name(configuration: Configuration, text: str, effective: Eff
     pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text.removesuffix(_AND_MORE))]
     return all(
         equals
-        and any(_is_shown_as(own, value) for known, own in values.items() if _ends_with_name(known, name))
+        and any(
+            _is_displayed_as(own, value)
+            for known, own in values.items()
+            if _ends_with_display_name(known, name)
+        )
         for name, equals, value in pairs
     )
 
 
-def _ends_with_name(known: str, name: str) -> bool:
+def _ends_with_display_name(known: str, name: str) -> bool:
     return known == name or known.endswith(f".{name}")
 
 
-def _is_shown_as(value: Plain, text: str) -> bool:
+def _is_displayed_as(value: Plain, text: str) -> bool:
     return text in {str(value), *(rounded_text(value, digits) for digits in (None, *ENOUGH_DIGITS))}
 
 
-def _texts_of(values: Sequence[Any]) -> list[str | None]:
+def _display_texts_of(values: Sequence[Any]) -> list[str | None]:
     """The texts of a parameter's values, None where it has none."""
     texts = iter(value_texts([value for value in values if value is not MISSING]))
     return [None if value is MISSING else next(texts) for value in values]
 
 
-def _fewest_distinguishing_names(
-    names: Sequence[str], texts: Mapping[str, Sequence[str | None]]
-) -> list[str]:
+def _fewest_display_names(names: Sequence[str], texts: Mapping[str, Sequence[str | None]]) -> list[str]:
     """A few of the parameters that together distinguish as many configurations as all of them do."""
     count = len(next(iter(texts.values())))
     every = len(set(zip(*(texts[name] for name in names), strict=True)))
@@ -234,7 +236,7 @@ def _fewest_distinguishing_names(
     return sorted(chosen)
 
 
-def _last_name_parts(names: Sequence[str]) -> list[str]:
+def _last_display_name_parts(names: Sequence[str]) -> list[str]:
     """Dotted names without the leading levels that are not needed to distinguish them."""
     split = [name.split(".") for name in names]
     found = []

@@ -13,7 +13,7 @@ from typing import Any
 from legm.core.missing import MISSING
 from legm.records import Configuration, Plain
 
-__all__ = ["EffectiveValues", "parameter_note"]
+__all__ = ["EffectiveValues", "ineffective_value_note"]
 
 
 class EffectiveValues:
@@ -72,7 +72,7 @@ class EffectiveValues:
         if is_there and (not has_absent_value(configuration, name) or fields.get("disable_comparison")):
             return MISSING
         parents = fields.get("parents") if is_there else self._parents.get((configuration.experiment, name))
-        if all(_edge_holds(configuration, *edge) for edge in (parents or {}).items()):
+        if all(_is_edge_effective(configuration, *edge) for edge in (parents or {}).items()):
             return absent[name]
         return MISSING
 
@@ -91,13 +91,13 @@ class EffectiveValues:
             value is MISSING or name in one.active for one, value in zip(configurations, found, strict=True)
         ):
             return found
-        from legm.core.plain_form import canonical_text
+        from legm.core.plain_form import canonical_plain_text
 
         active = [one.parameters[name] for one in self._configurations if name in one.active]
-        texts = {canonical_text(value) for value in active}
+        texts = {canonical_plain_text(value) for value in active}
 
         def is_shown(one: Configuration, value: Any) -> bool:
-            return name in one.active or (value is not MISSING and canonical_text(value) not in texts)
+            return name in one.active or (value is not MISSING and canonical_plain_text(value) not in texts)
 
         return [
             value if is_shown(one, value) else MISSING
@@ -113,7 +113,7 @@ class EffectiveValues:
         return found
 
 
-def parameter_note(configuration: Configuration, name: str) -> str:
+def ineffective_value_note(configuration: Configuration, name: str) -> str:
     """Why a parameter of a configuration is not active; "" where it is.
 
     Args:
@@ -135,14 +135,14 @@ def parameter_note(configuration: Configuration, name: str) -> str:
     return "inactive" if is_off or not parents else f"inactive (depends on {parents})"
 
 
-def _edge_holds(configuration: Configuration, parent: str, edge: Mapping[str, Plain]) -> bool:
+def _is_edge_effective(configuration: Configuration, parent: str, edge: Mapping[str, Plain]) -> bool:
     """Whether a stored dependence on a parent holds in a configuration."""
     if "equals" in edge or "holds" in edge:
-        from legm.core.plain_form import canonical_text
+        from legm.core.plain_form import canonical_plain_text
 
         expected = edge["equals"] if "equals" in edge else edge["for"]
         is_equal = parent in configuration.parameters and (
-            canonical_text(configuration.parameters[parent]) == canonical_text(expected)
+            canonical_plain_text(configuration.parameters[parent]) == canonical_plain_text(expected)
         )
         return is_equal and bool(edge.get("holds", True))
     return not edge and parent in configuration.active

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from legm.core.texts import escape_unprintable
+from legm.core.texts import escape_unprintable_text
 
 __all__ = ["Markup", "escaped_html", "html_paragraphs", "html_table"]
 
@@ -24,7 +24,7 @@ class Markup:
 
 def escaped_html(text: str) -> str:
     """A text as HTML shows it: markup, control characters and changes of direction are escaped."""
-    return html.escape(escape_unprintable(text))
+    return html.escape(escape_unprintable_text(text))
 
 
 def html_table(
@@ -45,7 +45,7 @@ def html_table(
     head = "".join(
         f"<th{title}>{escaped_html(name)}</th>" for name, title in zip(headers, titled, strict=False)
     )
-    body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{_html_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
     above = f"<caption>{escaped_html(caption)}</caption>" if caption else ""
     return (
         f'<div style="overflow-x:auto;white-space:nowrap"><table>{above}<thead><tr>{head}</tr></thead>'
@@ -53,7 +53,7 @@ def html_table(
     )
 
 
-def _cell(cell: str | Markup) -> str:
+def _html_cell(cell: str | Markup) -> str:
     return cell.text if isinstance(cell, Markup) else escaped_html(cell)
 
 

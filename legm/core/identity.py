@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from legm.core.absent_values import has_absent_value
-from legm.core.plain_form import canonical_text, encode_plain_json
+from legm.core.plain_form import canonical_plain_text, encode_plain_json
 from legm.records import Configuration, Plain
 
 __all__ = ["ParameterDifference", "configuration_differences", "fingerprint", "identity_differences"]
@@ -30,14 +30,16 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
     Returns:
         ``v1-`` and 32 hexadecimal digits: the first half of the SHA-256 of the canonical form.
     """
-    pairs = sorted([f"[{_name_text(name)},{canonical_text(value)}]" for name, value in active.items()])
-    # The same as canonical_text([experiment, {"legm:map": …}]), but faster.
-    text = f'[{_name_text(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
+    pairs = sorted(
+        [f"[{_identity_name_text(name)},{canonical_plain_text(value)}]" for name, value in active.items()]
+    )
+    # The same as canonical_plain_text([experiment, {"legm:map": …}]), but faster.
+    text = f'[{_identity_name_text(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
 
 
 @functools.lru_cache(maxsize=1024)
-def _name_text(name: str) -> str:
+def _identity_name_text(name: str) -> str:
     """The canonical form of a name, which many configurations have."""
     return encode_plain_json(name)
 
@@ -85,7 +87,8 @@ def identity_differences(
             "" if name in theirs else their_notes(name),
         )
         for name in sorted({*ours, *theirs})
-        if (name in ours) != (name in theirs) or canonical_text(ours[name]) != canonical_text(theirs[name])
+        if (name in ours) != (name in theirs)
+        or canonical_plain_text(ours[name]) != canonical_plain_text(theirs[name])
     )
 
 

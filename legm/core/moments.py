@@ -37,7 +37,7 @@ def moment_span(text: str) -> tuple[float, float]:
             *(year, month, day, int(found["hour"] or 0), int(found["minute"] or 0)),
             second=int(seconds),
             microsecond=round(seconds % 1 * 1e6) % 1_000_000,
-            tzinfo=_zone(found["zone"]),
+            tzinfo=_moment_zone(found["zone"]),
         )
         if found["month"] is None:
             end = start.replace(year=year + 1)
@@ -52,7 +52,7 @@ def moment_span(text: str) -> tuple[float, float]:
         raise ValueError(str(cause)) from cause
 
 
-def _zone(text: str | None) -> datetime.tzinfo | None:
+def _moment_zone(text: str | None) -> datetime.tzinfo | None:
     if text is None:
         return None
     if text == "Z":

@@ -19,12 +19,12 @@ from legm.core.absent_values import (
     stored_absent_values,
 )
 from legm.core.addresses import plain_without_addresses
-from legm.core.config_objects import is_omegaconf
+from legm.core.config_objects import is_omegaconf_config
 from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import fingerprint
 from legm.core.naming import check_name, configuration_name
 from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind
-from legm.core.plain_form import canonical_text, from_plain, to_plain
+from legm.core.plain_form import canonical_plain_text, from_plain, to_plain
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 
@@ -355,7 +355,7 @@ class Parameters:
             return True
         try:
             plain = self._rule.redact(name, to_plain(name, value))
-            return canonical_text(plain) == canonical_text(self._plain(name))
+            return canonical_plain_text(plain) == canonical_plain_text(self._plain(name))
         except UnstableValue:
             return False
 
@@ -492,7 +492,7 @@ class Parameters:
         value = self._values[name]
         if value is None or value is False:
             return True
-        if not hasattr(value, "dtype") and not is_omegaconf(value):
+        if not hasattr(value, "dtype") and not is_omegaconf_config(value):
             return False
         plain = self._plain_or_text(name)  # NumPy's False, an empty configuration of OmegaConf
         return plain is None or plain is False
@@ -525,7 +525,7 @@ class Parameters:
                 return not self._switches_off(parent)
             case EqualsCondition(value):
                 expected = self._rule.redact(parent, value)
-                return canonical_text(self._plain(parent)) == canonical_text(expected)
+                return canonical_plain_text(self._plain(parent)) == canonical_plain_text(expected)
             case PredicateCondition(function):
                 return self._predicate_holds(child, parent, function)
             case RecordedCondition(holds, value):
@@ -543,7 +543,7 @@ class Parameters:
             raise
 
     def _require_same(self, name: str, recorded: Plain) -> None:
-        if canonical_text(self._plain(name)) != canonical_text(recorded):
+        if canonical_plain_text(self._plain(name)) != canonical_plain_text(recorded):
             raise ParameterError(
                 f"the metadata that depends on {name!r} was a function, of which only the result for "
                 f"{recorded!r} was stored; for {self.text(name)}, set it again with set_param_metadata()"

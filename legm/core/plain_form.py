@@ -27,11 +27,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from legm.core.config_objects import is_dtype_or_device, is_omegaconf, object_fields, resolve_omegaconf
+from legm.core.config_objects import (
+    is_dtype_or_device,
+    is_omegaconf_config,
+    object_fields,
+    resolve_omegaconf_config,
+)
 from legm.errors import UnstableValue
 from legm.records import Plain
 
-__all__ = ["canonical_text", "encode_plain_json", "from_plain", "is_plain", "to_plain"]
+__all__ = ["canonical_plain_text", "encode_plain_json", "from_plain", "is_plain", "to_plain"]
 
 _TAG = "legm:"
 _MAX_DEPTH = 100
@@ -88,14 +93,14 @@ def _plain(value: Any, path: str, depth: int) -> Plain:
         if not fields and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
             return _plain_qualified_name(type(value), path)  # nothing else distinguishes it
         return inner_plain(fields, "")
-    if is_omegaconf(value):
-        return inner_plain(resolve_omegaconf(value, path), "")
+    if is_omegaconf_config(value):
+        return inner_plain(resolve_omegaconf_config(value, path), "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, path, inner_plain)
     if isinstance(value, (list, tuple, deque, range)):
         return [inner_plain(item, f"[{i}]") for i, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return {"legm:set": sorted((inner_plain(item, "{}") for item in value), key=canonical_text)}
+        return {"legm:set": sorted((inner_plain(item, "{}") for item in value), key=canonical_plain_text)}
     if isinstance(value, (bytes, bytearray)):
         return {"legm:bytes": value.hex()}
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
@@ -196,7 +201,7 @@ def _plain_enum_name(value: enum.Enum) -> str:
 
 def _plain_mapping(value: Mapping[Any, Any], path: str, inner: Callable[[object, str], Plain]) -> Plain:
     pairs = [[inner(key, " (a key)"), inner(item, f"[{key!r}]")] for key, item in value.items()]
-    if len({canonical_text(key) for key, _ in pairs}) < len(pairs):
+    if len({canonical_plain_text(key) for key, _ in pairs}) < len(pairs):
         raise UnstableValue(
             f"parameter {path!r} is a mapping with two keys that are compared as equal: "
             f"{sorted(map(repr, value))}. Remove one of them"
@@ -204,7 +209,7 @@ def _plain_mapping(value: Mapping[Any, Any], path: str, inner: Callable[[object,
     by_text = all(type(key) is str for key, _ in pairs)
     if by_text and not (len(pairs) == 1 and str(pairs[0][0]).startswith(_TAG)):
         return {str(key): item for key, item in pairs}
-    return {"legm:map": sorted(pairs, key=canonical_text)}
+    return {"legm:map": sorted(pairs, key=canonical_plain_text)}
 
 
 def _plain_type_name(value: Any, path: str) -> str:
@@ -227,7 +232,7 @@ def _plain_type_argument(value: Any, path: str) -> str:
         return f"[{', '.join(_plain_type_argument(one, path) for one in value)}]"
     if isinstance(value, type) or typing.get_origin(value) is not None:
         return _plain_type_name(value, path)
-    return canonical_text(_plain(value, path, 0))
+    return canonical_plain_text(_plain(value, path, 0))
 
 
 def _plain_qualified_name(value: Any, path: str) -> str:
@@ -301,7 +306,7 @@ def _hashable_plain(value: Any) -> Any:
 encode_plain_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
 
 
-def canonical_text(value: Plain) -> str:
+def canonical_plain_text(value: Plain) -> str:
     """The canonical form of a plain value: equal values have equal texts."""
     kind = type(value)
     if kind is float and math.isfinite(value):
@@ -323,11 +328,13 @@ def _canonical_plain(value: Plain) -> Plain:
     if len(value) == 1:
         ((tag, content),) = value.items()
         if tag == "legm:set":
-            return {tag: [json.loads(text) for text in sorted({canonical_text(item) for item in content})]}
+            return {
+                tag: [json.loads(text) for text in sorted({canonical_plain_text(item) for item in content})]
+            }
         if tag == "legm:map":
             return {
                 tag: sorted(
-                    ([_canonical_plain(k), _canonical_plain(v)] for k, v in content), key=canonical_text
+                    ([_canonical_plain(k), _canonical_plain(v)] for k, v in content), key=canonical_plain_text
                 )
             }
     return {key: _canonical_plain(item) for key, item in value.items()}

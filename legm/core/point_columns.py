@@ -61,7 +61,7 @@ def points_from_columns(columns: Columns, name: Callable[[Series], Series | None
         name: returns the new series for a series; None leaves it out.
     """
     groups = _groups_of_columns(columns, name)
-    return _piece_of_groups(groups, 0, sum(len(group.steps) for group in groups))
+    return _points_of_column_groups(groups, 0, sum(len(group.steps) for group in groups))
 
 
 class PointPieces:
@@ -79,7 +79,7 @@ class PointPieces:
         """The records."""
         rows = sum(len(group.steps) for group in self._groups)
         return LazyRecords(
-            partial(_piece_of_groups, self._groups, at, min(at + _ROWS_PER_PIECE, rows))
+            partial(_points_of_column_groups, self._groups, at, min(at + _ROWS_PER_PIECE, rows))
             for at in range(0, rows, _ROWS_PER_PIECE)
         )
 
@@ -108,18 +108,18 @@ def _groups_of_columns(columns: Columns, name: Callable[[Series], Series | None]
     for series, (steps, times, values) in columns.items():
         new = name(series)
         if new is not None:
-            key = _digest(steps), _digest(times)
+            key = _column_digest(steps), _column_digest(times)
             group = groups.setdefault(key, _Group(steps, times))
             group.series.append(new)
             group.values.append(values)
     return list(groups.values())
 
 
-def _digest(column: NDArray[Any]) -> bytes:
+def _column_digest(column: NDArray[Any]) -> bytes:
     return blake2b(np.ascontiguousarray(column).data, digest_size=16).digest()
 
 
-def _piece_of_groups(groups: Sequence[_Group], start: int, end: int) -> Points:
+def _points_of_column_groups(groups: Sequence[_Group], start: int, end: int) -> Points:
     """Rows of groups, one after the other; all groups are layouts of it."""
     blocks = []
     for group in groups:

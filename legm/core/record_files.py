@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from legm.records import Artifact, Media, Record
 
-__all__ = ["file_paths", "media_artifacts", "with_file_paths"]
+__all__ = ["artifacts_of_media_files", "file_paths", "with_file_paths"]
 
 R = TypeVar("R", bound=Record)
 
@@ -27,7 +27,7 @@ def file_paths(record: Record) -> Sequence[str]:
     return ()
 
 
-def media_artifacts(media: Media) -> Iterator[Artifact]:
+def artifacts_of_media_files(media: Media) -> Iterator[Artifact]:
     """The files of a medium as artifacts, named by its name, its step and their contents.
 
     Args:

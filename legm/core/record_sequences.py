@@ -8,7 +8,7 @@ from typing import overload
 
 from legm.records import Points, Record
 
-__all__ = ["LazyRecords", "NumbersMaker", "value_count", "without_numbers"]
+__all__ = ["LazyRecords", "NumbersMaker", "records_without_numbers", "value_count_of_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ class LazyRecords(Sequence[Record]):
     @classmethod
     def chained(cls, first: Sequence[Record], more: Sequence[Record]) -> LazyRecords:
         """Records after others, none of which is made for it."""
-        return cls((*_makers_of(first), *_makers_of(more)))
+        return cls((*_makers_of_records(first), *_makers_of_records(more)))
 
 
-def _makers_of(records: Sequence[Record]) -> Iterable[Callable[[], Record]]:
+def _makers_of_records(records: Sequence[Record]) -> Iterable[Callable[[], Record]]:
     return records.makers() if isinstance(records, LazyRecords) else map(_already, records)
 
 
@@ -69,7 +69,7 @@ def _already(record: Record) -> Callable[[], Record]:
     return lambda: record
 
 
-def without_numbers(records: Iterable[Record]) -> Iterator[Record]:
+def records_without_numbers(records: Iterable[Record]) -> Iterator[Record]:
     """The records, with empty ones in the place of numbers that would have to be read first."""
     if not isinstance(records, LazyRecords):
         yield from records
@@ -82,11 +82,11 @@ def without_numbers(records: Iterable[Record]) -> Iterator[Record]:
         yield empty if isinstance(make, NumbersMaker) else make()
 
 
-def value_count(records: Iterable[Record]) -> int:
+def value_count_of_records(records: Iterable[Record]) -> int:
     """The number of values in the records."""
     if isinstance(records, LazyRecords):
         return sum(
-            make.count if isinstance(make, NumbersMaker) else value_count([make()])
+            make.count if isinstance(make, NumbersMaker) else value_count_of_records([make()])
             for make in records.makers()
         )
     return sum(len(record) for record in records if isinstance(record, Points))

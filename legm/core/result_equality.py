@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.records import Plain, Run, RunResult, Series
 
-__all__ = ["RESULT_FIELDS", "RUN_FIELDS", "differing_result_fields", "float_bits", "result_digests"]
+__all__ = ["RESULT_FIELDS", "RUN_FIELDS", "differing_result_fields", "float_equality_bits", "result_digests"]
 
 RESULT_FIELDS: Mapping[str, Callable[[RunResult], Plain]] = {
     "run id": lambda result: result.run.run_id,
@@ -28,13 +28,15 @@ RESULT_FIELDS: Mapping[str, Callable[[RunResult], Plain]] = {
     "error": lambda result: result.error,
     "rule": lambda result: asdict(result.rule),
     "best step": lambda result: result.best_step,
-    "best values": lambda result: _float_bits_by_series(result.best),
+    "best values": lambda result: _equality_bits_by_series(result.best),
     "steps used instead": lambda result: {str(s): step for s, step in result.best_steps.items()},
-    "test values": lambda result: _float_bits_by_series(result.test),
+    "test values": lambda result: _equality_bits_by_series(result.test),
     "number of points": lambda result: result.points,
     "last step": lambda result: result.last_step,
     "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
-    "values": lambda result: {str(s): float_bits(h.values.tolist()) for s, h in result.histories.items()},
+    "values": lambda result: {
+        str(s): float_equality_bits(h.values.tolist()) for s, h in result.histories.items()
+    },
 }
 """By name, each field of a run's result in a form that can be compared."""
 
@@ -50,7 +52,7 @@ def result_digests(result: RunResult, fields: Collection[str] = RUN_FIELDS) -> d
         fields: names in :data:`RESULT_FIELDS`.
     """
     return {
-        name: hashlib.sha256(canonical_text(RESULT_FIELDS[name](result)).encode()).hexdigest()
+        name: hashlib.sha256(canonical_plain_text(RESULT_FIELDS[name](result)).encode()).hexdigest()
         for name in sorted(fields)
     }
 
@@ -66,13 +68,13 @@ def differing_result_fields(found: RunResult, expected: Mapping[str, str]) -> li
     return [name for name in RESULT_FIELDS if name in expected and own[name] != expected[name]]
 
 
-def float_bits(values: Iterable[float]) -> list[str]:
+def float_equality_bits(values: Iterable[float]) -> list[str]:
     """The bytes of floats as hexadecimal texts; all NaN are equal."""
     return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
 
 
-def _float_bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
-    return dict(zip(map(str, values), float_bits(values.values()), strict=True))
+def _equality_bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
+    return dict(zip(map(str, values), float_equality_bits(values.values()), strict=True))
 
 
 def _active_result_parameters(run: Run) -> dict[str, Any]:

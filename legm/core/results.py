@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from legm.core.growing_columns import GrowingColumn
-from legm.core.record_sequences import LazyRecords, value_count, without_numbers
+from legm.core.record_sequences import LazyRecords, records_without_numbers, value_count_of_records
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import run_in_environment
-from legm.core.series_rows import kept_steps, layouts_in_use, located_columns
+from legm.core.series_rows import kept_series_steps, layouts_with_rows, located_series_columns
 from legm.errors import MetricError, closest
 from legm.records import (
     BestRule,
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 def result_outcome(records: Iterable[Record]) -> Outcome | None:
     """How a run ended; None where it has not, or where it was resumed since and not logged again."""
     found: Outcome | None = None
-    for record in without_numbers(records):
+    for record in records_without_numbers(records):
         if isinstance(record, (Points, BestRule, Rewind)):
             found = None
         elif isinstance(record, Resumption):  # a completed run counts until it has something new
@@ -79,7 +79,7 @@ def result_records(records: Sequence[Record], status: Status) -> Sequence[Record
 
 
 @dataclass(slots=True)
-class _SeriesColumns:
+class _ResultSeriesColumns:
     """One series in the order in which it was set: the step, the time (if it is wanted) and the value."""
 
     steps: list[IntArray] = field(default_factory=list)  # which the series of a layout share
@@ -96,13 +96,13 @@ class _SeriesColumns:
 
     def pop_ordered(self) -> tuple[IntArray, FloatArray]:
         """Strictly increasing steps, with the last value of each; the columns are empty afterwards."""
-        steps, kept = kept_steps(self._pop_steps())
+        steps, kept = kept_series_steps(self._pop_steps())
         values = self.values.whole()
         return steps, values if kept is None else values[kept]
 
     def pop_ordered_with_times(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """As :meth:`pop_ordered`, with the times between the steps and the values."""
-        steps, kept = kept_steps(self._pop_steps())
+        steps, kept = kept_series_steps(self._pop_steps())
         times, values = self.times.whole(), self.values.whole()
         return (steps, times, values) if kept is None else (steps, times[kept], values[kept])
 
@@ -114,18 +114,18 @@ class _SeriesColumns:
 
 def _result_columns(
     records: Iterable[Record], split: Split | None = None, *, with_times: bool = False
-) -> dict[Series, _SeriesColumns]:
+) -> dict[Series, _ResultSeriesColumns]:
     """The columns of each series of a split, or of both, without what was rewound behind.
 
     Of test series, only what was set last is kept.
     """
-    found: dict[Series, _SeriesColumns] = {}
+    found: dict[Series, _ResultSeriesColumns] = {}
     for record in without_rewound(records if isinstance(records, Sequence) else list(records)):
         if isinstance(record, Points):
-            for series in chain.from_iterable(layouts_in_use(record)):
+            for series in chain.from_iterable(layouts_with_rows(record)):
                 if split is None or series.split is split:
-                    found.setdefault(series, _SeriesColumns())
-            for every, (steps, times, values) in located_columns(record):
+                    found.setdefault(series, _ResultSeriesColumns())
+            for every, (steps, times, values) in located_series_columns(record):
                 wanted = [(at, one) for at, one in enumerate(every) if split is None or one.split is split]
                 if not wanted:
                     continue
@@ -138,7 +138,7 @@ def _result_columns(
     return found
 
 
-def _ordered_columns(
+def _ordered_result_columns(
     records: Iterable[Record], columns: Columns | None
 ) -> Iterator[tuple[Series, IntArray, FloatArray]]:
     """The strictly increasing steps and the values of each dev series; of a test series what was set last.
@@ -150,7 +150,7 @@ def _ordered_columns(
     if columns is not None:
         for series, (steps, _, values) in columns.items():
             is_dev = series.split is Split.DEV
-            ordered, kept = kept_steps(steps) if is_dev else (steps[-1:], np.array([len(steps) - 1]))
+            ordered, kept = kept_series_steps(steps) if is_dev else (steps[-1:], np.array([len(steps) - 1]))
             yield series, ordered, values if kept is None else values[kept]
         return
     by_series = _result_columns(records)
@@ -250,13 +250,13 @@ def run_result(
         records = result_records_until_completion(records)
     rule, outcome = BestRule(), result_outcome(records)
     records = without_rewound(records)
-    for record in without_numbers(records):
+    for record in records_without_numbers(records):
         if isinstance(record, BestRule):
             rule = record
     shared = StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    for series, steps, values in _ordered_columns(records, columns):
+    for series, steps, values in _ordered_result_columns(records, columns):
         if series.split is Split.DEV:
             dev[series] = History(shared(steps), values)
         else:
@@ -267,7 +267,7 @@ def run_result(
         rule=rule,
         test=test,
         histories=dev,
-        points=value_count(records),
+        points=value_count_of_records(records),
         last_step=max((int(h.steps[-1]) for h in dev.values()), default=None),
         ended=outcome.time if outcome else None,
         error=outcome.error if outcome else None,
@@ -307,18 +307,18 @@ def records_from_result(result: RunResult) -> list[Record]:
     for series, history in result.histories.items():
         if len(history.steps):
             together.setdefault(history.steps.tobytes(), []).append((series, history))
-    records: list[Record] = [_points_from_series(members, started) for members in together.values()]
+    records: list[Record] = [_points_from_result_series(members, started) for members in together.values()]
     if result.test:
         step = np.array([result.last_step or 0], np.int64)
         tests = [(one, History(step, np.array([value]))) for one, value in result.test.items()]
-        records.append(_points_from_series(tests, ended))
+        records.append(_points_from_result_series(tests, ended))
     records.append(result.rule)
     if result.status is not Status.RUNNING:
         records.append(Outcome(result.status, ended, result.error))
     return records
 
 
-def _points_from_series(members: Sequence[tuple[Series, History]], time: float) -> Points:
+def _points_from_result_series(members: Sequence[tuple[Series, History]], time: float) -> Points:
     """Series with equal steps as one record; the time is in seconds since 1970."""
     steps = members[0][1].steps
     return Points(

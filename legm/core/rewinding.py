@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from legm.core.record_sequences import LazyRecords, without_numbers
+from legm.core.record_sequences import LazyRecords, records_without_numbers
 from legm.core.system_names import is_system_name
 from legm.records import Display, Media, Points, Record, Rewind, Series, Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["last_dev_step", "rewind_behind", "value_counts", "without_rewound"]
+__all__ = ["last_step_after_rewinds", "rewind_behind", "value_counts_after_rewinds", "without_rewound"]
 
 
 def rewind_behind(records: Iterable[Record], step: int, time: float) -> Rewind:
@@ -44,7 +44,7 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
     Returns:
         the same sequence where nothing was rewound.
     """
-    if not any(isinstance(record, Rewind) for record in without_numbers(records)):
+    if not any(isinstance(record, Rewind) for record in records_without_numbers(records)):
         return records
     makers: list[Callable[[], Record]] = []
     lowest: int | None = None  # the lowest step that a later rewind goes back to
@@ -52,30 +52,30 @@ def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
         record = records[at]
         if isinstance(record, Rewind):
             lowest = record.step if lowest is None else min(lowest, record.step)
-        elif lowest is None or not _has_training_step(record):
+        elif lowest is None or not _has_rewindable_step(record):
             makers.append(partial(records.__getitem__, at))
         elif isinstance(record, Points):
-            if len(_points_up_to(record, lowest).layout):
-                makers.append(partial(_rest_of_points, records, at, lowest))
+            if len(_points_up_to_rewind(record, lowest).layout):
+                makers.append(partial(_points_rewound_at, records, at, lowest))
         elif isinstance(record, (Display, Media)) and record.step <= lowest:
             makers.append(partial(records.__getitem__, at))
     return LazyRecords(reversed(makers))
 
 
-def _has_training_step(record: Record) -> bool:
+def _has_rewindable_step(record: Record) -> bool:
     """Whether a record has a step of the training; that of a system metric is seconds since the run began."""
     if isinstance(record, Display):
         return not is_system_name(record.name)
     return isinstance(record, (Points, Media))
 
 
-def _rest_of_points(records: Sequence[Record], at: int, step: int) -> Points:
+def _points_rewound_at(records: Sequence[Record], at: int, step: int) -> Points:
     points = records[at]
     assert isinstance(points, Points)  # noqa: S101
-    return _points_up_to(points, step)
+    return _points_up_to_rewind(points, step)
 
 
-def _points_up_to(points: Points, step: int) -> Points:
+def _points_up_to_rewind(points: Points, step: int) -> Points:
     """The rows of dev values up to a step, and all rows of test values."""
     import numpy as np
 
@@ -99,7 +99,7 @@ def _is_test_layout(layout: Sequence[Series]) -> bool:
     return any(series.split is Split.TEST for series in layout)
 
 
-def value_counts(records: Sequence[Record]) -> dict[Series, int]:
+def value_counts_after_rewinds(records: Sequence[Record]) -> dict[Series, int]:
     """By series, the number of values that count."""
     import numpy as np
 
@@ -113,7 +113,7 @@ def value_counts(records: Sequence[Record]) -> dict[Series, int]:
     return counts
 
 
-def last_dev_step(records: Sequence[Record]) -> int | None:
+def last_step_after_rewinds(records: Sequence[Record]) -> int | None:
     """The largest step of a dev value that counts; None without one."""
     import numpy as np
 

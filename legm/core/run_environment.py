@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from legm.core.origins import DROP_IN, IMPORTED
-from legm.core.record_sequences import without_numbers
+from legm.core.record_sequences import records_without_numbers
 from legm.records import EnvironmentUpdate, Plain, Record, Resumption, Run
 
 __all__ = ["STARTED", "STRETCHES", "run_in_environment", "run_stretches"]
@@ -27,7 +27,9 @@ def run_in_environment(run: Run, records: Iterable[Record]) -> Run:
         run: as it was begun.
         records: its records, in order.
     """
-    known = [one for one in without_numbers(records) if isinstance(one, (Resumption, EnvironmentUpdate))]
+    known = [
+        one for one in records_without_numbers(records) if isinstance(one, (Resumption, EnvironmentUpdate))
+    ]
     if not known:
         return run
     stretches = [dict(one) for one in run_stretches(run)]

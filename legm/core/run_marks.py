@@ -13,17 +13,17 @@ __all__ = [
     "FAVOURITE",
     "TAGS_VARIABLE",
     "changed_marks",
-    "checked_tag",
+    "checked_mark_tag",
     "joined_marks",
+    "mark_tag_from_text",
+    "mark_tags_of_variable",
     "marks_as_dict",
     "marks_from_dict",
     "marks_from_json",
     "marks_from_texts",
     "marks_json",
     "merged_marks",
-    "shown_tags",
-    "tag_from_text",
-    "tags_of_variable",
+    "shown_marks",
 ]
 
 FAVOURITE = "favourite"
@@ -38,7 +38,7 @@ _MAX_NOTE = 100_000  # characters
 _MAX_TAGS = 1000
 
 
-def checked_tag(tag: object) -> str:
+def checked_mark_tag(tag: object) -> str:
     """A tag that can be typed, selected and stored everywhere.
 
     Raises:
@@ -52,7 +52,7 @@ def checked_tag(tag: object) -> str:
     return tag
 
 
-def tags_of_variable(text: str | None) -> tuple[str, ...]:
+def mark_tags_of_variable(text: str | None) -> tuple[str, ...]:
     """The tags in the value of the environment variable.
 
     Raises:
@@ -65,7 +65,7 @@ def tags_of_variable(text: str | None) -> tuple[str, ...]:
         raise InvalidName(f"{TAGS_VARIABLE}: {error}") from error
 
 
-def tag_from_text(text: str) -> str | None:
+def mark_tag_from_text(text: str) -> str | None:
     """The tag for a text that another program calls one; None where nothing of it can be in a tag."""
     found = re.sub(r"[^\w.:/-]+", "-", text).strip("-.:/")[:64]
     return found if _TAG.fullmatch(found) else None
@@ -84,7 +84,7 @@ def changed_marks(
     Raises:
         InvalidName: one is not a tag, or is both added and removed, or the note is too long.
     """
-    added, removed = set(map(checked_tag, add)), set(map(checked_tag, remove))
+    added, removed = set(map(checked_mark_tag, add)), set(map(checked_mark_tag, remove))
     if added & removed:
         raise InvalidName(f"the tag {min(added & removed)!r} cannot be added and removed at once")
     if note is not None and (not isinstance(note, str) or len(note) > _MAX_NOTE):
@@ -118,7 +118,7 @@ def merged_marks(own: RunMarks, stored: RunMarks, sent: RunMarks | None) -> RunM
 
 def marks_from_texts(tags: Iterable[str], note: str = "") -> RunMarks:
     """Marks from what another program calls tags and a note, as far as they can be that here."""
-    found = {tag for text in tags if (tag := tag_from_text(text)) is not None}
+    found = {tag for text in tags if (tag := mark_tag_from_text(text)) is not None}
     return RunMarks(tuple(sorted(found)[:_MAX_TAGS]), note[:_MAX_NOTE])
 
 
@@ -160,7 +160,7 @@ def marks_from_dict(stored: object) -> RunMarks:
         raise ValueError(str(error)) from error
 
 
-def shown_tags(marks: Iterable[RunMarks]) -> str:
+def shown_marks(marks: Iterable[RunMarks]) -> str:
     """The tags of runs as outputs show them: a star for favourites, and how many runs have each if not one.
 
     Args:

@@ -44,7 +44,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as cause:
         raise ParameterError(f"{pattern!r} is not a regular expression: {cause}") from cause
-    powers, factor = _choices(pattern)
+    powers, factor = _pattern_choices(pattern)
 
     @functools.lru_cache(maxsize=4096)
     def is_found(text: str) -> bool:
@@ -58,7 +58,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     return is_found
 
 
-def _choices(pattern: str) -> tuple[int, int]:
+def _pattern_choices(pattern: str) -> tuple[int, int]:
     """How many parts match a text of any length, and at most how many ways there are beside.
 
     Raises:

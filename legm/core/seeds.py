@@ -54,6 +54,6 @@ def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
     values = [parameters[name] for name in names]
     if _SIMPLE.issuperset(map(type, values)) and not any([value != value for value in values]):  # noqa: C419, PLR0124 - no NaN
         return (*names, *values)
-    from legm.core.plain_form import canonical_text
+    from legm.core.plain_form import canonical_plain_text
 
-    return canonical_text([names, values])
+    return canonical_plain_text([names, values])

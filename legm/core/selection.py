@@ -12,14 +12,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from legm.core.selection_grammar import Condition, Expression, conditions_of, parse_expression, quoted_value
+from legm.core.selection_grammar import (
+    Condition,
+    Expression,
+    conditions_of_selection,
+    parse_selection,
+    quoted_selection_value,
+)
 from legm.records import Configuration, Plain, RunCounts, RunResult, Status
 
-__all__ = ["BoundSelection", "Candidate", "Predicate", "RunSelection"]
+__all__ = ["BoundSelection", "Predicate", "RunSelection", "SelectionCandidate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class SelectionCandidate:
     """What a selection is asked about: a configuration, its runs of one description, or one run.
 
     Args:
@@ -35,18 +41,18 @@ class Candidate:
     run: RunResult | None = None
 
     @classmethod
-    def of_run(cls, run: RunResult) -> Candidate:
+    def of_run(cls, run: RunResult) -> SelectionCandidate:
         """A single run."""
         return cls(run.run.configuration, run.run.description, frozenset({run.status.value}), run)
 
     @classmethod
-    def of_counts(cls, counts: RunCounts) -> Candidate:
+    def of_counts(cls, counts: RunCounts) -> SelectionCandidate:
         """The runs of one description."""
         statuses = frozenset(one.value for one in Status if getattr(counts, one.value))
         return cls(counts.configuration, counts.description, statuses)
 
 
-Predicate: TypeAlias = Callable[[Candidate], "bool | None"]
+Predicate: TypeAlias = Callable[[SelectionCandidate], "bool | None"]
 """Whether a candidate is selected; None for one of which only some runs may be."""
 
 
@@ -76,7 +82,7 @@ class RunSelection:
         """
         given = [texts] if isinstance(texts, str) else texts or ()
         kept = tuple(one for one in given if one.strip())
-        return cls(kept, tuple(map(parse_expression, kept)))
+        return cls(kept, tuple(map(parse_selection, kept)))
 
     def __bool__(self) -> bool:
         return bool(self.texts or self.values)
@@ -94,7 +100,7 @@ class RunSelection:
 
     def with_tags(self, tags: Iterable[str]) -> RunSelection:
         """The selection of which runs have tags too; of a text with commas, one of them."""
-        texts = [f"tag:{','.join(map(quoted_value, one.split(',')))}" for one in tags]
+        texts = [f"tag:{','.join(map(quoted_selection_value, one.split(',')))}" for one in tags]
         more = RunSelection.parse(texts)
         return replace(
             self, texts=(*self.texts, *more.texts), expressions=(*self.expressions, *more.expressions)
@@ -127,7 +133,9 @@ class RunSelection:
     @property
     def fields(self) -> frozenset[str]:
         """The fields of runs that it asks for, such as ``description``."""
-        return frozenset(one.name for tree in self.expressions for one in conditions_of(tree) if one.is_field)
+        return frozenset(
+            one.name for tree in self.expressions for one in conditions_of_selection(tree) if one.is_field
+        )
 
     def bound(self, configurations: Iterable[Configuration]) -> BoundSelection:
         """The selection among configurations, whose parameters and values decide what the texts mean.
@@ -136,10 +144,12 @@ class RunSelection:
             ParameterError: no configuration has one of the parameters or values, or one cannot be compared
                 in this way.
         """
-        from legm.core.selection_binding import bound_predicate  # only where something is selected
+        from legm.core.selection_binding import bound_selection_predicate  # only where something is selected
 
         trees = zip(self.texts, self.expressions, strict=True)
-        return BoundSelection(str(self), bound_predicate(trees, self.values, str(self), list(configurations)))
+        return BoundSelection(
+            str(self), bound_selection_predicate(trees, self.values, str(self), list(configurations))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +164,7 @@ class BoundSelection:
     text: str
     predicate: Predicate
 
-    def decides(self, candidate: Candidate) -> bool | None:
+    def decides(self, candidate: SelectionCandidate) -> bool | None:
         """Whether a candidate is selected; None for a configuration of which only some runs may be.
 
         Raises:
@@ -164,4 +174,4 @@ class BoundSelection:
 
     def has_run(self, run: RunResult) -> bool:
         """Whether a run is selected."""
-        return bool(self.predicate(Candidate.of_run(run)))
+        return bool(self.predicate(SelectionCandidate.of_run(run)))

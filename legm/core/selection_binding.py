@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from legm.core.effective_values import EffectiveValues
 from legm.core.missing import MISSING
 from legm.core.moments import moment_span
-from legm.core.plain_form import canonical_text, to_plain
+from legm.core.plain_form import canonical_plain_text, to_plain
 from legm.core.search_patterns import compile_pattern
 from legm.core.selection_grammar import (
     ABSENT,
@@ -20,16 +20,16 @@ from legm.core.selection_grammar import (
     Expression,
     Negation,
     ValueText,
-    readings_of,
+    readings_of_selection,
 )
 from legm.core.value_texts import parse_value_text
 from legm.errors import ParameterError, SelectionError, closest
 from legm.records import Configuration, Plain, Status
 
 if TYPE_CHECKING:
-    from legm.core.selection import Candidate, Predicate
+    from legm.core.selection import Predicate, SelectionCandidate
 
-__all__ = ["bound_predicate"]
+__all__ = ["bound_selection_predicate"]
 
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -40,7 +40,7 @@ _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
 _LEAST_END = 6  # characters of a run's id that may stand for it, as in the commands
 
 
-def bound_predicate(
+def bound_selection_predicate(
     trees: Iterable[tuple[str, Expression]],
     values: Iterable[tuple[str, Plain]],
     text: str,
@@ -58,35 +58,36 @@ def bound_predicate(
         ParameterError: no configuration has one of the parameters or values, or one cannot be compared in
             this way.
     """
-    known = _KnownParameters(configurations)
+    known = _BindingParameters(configurations)
     predicates = [
-        _bound(tree, _Binder(known, own, is_one=isinstance(tree, Condition))) for own, tree in trees
+        _bound_selection(tree, _SelectionBinder(known, own, is_one=isinstance(tree, Condition)))
+        for own, tree in trees
     ]
-    predicates += [_Binder(known, text, is_one=True).equality(*one) for one in values]
-    return _all_of(predicates)
+    predicates += [_SelectionBinder(known, text, is_one=True).equality(*one) for one in values]
+    return _bound_all_of(predicates)
 
 
-def _bound(tree: Expression, binder: _Binder) -> Predicate:
+def _bound_selection(tree: Expression, binder: _SelectionBinder) -> Predicate:
     if isinstance(tree, Condition):
         return binder.condition(tree)
     if isinstance(tree, Negation):
-        return _none_of(_bound(tree.inner, binder))
-    parts = [_bound(one, binder) for one in tree.parts]
+        return _bound_none_of(_bound_selection(tree.inner, binder))
+    parts = [_bound_selection(one, binder) for one in tree.parts]
     if isinstance(tree, Both):
-        return _all_of(parts)
-    return _none_of(_all_of([_none_of(one) for one in parts]))
+        return _bound_all_of(parts)
+    return _bound_none_of(_bound_all_of([_bound_none_of(one) for one in parts]))
 
 
-def _none_of(inner: Predicate) -> Predicate:
-    def is_not(candidate: Candidate) -> bool | None:
+def _bound_none_of(inner: Predicate) -> Predicate:
+    def is_not(candidate: SelectionCandidate) -> bool | None:
         found = inner(candidate)
         return None if found is None else not found
 
     return is_not
 
 
-def _all_of(parts: Sequence[Predicate]) -> Predicate:
-    def holds(candidate: Candidate) -> bool | None:
+def _bound_all_of(parts: Sequence[Predicate]) -> Predicate:
+    def holds(candidate: SelectionCandidate) -> bool | None:
         is_known = True
         for part in parts:
             found = part(candidate)
@@ -101,7 +102,7 @@ def _all_of(parts: Sequence[Predicate]) -> Predicate:
 # Parameters
 
 
-class _KnownParameters:
+class _BindingParameters:
     """The parameters of configurations, and their values.
 
     Args:
@@ -134,7 +135,7 @@ class _KnownParameters:
         return self._effective.value_of(configuration, name)
 
 
-class _Binder:
+class _SelectionBinder:
     """Turns conditions into predicates.
 
     Args:
@@ -143,7 +144,7 @@ class _Binder:
         is_one: whether the text is a single condition.
     """
 
-    def __init__(self, known: _KnownParameters, text: str, *, is_one: bool) -> None:
+    def __init__(self, known: _BindingParameters, text: str, *, is_one: bool) -> None:
         self._known = known
         self._text = text
         self._is_one = is_one
@@ -152,11 +153,11 @@ class _Binder:
         """Whether a candidate meets a condition; for != also where the parameter is absent.
 
         Raises:
-            ParameterError: see :func:`bound_predicate`.
+            ParameterError: see :func:`bound_selection_predicate`.
         """
         if condition.is_field:
             return self._field(condition)
-        readings = list(readings_of(condition))
+        readings = list(readings_of_selection(condition))
         chosen = next((one for one in readings if one.name in self._known.every), None)
         if chosen is None:
             if condition.name in _TIMES and not condition.is_quoted:
@@ -168,7 +169,7 @@ class _Binder:
             raise self._unknown_parameter(chosen)
         meets = self._value_predicate(chosen)
         holds = self._values_of(chosen.name, lambda value: value is not MISSING and meets(value))
-        return _none_of(holds) if chosen.operator == "!=" else holds
+        return _bound_none_of(holds) if chosen.operator == "!=" else holds
 
     def equality(self, name: str, value: Plain) -> Predicate:
         """Whether a candidate's parameter has a value.
@@ -178,16 +179,16 @@ class _Binder:
         """
         known = self._known
         if name not in known.active | known.of_runs:
-            raise self._unknown_parameter(Condition(name, "=", _shown(value)))
-        wanted, is_absent = canonical_text(value), value is None or value is False
-        values = {canonical_text(one): one for one in known.values(name)}
+            raise self._unknown_parameter(Condition(name, "=", _shown_value_to_bind(value)))
+        wanted, is_absent = canonical_plain_text(value), value is None or value is False
+        values = {canonical_plain_text(one): one for one in known.values(name)}
         if not is_absent and wanted not in values and name not in known.of_runs:
             raise ParameterError(
-                f"no configuration has {name}={_json(value)}; "
+                f"no configuration has {name}={_json_to_bind(value)}; "
                 f"{closest(str(value), sorted(map(str, values.values())))}"
             )
         return self._values_of(
-            name, lambda found: is_absent if found is MISSING else canonical_text(found) == wanted
+            name, lambda found: is_absent if found is MISSING else canonical_plain_text(found) == wanted
         )
 
     def _error(self, condition: Condition, problem: str) -> ParameterError:
@@ -216,7 +217,7 @@ class _Binder:
         """Whether a parameter's value meets something; an absent parameter's is ``MISSING``."""
         is_of_runs = name in self._known.of_runs
 
-        def holds(candidate: Candidate) -> bool | None:
+        def holds(candidate: SelectionCandidate) -> bool | None:
             found = self._known.value_of(candidate.configuration, name)
             if found is not MISSING or not is_of_runs:
                 return meets(found)
@@ -233,41 +234,43 @@ class _Binder:
                 is_found = compile_pattern(condition.text)
             except ParameterError as error:
                 raise self._error(condition, str(error)) from error
-            return lambda value: is_found(_shown(value))
+            return lambda value: is_found(_shown_value_to_bind(value))
         if condition.operator in _ORDERS:
             return self._order_predicate(condition)
         wanted = self._wanted(condition)
-        return lambda value: canonical_text(value) in wanted
+        return lambda value: canonical_plain_text(value) in wanted
 
     def _order_predicate(self, condition: Condition) -> Callable[[Plain], bool]:
         only, order = condition.values[0], _ORDERS[condition.operator]
         limit = condition.text if only.is_quoted else parse_value_text(condition.text)
-        if not _is_number(limit):
+        if not _is_number_to_bind(limit):
             raise self._error(condition, f"{condition}: {condition.text!r} is not a number")
         values = self._known.values(condition.name)
-        if not any(map(_is_number, values)):
+        if not any(map(_is_number_to_bind, values)):
             raise self._error(
                 condition, f"{condition}: {condition.name!r} has no numbers, but {values[0]!r}, say"
             )
-        return lambda value: _is_number(value) and order(value, limit)
+        return lambda value: _is_number_to_bind(value) and order(value, limit)
 
     def _wanted(self, condition: Condition) -> set[str]:
         """The canonical texts of the values in a condition: of the whole text, or of each in a list."""
-        known = {canonical_text(value): value for value in self._known.values(condition.name)}
+        known = {canonical_plain_text(value): value for value in self._known.values(condition.name)}
         if condition.name not in self._known.active:  # of runs: their values are not known yet
             whole = [ValueText(condition.text)] if len(condition.values) > 1 else []
-            return {text for one in _listed(condition, whole) for text in _readings(one)}
+            return {
+                text for one in _listed_values_to_bind(condition, whole) for text in _readings_to_bind(one)
+            }
         is_one_text = len(condition.values) == 1 and condition.values[0].is_quoted
-        found = _known_reading(ValueText(condition.text, is_one_text), known)
+        found = _known_reading_to_bind(ValueText(condition.text, is_one_text), known)
         if found is not None:
             return {found}
-        items = _listed(condition, [])
-        readings = [(one, _known_reading(one, known)) for one in items]
+        items = _listed_values_to_bind(condition, [])
+        readings = [(one, _known_reading_to_bind(one, known)) for one in items]
         unknown = [one for one, own in readings if own is None]
         if unknown and condition.name not in self._known.of_runs:
             raise self._no_such_value(condition, unknown if len(unknown) < len(items) else [], known)
         return {own for _, own in readings if own is not None} | {
-            text for one in unknown for text in _readings(one)
+            text for one in unknown for text in _readings_to_bind(one)
         }
 
     def _no_such_value(
@@ -276,7 +279,7 @@ class _Binder:
         wrong = unknown[0] if unknown else ValueText(condition.text, condition.values[0].is_quoted)
         name, texts = condition.name, sorted(map(str, known.values()))
         hint = closest(wrong.text, texts)
-        if all(map(_is_number, known.values())) and (
+        if all(map(_is_number_to_bind, known.values())) and (
             wrong.is_quoted or isinstance(parse_value_text(wrong.text), str)
         ):
             hint += f" (numbers, and {wrong.text!r} is a text)"
@@ -308,7 +311,7 @@ class _Binder:
             if text not in known:
                 raise self._error(condition, f"there is no status {text!r}; {closest(text, known)}")
 
-        def has_status(candidate: Candidate) -> bool | None:
+        def has_status(candidate: SelectionCandidate) -> bool | None:
             if candidate.statuses is None:
                 return None
             if not candidate.statuses & wanted:
@@ -329,7 +332,7 @@ class _Binder:
                 f"{condition.text!r} is not a time: {error}; write 2026-01-31 or '2026-01-31 18:30'",
             ) from error
 
-        def holds(candidate: Candidate) -> bool | None:
+        def holds(candidate: SelectionCandidate) -> bool | None:
             if candidate.run is None:
                 return None
             run = candidate.run
@@ -346,42 +349,45 @@ class _Binder:
 _TIMES = ("started", "ended")
 
 
-def _is_number(value: object) -> bool:
+def _is_number_to_bind(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _json(value: object) -> str:
+def _json_to_bind(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _shown(value: Plain) -> str:
+def _shown_value_to_bind(value: Plain) -> str:
     """A value as it is printed, in which a pattern is searched."""
-    return value if isinstance(value, str) else _json(value)
+    return value if isinstance(value, str) else _json_to_bind(value)
 
 
-def _listed(condition: Condition, more: Sequence[ValueText]) -> list[ValueText]:
+def _listed_values_to_bind(condition: Condition, more: Sequence[ValueText]) -> list[ValueText]:
     """The single values of a condition; a list that is written as one is not one of them."""
     only = condition.values[0]
     if len(condition.values) == 1 and not only.is_quoted:
         parsed = parse_value_text(only.text)
         if isinstance(parsed, list):
-            return [*more, *(ValueText(one if isinstance(one, str) else _json(one)) for one in parsed)]
+            return [
+                *more,
+                *(ValueText(one if isinstance(one, str) else _json_to_bind(one)) for one in parsed),
+            ]
     return [*more, *condition.values]
 
 
-def _readings(value: ValueText) -> list[str]:
+def _readings_to_bind(value: ValueText) -> list[str]:
     """The canonical texts of what a typed value may mean: what YAML reads in it, or the text itself."""
     found = []
     for one in (
         dict.fromkeys((value.text,)) if value.is_quoted else (parse_value_text(value.text), value.text)
     ):
         try:
-            found.append(canonical_text(to_plain("", one)))
+            found.append(canonical_plain_text(to_plain("", one)))
         except ParameterError:  # a set, say, which no parameter has in this form
             continue
     return found
 
 
-def _known_reading(value: ValueText, known: Mapping[str, Plain]) -> str | None:
+def _known_reading_to_bind(value: ValueText, known: Mapping[str, Plain]) -> str | None:
     """The canonical text of a typed value; it stays text if configurations have only the text."""
-    return next((one for one in _readings(value) if one in known), None)
+    return next((one for one in _readings_to_bind(value) if one in known), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from legm.core.selection_grammar import FIELDS, quoted_name, quoted_value
+from legm.core.selection_grammar import FIELDS, quoted_selection_name, quoted_selection_value
 
 __all__ = ["selection_completions"]
 
@@ -34,11 +34,11 @@ def selection_completions(
         whole selections: with a name and ``=`` behind what was typed, or after an operator, and each comma,
         with a value. What could be read otherwise is in quotes.
     """
-    start = _condition_start(text)
+    start = _condition_to_complete_start(text)
     before, begun = text[:start], text[start:]
     head = _HEAD.match(begun)
     if head is None:
-        names = [f"{quoted_name(name)}=" for name in sorted(parameters)]
+        names = [f"{quoted_selection_name(name)}=" for name in sorted(parameters)]
         return [before + one for one in (*names, *(f"{field}:" for field in fields))]
     if head["field"]:
         values = fields.get(head["field"], ())
@@ -49,11 +49,14 @@ def selection_completions(
     listed, comma, last = rest.rpartition(",")
     starts = dict.fromkeys((stem, f"{stem}{listed}{comma}"))
     quote = last.lstrip()[:1]
-    texts = [quoted_value(one, quote if quote in {"'", '"'} else "") for one in dict.fromkeys(sorted(values))]
+    texts = [
+        quoted_selection_value(one, quote if quote in {"'", '"'} else "")
+        for one in dict.fromkeys(sorted(values))
+    ]
     return [start + one for start in starts for one in texts]
 
 
-def _condition_start(text: str) -> int:
+def _condition_to_complete_start(text: str) -> int:
     """Where the last condition of a begun selection starts."""
     start = 0
     for found in _BOUNDARY.finditer(text):

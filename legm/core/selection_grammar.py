@@ -31,11 +31,11 @@ __all__ = [
     "Expression",
     "Negation",
     "ValueText",
-    "conditions_of",
-    "parse_expression",
-    "quoted_name",
-    "quoted_value",
-    "readings_of",
+    "conditions_of_selection",
+    "parse_selection",
+    "quoted_selection_name",
+    "quoted_selection_value",
+    "readings_of_selection",
 ]
 
 FIELDS = ("tag", "status", "run", "description", "started", "ended")
@@ -97,10 +97,12 @@ class Condition:
 
     def __str__(self) -> str:
         if self.operator == ABSENT:
-            return f"{quoted_name(self.name)} is absent"
+            return f"{quoted_selection_name(self.name)} is absent"
         if self.is_field and self.operator == "=":
             return f"{self.name}:{self.text}"
-        return f"{quoted_name(self.name) if self.is_quoted else self.name}{self.operator}{self.text}"
+        return (
+            f"{quoted_selection_name(self.name) if self.is_quoted else self.name}{self.operator}{self.text}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Either:
 Expression: TypeAlias = "Condition | Negation | Both | Either"
 
 
-def parse_expression(text: str) -> Expression:
+def parse_selection(text: str) -> Expression:
     """The tree that a text stands for.
 
     Raises:
@@ -147,21 +149,21 @@ def parse_expression(text: str) -> Expression:
         raise SelectionError(
             f"the selection has {len(text):,} characters, more than {_MAX_LENGTH:,}", text, 0
         )
-    return _Parser(text).parse()
+    return _SelectionParser(text).parse()
 
 
-def conditions_of(expression: Expression) -> Iterator[Condition]:
+def conditions_of_selection(expression: Expression) -> Iterator[Condition]:
     """The conditions in a tree, from left to right."""
     if isinstance(expression, Condition):
         yield expression
     elif isinstance(expression, Negation):
-        yield from conditions_of(expression.inner)
+        yield from conditions_of_selection(expression.inner)
     else:
         for part in expression.parts:
-            yield from conditions_of(part)
+            yield from conditions_of_selection(part)
 
 
-def readings_of(condition: Condition) -> Iterator[Condition]:
+def readings_of_selection(condition: Condition) -> Iterator[Condition]:
     """A condition, and what it means if an operator in it belongs to the name or to the value."""
     yield condition
     if condition.is_quoted or condition.is_field or condition.operator == ABSENT:
@@ -170,15 +172,15 @@ def readings_of(condition: Condition) -> Iterator[Condition]:
     for sign in list(_OPERATOR.finditer(whole))[1:]:
         operator = "=" if sign[0] == "==" else sign[0]
         text = whole[sign.end() :].strip()
-        values = (ValueText(text),) if operator == "~" else _Parser(text).values_only()
+        values = (ValueText(text),) if operator == "~" else _SelectionParser(text).values_only()
         name = whole[: sign.start()].strip()
         yield Condition(name, operator, text, values, position=condition.position)
 
 
-def quoted_name(name: str) -> str:
+def quoted_selection_name(name: str) -> str:
     """A parameter's name as a selection has to have it: in backticks where it could be read otherwise."""
     try:
-        found = parse_expression(f"(x=1 or {name}=1)")
+        found = parse_selection(f"(x=1 or {name}=1)")
     except SelectionError:
         found = None
     if found == Either(tuple(Condition(one, "=", "1", (ValueText("1"),)) for one in ("x", name))):
@@ -186,7 +188,7 @@ def quoted_name(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
 
 
-def quoted_value(text: str, quote: str = "") -> str:
+def quoted_selection_value(text: str, quote: str = "") -> str:
     """A value as a selection has to have it: in quotes where it could be read otherwise.
 
     Args:
@@ -194,17 +196,20 @@ def quoted_value(text: str, quote: str = "") -> str:
         quote: the quotes to put it in; "" for ``'``, where some are needed.
     """
     try:
-        found = None if quote or not text else parse_expression(f"(x={text},z or y=1)")
+        found = None if quote or not text else parse_selection(f"(x={text},z or y=1)")
     except SelectionError:
         found = None
-    if isinstance(found, Either) and next(conditions_of(found)).values == (ValueText(text), ValueText("z")):
+    if isinstance(found, Either) and next(conditions_of_selection(found)).values == (
+        ValueText(text),
+        ValueText("z"),
+    ):
         return text
     quote = quote or "'"
     escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
     return f"{quote}{escaped}{quote}"
 
 
-class _Parser:
+class _SelectionParser:
     """Reads a text from left to right.
 
     Args:

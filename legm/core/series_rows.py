@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Rows: TypeAlias = tuple[IntArray, FloatArray, FloatArray]
     """Steps, times (s since 1970) and values, each of shape (n,)."""
 
-__all__ = ["kept_steps", "layouts_in_use", "located_columns", "rows_by_series"]
+__all__ = ["kept_series_steps", "layouts_with_rows", "located_series_columns", "rows_by_series"]
 
 _COMPARED = 1 << 16  # steps that are compared at once
 
@@ -41,10 +41,10 @@ def rows_by_series(
     pieces: dict[Series, list[Rows]] = {}
     for record in records:
         if isinstance(record, Points):
-            for series in chain.from_iterable(layouts_in_use(record)):
+            for series in chain.from_iterable(layouts_with_rows(record)):
                 if series not in pieces and is_wanted(series):
                     pieces[series] = []
-            for every, (steps, times, values) in located_columns(record):
+            for every, (steps, times, values) in located_series_columns(record):
                 for column, series in enumerate(every):
                     if series in pieces:
                         pieces[series].append((steps, times, values[:, column]))
@@ -56,17 +56,17 @@ def rows_by_series(
             continue
         key = tuple(id(steps) for steps, _, _ in found)
         if key not in ordered:
-            ordered[key] = kept_steps(_joined([one[0] for one in found]))
+            ordered[key] = kept_series_steps(_joined_series_rows([one[0] for one in found]))
         own_steps, kept = ordered[key]
-        times, values = (_joined([one[at] for one in found]) for at in (1, 2))
+        times, values = (_joined_series_rows([one[at] for one in found]) for at in (1, 2))
         yield series, (own_steps, times, values) if kept is None else (own_steps, times[kept], values[kept])
 
 
-def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+def _joined_series_rows(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def kept_steps(steps: IntArray) -> tuple[IntArray, IntArray | None]:
+def kept_series_steps(steps: IntArray) -> tuple[IntArray, IntArray | None]:
     """Strictly increasing steps, and where they were, the last of equal ones; None where nothing changes."""
     if all(
         bool(np.all(steps[at + 1 : at + _COMPARED + 1] > steps[at : at + _COMPARED][: len(steps) - at - 1]))
@@ -80,16 +80,16 @@ def kept_steps(steps: IntArray) -> tuple[IntArray, IntArray | None]:
     return steps[kept], kept
 
 
-def layouts_in_use(points: Points) -> list[tuple[Series, ...]]:
+def layouts_with_rows(points: Points) -> list[tuple[Series, ...]]:
     """The layouts that rows of a record have."""
     if len(points.layout) and (points.layout == points.layout[0]).all():
         return [points.layouts[int(points.layout[0])]]
     return [points.layouts[number] for number in np.unique(points.layout).tolist()]
 
 
-def located_columns(points: Points) -> Iterator[tuple[tuple[Series, ...], Rows]]:
+def located_series_columns(points: Points) -> Iterator[tuple[tuple[Series, ...], Rows]]:
     """The blocks of a record; a series that is in several layouts is a block, in the order of its rows."""
-    counts = Counter(chain.from_iterable(layouts_in_use(points)))
+    counts = Counter(chain.from_iterable(layouts_with_rows(points)))
     repeated: dict[Series, list[tuple[IntArray, FloatArray]]] = {}
     for every, rows, values in points.located_blocks():
         once = [column for column, series in enumerate(every) if counts[series] == 1]

@@ -150,11 +150,11 @@ def steps_of_step_metrics(
         order = np.argsort(counted[0], kind="stable")
         positions = np.searchsorted(counted[0][order], rows, side="right") - 1
         steps = np.where(positions >= 0, counted[2][order][np.maximum(positions, 0)], 0.0)
-        moved[series] = (steps.astype(np.int64) if _do_count(steps) else rows), times, values
+        moved[series] = (steps.astype(np.int64) if _do_steps_count(steps) else rows), times, values
     return moved
 
 
-def _do_count(steps: FloatArray) -> bool:
+def _do_steps_count(steps: FloatArray) -> bool:
     import numpy as np
 
     if not np.isfinite(steps).all() or (np.abs(steps) >= _STEP_LIMIT).any() or (steps % 1 != 0).any():

@@ -20,7 +20,7 @@ __all__ = [
     "ENOUGH_DIGITS",
     "WHOLE",
     "counted",
-    "escape_unprintable",
+    "escape_unprintable_text",
     "exact_text",
     "listed_names",
     "number_text",
@@ -48,7 +48,7 @@ T = TypeVar("T")
 # Characters
 
 
-def escape_unprintable(text: str, kept: str = "") -> str:
+def escape_unprintable_text(text: str, kept: str = "") -> str:
     """A text with escapes for control characters, those that change the direction, and lone surrogates.
 
     Args:
@@ -150,7 +150,7 @@ def _distinct_texts(values: Sequence[T], text: Callable[[T, int | None], str]) -
     is_simple = len(kinds := set(map(type, values))) == 1 and kinds <= _SIMPLE
     keys: Sequence[Any] = values
     if not is_simple:
-        keys = list(map(repr if kinds <= _WITH_ITEMS else _value_key, values))
+        keys = list(map(repr if kinds <= _WITH_ITEMS else _value_text_key, values))
     unique = dict(zip(keys, values, strict=True))
     exact = {key: text(value, None) for key, value in unique.items()}
     most = len(set(exact.values()))
@@ -161,7 +161,7 @@ def _distinct_texts(values: Sequence[T], text: Callable[[T, int | None], str]) -
     return [exact[key] for key in keys]
 
 
-def _value_key(value: object) -> tuple[type, object]:
+def _value_text_key(value: object) -> tuple[type, object]:
     """Equal for values that have one text."""
     return type(value), value if isinstance(value, (str, int, float)) else repr(value)
 

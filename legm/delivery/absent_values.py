@@ -14,14 +14,14 @@ from typing import Any
 
 from legm.core.absent_values import (
     AbsentValue,
-    changed_library_default,
+    changed_default_absent_value,
     conflicting_absent_value,
     equals_absent_value,
 )
-from legm.core.plain_form import canonical_text, is_plain
+from legm.core.plain_form import canonical_plain_text, is_plain
 from legm.errors import CorruptFile, LegmError, NewerFile, ParameterError, storage_error
 from legm.records import Configuration, Plain
-from legm.runlog.configuration_folders import refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links
 from legm.runlog.file_names import ABSENT_VALUES_FILE, ABSENT_VALUES_LOCK
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
@@ -98,7 +98,7 @@ class AbsentValuesFile:
         self._require_same(known, given)
         for name, new in given.items():
             if name in known and not equals_absent_value(known[name], new.value):
-                log.warning("%s", changed_library_default(name, known[name], new))
+                log.warning("%s", changed_default_absent_value(name, known[name], new))
         return known
 
     def merge(self, values: Mapping[str, Plain], source: str) -> None:
@@ -133,7 +133,7 @@ class AbsentValuesFile:
         with file_lock(self.path.parent / ABSENT_VALUES_LOCK):
             known = self.read()
             corrected = {name: value for name, value in known.items() if name not in before} | {**after}
-            if canonical_text(corrected) != canonical_text(known):
+            if canonical_plain_text(corrected) != canonical_plain_text(known):
                 write_atomically(self.path, _absent_values_yaml(corrected))
 
     def _require_same(self, known: Mapping[str, Plain], given: Mapping[str, AbsentValue]) -> None:
@@ -144,7 +144,7 @@ class AbsentValuesFile:
 
     def _make_folder(self) -> None:
         folder = self.path.parent
-        refuse_links(folder, self.path)
+        refuse_folder_links(folder, self.path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from legm.core.identity import fingerprint
 from legm.core.naming import safe_name, shorten_name
-from legm.core.record_files import media_artifacts
+from legm.core.record_files import artifacts_of_media_files
 from legm.core.rewinding import without_rewound
-from legm.core.texts import escape_unprintable
+from legm.core.texts import escape_unprintable_text
 from legm.delivery import circuit_breaker
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of, waiting_reported
 from legm.delivery.mirrored_marks import with_marks_of_folders
@@ -59,7 +59,7 @@ from legm.records import (
     StoredRun,
     Summary,
 )
-from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links, refuse_linked_configuration_folder
 from legm.runlog.file_names import OWN_FOLDER
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.marks_files import runs_with_marks
@@ -315,7 +315,7 @@ class BackendClient:
                 report(one)
             elif one.problem not in self._reported:
                 self._reported.add(one.problem)
-                shown = escape_unprintable(one.problem)  # the store may be somebody else's
+                shown = escape_unprintable_text(one.problem)  # the store may be somebody else's
                 log.error("%s; it is left out, and the other runs count", shown)
 
     def _read_runs(self, query: Query) -> Iterator[RunResult | StoredRun]:
@@ -410,7 +410,7 @@ class BackendClient:
                 raise BackendError(f"the backend {self.name!r} created no folder in legm_folder")
             return made
         folder = self._own_folder(configuration)
-        refuse_links(folder.parent.parent, folder.parent, folder)
+        refuse_folder_links(folder.parent.parent, folder.parent, folder)
         refuse_linked_configuration_folder(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -476,7 +476,7 @@ class BackendClient:
             if not isinstance(record, Media) or self.supports_media(record.kind):
                 yield record
             elif self.supports(Capability.ARTIFACTS):
-                yield from media_artifacts(record)
+                yield from artifacts_of_media_files(record)
 
     def close_run(self, result: RunResult, records: Sequence[Record]) -> None:
         """Let the backend finish a run: its result, and all of its records that count."""

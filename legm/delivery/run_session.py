@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
 from legm.core.record_sequences import LazyRecords
-from legm.core.run_marks import TAGS_VARIABLE, changed_marks, tags_of_variable
+from legm.core.run_marks import TAGS_VARIABLE, changed_marks, mark_tags_of_variable
 from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
 from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient
@@ -229,7 +229,7 @@ class RunSession:
 
     def mark_by_environment(self) -> None:
         """Add the tags that the environment variable ``LEGM_TAGS`` has."""
-        if tags := tags_of_variable(os.environ.get(TAGS_VARIABLE)):
+        if tags := mark_tags_of_variable(os.environ.get(TAGS_VARIABLE)):
             self.mark(lambda marks: changed_marks(marks, tags))
 
     def rewind(self, step: int) -> None:

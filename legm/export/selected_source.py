@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.errors import ParameterError
 from legm.export.sources import ConfigurationRuns, ExportSource, LoadedRun, UnavailableRun
 from legm.records import Plain
@@ -61,7 +61,7 @@ class SelectedSource:
         for group in self._source.configurations():
             if group.configuration is None:
                 continue
-            is_selected = self._bound.decides(Candidate(group.configuration))
+            is_selected = self._bound.decides(SelectionCandidate(group.configuration))
             if is_selected:
                 yield group
             elif is_selected is None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.core.texts import counted
 from legm.importers.labels import (
     LabelKind,
@@ -97,7 +97,7 @@ def label_values(
         for name, known in found.items():
             label = run.labels.get(name)
             value = None if label is None else label_value(label, uses[name], unimportant)
-            known.setdefault(canonical_text(value), value)
+            known.setdefault(canonical_plain_text(value), value)
     return {name: [known[text] for text in sorted(known)] for name, known in found.items()}
 
 
@@ -117,7 +117,7 @@ class _LabelGroups:
     def _value(self, run: ObservedRun, name: str, use: LabelUse | str) -> str:
         label = run.labels.get(name)
         value = None if label is None else label_value(label, use, self._unimportant[id(run)])
-        return canonical_text(value)
+        return canonical_plain_text(value)
 
     def _seeds(self, run: ObservedRun) -> tuple[int, ...]:
         return tuple(run.value_number(position) for position in self._ignored)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from legm.core.parameters import Parameters
-from legm.core.plain_form import canonical_text, from_plain
+from legm.core.plain_form import canonical_plain_text, from_plain
 from legm.importers.labels import Label
 from legm.records import Configuration, Plain
 
@@ -87,7 +87,7 @@ class ObservedRuns:
             if position >= len(numbers):
                 numbers.extend([0] * (position + 1 - len(numbers)))
             self._counts[name] = self._counts.get(name, 0) + 1
-            text = _INACTIVE if value is False else canonical_text(value)
+            text = _INACTIVE if value is False else canonical_plain_text(value)
             values = self._values[position]
             values[text] = value if isinstance(value, int) else values.get(text, value)  # 1 rather than 1.0
             known = self._numbers[position]
@@ -104,7 +104,7 @@ class ObservedRuns:
                 self._last_without[name] = self._last
                 self._uses[name] = Counter()
             self._first_with[name] = min(started, self._first_with.get(name, started))
-            self._uses[name][_INACTIVE if value is False else canonical_text(value)] += 1
+            self._uses[name][_INACTIVE if value is False else canonical_plain_text(value)] += 1
         for name in self._first_with.keys() - parameters.keys():
             self._last_without[name] = max(started, self._last_without[name])
         self._last = max(started, self._last)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.core.point_columns import columns_by_series
 from legm.core.texts import counted
 from legm.errors import StorageError
@@ -264,7 +264,7 @@ def _keys_failing_verification(expected: Mapping[str, Plain], actual: Mapping[st
         for name in sorted({*expected, *actual})
         if name not in expected
         or name not in actual
-        or canonical_text(expected[name]) != canonical_text(actual[name])
+        or canonical_plain_text(expected[name]) != canonical_plain_text(actual[name])
     ]
 
 

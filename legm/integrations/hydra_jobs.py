@@ -67,12 +67,13 @@ class JobRecorder:
         metric_names: str | Sequence[str] | None = None,
         **options: Any,
     ) -> None:
-        from legm.core.config_objects import is_omegaconf, resolve_omegaconf
+        from legm.core.config_objects import is_omegaconf_config, resolve_omegaconf_config
 
         self._root, self._experiment = launch_path(root), experiment
         self._names = [metric_names] if isinstance(metric_names, str) else metric_names
         self._options = {
-            name: resolve_omegaconf(one, name) if is_omegaconf(one) else one for name, one in options.items()
+            name: resolve_omegaconf_config(one, name) if is_omegaconf_config(one) else one
+            for name, one in options.items()
         }
         TrainingRun(self._root, experiment or "job", **self._options)  # what is wrong is said at once
         self._run: TrainingRun | None = None

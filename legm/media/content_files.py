@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from legm.errors import CorruptFile, storage_error
 from legm.records import Media, MediaFile
-from legm.runlog.configuration_folders import artifacts_folder, refuse_links
+from legm.runlog.configuration_folders import artifacts_folder, refuse_folder_links
 from legm.runlog.file_names import MEDIA, OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 
@@ -77,14 +77,14 @@ def keep_content(folder: Path, run_id: str, content: bytes, extension: str) -> M
     path = own / f"{digest}{extension}"
     if path.is_file() and not path.is_symlink() and path.stat().st_size == len(content):
         return MediaFile(str(path), digest)
-    refuse_links(own.parent.parent, own.parent, own, path)
+    refuse_folder_links(own.parent.parent, own.parent, own, path)
     shared = _shared_folder(folder.parent) / digest[:2] / path.name
     try:
         own.mkdir(parents=True, exist_ok=True)
         if not _link(shared, path, content):
             write_atomically(path, content)
             with contextlib.suppress(OSError):  # a file system without links, or another run was first
-                refuse_links(shared.parent.parent.parent, shared.parent.parent, shared.parent)
+                refuse_folder_links(shared.parent.parent.parent, shared.parent.parent, shared.parent)
                 shared.parent.mkdir(parents=True, exist_ok=True)
                 os.link(path, shared)
     except OSError as cause:

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator
 
-from legm.core.display_names import truncate_name
+from legm.core.display_names import truncate_display_name
 from legm.plotting.readable_names import wrap_name
 from legm.plotting.style import Style
 from legm.plotting.text_rendering import render_annotation, set_rendered_text, text_measurer
@@ -142,7 +142,7 @@ def label_axis(axis: Axis, text: str, style: Style, max_width: float) -> None:
     axis.labelpad = style.rc["axes.labelpad"]
     set_rendered_text(
         axis.label,
-        truncate_name(text, max_width, text_measurer(font)),
+        truncate_display_name(text, max_width, text_measurer(font)),
         font,
         color=style.rc["axes.labelcolor"],
     )
@@ -214,7 +214,7 @@ def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, max_w
     )
     color = style.color("axes.titlecolor", "text.color")
     set_rendered_text(
-        above, truncate_name(title, max_width, text_measurer(font)), font, color=color, va="bottom"
+        above, truncate_display_name(title, max_width, text_measurer(font)), font, color=color, va="bottom"
     )
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from legm.core.code_versions import different_code_note
 from legm.core.direction import merge_direction_rules
-from legm.core.display_names import display_names, group_names, truncate_distinct_names
+from legm.core.display_names import display_names, group_display_names, truncate_display_names
 from legm.core.naming import readable_name
 from legm.core.texts import counted
 from legm.plotting.axes import (
@@ -101,9 +101,13 @@ def plot_bars(
         the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
-    unnamed = _unnamed_bars([one for ranking in rankings.values() for one in _members(ranking[:_MAX_BARS])])
+    unnamed = _unnamed_bars(
+        [one for ranking in rankings.values() for one in _bar_members(ranking[:_MAX_BARS])]
+    )
     panels = [_make_bar_panel(key, ranking, unnamed) for key, ranking in rankings.items()]
-    every_shown = {one.configuration.fingerprint: one for panel in panels for one in _members(panel.shown)}
+    every_shown = {
+        one.configuration.fingerprint: one for panel in panels for one in _bar_members(panel.shown)
+    }
     for text in (note, *different_code_note(one.code for one in every_shown.values())):
         if text and panels:
             panels[0] = replace(panels[0], caption=f"{panels[0].caption}; {text}")
@@ -131,7 +135,7 @@ def plot_bars(
     return lock_axes_layout(figure)
 
 
-def _members(shown: Sequence[Ranked] | Sequence[RankedGroup]) -> list[Ranked]:
+def _bar_members(shown: Sequence[Ranked] | Sequence[RankedGroup]) -> list[Ranked]:
     """The configurations, and those in groups."""
     return [each for one in shown for each in (one.members if isinstance(one, RankedGroup) else (one,))]
 
@@ -176,7 +180,7 @@ def _plan_bar_layout(panels: Sequence[_BarPanel], style: Style) -> _BarLayout:
     if max_width >= min(names, 10 * em):
         max_width = min(max_width, _MAX_NAME_WIDTH * em)
         names = max(
-            (width_of(n) for p in panels for n in truncate_distinct_names(p.names, max_width, width_of)),
+            (width_of(n) for p in panels for n in truncate_display_names(p.names, max_width, width_of)),
             default=0.0,
         )
         return _BarLayout(
@@ -222,7 +226,7 @@ def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> 
 def _write_bar_names(axes: Axes, panel: _BarPanel, max_width: float, style: Style, *, above: bool) -> None:
     """Write the name and number of each bar, next to it or above it."""
     font = axes_tick_font(style, "y")
-    names = truncate_distinct_names(panel.names, max_width, text_measurer(font))
+    names = truncate_display_names(panel.names, max_width, text_measurer(font))
     look = {
         "on": axes.get_yaxis_transform(),
         "va": "bottom" if above else "center",
@@ -272,8 +276,8 @@ def _unnamed_bars(shown: Sequence[Ranked]) -> dict[str, str]:
 def _bar_names(shown: Sequence[Ranked] | Sequence[RankedGroup], unnamed: Mapping[str, str]) -> list[str]:
     groups = [one for one in shown if isinstance(one, RankedGroup)]
     if groups:
-        return group_names(groups)
-    return [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in _members(shown)]
+        return group_display_names(groups)
+    return [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in _bar_members(shown)]
 
 
 def _bar_name(ranked: Ranked) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from legm.core.display_names import truncate_distinct_names
+from legm.core.display_names import truncate_display_names
 from legm.plotting.style import Style
 from legm.plotting.text_rendering import set_rendered_text, text_measurer
 
@@ -40,7 +40,7 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], styl
     def made(max_width: float, **where: Any) -> tuple[Legend, float, float]:
         legend = _make_legend(axes, handles, style, **where)
         for text, label in zip(
-            legend.get_texts(), truncate_distinct_names(names, max_width, width_of), strict=True
+            legend.get_texts(), truncate_display_names(names, max_width, width_of), strict=True
         ):
             set_rendered_text(text, label, font)
         extent = legend.get_window_extent()
@@ -61,7 +61,7 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], styl
     gap, border = (style.rc[f"legend.{name}"] * em for name in ("columnspacing", "borderpad"))
     handle = (style.rc["legend.handlelength"] + style.rc["legend.handletextpad"]) * em
     max_width = width - 2 * em - 2 * border - handle
-    widest = max(width_of(label) for label in truncate_distinct_names(names, max_width, width_of)) + handle
+    widest = max(width_of(label) for label in truncate_display_names(names, max_width, width_of)) + handle
     columns = max(1, math.floor((width - 2 * em - 2 * border + gap) / (widest + gap)))
     rows = math.ceil(len(names) / columns)
     _, _, high = made(max_width, loc="outside lower center", ncols=math.ceil(len(names) / rows))

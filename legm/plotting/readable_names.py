@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from legm.core.display_names import truncate_name
+from legm.core.display_names import truncate_display_name
 
 __all__ = ["axis_name_with_unit", "readable_names", "wrap_name"]
 
@@ -47,5 +47,5 @@ def wrap_name(text: str, max_width: float, width: Callable[[str], float]) -> lis
         if lines and width(longer) <= max_width:
             lines[-1] = longer
         else:
-            lines.append(truncate_name(word, max_width, width))
+            lines.append(truncate_display_name(word, max_width, width))
     return lines

@@ -84,11 +84,11 @@ def _text_with_available_glyphs(text: str, font: FontProperties) -> tuple[str, F
     text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
     families: Sequence[str] = font.get_family()
     used = list(families[:1])
-    missing = _missing_glyphs(set(text) - {"\n"}, font, used[0])
+    missing = _missing_text_glyphs(set(text) - {"\n"}, font, used[0])
     if missing:
         installed = {entry.name for entry in font_manager.fontManager.ttflist}
         for family in (*families[1:], *FALLBACK_FONTS):
-            if family in installed and (left := _missing_glyphs(missing, font, family)) < missing:
+            if family in installed and (left := _missing_text_glyphs(missing, font, family)) < missing:
                 used.append(family)
                 missing = left
     font = font.copy()
@@ -96,7 +96,7 @@ def _text_with_available_glyphs(text: str, font: FontProperties) -> tuple[str, F
     return "".join("□" if c in missing else c for c in text), font
 
 
-def _missing_glyphs(characters: set[str], font: FontProperties, family: str) -> set[str]:
+def _missing_text_glyphs(characters: set[str], font: FontProperties, family: str) -> set[str]:
     """The characters that an installed font does not have."""
     one = font.copy()
     one.set_family(family)

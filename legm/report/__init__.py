@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from legm.analysis.grouping import require_group_parameters
 from legm.analysis.ranking import ranking_value_key
 from legm.analysis.unfinished import unfinished_statuses
-from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, LegmError, MetricError, ParameterError, closest
@@ -19,7 +19,7 @@ from legm.records import Configuration, Plain, RunResult
 from legm.report.content import ExperimentContent, unique_report_names
 from legm.report.media import ReportMedia
 from legm.report.metric_content import InitialReportView
-from legm.report.page import read_plotly_script, render_page
+from legm.report.page import read_page_plotly_script, render_page
 from legm.util.atomic_files import write_atomically
 from legm.util.progress import show_progress
 
@@ -104,7 +104,7 @@ def _collect_report(
     """The client, and all that the page shows; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
     shown_statuses = unfinished_statuses(statuses)
-    library = read_plotly_script()  # raises before anything is read
+    library = read_page_plotly_script()  # raises before anything is read
     key = None if metric is None else ranking_value_key(metric, test=test)
     selection = RunSelection.parse(where)
     groups = [group_by] if isinstance(group_by, str) else list(group_by)
@@ -117,7 +117,7 @@ def _collect_report(
         collected.append(content)
         found.append(_read_report_configurations(client, content))
     bound = selection.bound(one for of in found for one in of) if selection else None
-    found = [[one for one in of if _may_be_selected(bound, one)] for of in found]
+    found = [[one for one in of if _may_be_in_report(bound, one)] for of in found]
     if any(found):
         require_group_parameters(groups, [one for of in found for one in of])
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
@@ -243,5 +243,5 @@ def _collect_report_experiment(
             content.add(configuration, name, runs, share, show_media)
 
 
-def _may_be_selected(bound: BoundSelection | None, configuration: Configuration) -> bool:
-    return bound is None or bound.decides(Candidate(configuration)) is not False
+def _may_be_in_report(bound: BoundSelection | None, configuration: Configuration) -> bool:
+    return bound is None or bound.decides(SelectionCandidate(configuration)) is not False

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from legm.core.code_versions import different_code_text
-from legm.core.run_marks import shown_tags
+from legm.core.run_marks import shown_marks
 from legm.records import BestRule, Configuration, Plain, RunCounts, RunMarks, RunResult
 from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
@@ -108,9 +108,9 @@ def counted_experiment_content(
         for counts in sorted(one.counts, key=lambda of: of.description):
             row_of[one.configuration.fingerprint, counts.description] = len(rows)
             report_rows.append(ReportRow(index, one.configuration, counts.description))
-            rows.append(_row(index, counts, one.marks if len(one.counts) == 1 else counts.marks))
+            rows.append(_counted_row(index, counts, one.marks if len(one.counts) == 1 else counts.marks))
             every.append(counts)
-    metrics = _metrics(every)
+    metrics = _counted_metrics(every)
     content: dict[str, Plain] = {
         "name": name,
         "partial": True,
@@ -141,7 +141,7 @@ def counted_experiment_content(
     return CountedContent(content, report_rows, metrics, row_of, every)
 
 
-def _row(index: int, counts: RunCounts, marks: Mapping[str, RunMarks]) -> dict[str, Plain]:
+def _counted_row(index: int, counts: RunCounts, marks: Mapping[str, RunMarks]) -> dict[str, Plain]:
     row: dict[str, Plain] = {
         "configuration": index,
         "description": counts.description,
@@ -149,13 +149,13 @@ def _row(index: int, counts: RunCounts, marks: Mapping[str, RunMarks]) -> dict[s
         "code": different_code_text(counts.code),
     }
     if marks:
-        row["tags"] = shown_tags(marks.values())
+        row["tags"] = shown_marks(marks.values())
         row["every_tag"] = sorted({tag for one in marks.values() for tag in one.tags})
         row["notes"] = [one.note for _, one in sorted(marks.items()) if one.note]
     return row
 
 
-def _metrics(every: Sequence[RunCounts]) -> MetricContent:
+def _counted_metrics(every: Sequence[RunCounts]) -> MetricContent:
     """The aggregates of every row by each metric that a completed run has."""
     found = MetricContent()
     # Most rows have the same metrics and rules, whose hash is slow.

@@ -98,7 +98,7 @@ class ReportMedia:
         by_name: dict[str, list[Media]] = {}
         for medium in media:
             by_name.setdefault(medium.name, []).append(medium)
-        chosen = {name: _some_of(of, self._most_steps) for name, of in by_name.items()}
+        chosen = {name: _some_media_of(of, self._most_steps) for name, of in by_name.items()}
         shown: dict[int, Plain] = {}
         for turn in range(self._most_steps):  # what is most telling comes first, while it fits
             for of in chosen.values():
@@ -121,7 +121,7 @@ class ReportMedia:
             about: dict[str, Plain] = {"caption": file.caption} if file.caption else {}
             try:
                 if file.digest not in self.contents:
-                    content = _shown(medium.kind, file, self._source.media_content(run, file))
+                    content = _shown_media(medium.kind, file, self._source.media_content(run, file))
                     size = len(json.dumps(content))
                     if size > share:
                         raise _NotShown("There is no space for it on this page.")
@@ -137,7 +137,7 @@ class ReportMedia:
         return {"step": medium.step, "files": files, "left": len(medium.files) - len(files)}
 
 
-def _some_of(media: Sequence[Media], most: int) -> list[Media]:
+def _some_media_of(media: Sequence[Media], most: int) -> list[Media]:
     """Media of one name, the most telling first: the last, the first, then some between them."""
     count = min(len(media), most)
     positions = [round(at * (len(media) - 1) / max(1, count - 1)) for at in range(count)]
@@ -148,7 +148,7 @@ class _NotShown(Exception):
     """Why the page does not show a file."""
 
 
-def _shown(kind: MediaKind, file: MediaFile, content: bytes) -> dict[str, Plain]:
+def _shown_media(kind: MediaKind, file: MediaFile, content: bytes) -> dict[str, Plain]:
     """How the page shows a file.
 
     Raises:
@@ -156,24 +156,24 @@ def _shown(kind: MediaKind, file: MediaFile, content: bytes) -> dict[str, Plain]
     """
     suffix = PurePath(file.path).suffix.lower()
     if kind is MediaKind.FIGURE and suffix == ".json":
-        return {"plotly": _checked_json(content)}
+        return {"plotly": _checked_media_json(content)}
     if kind in (MediaKind.IMAGE, MediaKind.FIGURE) or suffix == ".gif":
-        return _picture(content)
+        return _media_picture(content)
     if kind is MediaKind.AUDIO and suffix in _SOUNDS:
-        return {"audio": _data_url(_SOUNDS[suffix], content)}
+        return {"audio": _media_data_url(_SOUNDS[suffix], content)}
     if kind is MediaKind.VIDEO and suffix in _VIDEOS:
-        return {"video": _data_url(_VIDEOS[suffix], content)}
+        return {"video": _media_data_url(_VIDEOS[suffix], content)}
     if kind is MediaKind.HISTOGRAM:
-        return _histogram(content)
+        return _media_histogram(content)
     if kind is MediaKind.TEXT:
         text = content.decode("utf-8", "replace")
         return {"text": text[:_MOST_LETTERS], "left": max(0, len(text) - _MOST_LETTERS)}
     if kind is MediaKind.TABLE:
-        return _table(content)
+        return _media_table(content)
     raise _NotShown(f"{'Pages' if kind is MediaKind.HTML else f'{suffix} files'} are not shown here.")
 
 
-def _picture(content: bytes) -> dict[str, Plain]:
+def _media_picture(content: bytes) -> dict[str, Plain]:
     from PIL import Image
 
     try:
@@ -181,17 +181,17 @@ def _picture(content: bytes) -> dict[str, Plain]:
             width, height = picture.size
             found: dict[str, Plain] = {"width": width, "height": height}
             if len(content) <= _KEPT_PICTURE and picture.format in _PICTURES:
-                return found | {"picture": _data_url(_PICTURES[picture.format], content)}
+                return found | {"picture": _media_data_url(_PICTURES[picture.format], content)}
             small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
             small.thumbnail((_LARGEST_PICTURE, _LARGEST_PICTURE))
             encoded = io.BytesIO()
             small.save(encoded, "WEBP", quality=85)
     except Exception as cause:  # Pillow raises many kinds of errors for damaged and for huge files
         raise _NotShown(f"It is not a picture that can be shown: {cause}.") from cause
-    return found | {"picture": _data_url("image/webp", encoded.getvalue())}
+    return found | {"picture": _media_data_url("image/webp", encoded.getvalue())}
 
 
-def _histogram(content: bytes) -> dict[str, Plain]:
+def _media_histogram(content: bytes) -> dict[str, Plain]:
     try:
         edges, counts = histogram_counts(content)
     except (ValueError, RecursionError) as cause:
@@ -201,7 +201,7 @@ def _histogram(content: bytes) -> dict[str, Plain]:
     return {"edges": list(edges), "counts": list(counts)}
 
 
-def _table(content: bytes) -> dict[str, Plain]:
+def _media_table(content: bytes) -> dict[str, Plain]:
     try:
         columns: Mapping[str, Sequence[Any]] = table_columns(content)
     except (ValueError, RecursionError) as cause:
@@ -211,7 +211,7 @@ def _table(content: bytes) -> dict[str, Plain]:
     return {"columns": list(columns), "rows": shown, "count": len(rows)}
 
 
-def _checked_json(content: bytes) -> str:
+def _checked_media_json(content: bytes) -> str:
     try:
         json.loads(content)
     except (ValueError, RecursionError) as cause:
@@ -219,5 +219,5 @@ def _checked_json(content: bytes) -> str:
     return content.decode()
 
 
-def _data_url(kind: str, content: bytes) -> str:
+def _media_data_url(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -12,7 +12,7 @@ from legm.report.number_encoding import encode_numbers_exactly
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import choice_note, value_title
 
-__all__ = ["InitialReportView", "MetricContent", "keys_of_rules"]
+__all__ = ["InitialReportView", "MetricContent", "metric_keys_of_rules"]
 
 _EMPTY = Aggregate(math.nan, math.nan, 0, 0, "")
 
@@ -52,7 +52,11 @@ class MetricContent:
 
     def first(self, asked: InitialReportView) -> str | None:
         """The metric to show first: the requested one, that of the runs' early stopping, or the first one."""
-        keys = (asked.key, *keys_of_rules(self.rules), *sorted(self.summaries, key=_report_metric_order))
+        keys = (
+            asked.key,
+            *metric_keys_of_rules(self.rules),
+            *sorted(self.summaries, key=_report_metric_order),
+        )
         return next((key for key in keys if key in self.summaries), None)
 
     def content(self, rows: int, asked: InitialReportView) -> list[dict[str, Plain]]:
@@ -87,7 +91,7 @@ class MetricContent:
         return found
 
 
-def keys_of_rules(rules: Counter[BestRule]) -> list[str]:
+def metric_keys_of_rules(rules: Counter[BestRule]) -> list[str]:
     """The summary keys of the metrics by which runs chose their best step, that of most runs first."""
     return [f"best_{rule.metric}" for rule, _ in rules.most_common() if rule.metric is not None]
 

@@ -17,10 +17,10 @@ from legm.records import Plain
 from legm.report.script_bundle import bundle_modules
 from legm.version import __version__
 
-__all__ = ["json_for_script", "read_page_part", "read_plotly_script", "render_page"]
+__all__ = ["json_for_page_script", "read_page_part", "read_page_plotly_script", "render_page"]
 
 
-def read_plotly_script() -> str:
+def read_page_plotly_script() -> str:
     """Read plotly's script from the installed package.
 
     Raises:
@@ -59,13 +59,13 @@ def render_page(
         "media": dict(media),
     }
     text = Template(read_page_part("page.html")).substitute(
-        policy=_content_security_policy(library, own),
+        policy=_page_security_policy(library, own),
         title=html.escape(title),
         body=read_page_part("body.html"),
         style=read_page_part("page.css"),
         library=library,
         script=own,
-        content=json_for_script(content),
+        content=json_for_page_script(content),
     )
     return text.encode()
 
@@ -79,7 +79,7 @@ def _wrap_page_scripts(scripts: str) -> str:
     return f'"use strict";\n(() => {{\n{scripts}\n}})();\n'
 
 
-def _content_security_policy(*scripts: str) -> str:
+def _page_security_policy(*scripts: str) -> str:
     """The policy that allows only these scripts, inline styles, and pictures and sounds in the page."""
     digests = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
@@ -91,7 +91,7 @@ def _content_security_policy(*scripts: str) -> str:
     )
 
 
-def json_for_script(content: Any) -> str:
+def json_for_page_script(content: Any) -> str:
     """JSON for a script element, which can neither end the element nor start a comment."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))  # all of it is ASCII
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from legm.core.effective_values import EffectiveValues
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.core.texts import exact_text, value_texts
 from legm.records import Configuration, Plain
 from legm.report.number_encoding import encode_numbers_exactly
@@ -30,7 +30,7 @@ class ParameterContent:
         scalar = (type(value), value) if value and isinstance(value, (str, int, float)) else None
         known = None if scalar is None else self.scalars.get(scalar)
         if known is None:
-            key = canonical_text(value)
+            key = canonical_plain_text(value)
             if key not in self.values:
                 self.values[key] = len(self.values) + 1
                 self.plain.append(value)
@@ -50,7 +50,7 @@ class ParameterContent:
         return {
             "name": name,
             "values": [
-                [exact, _report_value_number(value), *([brief] * (brief != exact))]
+                [exact, _parameter_value_number(value), *([brief] * (brief != exact))]
                 for value, exact, brief in texts
             ],
             "of": encode_numbers_exactly([self.of.get(index, 0) for index in range(count)]),
@@ -73,7 +73,7 @@ def parameter_contents(configurations: Sequence[Configuration]) -> dict[str, Par
     return found
 
 
-def _report_value_number(value: Plain) -> float | None:
+def _parameter_value_number(value: Plain) -> float | None:
     """The number for sorting and for the position on an axis; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from legm.core.run_marks import shown_tags
+from legm.core.run_marks import shown_marks
 from legm.records import Plain, RunResult, Status
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.parameter_content import ParameterContent
@@ -60,27 +60,27 @@ class RunContent:
             "status": encode_numbers_exactly([STATUSES.index(run.status) for run in runs]),
             "id": [run.run.run_id for run in runs],
             "started": encode_numbers_exactly([run.run.started for run in runs]),
-            "ended": encode_numbers_exactly([_number_or_nan(run.ended) for run in runs]),
+            "ended": encode_numbers_exactly([_run_number_or_nan(run.ended) for run in runs]),
             "ways": choice_texts,
             "way": encode_numbers_exactly([choice_texts.index(choice) for choice in choices]),
-            "best_step": encode_numbers_exactly([_number_or_nan(run.best_step) for run in runs]),
-            "last_step": encode_numbers_exactly([_number_or_nan(run.last_step) for run in runs]),
+            "best_step": encode_numbers_exactly([_run_number_or_nan(run.best_step) for run in runs]),
+            "last_step": encode_numbers_exactly([_run_number_or_nan(run.last_step) for run in runs]),
             "points": encode_numbers_exactly([run.points for run in runs]),
-            "tags": {index: shown_tags([run.marks]) for index, run in enumerate(runs) if run.marks.tags},
+            "tags": {index: shown_marks([run.marks]) for index, run in enumerate(runs) if run.marks.tags},
             "notes": {index: run.marks.note for index, run in enumerate(runs) if run.marks.note},
             "errors": {index: run.error for index, run in enumerate(runs) if run.error},
             "parameters": [
                 parameter.content(name, count) for name, parameter in sorted(self.parameters.items())
             ],
-            "values": {key: _values_of_runs(of, count) for key, of in sorted(self.values.items())},
+            "values": {key: _content_values_of_runs(of, count) for key, of in sorted(self.values.items())},
         }
 
 
-def _number_or_nan(number: float | None) -> float:
+def _run_number_or_nan(number: float | None) -> float:
     return math.nan if number is None else number
 
 
-def _values_of_runs(of: Mapping[int, float], count: int) -> dict[str, str]:
+def _content_values_of_runs(of: Mapping[int, float], count: int) -> dict[str, str]:
     """The numbers of the runs that have one, and the indices of these runs."""
     return {
         "runs": encode_numbers_exactly(list(of)) if len(of) < count else "",

@@ -25,13 +25,13 @@ __all__ = [
     "DEPTH",
     "artifacts_folder",
     "configuration_folders",
+    "configuration_folders_with",
     "configuration_paths",
-    "configurations_with",
     "experiment_paths",
-    "holds_configurations",
+    "holds_configuration_folders",
     "is_configuration_folder",
+    "refuse_folder_links",
     "refuse_linked_configuration_folder",
-    "refuse_links",
     "subfolders",
 ]
 
@@ -56,7 +56,7 @@ def artifacts_folder(folder: Path, run_id: str) -> Path:
     return folder / ARTIFACTS / run_id
 
 
-def refuse_links(*paths: str | Path) -> None:
+def refuse_folder_links(*paths: str | Path) -> None:
     """Refuse to write through links: in a root directory that somebody else made they may lead anywhere.
 
     A root directory, an experiment and a configuration may be links; what legm keeps in them may not.
@@ -80,7 +80,9 @@ def refuse_linked_configuration_folder(folder: Path) -> None:
     Raises:
         StorageError: a folder in it is one.
     """
-    refuse_links(*(f"{folder}/{name}" for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS)))
+    refuse_folder_links(
+        *(f"{folder}/{name}" for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS))
+    )
 
 
 def is_configuration_folder(folder: str | Path) -> bool:
@@ -103,7 +105,7 @@ def subfolders(folder: Path) -> list[str]:
         raise storage_error("read the folder", folder, cause) from cause
 
 
-def configurations_with(folder: Path, found: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+def configuration_folders_with(folder: Path, found: Callable[[str], T]) -> Iterator[tuple[str, T]]:
     """The configurations in an experiment's folder, and in folders inside it to which a user moved them.
 
     Args:
@@ -116,10 +118,12 @@ def configurations_with(folder: Path, found: Callable[[str], T]) -> Iterator[tup
     Raises:
         StorageError: a folder cannot be read.
     """
-    yield from _configurations_with(str(folder), "", found, DEPTH if _is_indexed(folder) else 1)
+    yield from _configuration_folders_below(
+        str(folder), "", found, DEPTH if _is_indexed_folder(folder) else 1
+    )
 
 
-def _configurations_with(
+def _configuration_folders_below(
     folder: str, below: str, found: Callable[[str], T], depth: int
 ) -> Iterator[tuple[str, T]]:
     groups = []
@@ -127,28 +131,28 @@ def _configurations_with(
         one = found(f"{folder}/{name}")
         if one:
             yield below + name, one
-        elif depth > 1 and holds_configurations(f"{folder}/{name}"):
+        elif depth > 1 and holds_configuration_folders(f"{folder}/{name}"):
             groups.append(name)
     for name in groups:
-        yield from _configurations_with(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
+        yield from _configuration_folders_below(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
 
 
-def holds_configurations(folder: str) -> bool:
+def holds_configuration_folders(folder: str) -> bool:
     """Whether a user may have moved configurations of an experiment into a folder inside its own."""
-    if not _may_be_group(folder):
+    if not _may_be_folder_group(folder):
         return False
-    if _is_indexed(folder):
+    if _is_indexed_folder(folder):
         log.warning("%s is an experiment inside another one, and is left out: move it out", folder)
         return False
     return True
 
 
-def _may_be_group(folder: str) -> bool:
+def _may_be_folder_group(folder: str) -> bool:
     name = os.path.basename(folder)  # noqa: PTH119 - quicker than Path's
     return not (name in _NO_GROUPS or name.endswith(f"-{PLOTS}") or os.path.islink(folder))  # noqa: PTH114
 
 
-def _is_indexed(folder: str | Path) -> bool:
+def _is_indexed_folder(folder: str | Path) -> bool:
     """Whether legm made a folder as that of an experiment."""
     return os.path.exists(f"{folder}/{OWN_FOLDER}/{INDEX}")  # noqa: PTH110 - quicker than Path's
 
@@ -166,7 +170,7 @@ def experiment_paths(root: Path) -> Iterator[str]:
     for name in subfolders(root):
         if any(True for _ in configuration_paths(root / name)):
             yield name
-        elif _may_be_group(f"{root}/{name}"):
+        elif _may_be_folder_group(f"{root}/{name}"):
             groups.append(name)
     searched = 0
     for _ in range(DEPTH - 1):
@@ -174,17 +178,19 @@ def experiment_paths(root: Path) -> Iterator[str]:
         for group in groups[: _MAX_SEARCHED - searched]:
             with contextlib.suppress(StorageError):  # a folder of somebody else's
                 for name in (f"{group}/{one}" for one in subfolders(root / group)):
-                    if _is_indexed(root / name) and any(True for _ in configuration_paths(root / name)):
+                    if _is_indexed_folder(root / name) and any(
+                        True for _ in configuration_paths(root / name)
+                    ):
                         yield name
-                    elif _may_be_group(f"{root}/{name}"):
+                    elif _may_be_folder_group(f"{root}/{name}"):
                         deeper.append(name)
         searched += len(groups)
         groups = deeper
 
 
 def configuration_paths(folder: Path) -> Iterator[str]:
-    """The paths of the configurations below an experiment's folder; see :func:`configurations_with`."""
-    return (name for name, _ in configurations_with(folder, is_configuration_folder))
+    """The paths of the configurations below an experiment; see :func:`configuration_folders_with`."""
+    return (name for name, _ in configuration_folders_with(folder, is_configuration_folder))
 
 
 def configuration_folders(folder: Path) -> Iterator[Path]:

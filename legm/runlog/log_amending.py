@@ -16,14 +16,14 @@ from legm.runlog.log_frames import (
     AMENDMENT,
     FRAME_HEAD,
     HEADER,
-    amendment_content,
     amendment_frame,
+    amendment_frame_content,
     is_log_header,
     iterate_frame_heads,
 )
 from legm.runlog.log_writer import lock_log_descriptor
 
-__all__ = ["append_amendment", "locked_log"]
+__all__ = ["append_log_amendment", "locked_log"]
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def locked_log(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
+def append_log_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
     """Append an amendment, unless the last one says the same; the file keeps its time of change.
 
     One that backends have to follow is the same only if it was made at the same time.
@@ -66,7 +66,7 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
         StorageError: it cannot be written.
     """
     end, last = _log_end(path, file)
-    if last is not None and _is_same(last, amendment):
+    if last is not None and _is_same_amendment(last, amendment):
         return
     try:
         status = os.fstat(file.fileno())
@@ -81,7 +81,7 @@ def append_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
         raise storage_error("write the run log", path, cause) from cause
 
 
-def _is_same(payload: bytes, amendment: Amendment) -> bool:
+def _is_same_amendment(payload: bytes, amendment: Amendment) -> bool:
     if json.dumps(amendment.configuration.fingerprint).encode() not in payload:
         return False
     try:
@@ -91,7 +91,7 @@ def _is_same(payload: bytes, amendment: Amendment) -> bool:
     if not isinstance(last, dict):
         return False
     ignored = {} if amendment.undelivered_to else {"time": 0, "undelivered_to": []}
-    wanted = json.loads(json.dumps({**amendment_content(amendment), **ignored}))
+    wanted = json.loads(json.dumps({**amendment_frame_content(amendment), **ignored}))
     return json.dumps({**last, **ignored}, sort_keys=True) == json.dumps(wanted, sort_keys=True)
 
 
@@ -119,14 +119,14 @@ def _log_end(path: Path, file: BinaryIO) -> tuple[int, bytes | None]:
         if amendment is not None:
             file.seek(amendment[0])
             amended = file.read(amendment[1])
-        if last >= 0 and not _is_frame_sound(file, last):
+        if last >= 0 and not _is_log_frame_sound(file, last):
             end = last  # incomplete, as power failures leave it
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return end, amended
 
 
-def _is_frame_sound(file: BinaryIO, start: int) -> bool:
+def _is_log_frame_sound(file: BinaryIO, start: int) -> bool:
     file.seek(start)
     head = file.read(FRAME_HEAD.size)
     _, length, crc, _ = FRAME_HEAD.unpack(head)

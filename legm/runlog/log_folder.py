@@ -22,7 +22,7 @@ from legm.runlog.configuration_folders import (
     configuration_paths,
     experiment_paths,
     is_configuration_folder,
-    refuse_links,
+    refuse_folder_links,
 )
 from legm.runlog.file_names import (
     LOCK_FILE,
@@ -43,8 +43,8 @@ __all__ = [
     "find_pending_logs",
     "find_run_log",
     "read_result_from_log",
-    "results_only_in_logs",
-    "results_resumed_in_logs",
+    "results_only_in_log_folder",
+    "results_resumed_in_log_folder",
 ]
 
 log = logging.getLogger(__name__)
@@ -231,18 +231,18 @@ class LogFolder:
             StorageError: they cannot be deleted.
         """
         folder = artifacts_folder(self.folder.parent, run_id)
-        refuse_links(folder.parent, folder)
+        refuse_folder_links(folder.parent, folder)
         delete_folder(folder)
         self.delete_log(run_id)
 
     def pending_logs(self) -> list[Path]:
         """The paths of the pending logs, oldest first."""
         folder = self.open_folder
-        return [folder / name for name in sorted(_log_names(folder))]
+        return [folder / name for name in sorted(_log_folder_log_names(folder))]
 
     def has_pending_logs(self) -> bool:
         """Whether a log is pending."""
-        return bool(_log_names(self.open_folder))
+        return bool(_log_folder_log_names(self.open_folder))
 
     def has_only_finalized_logs_of(self, run_ids: Iterable[str], files: list[str] | None = None) -> bool:
         """Whether no log is pending, and each is that of one of these runs.
@@ -253,14 +253,14 @@ class LogFolder:
         """
         folder = str(self.folder)
         pending = f"{folder}/{OPEN}"  # asked in the order of :meth:`logs_except`
-        if _log_names(pending):
+        if _log_folder_log_names(pending):
             return False
-        here = _file_names(folder)
+        here = _log_folder_files(folder)
         if files is not None:
             files += here
         names, found = set(map(log_file_name, run_ids)), {name for name in here if name.endswith(LOG_SUFFIX)}
         # None of these was moved meanwhile where all are here.
-        return found == names or (found < names and not _log_names(pending))
+        return found == names or (found < names and not _log_folder_log_names(pending))
 
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
         """The paths of all logs except those of some runs, oldest first.
@@ -272,7 +272,7 @@ class LogFolder:
         """
         folders: dict[str, Path] = {}
         for folder in (self.open_folder, self.folder, self.open_folder):
-            folders |= dict.fromkeys(_log_names(folder), folder)
+            folders |= dict.fromkeys(_log_folder_log_names(folder), folder)
         names = set(folders).difference(map(log_file_name, run_ids))
         return [folders[name] / name for name in sorted(names)]
 
@@ -368,18 +368,18 @@ class LogFolder:
         return known.run, status if outcome is None else outcome.status
 
 
-def _log_names(folder: Path | str) -> list[str]:
-    return [name for name in _file_names(folder) if name.endswith(LOG_SUFFIX)]
+def _log_folder_log_names(folder: Path | str) -> list[str]:
+    return [name for name in _log_folder_files(folder) if name.endswith(LOG_SUFFIX)]
 
 
-def _file_names(folder: Path | str) -> list[str]:
+def _log_folder_files(folder: Path | str) -> list[str]:
     try:
         return os.listdir(folder)  # noqa: PTH208 - faster than Path's
     except OSError:  # the folder does not exist or is not readable
         return []
 
 
-def results_only_in_logs(
+def results_only_in_log_folder(
     logs: LogFolder,
     known: Iterable[str],
     configuration: Configuration | None = None,
@@ -410,7 +410,7 @@ def results_only_in_logs(
     ]
 
 
-def results_resumed_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+def results_resumed_in_log_folder(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     """The results of runs that were resumed after they were logged, and whose process died.
 
     The backend still has them as they were logged, until they are finalized.

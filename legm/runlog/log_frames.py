@@ -90,15 +90,15 @@ __all__ = [
     "DamagedBytes",
     "FrameDecoder",
     "OtherRecord",
-    "amendment_content",
     "amendment_frame",
+    "amendment_frame_content",
     "backends_frame",
-    "configuration_content",
+    "configuration_frame_content",
     "cursors_frame",
     "decode_frame_fields",
     "decode_point_frames",
     "encode_frames",
-    "find_damaged_bytes",
+    "find_damaged_frame_bytes",
     "is_log_header",
     "iterate_frame_heads",
     "iterate_frames",
@@ -229,20 +229,20 @@ def record_frame(record: OtherRecord) -> bytes:
 
 def amendment_frame(amendment: Amendment) -> bytes:
     """The frame of an amendment, which changes the run of the log that it is appended to."""
-    return _encode_json_frame(AMENDMENT, amendment_content(amendment))
+    return _encode_json_frame(AMENDMENT, amendment_frame_content(amendment))
 
 
-def amendment_content(amendment: Amendment) -> dict[str, Plain]:
+def amendment_frame_content(amendment: Amendment) -> dict[str, Plain]:
     """What the frame of an amendment holds."""
     return {
-        "configuration": configuration_content(amendment.configuration),
+        "configuration": configuration_frame_content(amendment.configuration),
         "parameters": dict(amendment.parameters),
         "time": amendment.time,
         **({"undelivered_to": list(amendment.undelivered_to)} if amendment.undelivered_to else {}),
     }
 
 
-def configuration_content(configuration: Configuration) -> dict[str, Plain]:
+def configuration_frame_content(configuration: Configuration) -> dict[str, Plain]:
     """A configuration as what JSON holds of it; the values are not copied."""
     return {field.name: getattr(configuration, field.name) for field in fields(configuration)}
 
@@ -429,7 +429,7 @@ def iterate_frames(
     while start < len(data):
         payload = parse_frame(view, start)
         if payload is None:
-            found = find_damaged_bytes(path, data, start)
+            found = find_damaged_frame_bytes(path, data, start)
             if found is None:
                 return  # an incomplete frame at the end
             if damage is None:
@@ -458,7 +458,7 @@ class DamagedBytes(NamedTuple):
     end: int
 
 
-def find_damaged_bytes(path: Path, data: bytes, start: int, before: int = 0) -> DamagedBytes | None:
+def find_damaged_frame_bytes(path: Path, data: bytes, start: int, before: int = 0) -> DamagedBytes | None:
     """The damaged bytes at a position; None where no complete frame follows, since it may still be written.
 
     Args:

@@ -25,7 +25,7 @@ from legm.runlog.log_frames import (
     VERSION,
     FrameDecoder,
     decode_frame_fields,
-    find_damaged_bytes,
+    find_damaged_frame_bytes,
     is_log_header,
     iterate_frame_heads,
     iterate_frames,
@@ -38,7 +38,7 @@ __all__ = [
     "Log",
     "LogParser",
     "LogTail",
-    "decode_configuration",
+    "decode_log_configuration",
     "parse_log",
     "read_intact_log",
     "read_log",
@@ -218,7 +218,7 @@ class LogParser:
         """
         self.end = start + FRAME_HEAD.size + len(payload)
         if kind == RUN and self._run is None:
-            self._log = Log(self._path, _decode_run(self._path, start, payload))
+            self._log = Log(self._path, _decode_log_run(self._path, start, payload))
             self._decoder.add_run(self._log.run.run_id)
         elif kind == CURSORS and self._log is not None:
             cursors = _decode_log_by_backend(self._path, start, payload, int)
@@ -228,7 +228,7 @@ class LogParser:
         elif kind == BACKENDS and self._log is not None:
             self._log.set_backends(_decode_log_by_backend(self._path, start, payload, dict))
         elif kind == AMENDMENT and self._log is not None:
-            _amend(self._log, _decode_amendment(self._path, start, payload))
+            _amend_read_log(self._log, _decode_log_amendment(self._path, start, payload))
         elif kind != RUN:
             wanted = start >= self._since and (self._until is None or start < self._until)
             self._decoder.add_frame(start, kind, payload, wanted=wanted)
@@ -275,12 +275,12 @@ def _require_log_header(path: Path, data: bytes) -> None:
         raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
 
 
-def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
+def _decode_log_run(path: Path, start: int, payload: memoryview) -> Run:
     from legm.core.credentials import redact_run  # listing folders needs none of it
 
     try:
         content = json.loads(bytes(payload))
-        configuration = decode_configuration(content["configuration"])
+        configuration = decode_log_configuration(content["configuration"])
         run = decode_frame_fields(Run, {**content, "configuration": configuration})
         if not run.run_id or not run.configuration.fingerprint:
             raise ValueError("it has no id or no fingerprint")
@@ -291,7 +291,7 @@ def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
     return redact_run(run)
 
 
-def decode_configuration(content: Mapping[str, Any]) -> Configuration:
+def decode_log_configuration(content: Mapping[str, Any]) -> Configuration:
     """A configuration from what was stored of it as JSON.
 
     Raises:
@@ -305,11 +305,11 @@ def decode_configuration(content: Mapping[str, Any]) -> Configuration:
     return replace(found, active=tuple(found.active))
 
 
-def _decode_amendment(path: Path, start: int, payload: memoryview) -> Amendment | None:
+def _decode_log_amendment(path: Path, start: int, payload: memoryview) -> Amendment | None:
     """An amendment; None where the frame cannot be understood, which is reported."""
     try:
         content = json.loads(bytes(payload))
-        configuration = decode_configuration(content["configuration"])
+        configuration = decode_log_configuration(content["configuration"])
         found = decode_frame_fields(Amendment, {**content, "configuration": configuration})
         if not configuration.fingerprint:
             raise ValueError("the configuration has no fingerprint")
@@ -321,7 +321,7 @@ def _decode_amendment(path: Path, start: int, payload: memoryview) -> Amendment 
     return found
 
 
-def _amend(log: Log, amendment: Amendment | None) -> None:
+def _amend_read_log(log: Log, amendment: Amendment | None) -> None:
     """Change the run of a log; the backends that have not changed it yet have nothing of what it is now."""
     if amendment is None:
         return
@@ -366,7 +366,7 @@ def read_log_head(path: Path) -> Log:
                     break
                 data += head + file.read(FRAME_HEAD.unpack(head)[1])
             file.seek(len(data))
-            data += b"".join(_frames_of_kind(file, BACKENDS, AMENDMENT))
+            data += b"".join(_read_frames_of_kind(file, BACKENDS, AMENDMENT))
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return parse_log(path, data, 0, None)
@@ -385,7 +385,7 @@ def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - quicker than Path's
             file.seek(len(HEADER))
-            for frame in _frames_of_kind(file, BACKENDS):
+            for frame in _read_frames_of_kind(file, BACKENDS):
                 payload = memoryview(frame)[FRAME_HEAD.size :]
                 found |= _decode_log_by_backend(path, 0, payload, dict)
     except OSError as cause:
@@ -393,18 +393,18 @@ def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:
     return found
 
 
-def _frames_of_kind(file: BinaryIO, *wanted: int) -> Iterator[bytes]:
+def _read_frames_of_kind(file: BinaryIO, *wanted: int) -> Iterator[bytes]:
     """The frames of some kinds from here to the end of a log; the others are passed over by their lengths."""
     for start, length, kind in iterate_frame_heads(file, file.tell()):
         if kind is None:  # damage, after which only the checksums say where a frame begins
             file.seek(start + FRAME_HEAD.size)
-            yield from _frames_of_kind_after_damage(file.read(), wanted)
+            yield from _read_frames_after_damage(file.read(), wanted)
         elif kind in wanted:
             file.seek(start)
             yield file.read(FRAME_HEAD.size + length)
 
 
-def _frames_of_kind_after_damage(data: bytes, wanted: Collection[int]) -> Iterator[bytes]:
+def _read_frames_after_damage(data: bytes, wanted: Collection[int]) -> Iterator[bytes]:
     start, view = -1, memoryview(data)
     while (start := data.find(MAGIC, start + 1)) >= 0:
         payload = parse_frame(view, start)
@@ -485,7 +485,7 @@ class LogTail:
             raise storage_error("read the run log", self._path, cause) from cause
         if not data or parse_frame(memoryview(data), 0) is not None:
             return None
-        found = find_damaged_bytes(self._path, data, 0, self.position)
+        found = find_damaged_frame_bytes(self._path, data, 0, self.position)
         if found is None:
             return None
         self._decoder.add_frame(self.position, found.kind, found.payload)

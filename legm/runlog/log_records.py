@@ -53,7 +53,7 @@ def read_log_in_pieces(path: Path) -> Log:
     makers: list[Callable[[], Record]] = []
     while data := file.read_frames(parser.end):
         piece_start, points = parser.end, 0
-        for start, kind, payload in _frames_of_piece(data, piece_start):
+        for start, kind, payload in _frames_of_log_piece(data, piece_start):
             parser.add_frame(start, kind, payload)
         if parser.end == piece_start:
             break
@@ -63,7 +63,7 @@ def read_log_in_pieces(path: Path) -> Log:
                 makers.append(NumbersMaker(functools.partial(file.points, piece, points), len(record)))
                 points += 1
             else:
-                makers.append(functools.partial(_same, record))
+                makers.append(functools.partial(_is_same_log_record, record))
     if parser.end != file.size() or parser.is_odd:
         return read_log(path)
     log = parser.log(parser.end)
@@ -71,11 +71,11 @@ def read_log_in_pieces(path: Path) -> Log:
     return log
 
 
-def _same(record: Record) -> Record:
+def _is_same_log_record(record: Record) -> Record:
     return record
 
 
-def _frames_of_piece(data: bytes, start: int) -> Iterator[tuple[int, int, memoryview]]:
+def _frames_of_log_piece(data: bytes, start: int) -> Iterator[tuple[int, int, memoryview]]:
     """The start, kind and payload of each complete frame, where the first one starts at a byte of the log.
 
     It ends early where the numbers would take too much memory.
@@ -125,7 +125,7 @@ class _LogFile:
     def _decode(self, piece: _Piece) -> list[Points]:
         together: list[list[memoryview]] = [[]]
         data = self.read(piece.start, piece.end - piece.start)
-        for _, kind, payload in _frames_of_piece(data, piece.start):
+        for _, kind, payload in _frames_of_log_piece(data, piece.start):
             if kind == POINTS:
                 together[-1].append(payload)
             elif kind == PACKED:

@@ -122,7 +122,7 @@ def may_have_marks(experiment: str, configurations: int) -> bool:
 
 def note_found_marks(experiment: Path) -> None:
     """Note in an experiment's folder that something is noted about runs in it, maybe moved there."""
-    _note_in_own_folder(experiment / OWN_FOLDER)
+    _note_marks_in_folder(experiment / OWN_FOLDER)
 
 
 def runs_with_marks(runs: Iterable[RunResult], logs: LogFolder) -> Iterator[RunResult]:
@@ -169,15 +169,15 @@ def change_marks(logs: LogFolder, run_id: str, change: Callable[[RunMarks], RunM
 
             text = yaml.safe_dump(marks_as_dict(marks), allow_unicode=True, sort_keys=False)
             write_atomically(path, (_HEAD + text).encode("utf-8", "backslashreplace"))
-            _note_in_experiment(logs)
+            _note_marks_in_experiment(logs)
     return marks
 
 
-def _note_in_experiment(logs: LogFolder) -> None:
-    _note_in_own_folder(logs.folder.parent.parent / OWN_FOLDER)
+def _note_marks_in_experiment(logs: LogFolder) -> None:
+    _note_marks_in_folder(logs.folder.parent.parent / OWN_FOLDER)
 
 
-def _note_in_own_folder(own: Path) -> None:
+def _note_marks_in_folder(own: Path) -> None:
     if own.is_dir() and not own.is_symlink():  # not where the backend has no folders
         with contextlib.suppress(OSError):
             (own / MARKED).touch()

@@ -45,11 +45,11 @@ def pack_points(layout: Any, steps: Any, times: Any, values: Any) -> bytes | Non
         np.diff(np.asarray(steps, "<i8"), prepend=np.int64(0)),
         np.diff(ticks, prepend=np.int64(0)),
     )
-    numbers = np.asarray(values, "<f8").reshape(_shape(layout, len(values))).T.ravel()
-    by_byte = list(_by_byte(numbers)) if len(numbers) else []
+    numbers = np.asarray(values, "<f8").reshape(_packed_shape(layout, len(values))).T.ravel()
+    by_byte = list(_packed_by_byte(numbers)) if len(numbers) else []
     is_raw = [np.bincount(one[:_SAMPLE]).max() < _REPEATED and len(one) >= _SAMPLE for one in by_byte]
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
-    packed = [packer.compress(_by_byte(column).tobytes()) for column in whole]
+    packed = [packer.compress(_packed_by_byte(column).tobytes()) for column in whole]
     packed += [packer.compress(one) for one, raw in zip(by_byte, is_raw, strict=True) if not raw]
     packed.append(packer.flush())
     head = PACKED_HEAD.pack(len(layout), len(values), sum(raw << at for at, raw in enumerate(is_raw)))
@@ -81,17 +81,19 @@ def unpack_points(payload: memoryview) -> bytes:
     if len(data) != size or not unpacker.eof or len(kept) != raw.bit_count() * values:
         raise ValueError("packed rows that are longer or shorter than they should be")
     packed, rest = np.frombuffer(data, np.uint8), np.frombuffer(kept, np.uint8)
-    layout = _from_bytes(packed[: 4 * rows].reshape(4, rows), "<u4")
+    layout = _unpacked_from_bytes(packed[: 4 * rows].reshape(4, rows), "<u4")
     steps, ticks = (
-        np.cumsum(_from_bytes(packed[at * rows : (at + 8) * rows].reshape(8, rows), "<i8"), dtype="<i8")
+        np.cumsum(
+            _unpacked_from_bytes(packed[at * rows : (at + 8) * rows].reshape(8, rows), "<i8"), dtype="<i8"
+        )
         for at in (4, 12)
     )
     by_byte = np.empty((8, values), np.uint8)
     is_raw = np.array([raw >> at & 1 for at in range(8)], bool)
     by_byte[~is_raw] = packed[_ROW * rows :].reshape(-1, values)
     by_byte[is_raw] = rest.reshape(-1, values)
-    height, width = _shape(layout, values)
-    numbers = _from_bytes(by_byte, "<f8").reshape(width, height).T
+    height, width = _packed_shape(layout, values)
+    numbers = _unpacked_from_bytes(by_byte, "<f8").reshape(width, height).T
     return b"".join((struct.pack("<I", rows), *(one.tobytes() for one in (layout, steps, ticks, numbers))))
 
 
@@ -103,19 +105,19 @@ def unpacked_size(payload: memoryview) -> int:
     return _ROW * int(rows) + 8 * int(values)
 
 
-def _shape(layout: NDArray[Any], values: int) -> tuple[int, int]:
+def _packed_shape(layout: NDArray[Any], values: int) -> tuple[int, int]:
     """The rows and the values of each, where all rows are of one layout; else one row."""
     rows = len(layout)
     is_one = rows > 0 and values % rows == 0 and bool((layout == layout[0]).all())
     return (rows, values // rows) if is_one else (1, values)
 
 
-def _by_byte(column: NDArray[Any]) -> NDArray[np.uint8]:
+def _packed_by_byte(column: NDArray[Any]) -> NDArray[np.uint8]:
     """The first bytes of all numbers, then their second ones, …: shape (bytes of a number, n)."""
     by_number = column.view("u1").reshape(len(column), column.dtype.itemsize)
     return by_number.T.copy()
 
 
-def _from_bytes(by_byte: NDArray[np.uint8], kind: str) -> NDArray[Any]:
+def _unpacked_from_bytes(by_byte: NDArray[np.uint8], kind: str) -> NDArray[Any]:
     """The numbers again."""
     return by_byte.T.copy().view(kind).reshape(by_byte.shape[1])

@@ -18,10 +18,10 @@ from legm.records import BestRule, Display
 __all__ = [
     "EXACT",
     "flatten_recorded_metrics",
-    "metrics_from_returned",
+    "recorded_metrics_from_returned",
     "recorded_rounding_problem",
     "recording_decorator",
-    "to_best_rule",
+    "to_recorded_best_rule",
     "to_recorded_display",
     "to_recorded_step",
     "to_recorded_value",
@@ -131,7 +131,7 @@ def flatten_recorded_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield name, None, value
 
 
-def to_best_rule(
+def to_recorded_best_rule(
     method: str, step: int | None, best_step: int | None, metric: str | None, *, higher_better: bool
 ) -> BestRule:
     """The rule by which the best step is chosen, as ``set_best()`` is given it.
@@ -161,7 +161,9 @@ def to_best_rule(
     return BestRule(method, chosen, metric, bool(higher_better))
 
 
-def metrics_from_returned(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:
+def recorded_metrics_from_returned(
+    returned: Any, names: Sequence[str] | None, function: str
+) -> dict[str, Any]:
     """What a decorated function returned, as metrics.
 
     Args:
@@ -199,14 +201,14 @@ def recording_decorator(
 
     Args:
         record: takes the metrics of each call.
-        names: as for :func:`metrics_from_returned`.
+        names: as for :func:`recorded_metrics_from_returned`.
     """
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             returned = function(*args, **kwargs)
-            record(metrics_from_returned(returned, names, function.__name__))
+            record(recorded_metrics_from_returned(returned, names, function.__name__))
             return returned
 
         return call  # type: ignore[return-value]

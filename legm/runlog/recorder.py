@@ -265,7 +265,7 @@ class Recorder:
     @property
     def is_empty(self) -> bool:
         """Whether the user added nothing yet."""
-        return not self._has_content and all(map(_is_provenance, self._added[:]))
+        return not self._has_content and all(map(_is_recorded_provenance, self._added[:]))
 
     @property
     def is_closed(self) -> bool:
@@ -465,7 +465,7 @@ class Recorder:
         others = [one for one in added if not isinstance(one, bytes)]
         rows = [one for one in added if isinstance(one, bytes)]
         encoded = self._rows.encode(rows, others)
-        self._has_content = self._has_content or not all(map(_is_provenance, added))
+        self._has_content = self._has_content or not all(map(_is_recorded_provenance, added))
         before = len(self._unwritten)
         try:
             self._unwritten.append(_Batch(b"".join(encoded.frames), encoded.records, encoded.values))
@@ -535,7 +535,7 @@ class Recorder:
                 self._writer.close()
 
 
-def _is_provenance(added: bytes | Record) -> bool:
+def _is_recorded_provenance(added: bytes | Record) -> bool:
     """Whether something that was added only says where the run comes from, which legm finds out by itself."""
     if isinstance(added, Artifact):
         return added.name.startswith(CHANGES_FILE.partition(".")[0])

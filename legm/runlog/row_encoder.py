@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from legm.core.rewinding import last_dev_step, value_counts
+from legm.core.rewinding import last_step_after_rewinds, value_counts_after_rewinds
 from legm.records import Points, Record, Series, Split
 from legm.runlog.log_frames import layout_frame, points_frame, record_frame
 
@@ -122,8 +122,8 @@ class RowEncoder:
             records: all records in the log.
             layouts: the number of layouts in it; None where this encoder made all of them.
         """
-        self._counts = value_counts(records)
-        self.last_step = last_dev_step(records)
+        self._counts = value_counts_after_rewinds(records)
+        self.last_step = last_step_after_rewinds(records)
         dev = [number for series, number in self._counts.items() if series.split is Split.DEV]
         self.most_values = max(dev, default=0)
         if layouts is not None:
@@ -247,7 +247,7 @@ class RowEncoder:
     def _note_last_step(self, layouts: Sequence[RecordedLayout], local: Any, steps: Any) -> None:
         import numpy as np
 
-        is_dev = np.array([_is_dev(layout) for layout in layouts], bool)
+        is_dev = np.array([_is_dev_row_layout(layout) for layout in layouts], bool)
         if not is_dev.all():
             steps = steps[is_dev[local]]
         if len(steps):
@@ -278,7 +278,7 @@ def _row_numbers_within_groups(groups: NDArray[Any]) -> NDArray[Any]:
     return numbers
 
 
-def _is_dev(layout: RecordedLayout) -> bool:
+def _is_dev_row_layout(layout: RecordedLayout) -> bool:
     return bool(layout.series) and layout.series[0].split is Split.DEV
 
 

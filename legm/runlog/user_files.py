@@ -14,7 +14,7 @@ from typing import Any
 from legm.core.naming import short_name
 from legm.core.plain_form import to_plain
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
-from legm.runlog.configuration_folders import artifacts_folder, refuse_links
+from legm.runlog.configuration_folders import artifacts_folder, refuse_folder_links
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
@@ -103,7 +103,7 @@ class UserFiles:
                 "is a folder" if source.is_dir() else "is not a file" if source.exists() else "does not exist"
             )
             raise StorageError(f"cannot keep {source}: it {problem}")
-        refuse_links(self._artifacts.parent, self._artifacts)
+        refuse_folder_links(self._artifacts.parent, self._artifacts)
         target = self._artifacts / short_name(name or source.name)
         with atomic_replacement(target) as temporary:
             self._artifacts.mkdir(parents=True, exist_ok=True)

@@ -401,7 +401,7 @@ def aggregate_curves(
     ]
 
 
-def average_curves(curves: Sequence[Curve]) -> Curve:
+def average_aggregated_curves(curves: Sequence[Curve]) -> Curve:
     """The mean of curves of several configurations, each of which counts once, with the spread between them.
 
     Args:

@@ -13,7 +13,7 @@ from legm.stats.downsampling import LARGEST, Line
 if TYPE_CHECKING:
     from legm.records import Curve, FloatArray
 
-__all__ = ["CurveScale", "curve_scale", "share_of_scale", "values_at"]
+__all__ = ["CurveScale", "curve_scale", "curve_values_at", "share_of_scale"]
 
 _TAIL = 0.05  # of a curve's values at each end may lie beyond the scale, and curves may,
 _FAR = 10.0  # if the scale would be so many times as long with them
@@ -46,7 +46,7 @@ def curve_scale(curves: Iterable[Curve]) -> CurveScale | None:
         curves: all that are drawn.
     """
     drawn = [one for one in curves if len(one.steps)]
-    ranges = [_own_range(values) for one in drawn if len(values := _finite_values(one))]
+    ranges = [_own_curve_range(values) for one in drawn if len(values := _finite_curve_values(one))]
     if not ranges:
         return None
     reference = sorted(ranges, key=lambda ends: ends[1] - ends[0])[(len(ranges) - 1) // 2]
@@ -58,14 +58,14 @@ def curve_scale(curves: Iterable[Curve]) -> CurveScale | None:
     return CurveScale(float(first), float(last), low, high, has_beyond)
 
 
-def _own_range(values: FloatArray) -> tuple[float, float]:
+def _own_curve_range(values: FloatArray) -> tuple[float, float]:
     """The smallest and largest value of a curve, without single ones that are far from the others."""
     low, high = float(values.min()), float(values.max())
     inner = tuple(map(float, np.quantile(values, [_TAIL, 1 - _TAIL])))
     return (inner[0], inner[1]) if high - low > _FAR * (inner[1] - inner[0]) > 0 else (low, high)
 
 
-def _finite_values(curve: Curve) -> FloatArray:
+def _finite_curve_values(curve: Curve) -> FloatArray:
     values: FloatArray = curve.center[np.abs(curve.center) <= LARGEST]  # NaN is not
     return values
 
@@ -84,7 +84,7 @@ def share_of_scale(values: FloatArray, low: float, high: float) -> FloatArray:
     return clipped
 
 
-def values_at(curve: Curve, line: Line) -> FloatArray:
+def curve_values_at(curve: Curve, line: Line) -> FloatArray:
     """The centers of a downsampled curve, with infinite ones as they are instead of gaps."""
     values: FloatArray = curve.center[np.searchsorted(curve.steps, line.steps)]
     return np.where(np.isinf(values), values, line.center)

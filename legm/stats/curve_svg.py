@@ -10,7 +10,7 @@ import numpy as np
 from legm.core.html_markup import Markup, escaped_html
 from legm.core.texts import number_text
 from legm.records import Curve
-from legm.stats.curve_scale import CurveScale, share_of_scale, values_at
+from legm.stats.curve_scale import CurveScale, curve_values_at, share_of_scale
 from legm.stats.downsampling import line
 
 __all__ = ["curve_svg"]
@@ -36,7 +36,7 @@ def curve_svg(curve: Curve | None, scale: CurveScale | None) -> Markup | str:
     y = (
         _HEIGHT
         - _EDGE
-        - share_of_scale(values_at(curve, shown), scale.low, scale.high) * (_HEIGHT - 2 * _EDGE)
+        - share_of_scale(curve_values_at(curve, shown), scale.low, scale.high) * (_HEIGHT - 2 * _EDGE)
     )
     points = [None if np.isnan(b) else (float(a), float(b)) for a, b in zip(x, y, strict=True)]
     pieces = [

@@ -50,7 +50,7 @@ def value_title(key: str, rules: Mapping[BestRule, int]) -> str:
     metric, split = split_summary_key(key)
     if split != "dev":
         return f"test {metric}" if split == "test" else metric
-    texts = _texts(metric, rules)
+    texts = _choice_texts(metric, rules)
     if len(texts) != 1:
         return f"{metric} at the chosen step"
     (text,) = texts
@@ -60,7 +60,7 @@ def value_title(key: str, rules: Mapping[BestRule, int]) -> str:
 def choice_note(key: str, rules: Mapping[BestRule, int]) -> str:
     """How the runs chose the step of a value, if they differ in that; "" otherwise."""
     metric, split = split_summary_key(key)
-    texts: Counter[str] = _texts(metric, rules) if split == "dev" else Counter()
+    texts: Counter[str] = _choice_texts(metric, rules) if split == "dev" else Counter()
     if len(texts) < 2:
         return ""
     choices = ", ".join(f"{text} in {counted(count, 'run')}" for text, count in texts.most_common(4))
@@ -68,7 +68,7 @@ def choice_note(key: str, rules: Mapping[BestRule, int]) -> str:
     return f"{metric} is taken differently: {choices}{more}"
 
 
-def _texts(metric: str, rules: Mapping[BestRule, int]) -> Counter[str]:
+def _choice_texts(metric: str, rules: Mapping[BestRule, int]) -> Counter[str]:
     """In how many runs the value is chosen in each way."""
     directions: dict[str, set[bool]] = {}
     for rule in rules:

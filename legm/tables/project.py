@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legm.analysis.selected_runs import SelectedRuns
-from legm.core.selection import BoundSelection, Candidate, RunSelection
+from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.core.texts import listed_names
 from legm.errors import LegmError, MetricError
 from legm.records import Configuration, RunCounts, RunResult
@@ -331,7 +331,9 @@ class Project:
         selection = _selection(where, parameters)
         bound = selection.bound(one.configuration for one in stored) if selection else None
         if bound is not None:
-            stored = [one for one in stored if bound.decides(Candidate(one.configuration)) is not False]
+            stored = [
+                one for one in stored if bound.decides(SelectionCandidate(one.configuration)) is not False
+            ]
         seen: set[str] = set()
         for one in show_progress(stored, "reading runs", lambda: len(stored)):
             runs = [

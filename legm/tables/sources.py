@@ -34,8 +34,8 @@ from legm.runlog.log_folder import (
     LogFolder,
     find_pending_logs,
     read_result_from_log,
-    results_only_in_logs,
-    results_resumed_in_logs,
+    results_only_in_log_folder,
+    results_resumed_in_log_folder,
 )
 from legm.runlog.log_reader import read_log_backends, read_log_head
 from legm.runlog.log_writer import is_log_locked
@@ -242,10 +242,10 @@ class FolderRunSource:
             self._report(error)
             stored = []
         known = {one.run_id: one for one in stored}
-        resumed = {one.run.run_id: one for one in results_resumed_in_logs(logs, known)}
+        resumed = {one.run.run_id: one for one in results_resumed_in_log_folder(logs, known)}
         complete = [one for one in map(self._intact, stored, itertools.repeat(logs)) if one is not None]
         found = [one for one in complete if one.run.run_id not in resumed]
-        found += [*resumed.values(), *results_only_in_logs(logs, known, of, [])]
+        found += [*resumed.values(), *results_only_in_log_folder(logs, known, of, [])]
         for result in runs_with_marks(found, logs):
             own = known.get(result.run.run_id)
             is_edited = own is not None and own.is_edited

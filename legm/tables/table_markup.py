@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from legm.core.texts import escape_unprintable
+from legm.core.texts import escape_unprintable_text
 
 __all__ = ["MarkupCell", "csv_table", "latex_table", "markdown_table"]
 
@@ -141,4 +141,4 @@ def csv_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def _one_line_markup(text: str) -> str:
     """The text on one line, with escapes for what cannot be seen or changes the direction of reading."""
     line = " ".join(text.split())
-    return line if line.isprintable() else escape_unprintable(line)
+    return line if line.isprintable() else escape_unprintable_text(line)

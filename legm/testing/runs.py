@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from legm.core.result_equality import RESULT_FIELDS, float_bits
+from legm.core.result_equality import RESULT_FIELDS, float_equality_bits
 from legm.delivery.client import BackendClient
 from legm.hooks import Capability
 from legm.records import Run, RunCounts, RunResult, Series, Status
@@ -27,7 +27,7 @@ __all__ = ["RunTests"]
 def _kit_counts(count: RunCounts) -> tuple[Any, ...]:
     """Counts in a form that can be compared, with the values in any order."""
     kinds = (count.completed, count.running, *count.left_out.values())
-    values = {key: sorted(float_bits(found)) for key, found in sorted(count.values.items())}
+    values = {key: sorted(float_equality_bits(found)) for key, found in sorted(count.values.items())}
     rules = sorted(map(str, count.rules.items()))
     indexed = sorted(count.indexed)
     return (

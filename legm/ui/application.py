@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from legm.errors import LegmError
 from legm.report.curve_detail import CurveDetail
-from legm.report.page import read_page_part, read_plotly_script
+from legm.report.page import read_page_part, read_page_plotly_script
 from legm.ui.access import AccessGuard, AccessRules
 from legm.ui.code_differences import code_differences
 from legm.ui.run_curves import differences_by_metric, differences_from, run_curves
@@ -330,7 +330,7 @@ def _run_in_query(request: Request) -> tuple[str, str, str]:
 
 def _page_files() -> dict[str, bytes]:
     """By name, the files of the page: those that it shares with the report, and its own."""
-    found = {"plotly.js": read_plotly_script().encode()}
+    found = {"plotly.js": read_page_plotly_script().encode()}
     for folder in (files("legm.report") / "page", files("legm.ui") / "page"):
         found |= {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
     found["live.html"] = _live_html(found).encode()

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.core.run_origin import environment_differences, flat_environment
+from legm.core.run_origin import origin_differences, origin_facts
 from legm.core.texts import exact_text
 from legm.records import Plain, RunResult, Status
 from legm.ui.stored_runs import StoredRuns
@@ -35,8 +35,8 @@ def code_differences(
     newest = [_newest(stored, experiment, one, description) for one in fingerprints]
     environments = [{} if one is None else one.run.environment for one in newest]
     first, *others = environments
-    names = {name: None for one in others for name, _, _ in environment_differences(first, one)}
-    flat = [flat_environment(one) for one in environments]
+    names = {name: None for one in others for name, _, _ in origin_differences(first, one)}
+    flat = [origin_facts(one) for one in environments]
     return {
         "runs": ["" if one is None else one.run.run_id for one in newest],
         "facts": [[name, *(_text(one.get(name)) for one in flat)] for name in names],

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from legm.core.direction import decide_direction
 from legm.records import Aggregate, BestRule, Plain, RunCounts, RunResult
-from legm.report.metric_content import keys_of_rules
+from legm.report.metric_content import metric_keys_of_rules
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.run_content import STATUSES
 from legm.stats.aggregate import aggregate_counts
@@ -69,7 +69,7 @@ def _best_configuration(counts: Sequence[RunCounts], names: Mapping[str, str]) -
     keys = sorted(
         {key for one in counts for key in one.values} - {key for one in counts for key in one.indexed}
     )
-    key = next((one for one in (*keys_of_rules(rules), *keys) if one in keys), None)
+    key = next((one for one in (*metric_keys_of_rules(rules), *keys) if one in keys), None)
     if key is None:
         return None
     metric, _ = split_summary_key(key)

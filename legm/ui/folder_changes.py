@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from legm.runlog.configuration_folders import configurations_with, experiment_paths
+from legm.runlog.configuration_folders import configuration_folders_with, experiment_paths
 from legm.runlog.file_names import METRICS_FILE, OPEN, PARAMETERS_FILE, RUNS
 
 __all__ = ["FolderChanges"]
@@ -45,7 +45,7 @@ class FolderChanges:
             began = time.monotonic()
             if began < self._next.get(name, 0.0):
                 continue
-            found = dict(configurations_with(self._root / name, _file_changes))
+            found = dict(configuration_folders_with(self._root / name, _file_changes))
             ended = time.monotonic()
             self._next[name] = ended + max(_PAUSE, _SHARE * (ended - began))
             known = self._known.get(name)

@@ -9,11 +9,11 @@ from typing import Any
 
 from legm.console.console_options import console_path
 from legm.console.console_reader import ConsoleTail
-from legm.core.effective_values import parameter_note
+from legm.core.effective_values import ineffective_value_note
 from legm.core.identity import configuration_differences
 from legm.core.naming import short_name
 from legm.core.run_marks import marks_as_dict
-from legm.core.run_origin import flat_environment, origin_notes, reproduce_commands
+from legm.core.run_origin import commands_to_reproduce_origin, origin_facts, origin_notes
 from legm.core.texts import exact_text
 from legm.errors import StorageError, storage_error
 from legm.records import Plain, RunResult
@@ -63,7 +63,7 @@ class RunDetails:
         if result is None:
             raise StorageError(f"the configuration {of.label!r} has no run {run_id!r}")
         run, environment = result.run, result.run.environment
-        flat = flat_environment(environment)
+        flat = origin_facts(environment)
         patch = self._patch_path(of.folder, result)
         tests = {series.name: value for series, value in result.test.items() if series.index is None}
         best = {series.name: value for series, value in result.best.items() if series.index is None}
@@ -82,7 +82,7 @@ class RunDetails:
             "error": result.error,
             "marks": marks_as_dict(result.marks),
             "parameters": [
-                [name, exact_text(value), parameter_note(run.configuration, name)]
+                [name, exact_text(value), ineffective_value_note(run.configuration, name)]
                 for name, value in sorted(run.configuration.parameters.items())
                 if name not in run.parameters
             ]
@@ -224,7 +224,7 @@ class RunDetails:
         folder, commit = str(git.get("folder") or ""), str(git.get("commit") or "")
         target = Path.cwd() / f"{Path(folder).name or 'code'}-{commit[:7]}"
         has_folder = bool(folder) and (Path(folder) / ".git").exists()
-        return reproduce_commands(
+        return commands_to_reproduce_origin(
             environment, target, None if patch is None else str(patch.absolute()), has_folder=has_folder
         )
 

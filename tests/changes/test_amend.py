@@ -10,7 +10,7 @@ import pytest
 from legm import BackendError, ExperimentHandler, ParameterError, amend
 from legm.backends.local import folder_reader
 from legm.changes.amend import continue_changes
-from legm.core.amending import Changes, ConfigurationChange
+from legm.core.amending import AmendedConfiguration, AmendmentChanges
 from legm.records import Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_logs
@@ -263,7 +263,7 @@ def test_nothing_was_interrupted(root):
 
 def test_a_change_is_computed_once_for_all_runs_of_a_configuration(root):
     (first, *_) = local_runs(root)
-    change = ConfigurationChange(first.run.configuration, Changes(rename={"rate": "lr"}))
+    change = AmendedConfiguration(first.run.configuration, AmendmentChanges(rename={"rate": "lr"}))
     assert change.of_run({"seed": 1}).configuration is change.of_run({"seed": 2}).configuration
     assert change.of_run({"seed": 2}).parameters == {"seed": 2}
 

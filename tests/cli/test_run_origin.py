@@ -163,7 +163,7 @@ def tree(folder: Path) -> dict[str, tuple[bytes, bool]]:
 
 
 def test_without_the_repository_its_remote_is_cloned():
-    from legm.core.run_origin import reproduce_commands
+    from legm.core.run_origin import commands_to_reproduce_origin
 
     environment = {
         "command": ["python", "train.py", "--note", "it's; rm -rf /"],
@@ -176,7 +176,7 @@ def test_without_the_repository_its_remote_is_cloned():
             "left_out": {"image.bin": "is binary\nrm -rf /"},
         },
     }
-    assert reproduce_commands(environment, Path("/tmp/new"), None, has_folder=False) == [
+    assert commands_to_reproduce_origin(environment, Path("/tmp/new"), None, has_folder=False) == [
         "# image.bin is not in the patch: it is binary rm -rf /",
         "git clone --no-checkout -- https://example.org/code.git /tmp/new",
         f"git -C /tmp/new checkout --detach {'a' * 40}",

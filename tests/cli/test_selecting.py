@@ -11,7 +11,7 @@ import pytest
 from legm import ExperimentHandler
 from legm.errors import ParameterError, SelectionError, StateError
 from legm.records import Curve
-from legm.stats.aggregate import average_curves
+from legm.stats.aggregate import average_aggregated_curves
 from tests.support.calling import as_json, call, failed, misused, shown
 
 
@@ -195,7 +195,7 @@ def test_the_curve_of_a_group_is_the_mean_of_its_configurations_curves():
             "loss", "mean", np.array(steps), np.array(center), *np.full((2, n), np.nan), np.full(n, 7)
         )
 
-    found = average_curves([curve([0, 1], [1.0, 2.0]), curve([1, 2], [4.0, 5.0])])
+    found = average_aggregated_curves([curve([0, 1], [1.0, 2.0]), curve([1, 2], [4.0, 5.0])])
     assert (found.steps.tolist(), found.center.tolist()) == ([0, 1, 2], [1.0, 3.0, 5.0])
     assert (found.runs.tolist(), found.upper[1]) == ([1, 2, 1], 4.0)
 

@@ -14,7 +14,7 @@ from legm import ExperimentHandler, ParameterError, UnstableValue
 from legm.core.absent_values import LibraryDefault, equals_absent_value, stored_absent_values
 from legm.core.identity import configuration_differences
 from legm.core.parameters import Parameters
-from legm.core.plain_form import canonical_text, to_plain
+from legm.core.plain_form import canonical_plain_text, to_plain
 
 NAMES = [f"p{i}" for i in range(5)]
 VALUES = st.sampled_from([None, False, True, 0, 0.0, 1, "", "a", 0.5, (1, 2), [1, 2], math.nan])
@@ -32,7 +32,7 @@ def fingerprint(values, metadata=None) -> str:
 
 
 def same(one: object, other: object) -> bool:
-    return canonical_text(to_plain("x", one)) == canonical_text(to_plain("x", other))
+    return canonical_plain_text(to_plain("x", one)) == canonical_plain_text(to_plain("x", other))
 
 
 @st.composite
@@ -92,7 +92,7 @@ SIMILAR = st.sampled_from(
 @given(SIMILAR, SIMILAR)
 def test_values_are_equal_that_have_one_canonical_text(value, absent):
     one, other = to_plain("p", value), to_plain("p", absent)
-    assert equals_absent_value(one, other) == (canonical_text(one) == canonical_text(other))
+    assert equals_absent_value(one, other) == (canonical_plain_text(one) == canonical_plain_text(other))
 
 
 @given(described())
@@ -112,7 +112,7 @@ def test_identity_stays_an_equivalence_with_absent_values(three):
     prints = [one.configuration("e").fingerprint for one in made]
     counting = [
         {
-            name: canonical_text(to_plain(name, value))
+            name: canonical_plain_text(to_plain(name, value))
             for name, value in active_by_the_specification(*one).items()
         }
         for one in three

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.amending import Changes, ConfigurationChange, require_possible_changes
+from legm.core.amending import AmendedConfiguration, AmendmentChanges, require_possible_amendment
 from legm.core.parameters import EqualsCondition, NameRule, Parameters, TruthyCondition
 from legm.errors import ParameterError
 from legm.records import Configuration
@@ -31,7 +31,7 @@ def parameters(draw) -> Parameters:
 
 
 def changed(configuration: Configuration, own: dict, **changes) -> tuple[Configuration, dict]:
-    found = ConfigurationChange(configuration, Changes(**changes)).of_run(own)
+    found = AmendedConfiguration(configuration, AmendmentChanges(**changes)).of_run(own)
     return found.configuration, dict(found.parameters)
 
 
@@ -118,9 +118,9 @@ def test_a_parameter_that_only_some_have_is_set_in_the_others():
     old = made.configuration("e")
     made.set({"dropout": 0.5})
     new = made.configuration("e")
-    require_possible_changes(Changes(set={"dropout": 0.0}), [old, new])
+    require_possible_amendment(AmendmentChanges(set={"dropout": 0.0}), [old, new])
     with pytest.raises(ParameterError, match=r"'dropout' cannot be set to 0\.0: it has a value in every"):
-        require_possible_changes(Changes(set={"dropout": 0.0}), [new])
+        require_possible_amendment(AmendmentChanges(set={"dropout": 0.0}), [new])
     assert changed(new, {}, set={"dropout": 0.0})[0].fingerprint == new.fingerprint
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from legm.core.display_names import display_names
-from legm.core.effective_values import EffectiveValues, parameter_note
+from legm.core.effective_values import EffectiveValues, ineffective_value_note
 from legm.core.missing import MISSING
 from legm.core.parameters import Parameters
 from legm.records import Configuration
@@ -34,7 +34,7 @@ def test_an_absent_value_is_that_of_configurations_of_the_experiment_without_it(
     assert values_of("dropout", old, default, changed, other) == [0.0, 0.0, 0.5, MISSING]
     assert values_of("dropout", old) == [MISSING]
     assert EffectiveValues([old, changed]).parameters_of(old) == {"lr": 0.1, "dropout": 0.0}
-    assert parameter_note(default, "dropout") == "equals its absent value"
+    assert ineffective_value_note(default, "dropout") == "equals its absent value"
 
 
 ON_SGD = {"momentum": {"parent": "opt", "parent_active": "sgd"}}

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.core.identity import fingerprint
-from legm.core.plain_form import canonical_text, from_plain, to_plain
+from legm.core.plain_form import canonical_plain_text, from_plain, to_plain
 from legm.errors import UnstableValue
 
 SCALARS = st.one_of(
@@ -47,7 +47,7 @@ VALUES = st.recursive(
 
 
 def form(value: object) -> str:
-    return canonical_text(to_plain("x", value))
+    return canonical_plain_text(to_plain("x", value))
 
 
 @given(VALUES)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.core.results import result_outcome, run_result
-from legm.core.rewinding import last_dev_step, value_counts, without_rewound
+from legm.core.rewinding import last_step_after_rewinds, value_counts_after_rewinds, without_rewound
 from legm.core.run_environment import run_in_environment, run_stretches
 from legm.records import (
     Artifact,
@@ -69,7 +69,7 @@ def test_a_rewind_keeps_test_values_files_and_the_rule_but_no_displays():
 
     found = list(without_rewound(records))
 
-    assert value_counts(records) == {TEST: 1, LOSS: 1}
+    assert value_counts_after_rewinds(records) == {TEST: 1, LOSS: 1}
     assert run_result(RUN, records).test == {TEST: 3.0}
     assert found[1:] == [Display("x", 2.0, 1, 0.0), *kept]
 
@@ -84,7 +84,7 @@ def test_a_rewind_to_before_the_first_step_voids_every_dev_value():
     records = [at(3, 4), Rewind(-5, 1.0)]
 
     assert list(without_rewound(records)) == []
-    assert last_dev_step(records) is None
+    assert last_step_after_rewinds(records) is None
     assert run_result(RUN, records).last_step is None
 
 
@@ -100,8 +100,8 @@ def test_any_rewinds_leave_what_a_list_of_values_would_have(calls):
             expected.append(one)
     records = [at(one) if isinstance(one, int) else one for one in calls]
 
-    assert value_counts(records).get(LOSS, 0) == len(expected)
-    assert last_dev_step(records) == max(expected, default=None)
+    assert value_counts_after_rewinds(records).get(LOSS, 0) == len(expected)
+    assert last_step_after_rewinds(records) == max(expected, default=None)
 
 
 def test_a_rewound_or_resumed_run_has_not_ended():

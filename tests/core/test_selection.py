@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from legm.core.moments import moment_span
 from legm.core.parameters import Parameters
 from legm.core.search_patterns import compile_pattern
-from legm.core.selection import Candidate, RunSelection
+from legm.core.selection import RunSelection, SelectionCandidate
 from legm.core.selection_completion import selection_completions
 from legm.core.selection_grammar import (
     Condition,
     ValueText,
-    conditions_of,
-    parse_expression,
-    quoted_name,
-    quoted_value,
+    conditions_of_selection,
+    parse_selection,
+    quoted_selection_name,
+    quoted_selection_value,
 )
 from legm.errors import ParameterError, SelectionError
 from legm.records import Configuration, Run, RunMarks, RunResult, Status
@@ -46,7 +46,9 @@ def run(of: Configuration, seed: int, status=Status.COMPLETED, tags=(), descript
 def selected(*texts: str) -> str:
     """The configurations that texts select, each by its optimizer."""
     bound = RunSelection.parse(texts).bound([ADAM, SGD, OTHER])
-    return " ".join(NAMES[one.fingerprint] for one in (ADAM, SGD, OTHER) if bound.decides(Candidate(one)))
+    return " ".join(
+        NAMES[one.fingerprint] for one in (ADAM, SGD, OTHER) if bound.decides(SelectionCandidate(one))
+    )
 
 
 def selected_seeds(text: str, runs: list[RunResult]) -> list[int]:
@@ -129,13 +131,13 @@ def test_what_differs_between_runs_is_decided_for_each():
 
 def test_a_configuration_is_decided_without_its_runs_where_that_is_possible():
     bound = RunSelection.parse("opt=adam or seed<3").bound([ADAM, SGD])
-    assert bound.decides(Candidate(ADAM)) is True
-    assert bound.decides(Candidate(SGD)) is None
+    assert bound.decides(SelectionCandidate(ADAM)) is True
+    assert bound.decides(SelectionCandidate(SGD)) is None
     bound = RunSelection.parse("opt=adam and status:failed").bound([ADAM, SGD])
-    assert bound.decides(Candidate(SGD)) is False
-    assert bound.decides(Candidate(ADAM, statuses=frozenset({"completed"}))) is False
-    assert bound.decides(Candidate(ADAM, statuses=frozenset({"failed"}))) is True
-    assert bound.decides(Candidate(ADAM, statuses=frozenset({"failed", "completed"}))) is None
+    assert bound.decides(SelectionCandidate(SGD)) is False
+    assert bound.decides(SelectionCandidate(ADAM, statuses=frozenset({"completed"}))) is False
+    assert bound.decides(SelectionCandidate(ADAM, statuses=frozenset({"failed"}))) is True
+    assert bound.decides(SelectionCandidate(ADAM, statuses=frozenset({"failed", "completed"}))) is None
 
 
 def test_a_day_is_the_whole_day():
@@ -166,7 +168,7 @@ def test_a_value_may_begin_as_an_operator_does():
         ("name<'<2'", "<2"),
         ("x=='=a'", "=a"),
     ):
-        (condition,) = conditions_of(parse_expression(text))
+        (condition,) = conditions_of_selection(parse_selection(text))
         assert [one.text for one in condition.values] == [value]
 
 
@@ -198,7 +200,7 @@ def test_a_value_may_begin_as_an_operator_does():
 )
 def test_what_is_no_selection_is_shown_with_a_caret(text, problem, caret):
     with pytest.raises(SelectionError) as error:
-        parse_expression(text)
+        parse_selection(text)
     first, shown, mark = str(error.value).splitlines()
     assert problem in first
     assert mark.index("^") == shown.index(shown.strip()) + caret - (33 - 31) * (caret == 33)
@@ -239,7 +241,7 @@ def test_what_does_not_fit_the_configurations_is_an_error(text, problem):
 def test_a_parameter_with_the_name_of_a_field_is_the_parameter():
     own = configuration(started=5, status="x")
     bound = RunSelection.parse("started>4 and status=x").bound([own])
-    assert bound.decides(Candidate(own)) is True
+    assert bound.decides(SelectionCandidate(own)) is True
 
 
 @pytest.mark.parametrize(
@@ -294,9 +296,9 @@ def test_a_long_pattern_or_value_cannot_hang_it():
 
 @given(st.text(max_size=40))
 def test_whatever_a_name_or_value_is_it_can_be_quoted(text):
-    name = quoted_name(text)
+    name = quoted_selection_name(text)
     if text.strip():
-        found = parse_expression(f"{name}=1 and (x={quoted_value(text)} or x=2)")
+        found = parse_selection(f"{name}=1 and (x={quoted_selection_value(text)} or x=2)")
         (first, both) = found.parts
         assert first.name == text
         assert both.parts[0].values == (ValueText(text, is_quoted=both.parts[0].values[0].is_quoted),)
@@ -311,12 +313,12 @@ def test_any_text_is_a_selection_or_a_selection_error(text):
 
 
 def test_a_condition_of_one_value_is_compared_as_text_if_it_was_quoted():
-    assert parse_expression("a='1'") == Condition("a", "=", "1", (ValueText("1", is_quoted=True),))
+    assert parse_selection("a='1'") == Condition("a", "=", "1", (ValueText("1", is_quoted=True),))
     text, number = configuration(opt="1"), configuration(opt=1)
     bound = RunSelection.parse("opt='1'").bound([text, number])
-    assert [bound.decides(Candidate(one)) for one in (text, number)] == [True, False]
+    assert [bound.decides(SelectionCandidate(one)) for one in (text, number)] == [True, False]
     bound = RunSelection.parse("opt=1").bound([text, number])
-    assert [bound.decides(Candidate(one)) for one in (text, number)] == [False, True]
+    assert [bound.decides(SelectionCandidate(one)) for one in (text, number)] == [False, True]
 
 
 def test_names_and_values_are_completed():
@@ -349,7 +351,7 @@ def test_a_configuration_without_a_parameter_has_its_absent_value():
 
     def selected_of(text: str, *configurations: Configuration) -> list[bool | None]:
         bound = RunSelection.parse(text).bound(configurations)
-        return [bound.decides(Candidate(one)) for one in configurations]
+        return [bound.decides(SelectionCandidate(one)) for one in configurations]
 
     every = (old, new, changed, other)
     assert selected_of("dropout=0", *every) == [True, True, False, False]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.display_names import display_names, truncate_distinct_names
+from legm.core.display_names import display_names, truncate_display_names
 from legm.core.texts import counted, exact_text, number_text, number_texts, value_texts
 from legm.records import Configuration
 
@@ -51,7 +51,7 @@ def test_floats_of_parameters_are_rounded_and_the_rest_is_as_one_would_type_it()
 
 @given(st.lists(st.text(st.sampled_from("ab,/_1"), max_size=60), unique=True, max_size=8), st.integers(8, 40))
 def test_shortened_names_fit_and_stay_different(names, room):
-    short = truncate_distinct_names(names, room, len)
+    short = truncate_display_names(names, room, len)
     assert len(set(short)) == len(set(names))
     assert all(len(text) <= room for text in short)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from legm import CorruptFile
 from legm.core.parameter_kinds import infer_parameter_kind
-from legm.core.plain_form import canonical_text
+from legm.core.plain_form import canonical_plain_text
 from legm.core.value_parsing import parse_value_text
 from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.identity_inference import Identity, infer_identity
@@ -112,7 +112,7 @@ def observed(runs) -> ObservedRuns:
 def compared(identity: Identity, run) -> frozenset:
     """What a configuration of these parameters is: those that count, as legm compares them."""
     return frozenset(
-        (name, canonical_text(value))
+        (name, canonical_plain_text(value))
         for name, value in run.items()
         if name not in identity.ignored and value is not None and value is not False
     )
@@ -165,7 +165,9 @@ def test_a_grid_over_seeds_becomes_a_configuration_for_each_point_of_the_rest(ra
         for seed in seeds
     ]
     identity = infer_identity(observed(runs))
-    assert len({compared(identity, run) for run in runs}) == len({canonical_text(rate) for rate in rates})
+    assert len({compared(identity, run) for run in runs}) == len(
+        {canonical_plain_text(rate) for rate in rates}
+    )
 
 
 def test_a_configuration_is_named_by_few_short_parameters_that_vary_most_first():

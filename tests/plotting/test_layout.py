@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.display_names import truncate_distinct_names, truncate_name
+from legm.core.display_names import truncate_display_name, truncate_display_names
 from legm.plotting import plot_bars, plot_configurations, plot_curves
 from legm.plotting.readable_names import wrap_name
 from tests.support.pictures import curve, drawn_texts, problems, ranked
@@ -118,7 +118,7 @@ letters = st.text("ab,/_=.0é学", max_size=60)
 class TestNames:
     @given(st.lists(letters.map(" ".join), max_size=8), st.integers(8, 40))
     def test_different_names_stay_different_and_within_the_width(self, names, room):
-        short = truncate_distinct_names(names, room, len)
+        short = truncate_display_names(names, room, len)
         assert max(map(len, short), default=0) <= room
         for (name, label), (other, also) in itertools.combinations(zip(names, short, strict=True), 2):
             assert (label == also) == (name == other)
@@ -126,7 +126,7 @@ class TestNames:
     @given(st.text(max_size=600), st.integers(1, 600))
     def test_a_shortened_text_fills_the_width_and_keeps_its_ends(self, text, room):
         whole = " ".join(text.split())
-        short = truncate_name(text, room, len)
+        short = truncate_display_name(text, room, len)
         if len(whole) <= min(room, 400):
             assert short == whole
         else:
@@ -137,11 +137,11 @@ class TestNames:
 
     def test_values_that_differ_are_kept_of_names_that_are_too_long(self):
         names = [f"adam,hidden=1024+1024+512,lr={lr},warm=1000,decay=cosine,seed=0" for lr in (0.1, 0.001)]
-        assert truncate_distinct_names(names, 30, len) == ["…lr=0.1…", "…lr=0.001…"]
+        assert truncate_display_names(names, 30, len) == ["…lr=0.1…", "…lr=0.001…"]
 
     def test_names_that_differ_at_two_distant_positions_are_distinguished(self):
         names = [f"{a}{'x' * 80}{b}{'y' * 80}end" for a in "ab" for b in "cd"]
-        assert len(set(truncate_distinct_names(names, 20, len))) == 4
+        assert len(set(truncate_display_names(names, 20, len))) == 4
 
     @given(st.text(max_size=300), st.integers(1, 60))
     def test_a_wrapped_text_keeps_its_words_in_lines_no_wider_than_asked(self, text, room):

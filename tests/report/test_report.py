@@ -20,7 +20,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Query, Run, RunResult, Series, Split, Status
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
-from legm.report.page import json_for_script
+from legm.report.page import json_for_page_script
 from legm.stats import aggregate
 from legm.testing.memory import MemoryBackend
 from tests.support.mlflow_store import prepare_store
@@ -515,6 +515,6 @@ def test_without_plotly_the_error_says_what_to_install(tmp_path, monkeypatch):
 
 def test_content_cannot_leave_its_script_element():
     hostile = "</script><!-- \u2028 & \ud800"
-    text = json_for_script({"name": hostile})
+    text = json_for_page_script({"name": hostile})
     assert not re.search(r"[<>&\u2028]", text)
     assert json.loads(text) == {"name": hostile}

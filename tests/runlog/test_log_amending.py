@@ -9,7 +9,7 @@ import pytest
 from legm.errors import StateError
 from legm.records import Amendment, Configuration, Outcome, Run, Status
 from legm.runlog import log_frames, log_reader
-from legm.runlog.log_amending import append_amendment, locked_log
+from legm.runlog.log_amending import append_log_amendment, locked_log
 from legm.runlog.log_writer import LogWriter, write_run_log
 
 OLD = Configuration("e", "v1-old", "old", {"lr": 0.1, "seed": 0}, ("lr",), {})
@@ -20,7 +20,7 @@ RECORDS = [Outcome(Status.COMPLETED, 7.0)]
 
 def amend(path, amendment) -> None:
     with locked_log(path) as file:
-        append_amendment(path, file, amendment)
+        append_log_amendment(path, file, amendment)
 
 
 @pytest.fixture

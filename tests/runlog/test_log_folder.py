@@ -9,7 +9,7 @@ from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
 from legm.runlog import log_folder
-from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_logs
+from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_log_folder
 
 
 def session_in(root: Path) -> RunSession:
@@ -46,7 +46,7 @@ def test_a_run_that_is_finished_while_the_logs_are_read_is_not_missed(tmp_path, 
         return found
 
     monkeypatch.setattr(logs, "logs_except", list_then_finish)
-    (result,) = results_only_in_logs(logs, [])
+    (result,) = results_only_in_log_folder(logs, [])
     assert result.status is Status.COMPLETED
     session.release()
 
@@ -72,7 +72,7 @@ def test_a_log_that_is_reopened_between_two_listings_is_not_taken_for_finalized(
     assert logs.has_only_finalized_logs_of([run_id])
     assert logs.has_only_finalized_logs_of([run_id, "another, whose log a user deleted"])
     assert not logs.has_only_finalized_logs_of(["another"])
-    names = log_folder._log_names  # noqa: SLF001 - the moment between two listings
+    names = log_folder._log_folder_log_names  # noqa: SLF001 - the moment between two listings
 
     def list_then_reopen(folder):
         found = names(folder)
@@ -81,5 +81,5 @@ def test_a_log_that_is_reopened_between_two_listings_is_not_taken_for_finalized(
             logs.finalized_path(run_id).rename(now)
         return found
 
-    monkeypatch.setattr(log_folder, "_log_names", list_then_reopen)
+    monkeypatch.setattr(log_folder, "_log_folder_log_names", list_then_reopen)
     assert not logs.has_only_finalized_logs_of([run_id])

@@ -34,7 +34,7 @@ from legm.records import (
     Status,
 )
 from legm.runlog.configuration_folders import artifacts_folder
-from legm.runlog.log_folder import LogFolder, results_only_in_logs
+from legm.runlog.log_folder import LogFolder, results_only_in_log_folder
 from legm.runlog.log_frames import (
     BACKENDS,
     CURSORS,
@@ -431,17 +431,21 @@ def test_a_log_is_open_until_it_is_finalized_and_can_be_reopened(tmp_path):
 def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_path):
     logs = LogFolder(tmp_path)
     writer = logs.create_log(RUN, {})
-    assert [r.status for r in results_only_in_logs(logs, [])] == [Status.RUNNING]
-    assert results_only_in_logs(logs, [RUN.run_id]) == []
+    assert [r.status for r in results_only_in_log_folder(logs, [])] == [Status.RUNNING]
+    assert results_only_in_log_folder(logs, [RUN.run_id]) == []
     writer.close()
-    assert [r.status for r in results_only_in_logs(logs, [])] == [Status.INTERRUPTED]
+    assert [r.status for r in results_only_in_log_folder(logs, [])] == [Status.INTERRUPTED]
     writer = LogWriter(writer.path, create=False)
     writer.append(record_frame(Outcome(Status.FAILED, 2.0, "ValueError: x")))
-    assert [(r.status, r.error) for r in results_only_in_logs(logs, [])] == [(Status.FAILED, "ValueError: x")]
+    assert [(r.status, r.error) for r in results_only_in_log_folder(logs, [])] == [
+        (Status.FAILED, "ValueError: x")
+    ]
     writer.append(record_frame(Outcome(Status.COMPLETED, 3.0)))
-    assert [r.status for r in results_only_in_logs(logs, [])] == [Status.COMPLETED]  # and not stored yet
+    assert [r.status for r in results_only_in_log_folder(logs, [])] == [
+        Status.COMPLETED
+    ]  # and not stored yet
     logs.finalize_log(writer)
-    assert results_only_in_logs(logs, []) == []  # a user took it out
+    assert results_only_in_log_folder(logs, []) == []  # a user took it out
     writer.close()
 
 
@@ -451,7 +455,7 @@ def test_the_run_of_a_damaged_log_is_shown_with_its_intact_values_and_the_damage
         logs.create_log(replace(RUN, run_id=f"run-{number}"), {}).close()
     damaged = logs.pending_logs()[0]
     damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
-    results = results_only_in_logs(logs, [])
+    results = results_only_in_log_folder(logs, [])
     assert [(result.run.run_id, result.status) for result in results] == [
         ("run-0", Status.INTERRUPTED),
         ("run-1", Status.INTERRUPTED),
@@ -471,7 +475,7 @@ def test_any_flipped_bit_keeps_the_run_and_no_number_is_another_and_a_repair_kee
     for at in range(ends[-2]):
         path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
         damaged: list[Path] = []
-        (result,) = results_only_in_logs(logs, [], CONFIGURATION, damaged)
+        (result,) = results_only_in_log_folder(logs, [], CONFIGURATION, damaged)
         assert damaged == [path]
         assert result.status is Status.INTERRUPTED
         assert f"{path}, byte {max((end for end in ends if end <= at), default=0)}: " in str(result.error)
@@ -483,7 +487,7 @@ def test_any_flipped_bit_keeps_the_run_and_no_number_is_another_and_a_repair_kee
         assert rows.issuperset(found)
         has_length = not ends[0] + 4 <= at < ends[0] + 8
         assert len(found) >= (2 if at >= ends[2] or (at < ends[1] and has_length) else 0)
-        (again,) = results_only_in_logs(logs, [])
+        (again,) = results_only_in_log_folder(logs, [])
         assert (again.status, again.points) == (result.status, result.points)
 
 

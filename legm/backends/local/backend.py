@@ -44,8 +44,8 @@ from legm.records import (
 )
 from legm.runlog.configuration_folders import (
     artifacts_folder,
+    refuse_folder_links,
     refuse_linked_configuration_folder,
-    refuse_links,
 )
 from legm.runlog.file_names import AGGREGATES_FILE, METRICS_FILE, PLOTS, STEPS_FILE, TENSORBOARD
 from legm.runlog.log_folder import LogFolder
@@ -177,7 +177,7 @@ class LocalBackend:
 
         folder = self._require_folder(run.configuration)
         events_folder = _local_events_folder(folder, run)
-        refuse_links(events_folder)
+        refuse_folder_links(events_folder)
         is_new = not events_folder.exists()
         try:
             opened = event_file.EventFile(events_folder, started=run.started)
@@ -283,7 +283,7 @@ class LocalBackend:
             return
         _remove_local_entries(folder, run)
         for path in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
-            refuse_links(path.parent)
+            refuse_folder_links(path.parent)
             delete_folder(path)
         delete_unused_contents(folder.parent)
 
@@ -403,7 +403,7 @@ def _local_plots_folder(folder: Path, description: str) -> Path:
     """The folder of the pictures of a description; a user's file may already have its name."""
     name = f"{short_name(description)}-{PLOTS}" if description else PLOTS
     path = folder / name
-    refuse_links(path)
+    refuse_folder_links(path)
     number = 1
     while path.exists() and not path.is_dir():
         path = folder / f"{name}_{number}"

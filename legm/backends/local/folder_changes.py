@@ -14,7 +14,7 @@ from legm.backends.local.result_yaml import own_series_keys
 from legm.core.naming import short_name
 from legm.errors import storage_error
 from legm.records import Adoption, Configuration, Run
-from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links, refuse_linked_configuration_folder
 from legm.runlog.file_names import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, TENSORBOARD
 from legm.runlog.log_folder import LogFolder
 from legm.util.atomic_files import write_atomically
@@ -149,14 +149,14 @@ def _amend_events(folder: Path, runs: Iterable[Run]) -> None:
     from legm.backends.local.event_hparams import hparams_session, replace_event_hparams
 
     session: bytes | None = None
-    refuse_links(folder / TENSORBOARD)
+    refuse_folder_links(folder / TENSORBOARD)
     for run in runs:
         if session is None:
             configuration = run.configuration
             active = {name: configuration.parameters[name] for name in configuration.active}
             session = hparams_session(active, folder.name)
         events = _events_folder(folder, run)
-        refuse_links(events)
+        refuse_folder_links(events)
         try:
             replace_event_hparams(str(events), session, run.started)
         except OSError as cause:

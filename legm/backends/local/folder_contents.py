@@ -16,7 +16,7 @@ from legm.errors import LegmError
 from legm.records import Configuration, ConfigurationStatus, Query, RunResult
 from legm.runlog.configuration_folders import configuration_paths, experiment_paths
 from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
-from legm.runlog.log_folder import LogFolder, results_only_in_logs, results_resumed_in_logs
+from legm.runlog.log_folder import LogFolder, results_only_in_log_folder, results_resumed_in_log_folder
 from legm.runlog.marks_files import has_marks, has_marks_file
 
 __all__ = [
@@ -111,8 +111,8 @@ def scan_folder_contents(
             return ConfigurationStatus(
                 path, configuration, counts, has_pending_logs=False, is_shortened=is_shortened
             )
-        unfinished = results_resumed_in_logs(logs, ids)
-        others = [*unfinished, *results_only_in_logs(logs, ids, configuration, damaged)]
+        unfinished = results_resumed_in_log_folder(logs, ids)
+        others = [*unfinished, *results_only_in_log_folder(logs, ids, configuration, damaged)]
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
         counts = count_yaml_entries(metrics.path, configuration, entries, others)
@@ -160,7 +160,7 @@ def runs_in_folders(
         by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
         entries, logs = metrics.entries(), LogFolder.of(folder)
         here = {str(entry.head.get("run_id", "")) for entry in entries}
-        unfinished = results_resumed_in_logs(logs, here)
+        unfinished = results_resumed_in_log_folder(logs, here)
         left_out = {result.run.run_id for result in unfinished}
         for entry in entries:
             run_id = str(entry.head.get("run_id", ""))
@@ -170,7 +170,7 @@ def runs_in_folders(
             seen.add(run_id)
             steps_of_runs = (steps, by_run) if series_wanted else None
             yield read_result_yaml(metrics, entry, steps_of_runs, found, query.histories)
-        for result in [*unfinished, *results_only_in_logs(logs, here, found)]:
+        for result in [*unfinished, *results_only_in_log_folder(logs, here, found)]:
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)

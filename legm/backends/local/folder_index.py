@@ -36,7 +36,7 @@ from legm.runlog.configuration_folders import (
     configuration_paths,
     experiment_paths,
     is_configuration_folder,
-    refuse_links,
+    refuse_folder_links,
 )
 from legm.runlog.file_names import INDEX, INDEX_LOCK, OWN_FOLDER, PARAMETERS_FILE
 from legm.util.atomic_files import write_atomically
@@ -261,7 +261,7 @@ class FolderIndex:
     # The index
 
     def _locked(self) -> Any:
-        refuse_links(self._own)
+        refuse_folder_links(self._own)
         try:
             self._own.mkdir(parents=True, exist_ok=True)
         except OSError as cause:

@@ -23,7 +23,7 @@ from legm.backends.local.parameters_file import (
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.runlog.configuration_folders import (
     DEPTH,
-    holds_configurations,
+    holds_configuration_folders,
     is_configuration_folder,
     subfolders,
 )
@@ -117,7 +117,7 @@ class _Survey:
                 self._entries[name] = digests
             elif is_configuration_folder(path):
                 self._is_complete = False
-            elif depth > 1 and holds_configurations(str(path)):
+            elif depth > 1 and holds_configuration_folders(str(path)):
                 before = len(self._entries), self._is_complete
                 self.look_through(f"{name}/", depth - 1)
                 if (len(self._entries), self._is_complete) != before:

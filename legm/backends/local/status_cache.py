@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 
 from legm.errors import LegmError
 from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.configuration_folders import configurations_with, refuse_links
+from legm.runlog.configuration_folders import configuration_folders_with, refuse_folder_links
 from legm.runlog.file_names import CATALOGUE, METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS
 from legm.runlog.marks_files import has_marks, note_found_marks
 from legm.util.forked_calls import ForkedCall, number_of_processes
@@ -183,7 +183,7 @@ def read_status_signatures(folder: Path) -> _StatusSignatures:
             parent = os.open(folder, os.O_RDONLY)
             start = len(f"{folder}/")  # paths from the experiment's folder are found quicker than whole ones
     try:
-        found = list(configurations_with(folder, lambda path: _status_signature(path[start:], parent)))
+        found = list(configuration_folders_with(folder, lambda path: _status_signature(path[start:], parent)))
     finally:
         if parent is not None:
             os.close(parent)
@@ -418,6 +418,6 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
 
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a folder that cannot be written is read anew each time
-        refuse_links(path.parent)
+        refuse_folder_links(path.parent)
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, f"legm catalogue 9 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)

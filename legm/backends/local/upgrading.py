@@ -10,7 +10,7 @@ from pathlib import Path
 
 from legm.backends.local.entry_file import EntryFile
 from legm.backends.local.parameters_file import add_parameters_checksums, read_configuration
-from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
+from legm.runlog.configuration_folders import refuse_folder_links, refuse_linked_configuration_folder
 from legm.runlog.file_names import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.util.locks import file_lock
@@ -33,7 +33,7 @@ def upgrade(folder: Path, *, dry_run: bool) -> list[str]:
         CorruptFile: a file is damaged, or of a newer version; the files before it are upgraded.
     """
     read_configuration(folder)
-    refuse_links(*(folder / name for name in (PARAMETERS_FILE, METRICS_FILE, STEPS_FILE)))
+    refuse_folder_links(*(folder / name for name in (PARAMETERS_FILE, METRICS_FILE, STEPS_FILE)))
     refuse_linked_configuration_folder(folder)
     is_new = add_parameters_checksums(folder, dry_run=dry_run)
     done = [f"{folder / PARAMETERS_FILE}: checksums"] if is_new else []

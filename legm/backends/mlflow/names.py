@@ -16,7 +16,7 @@ from urllib.parse import quote
 from legm.backends.portable import DISPLAYS
 from legm.backends.portable_media import name_of_content
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
-from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json, tag_from_text
+from legm.core.run_marks import mark_tag_from_text, marks_from_json, marks_from_texts, marks_json
 from legm.core.system_names import is_system_name
 from legm.media.content_files import content_extension
 from legm.records import Media, MediaFile, RunMarks, Series, Split
@@ -261,7 +261,7 @@ def _keys_by_tag(tags: Mapping[str, str]) -> dict[str, str]:
     """By legm's tag, the key of the tag in MLflow that is read as it."""
     own = {key: value for key, value in tags.items() if not key.startswith(_NOT_OF_USERS)}
     texts = {key: key if value in {"", _MARKED} else f"{key}:{value}" for key, value in own.items()}
-    return {tag: key for key, text in texts.items() if (tag := tag_from_text(text)) is not None}
+    return {tag: key for key, text in texts.items() if (tag := mark_tag_from_text(text)) is not None}
 
 
 def sent_marks_from_tags(tags: Mapping[str, str]) -> RunMarks | None:

@@ -19,7 +19,7 @@ from typing import Any
 from legm.backends import portable
 from legm.backends.wandb import names
 from legm.backends.wandb.display import display_native_config
-from legm.core.run_marks import marks_from_json, marks_from_texts, marks_json, tag_from_text
+from legm.core.run_marks import mark_tag_from_text, marks_from_json, marks_from_texts, marks_json
 from legm.errors import CorruptFile
 from legm.records import Run, RunMarks, StoredRun
 from legm.util.atomic_files import delete_folder
@@ -215,9 +215,9 @@ class WandbServerRuns:
         """
         for wandb_run in self._wandb_runs_with_id(project, run):
             texts = list(wandb_run.tags or ())
-            known = {*before.tags, *map(tag_from_text, texts)}
+            known = {*before.tags, *map(mark_tag_from_text, texts)}
             deleted = set(before.tags) - set(marks.tags)
-            kept = [text for text in texts if tag_from_text(text) not in deleted]
+            kept = [text for text in texts if mark_tag_from_text(text) not in deleted]
             wandb_run.tags = [*kept, *(one for one in marks.tags if one not in known)]
             if marks.note != before.note:
                 wandb_run.notes = marks.note

@@ -14,7 +14,7 @@ from legm.core.config_objects import parameters_from_config
 from legm.delivery.reading import default_folder_access
 from legm.errors import NotSupported, closest
 from legm.runlog.file_names import CUSTOM_DATA_FILE
-from legm.runlog.recorded_values import recording_decorator, to_best_rule
+from legm.runlog.recorded_values import recording_decorator, to_recorded_best_rule
 
 __all__ = ["ExperimentManager"]
 
@@ -406,7 +406,9 @@ class ExperimentManager(LoggingMixin):
             MetricError: these do not fit each other, or there is no such metric.
             StateError: there is no run.
         """
-        self._runs.set_best(to_best_rule(method, step, best_step, metric, higher_better=higher_better))
+        self._runs.set_best(
+            to_recorded_best_rule(method, step, best_step, metric, higher_better=higher_better)
+        )
 
     def log_metrics(self) -> None:
         """Complete the run, so that it counts; again after more metrics, its entry is replaced.
