@@ -191,6 +191,7 @@ STAND_IN_TRAINERS = [
     "optuna-integration",
     "ray[tune]>=2.9",
     "stable-baselines3>=2.3",
+    "statsmodels>=0.14",
 ]
 """The libraries whose trainings are tried with the stand-ins alone."""
 

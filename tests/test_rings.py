@@ -52,7 +52,7 @@ _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
 _MAY_IMPORT["ui"] = (*_OUTER, "report", "tables")
 _MAY_IMPORT["integrations"] = _MAY_IMPORT["handler"] + ("handler",)
 _MAY_IMPORT["sweeps"] = (*_OUTER, "capture", "tables")
-_MAY_IMPORT["compat"] = (*_OUTER, "export", "integrations", "__init__")
+_MAY_IMPORT["compat"] = (*_OUTER, "changes", "export", "integrations", "__init__")
 _MAY_IMPORT["cli"] = (
     *_OUTER,
     "changes",

@@ -49,6 +49,8 @@ class ScriptSession:
         """The error that ended the script; None if there was none."""
         self.before_closing: Callable[[], object] = lambda: None
         """Called before the runs are closed, so that a stand-in can finish its own work."""
+        self.when_runs_have_ended: Callable[[], object] = lambda: None
+        """Called when the runs of this process are no longer written."""
         self._settings: Settings | None = None
         self._trackers: tuple[str, ...] = ()  # backends that get the runs once the script has ended
         self._reminders: ExportReminders | None = None
@@ -221,6 +223,10 @@ class ScriptSession:
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
         OBSERVATION.end()
+        try:
+            self.when_runs_have_ended()
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
         if self.runs and self._reminders is not None:
             for problem in deliver_to_trackers(self.settings, self._trackers, self._reminders):
                 log.error("%s", problem)

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from legm.integrations.boosting_rounds import CatBoostRounds, EvaluatedMetric, metrics_by_name
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lazy_classes import import_library, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
@@ -41,7 +42,7 @@ _UNCOMPARED = (
 """What says how to compute and report, and not what to train."""
 
 
-class LegmCallback(TrainingContext):
+class LegmCallback(CatBoostRounds, TrainingContext):
     """A callback that records trainings with CatBoost as runs of legm; a step is the number of an iteration.
 
     The parameters that the model was given become the run's, under CatBoost's own names; what equals its
@@ -63,24 +64,22 @@ class LegmCallback(TrainingContext):
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_training": None, "_last": None}
 
-    def after_iteration(self, info: Any) -> bool:
-        """Set the metrics of an iteration, after the first one has begun the run; the training continues."""
+    def begin_round(self, info: Any) -> None:
+        """Begin the run with the first iteration."""
         if self._training is None or not self._training.alive:
             self._begin()
         elif self._last is not None and info.iteration <= self._last.iteration:  # the last training failed
             self._training()
             self._begin()
         self._last = info
-        metrics = {
-            f"{data}-{name}": values[-1]
-            for data, series in info.metrics.items()
-            for name, values in series.items()
-        }
-        if metrics:
-            self._run.log_metrics(metrics, info.iteration - 1)
-        return True
+
+    def take_round(self, evaluated: list[EvaluatedMetric], info: Any) -> None:
+        """Set the metrics that were computed in an iteration."""
+        new = [one for one in evaluated if one.is_new]
+        self._run.log_metrics(metrics_by_name(new), info.iteration - 1)
 
     def _begin(self) -> None:
+        self.begin_training()
         model, arguments = find_in_callers(_training_arguments) or (None, {})
         values = {name: value for name, value in arguments.items() if name != "callbacks"}
         self._run.begin(TrainerParameters(values, self._usual, library_version("catboost"), _UNCOMPARED))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from legm.errors import ParameterError
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.keras_configuration import model_parameters
+from legm.integrations.keras_metrics import KerasMetrics
 from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.training_run import TrainingContext, split_test_metrics
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmCallback"]
 
 
-class CallbackMethods(TrainingContext):
+class CallbackMethods(KerasMetrics, TrainingContext):
     """A callback that records trainings with Keras as runs of legm; a step is an epoch.
 
     The arguments of ``compile``, the optimizer's configuration, the number of epochs and of steps in each,
@@ -49,7 +50,7 @@ class CallbackMethods(TrainingContext):
                 f"log_freq must be 'epoch', 'batch' or a number of batches, not {log_freq!r}"
             )
         super().__init__(root, experiment, **options)
-        self._every = every
+        self.every = every
         self._is_fitting = False
         self._batch: int | None = None
         self.params: dict[str, Any] = {}
@@ -65,22 +66,25 @@ class CallbackMethods(TrainingContext):
             return
         self._batch = epoch * (self.params.get("steps") or 0)
         if epoch == 0 or not self._run.is_open:
-            rewind_to = epoch - 1 if epoch and not self._every else None
+            rewind_to = epoch - 1 if epoch and not self.every else None
             model: Any = getattr(self, "model", None)
             parameters = model_parameters(model, self.params)
             self._run.begin(parameters, resume=True if epoch else None, rewind_to=rewind_to)
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Set the metrics of a batch, if wanted."""
-        if self._every and self._batch is not None:
-            if self._batch % self._every == 0:
-                metrics = {f"batch_{name}": value for name, value in (logs or {}).items()}
-                self._run.log_metrics(metrics, self._batch)
-            self._batch += 1
+    def count_batch(self, batch: int) -> int | None:
+        """The number of the batch since the first epoch; None before one has begun."""
+        number = self._batch
+        if number is not None:
+            self._batch = number + 1
+        return number
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def take_batch(self, logs: Mapping[str, Any], number: int) -> None:
+        """Set the metrics of a batch."""
+        self._run.log_metrics({f"batch_{name}": value for name, value in logs.items()}, number)
+
+    def take_epoch(self, logs: Mapping[str, Any], epoch: int) -> None:
         """Set the metrics of an epoch."""
-        self._run.log_metrics(logs or {}, epoch)
+        self._run.log_metrics(logs, epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Complete the run."""

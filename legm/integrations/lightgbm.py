@@ -6,6 +6,12 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from legm.integrations.boosting_rounds import (
+    EvaluatedMetric,
+    LightGBMRounds,
+    best_lightgbm_round,
+    metrics_by_name,
+)
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lightgbm_configuration import booster_parameters
 from legm.integrations.training_run import TrainingContext
@@ -13,7 +19,7 @@ from legm.integrations.training_run import TrainingContext
 __all__ = ["LegmCallback"]
 
 
-class LegmCallback(TrainingContext):
+class LegmCallback(LightGBMRounds, TrainingContext):
     """A callback that records trainings with LightGBM as runs of legm; a step is a boosting round.
 
     It is for ``lgb.train``, ``lgb.cv``, and ``fit(callbacks=…)`` of ``LGBMClassifier`` and its like. The
@@ -25,25 +31,16 @@ class LegmCallback(TrainingContext):
         root, experiment, **options: of :class:`~legm.integrations.training_run.TrainingRun`.
     """
 
-    before_iteration = False
-    order = 25  # after LightGBM records a round, and before it may stop
     _last_round = -1
 
-    def __call__(self, env: Any) -> None:
-        """Begin a run with the first round, and set the metrics of each."""
-        if env.iteration == env.begin_iteration:
-            self._begin(env)
+    def take_round(self, evaluated: list[EvaluatedMetric], env: Any) -> None:
+        """Set the metrics of a round."""
         self._last_round = env.iteration
-        metrics = {}
-        for data, name, value, *more in map(tuple, env.evaluation_result_list or ()):
-            if len(more) > 1 and more[1] is not None:  # of folds
-                metrics[f"{data}-{name}-mean"], metrics[f"{data}-{name}-stdv"] = value, more[1]
-            else:
-                metrics[f"{data}-{name}"] = value
-        if metrics:
-            self._run.log_metrics(metrics, env.iteration)
+        if evaluated:
+            self._run.log_metrics(metrics_by_name(evaluated), env.iteration)
 
-    def _begin(self, env: Any) -> None:
+    def begin_training(self, evaluated: list[EvaluatedMetric], env: Any) -> None:
+        """Begin a run."""
         arguments = find_in_callers(_training_arguments) or {}
         booster = getattr(env.model, "boosters", [env.model])[0]
         self._run.begin(booster_parameters(booster, env, arguments))
@@ -56,10 +53,11 @@ class LegmCallback(TrainingContext):
 
     def _end(self, model: Any, first: int, rounds: int) -> None:
         """Set the best step, and complete the run; one that ended early without early stopping has failed."""
-        best = model.best_iteration  # of LightGBM: a number of rounds
-        if best > first:
-            self._run.set_best_step(best - 1)
-        if best > first or self._last_round == rounds - 1:
+        best = best_lightgbm_round(model)
+        stopped_early = best is not None and best >= first
+        if best is not None and stopped_early:
+            self._run.set_best_step(best)
+        if stopped_early or self._last_round == rounds - 1:
             self._run.complete()
         else:
             self._run.end("failed", f"the training ended after {self._last_round + 1} of {rounds} rounds")

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from legm.integrations.boosting_rounds import (
+    EvaluatedMetric,
+    XGBoostRounds,
+    best_xgboost_round,
+    metrics_by_name,
+)
 from legm.integrations.calling_frames import find_in_callers
 from legm.integrations.lazy_classes import import_library, lazy_classes
 from legm.integrations.training_run import TrainingContext
@@ -13,7 +19,7 @@ from legm.integrations.xgboost_configuration import booster_parameters
 __all__ = ["LegmCallback"]
 
 
-class CallbackMethods(TrainingContext):
+class CallbackMethods(XGBoostRounds, TrainingContext):
     """A callback that records trainings with XGBoost as runs of legm; a step is a boosting round.
 
     It is for ``xgb.train`` and ``xgb.cv``, and ``XGBClassifier(callbacks=…)`` and its like. The booster's
@@ -37,25 +43,16 @@ class CallbackMethods(TrainingContext):
         self._run.begin(parameters, main_process=is_main)
         return model
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Set the metrics of a round, and let the training continue."""
-        metrics = {}
-        for data, series in evals_log.items():
-            for name, values in series.items():
-                value = values[-1]
-                if type(value) is tuple:  # of folds
-                    metrics[f"{data}-{name}-mean"], metrics[f"{data}-{name}-std"] = value
-                else:
-                    metrics[f"{data}-{name}"] = value
-        if metrics:
-            self._run.log_metrics(metrics, self._first_round + epoch)
-        return False
+    def take_round(self, evaluated: list[EvaluatedMetric], model: Any, epoch: int) -> None:
+        """Set the metrics of a round."""
+        if evaluated:
+            self._run.log_metrics(metrics_by_name(evaluated, deviation="std"), self._first_round + epoch)
 
     def after_training(self, model: Any) -> Any:
         """Set the best step, and complete the run; what is set afterwards belongs to it."""
-        best = model.attr("best_iteration")
-        if best is not None and int(best) >= self._first_round:  # not of a training that this one continues
-            self._run.set_best_step(int(best))
+        best = best_xgboost_round(model)
+        if best is not None and best >= self._first_round:  # not of a training that this one continues
+            self._run.set_best_step(best)
         self._run.complete()
         return model
 

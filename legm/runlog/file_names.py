@@ -10,6 +10,7 @@
     <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, MARKED, CATALOGUE, ABSENT_VALUES_FILE,
                                             MEDIA/
     <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK,
+                                            DROP_IN_STATE, DROP_IN_STATE_LOCK,
                                             JOINED_RUNS/<run>/,
                                             JOURNAL/<id>.jsonl, JOURNAL/<id>.backends, TRASH/<id>/,
                                             CHANGES_LOCK
@@ -35,6 +36,8 @@ __all__ = [
     "DROP_IN_FILES",
     "DROP_IN_LOCK",
     "DROP_IN_NOTES_FILE",
+    "DROP_IN_STATE",
+    "DROP_IN_STATE_LOCK",
     "IDENTITY_FILE",
     "INDEX",
     "INDEX_LOCK",
@@ -117,6 +120,9 @@ CAPTURES = "capture"
 DROP_IN_FILES = "files"
 """In ``.legm`` in a root directory, the folders of the drop-in's ``wandb.run.dir``."""
 DROP_IN_LOCK = "export.lock"
+DROP_IN_STATE = "mlflow.json"
+"""In ``.legm`` in a root directory, the experiments and registered models of scripts that call mlflow."""
+DROP_IN_STATE_LOCK = "mlflow.lock"
 JOINED_RUNS = "joined"
 """In ``.legm`` in a root directory, what processes of the drop-in log to runs that other processes own."""
 

@@ -69,3 +69,26 @@ def test_stable_baselines3_trains_to_the_end_and_its_scalars_are_logged(tmp_path
     assert run.parameters["algo"] == "PPO"
     assert run.parameters["n_steps"] == 64
     assert "model.zip" in snapshots(tmp_path, "p")[0].files
+
+
+KERAS_CHECKPOINTS = """
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import keras, numpy as np, wandb
+from wandb.integration.keras import WandbModelCheckpoint
+x = np.linspace(-1, 1, 48, dtype="float32").reshape(16, 3)
+model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse")
+with wandb.init(project="p") as run:
+    kept = WandbModelCheckpoint("model-{epoch}.keras")
+    model.fit(x, x.sum(1), epochs=2, verbose=0, callbacks=[kept])
+print(isinstance(kept, keras.callbacks.ModelCheckpoint))
+"""
+
+
+def test_keras_checkpoints_are_versions_of_an_artifact(tmp_path):
+    assert played(tmp_path, KERAS_CHECKPOINTS) == "True\n"
+    (run,) = snapshots(tmp_path, "p")
+    assert sorted(name for name in run.files if name.endswith(".keras")) == [
+        f"run_{run.key}_model:v{number}/model-{number + 1}.keras" for number in range(2)
+    ]

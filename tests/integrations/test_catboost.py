@@ -33,6 +33,20 @@ def test_every_iteration_of_every_set_is_recorded(tmp_path):
         require_completed_training(only_run(tmp_path, backend=backend), history, model.get_best_iteration())
 
 
+def test_metrics_that_are_computed_every_few_iterations_have_the_steps_of_these(tmp_path):
+    train_data, valid_data = halves()
+    model = CatBoostClassifier(**{**PARAMETERS, "iterations": 12, "eval_metric": "Logloss"}, metric_period=5)
+    model.fit(*train_data, eval_set=valid_data, callbacks=[LegmCallback(tmp_path, "e")])
+    history = model.get_evals_result()
+    found = only_run(tmp_path)
+    assert points(found, "learn-Accuracy") == [
+        *zip((0, 5, 10, 11), history["learn"]["Accuracy"], strict=True)
+    ]
+    for data, series in history.items():
+        for name, values in series.items():
+            assert [value for _, value in points(found, f"{data}-{name}")] == values, (data, name)
+
+
 def test_the_parameters_are_those_that_differ_from_the_defaults(tmp_path):
     callback = LegmCallback(tmp_path, "e")
     train(callback, random_state=1)

@@ -165,6 +165,7 @@ _DISTRIBUTIONS = {
     "pytorch_lightning": "pytorch-lightning",
     "ray": "ray",
     "stable_baselines3": "stable-baselines3",
+    "statsmodels": "statsmodels",
     "transformers": "transformers",
 }
 

@@ -7,19 +7,17 @@ training continues.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import pydoc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import MethodType, ModuleType
 from typing import Any
 
 from legm.compat.import_callbacks import call_when_imported
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.script_session import SESSION
+from legm.compat.wrapped_functions import wrap_function
 from legm.errors import LegmError
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "Autologging",
     "autologged_arguments",
     "autologged_param_value",
-    "wrap_function",
 ]
 
 
@@ -172,47 +169,6 @@ class Autologging:
         """Set metrics of the active run; ``@`` in their names, as in ``ndcg@3``, becomes ``_at_``."""
         with self.report_errors("metrics"):
             fluent.log_metrics({name.replace("@", "_at_"): value for name, value in values.items()}, step)
-
-
-def wrap_function(owner: Any, name: str, call: Callable[..., Any]) -> None:
-    """Wrap a function: ``call`` gets the original as its first argument."""
-    raw = inspect.getattr_static(owner, name, None)
-    if raw is None:
-        return
-    if hasattr(raw, "fn") and hasattr(raw, "check"):  # scikit-learn's conditional methods
-        owner, name, raw = raw, "fn", raw.fn
-    original = getattr(owner, name)
-    if not callable(original) or isinstance(raw, property):
-        return
-
-    if isinstance(owner, ModuleType):
-        setattr(owner, name, _WrappedFunction(call, original, f"{owner.__name__}.{name}"))
-        return
-
-    @functools.wraps(original)
-    def autologged(*args: Any, **kwargs: Any) -> Any:
-        return call(original, *args, **kwargs)
-
-    setattr(owner, name, autologged)
-
-
-class _WrappedFunction:
-    """A wrapped function of a module; it is pickled by name, so another process gets its own."""
-
-    def __init__(self, call: Callable[..., Any], original: Callable[..., Any], name: str) -> None:
-        functools.update_wrapper(self, original)
-        self._call = call
-        self._original = original
-        self._name = name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._call(self._original, *args, **kwargs)
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
-
-    def __reduce__(self) -> Any:
-        return pydoc.locate, (self._name,)
 
 
 def autologged_arguments(

@@ -15,7 +15,7 @@ from typing import Any
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import Autologging, autologged_arguments
 from legm.compat.mlflow.client import MlflowClient
-from legm.compat.mlflow.models import ModelInfo
+from legm.compat.mlflow.logged_models import ModelInfo
 from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
 
 __all__ = ["BoostingLogger", "BoostingRounds"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,29 +10,39 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from legm.compat.mlflow.entities import (
+    DatasetInput,
     Experiment,
     FileInfo,
+    LifecycleStage,
     Metric,
-    ModelVersion,
     Param,
     Run,
     RunTag,
     ViewType,
 )
 from legm.compat.mlflow.exceptions import invalid_value_exception, not_found_exception
+from legm.compat.mlflow.experiments import EXPERIMENTS
+from legm.compat.mlflow.model_registry import REGISTRY
 from legm.compat.mlflow.paging import PagedList, page_of
+from legm.compat.mlflow.registry_client import RegistryClient
 from legm.compat.mlflow.run_operations import RunOperations, finished_operations
 from legm.compat.mlflow.search_filters import EXPERIMENT_FIELDS, parse_filter, sort_searched
 from legm.compat.mlflow.tables import table_content, table_frame
-from legm.compat.mlflow.tracking_store import STORE
+from legm.compat.mlflow.tracking_store import STORE, given_tags
 from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
 from legm.records import MediaKind, Status
 
-__all__ = ["MlflowClient", "parse_artifact_uri", "register_model_version"]
+__all__ = ["MlflowClient", "parse_artifact_uri"]
+
+_STAGES = {
+    ViewType.ACTIVE_ONLY: {LifecycleStage.ACTIVE},
+    ViewType.DELETED_ONLY: {LifecycleStage.DELETED},
+    ViewType.ALL: {LifecycleStage.ACTIVE, LifecycleStage.DELETED},
+}
 
 
-class MlflowClient:
+class MlflowClient(RegistryClient):
     """Reads and writes the runs in legm's root directory."""
 
     def __init__(self, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
@@ -48,16 +57,56 @@ class MlflowClient:
         artifact_location: str | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> str:
-        """Create an experiment, and return its id."""
-        return STORE.create_experiment(name, tags)
+        """Create an experiment, and return its id.
+
+        Raises:
+            MlflowException: there is an experiment with this name already, or the name is invalid.
+        """
+        if artifact_location is not None:
+            SESSION.notices.report_unsupported(
+                "mlflow.create_experiment(artifact_location=)", "artifacts are in legm's root directory"
+            )
+        return EXPERIMENTS.create(name, given_tags(tags)).experiment_id
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Mark an experiment and its runs as deleted.
+
+        Raises:
+            MlflowException: there is none, or it is deleted already.
+        """
+        EXPERIMENTS.set_deleted(experiment_id, deleted=True)
+        for run_id in self._runs_of(experiment_id):
+            STORE.delete_run(run_id)
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Undo the deletion of an experiment and of its runs.
+
+        Raises:
+            MlflowException: there is no deleted experiment with the id.
+        """
+        EXPERIMENTS.set_deleted(experiment_id, deleted=False)
+        for run_id in self._runs_of(experiment_id):
+            STORE.restore_run(run_id)
+
+    def _runs_of(self, experiment_id: str) -> list[str]:
+        snapshots = SESSION.snapshots([EXPERIMENTS.folder_of(experiment_id)], latest=False)
+        return [one.key for one in snapshots]
+
+    def rename_experiment(self, experiment_id: str, new_name: str) -> None:
+        """Give an experiment another name, in legm when the script has ended.
+
+        Raises:
+            MlflowException: there is none, it is deleted, or the name is invalid or taken.
+        """
+        EXPERIMENTS.rename(experiment_id, new_name)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """The experiment with an id."""
-        return STORE.experiment_by_id(experiment_id)
+        return EXPERIMENTS.by_id(experiment_id)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         """The experiment with a name; None if there is none."""
-        return STORE.experiment_by_name(name)
+        return EXPERIMENTS.find(name)
 
     def search_experiments(
         self,
@@ -73,15 +122,24 @@ class MlflowClient:
             MlflowException: the filter or the order cannot be parsed.
         """
         fits = parse_filter(filter_string, EXPERIMENT_FIELDS)
-        known = [STORE.experiment(name) for name in reversed(STORE.experiment_names())]
-        found = [one for one in known if view_type != ViewType.DELETED_ONLY and fits(one)]
-        return page_of(sort_searched(found, order_by, EXPERIMENT_FIELDS), max_results, page_token)
+        stages = _STAGES[view_type]
+        known = [one for one in reversed(EXPERIMENTS.all()) if one.lifecycle_stage in stages and fits(one)]
+        newest_first = sorted(known, key=lambda one: -(one.last_update_time or 0))
+        return page_of(sort_searched(newest_first, order_by, EXPERIMENT_FIELDS), max_results, page_token)
 
     list_experiments = search_experiments
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
-        """Set a tag of an experiment, for this process."""
-        STORE.ensure_experiment(STORE.experiment_by_id(experiment_id).name, {key: value})
+        """Set a tag of an experiment."""
+        EXPERIMENTS.set_tags(experiment_id, given_tags({key: value}))
+
+    def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
+        """Delete a tag of an experiment.
+
+        Raises:
+            MlflowException: there is no such experiment or tag.
+        """
+        EXPERIMENTS.delete_tag(experiment_id, key)
 
     # Runs
 
@@ -93,7 +151,7 @@ class MlflowClient:
         run_name: str | None = None,
     ) -> Run:
         """Create a run; it does not become the active one, and the script ends it, else it is interrupted."""
-        run = STORE.create_run(STORE.experiment_by_id(experiment_id).name, run_name, tags)
+        run = STORE.create_run(experiment_id, run_name, tags)
         run.status_unless_ended = Status.INTERRUPTED
         return STORE.run(run.key)
 
@@ -120,17 +178,12 @@ class MlflowClient:
         Raises:
             MlflowException: the filter or the order cannot be parsed.
         """
-        ids = [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)
-        names = [
-            name
-            for name in STORE.experiment_names()
-            if STORE.experiment_id(name) in {str(one) for one in ids}
-        ]
+        ids = {experiment_ids} if isinstance(experiment_ids, str) else {str(one) for one in experiment_ids}
+        known = {one.experiment_id for one in EXPERIMENTS.all()}
+        folders = [EXPERIMENTS.folder_of(one) for one in ids & known]
         fits = parse_filter(filter_string)
-        runs = [run for one in SESSION.snapshots(names) if fits(run := STORE.to_mlflow_run(one))]
-        wanted = {ViewType.ACTIVE_ONLY: {"active"}, ViewType.DELETED_ONLY: {"deleted"}}
-        stages = wanted.get(run_view_type, {"active", "deleted"})
-        runs = [run for run in runs if run.info.lifecycle_stage in stages]
+        runs = [run for one in SESSION.snapshots(folders) if fits(run := STORE.to_mlflow_run(one))]
+        runs = [run for run in runs if run.info.lifecycle_stage in _STAGES[run_view_type]]
         newest_first = sorted(runs, key=lambda run: -run.info.start_time)
         return page_of(sort_searched(newest_first, order_by), max_results, page_token)
 
@@ -169,6 +222,16 @@ class MlflowClient:
         STORE.log_metrics(run_id, {key: value}, step)
         return finished_operations(synchronous)
 
+    def log_inputs(
+        self, run_id: str, datasets: Sequence[DatasetInput] | None = None, models: Any = None
+    ) -> None:
+        """Note data sets with a run."""
+        if models:
+            SESSION.notices.report_unsupported(
+                "mlflow.MlflowClient.log_inputs(models=)", "legm keeps no models as inputs"
+            )
+        STORE.log_inputs(run_id, datasets or ())
+
     def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
         """Set a parameter."""
         STORE.log_params(run_id, {key: value})
@@ -206,40 +269,6 @@ class MlflowClient:
         """Every value of a metric, in the order in which they were set."""
         found = STORE.history(run_id, key)
         return [Metric(key, one.value, int(one.time * 1000), one.step) for one in found]
-
-    # Registered models
-
-    def get_model_version(self, name: str, version: str) -> ModelVersion:
-        """A version of a registered model.
-
-        Raises:
-            MlflowException: there is no such version.
-        """
-        for one in self.search_model_versions(f"name='{name}'"):
-            if one.version == str(version):
-                return one
-        raise not_found_exception(f"Model Version (name={name}, version={version}) not found")
-
-    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """The newest version of a registered model, if there is one."""
-        return self.search_model_versions(f"name='{name}'")[:1]
-
-    def search_model_versions(self, filter_string: str | None = None, **_: Any) -> list[ModelVersion]:
-        """The versions of the model that the filter ``name='…'`` names, newest first.
-
-        Raises:
-            MlflowException: the filter is another one.
-        """
-        found = re.fullmatch(r"""\s*name\s*=\s*(['"])(.*)\1\s*""", filter_string or "")
-        if found is None:
-            raise invalid_value_exception(
-                f"model versions can only be searched by name='…', not by {filter_string!r}"
-            )
-        versions = [
-            ModelVersion(found[2], version, uri, parse_artifact_uri(uri)[0])
-            for version, uri in _version_uris(found[2]).items()
-        ]
-        return versions[::-1]
 
     # Files
 
@@ -383,18 +412,6 @@ class MlflowClient:
             shutil.copyfile(file, target_path)
         return str(target / wanted) if wanted else str(target)
 
-    def create_registered_model(self, name: str, *_: Any, **__: Any) -> str:
-        """Create a name for models; it is listed once it has a version."""
-        return name
-
-    def create_model_version(
-        self, name: str, source: str, run_id: str | None = None, **_: Any
-    ) -> ModelVersion:
-        """Create a version of a registered model."""
-        return register_model_version(
-            source if run_id is None else f"runs:/{run_id}/{source.rpartition(run_id + '/')[2]}", name
-        )
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -402,7 +419,7 @@ class MlflowClient:
 
 
 def parse_artifact_uri(uri: str) -> tuple[str, str]:
-    """The run id and path of ``runs:/<run id>/<path>`` or ``models:/<name>/<version>``.
+    """The run id and path of ``runs:/<run id>/<path>``, ``models:/<name>/1`` or ``models:/<name>@<alias>``.
 
     Raises:
         MlflowException: the address is another one.
@@ -415,33 +432,7 @@ def parse_artifact_uri(uri: str) -> tuple[str, str]:
         run_id, _, path = rest.partition("/")
         return run_id, path
     if scheme == "models":
-        name, _, version = rest.partition("/")
-        versions = _version_uris(name)
-        if version in versions or (versions and not version.isdigit()):
-            return parse_artifact_uri(
-                versions[version] if version in versions else list(versions.values())[-1]
-            )
+        return parse_artifact_uri(REGISTRY.source(rest))
     raise invalid_value_exception(
         f"{uri!r} is not the address of a run's artifact, such as runs:/<run id>/model"
     )
-
-
-def _version_uris(name: str) -> dict[str, str]:
-    """The addresses of a registered model by version, oldest first."""
-    found: dict[str, str] = {}
-    for one in SESSION.snapshots(latest=False):
-        for label, uri in (one.notes.get("registered") or {}).items():
-            model, _, version = label.rpartition("/")
-            if model == name:
-                found[version] = uri
-    return found
-
-
-def register_model_version(model_uri: str, name: str) -> ModelVersion:
-    """Register a run's model under a name, as the next version."""
-    run_id, _ = parse_artifact_uri(model_uri)
-    version = str(len(_version_uris(name)) + 1)
-    run = STORE.open_run(run_id)
-    known = run.snapshot().notes.get("registered") or {}
-    run.note(registered={**known, f"{name}/{version}": model_uri})
-    return ModelVersion(name, version, model_uri, run_id)

@@ -10,13 +10,16 @@ from typing import Any
 from legm.compat.unknown_names import unknown_attribute
 
 __all__ = [
+    "Dataset",
     "DatasetInput",
     "Experiment",
     "FileInfo",
+    "InputTag",
     "LifecycleStage",
     "Metric",
     "ModelVersion",
     "Param",
+    "RegisteredModel",
     "Run",
     "RunData",
     "RunInfo",
@@ -149,18 +152,57 @@ class RunData:
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """What a run knows of a data set that it used; source, schema and profile are JSON."""
+
+    name: str
+    digest: str
+    source_type: str = ""
+    source: str = ""
+    schema: str | None = None
+    profile: str | None = None
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """The same as a dictionary."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class InputTag:
+    """A tag of a data set that a run used."""
+
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True)
 class DatasetInput:
     """A data set that a run used, and its purpose."""
 
-    dataset: Any
-    tags: tuple[RunTag, ...] = ()
+    dataset: Dataset
+    tags: list[InputTag] = field(default_factory=list)
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """The same as dictionaries."""
+        return {
+            "dataset": self.dataset.to_dictionary(),
+            "tags": {tag.key: tag.value for tag in self.tags},
+        }
 
 
 @dataclass(frozen=True)
 class RunInputs:
     """The data sets that a run used."""
 
-    dataset_inputs: tuple[DatasetInput, ...] = ()
+    dataset_inputs: list[DatasetInput] = field(default_factory=list)
+    model_inputs: list[Any] = field(default_factory=list)
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """The same as dictionaries."""
+        return {
+            "model_inputs": [],
+            "dataset_inputs": [one.to_dictionary() for one in self.dataset_inputs],
+        }
 
 
 @dataclass(frozen=True)
@@ -169,24 +211,48 @@ class Run:
 
     info: RunInfo
     data: RunData
-    inputs: RunInputs = RunInputs()
+    inputs: RunInputs = field(default_factory=RunInputs)
 
     def to_dictionary(self) -> dict[str, Any]:
         """The same as dictionaries."""
-        return {"info": dict(vars(self.info)), "data": self.data.to_dictionary()}
+        return {
+            "info": dict(vars(self.info)),
+            "data": self.data.to_dictionary(),
+            "inputs": self.inputs.to_dictionary(),
+        }
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version of a registered model."""
+    """A version of a registered model; times are in milliseconds since 1970."""
 
     name: str
-    version: str
+    version: str | int
     source: str
     run_id: str | None
     status: str = "READY"
     tags: Mapping[str, str] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
+    aliases: list[str] = field(default_factory=list)
+    current_stage: str = "None"
+    description: str | None = None
+    creation_timestamp: int | None = None
+    last_updated_timestamp: int | None = None
+    run_link: str | None = None
+    status_message: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A registered model; times are in milliseconds since 1970."""
+
+    name: str
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    latest_versions: list[ModelVersion] = field(default_factory=list)
+    creation_timestamp: int | None = None
+    last_updated_timestamp: int | None = None
 
 
 def __getattr__(name: str) -> Any:

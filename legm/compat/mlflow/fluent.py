@@ -10,10 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from legm.compat.mlflow.client import MlflowClient
-from legm.compat.mlflow.entities import Experiment, Run, ViewType
+from legm.compat.mlflow.data import Dataset
+from legm.compat.mlflow.entities import Dataset as DatasetOfRun
+from legm.compat.mlflow.entities import DatasetInput, Experiment, InputTag, Run, ViewType
 from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.experiments import DEFAULT_EXPERIMENT, EXPERIMENTS
 from legm.compat.mlflow.run_operations import RunOperations, finished_operations
-from legm.compat.mlflow.tracking_store import DEFAULT_EXPERIMENT, STORE
+from legm.compat.mlflow.tracking_store import STORE, given_tags
 from legm.compat.script_session import SESSION
 from legm.delivery.process_end import is_normal_process_end
 from legm.records import Status
@@ -23,6 +26,8 @@ __all__ = [
     "active_run",
     "active_run_id",
     "create_experiment",
+    "delete_experiment",
+    "delete_experiment_tag",
     "delete_run",
     "delete_tag",
     "end_run",
@@ -40,16 +45,20 @@ __all__ = [
     "log_figure",
     "log_image",
     "log_input",
+    "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
     "log_table",
     "log_text",
+    "restore_experiment",
+    "restore_run",
     "search_experiments",
     "search_runs",
     "set_experiment",
     "set_experiment_tag",
+    "set_experiment_tags",
     "set_tag",
     "set_tags",
     "set_tracking_uri",
@@ -82,7 +91,7 @@ class _ActiveRuns(threading.local):
     def experiment_name(self) -> str:
         """The experiment of the next run."""
         if self.experiment is None and (by_id := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-            return STORE.experiment_by_id(by_id).name
+            return EXPERIMENTS.by_id(by_id).name
         return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
 
 
@@ -149,11 +158,9 @@ def start_run(
     else:
         if parent_run_id is not None or ACTIVE.runs:
             all_tags["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
-        name = (
-            ACTIVE.experiment_name() if experiment_id is None else STORE.experiment_by_id(experiment_id).name
-        )
-        STORE.ensure_experiment(name)
-        run_id = STORE.create_run(name, run_name, all_tags).key
+        if experiment_id is None:
+            experiment_id = EXPERIMENTS.ensure(ACTIVE.experiment_name()).experiment_id
+        run_id = STORE.create_run(experiment_id, run_name, all_tags).key
     ACTIVE.runs.append(run_id)
     ACTIVE.last = run_id
     mlflow_run = STORE.run(run_id)
@@ -295,19 +302,48 @@ def load_table(
     artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
 ) -> Any:
     """The rows of a table of several runs as one data frame: see ``MlflowClient.load_table``."""
-    experiment_id = STORE.experiment_id(ACTIVE.experiment_name())
+    experiment_id = EXPERIMENTS.ensure(ACTIVE.experiment_name()).experiment_id
     return MlflowClient().load_table(experiment_id, artifact_file, run_ids, extra_columns)
 
 
-def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: Any) -> None:
-    """Note a data set with the run: its name, digest and purpose."""
-    run = STORE.open_run(active_run_id())
-    name, digest = getattr(dataset, "name", None), getattr(dataset, "digest", None)
-    if not isinstance(name, str):
-        SESSION.notices.report_unsupported("mlflow.log_input", f"a {type(dataset).__qualname__} has no name")
-        return
-    known = list(run.snapshot().notes.get("inputs") or ())
-    run.note(inputs=[*known, {"name": name, "digest": digest, "context": context}])
+def log_input(
+    dataset: Any = None, context: str | None = None, tags: Mapping[str, Any] | None = None, model: Any = None
+) -> None:
+    """Note a data set with the run: its name, digest, source, schema, profile and purpose."""
+    log_inputs([dataset], [context], [tags], None if model is None else [model])
+
+
+def log_inputs(
+    datasets: Sequence[Any] | None = None,
+    contexts: Sequence[str | None] | None = None,
+    tags_list: Sequence[Mapping[str, Any] | None] | None = None,
+    models: Sequence[Any] | None = None,
+) -> None:
+    """Note data sets with the run, each with its purpose and tags.
+
+    Raises:
+        MlflowException: the lists have different lengths.
+    """
+    datasets, contexts, tags_list = list(datasets or ()), list(contexts or ()), list(tags_list or ())
+    if not len(datasets) == len(contexts) == len(tags_list):
+        raise MlflowException(
+            f"datasets, contexts and tags_list need the same length, not {len(datasets)}, {len(contexts)} "
+            f"and {len(tags_list)}"
+        )
+    if models:
+        SESSION.notices.report_unsupported("mlflow.log_input(model=)", "legm keeps no models as inputs")
+    inputs = []
+    for dataset, context, tags in zip(datasets, contexts, tags_list, strict=True):
+        if isinstance(dataset, Dataset):
+            purpose = {} if context is None else {"mlflow.data.context": context}
+            all_tags = [InputTag(key, value) for key, value in {**(tags or {}), **purpose}.items()]
+            inputs.append(DatasetInput(DatasetOfRun(**dataset.to_dict()), all_tags))
+        elif dataset is not None:
+            kind = type(dataset).__qualname__
+            SESSION.notices.report_unsupported(
+                "mlflow.log_input", f"a {kind} is not a data set of mlflow.data"
+            )
+    STORE.log_inputs(active_run_id(), inputs)
 
 
 def get_artifact_uri(artifact_path: str | None = None) -> str:
@@ -321,14 +357,16 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
 
 
 def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
-    """Choose the experiment of the next runs; it is created if it does not exist."""
+    """Choose the experiment of the next runs; it is created if it does not exist.
+
+    Raises:
+        MlflowException: it is deleted, its name is invalid, or there is none with the id.
+    """
     if (experiment_name is None) == (experiment_id is None):
         raise MlflowException("set_experiment() takes either a name or an id", "INVALID_PARAMETER_VALUE")
-    found = (
-        STORE.ensure_experiment(experiment_name)
-        if experiment_name is not None
-        else STORE.experiment_by_id(experiment_id)
-    )
+    if experiment_name is None:
+        experiment_name = EXPERIMENTS.by_id(experiment_id).name
+    found = EXPERIMENTS.ensure(experiment_name)
     ACTIVE.experiment = found.name
     os.environ["MLFLOW_EXPERIMENT_NAME"] = found.name  # for the processes that the script starts
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # which would count more there
@@ -339,19 +377,29 @@ def create_experiment(name: str, artifact_location: str | None = None, tags: Any
     """Create an experiment, and return its id.
 
     Raises:
-        MlflowException: there is an experiment with this name already.
+        MlflowException: there is an experiment with this name already, or the name is invalid.
     """
-    return STORE.create_experiment(name, tags)
+    return MlflowClient().create_experiment(name, artifact_location, tags)
+
+
+def delete_experiment(experiment_id: str) -> None:
+    """Mark an experiment and its runs as deleted."""
+    MlflowClient().delete_experiment(experiment_id)
+
+
+def restore_experiment(experiment_id: str) -> None:
+    """Undo the deletion of an experiment and of its runs."""
+    MlflowClient().restore_experiment(experiment_id)
 
 
 def get_experiment(experiment_id: str) -> Experiment:
     """The experiment with an id."""
-    return STORE.experiment_by_id(experiment_id)
+    return EXPERIMENTS.by_id(experiment_id)
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
     """The experiment with a name; None if there is none."""
-    return STORE.experiment_by_name(name)
+    return EXPERIMENTS.find(name)
 
 
 def search_experiments(
@@ -365,8 +413,20 @@ def search_experiments(
 
 
 def set_experiment_tag(key: str, value: Any) -> None:
-    """Set a tag of the experiment, for this process."""
-    STORE.ensure_experiment(ACTIVE.experiment_name(), {key: value})
+    """Set a tag of the experiment."""
+    set_experiment_tags({key: value})
+
+
+def set_experiment_tags(tags: Mapping[str, Any]) -> None:
+    """Set tags of the experiment."""
+    experiment = EXPERIMENTS.ensure(ACTIVE.experiment_name())
+    EXPERIMENTS.set_tags(experiment.experiment_id, given_tags(tags))
+
+
+def delete_experiment_tag(key: str) -> None:
+    """Delete a tag of the experiment."""
+    experiment = EXPERIMENTS.ensure(ACTIVE.experiment_name())
+    EXPERIMENTS.delete_tag(experiment.experiment_id, key)
 
 
 def get_run(run_id: str) -> Run:
@@ -384,6 +444,11 @@ def delete_run(run_id: str) -> None:
     MlflowClient().delete_run(run_id)
 
 
+def restore_run(run_id: str) -> None:
+    """Undo the deletion of a run, which gets the status that it had."""
+    MlflowClient().restore_run(run_id)
+
+
 def search_runs(
     experiment_ids: Sequence[str] | None = None,
     filter_string: str = "",
@@ -397,9 +462,10 @@ def search_runs(
     """The runs that match, newest first: a data frame if pandas is installed, else a list of runs."""
     if experiment_ids is None:
         names = list(experiment_names or ())
-        if not names:
-            names = STORE.experiment_names() if search_all_experiments else [ACTIVE.experiment_name()]
-        experiment_ids = [STORE.experiment_id(name) for name in names]
+        if not names and not search_all_experiments:
+            names = [ACTIVE.experiment_name()]
+        known = EXPERIMENTS.all()
+        experiment_ids = [one.experiment_id for one in known if not names or one.name in names]
     client = MlflowClient()
     runs = client.search_runs(experiment_ids, filter_string, run_view_type, max_results, order_by)
     if output_format == "list":

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legm.compat.mlflow import fluent
-from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging, autologged_arguments, autologged_param_value
 from legm.compat.mlflow.flavors import Flavor
+from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.unknown_names import unknown_attribute
+from legm.integrations.keras_metrics import KerasMetrics
 from legm.integrations.lazy_classes import import_library, lazy_classes
 
 __all__ = [
     "AUTOLOGGING",
+    "FLAVOR",
     "MLflowCallback",
     "MlflowCallback",
     "autolog",
@@ -34,41 +36,48 @@ def _write(model: Any, folder: Path) -> None:
     model.save(folder / _FILE)
 
 
-_FLAVOR = Flavor("keras", "keras_model", _write)
-log_model = _FLAVOR.log_model
-save_model = _FLAVOR.save_model
-
-
-def load_model(model_uri: Any, dst_path: str | None = None, **options: Any) -> Any:
-    """Load a model in Keras's own format.
-
-    Args:
-        model_uri: of a run, of a registered model, or a folder.
-        dst_path: where it is copied to before.
-        **options: of ``keras.saving.load_model``.
-    """
-    folder = Path(model_uri)
-    if not folder.is_dir():
-        folder = Path(download_artifacts(str(model_uri), dst_path=dst_path))
+def _read(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
+    del description, held
     return import_library("keras.saving", "keras", "load_model()").load_model(folder / _FILE, **options)
 
 
-class CallbackMethods:
+FLAVOR = Flavor("keras", "keras_model", _write, _read)
+log_model = FLAVOR.log_model
+save_model = FLAVOR.save_model
+load_model = FLAVOR.load_model
+
+
+class CallbackMethods(KerasMetrics):
     """Keras's callback that logs, but for its base class.
 
     Args:
-        run: the run that takes it; None for the active run, or a new one.
         log_every_epoch: whether the metrics of each epoch are logged, or else those of steps.
         log_every_n_steps: after how many batches metrics are logged, without epochs.
+        model_id: of a logged model, which is not recorded.
+        run: the run that takes it, in older versions of MLflow; None for the active run, or a new one.
+
+    Raises:
+        ValueError: both epochs and batches are asked for, or neither.
     """
 
     def __init__(
-        self, run: Any = None, log_every_epoch: bool = True, log_every_n_steps: int | None = None, **_: Any
+        self,
+        log_every_epoch: bool = True,
+        log_every_n_steps: int | None = None,
+        model_id: str | None = None,
+        *,
+        run: Any = None,
     ) -> None:
         super().__init__()
+        if log_every_epoch == (log_every_n_steps is not None):
+            raise ValueError(
+                "`log_every_n_steps` must be None if `log_every_epoch=True`, and given if it is False, "
+                "received "
+                f"`log_every_epoch={log_every_epoch}` and `log_every_n_steps={log_every_n_steps}`."
+            )
         self._run_id: str = fluent.active_run_id() if run is None else run.info.run_id
-        self._by_epoch = log_every_epoch
-        self._every = log_every_n_steps
+        self.by_epoch = log_every_epoch
+        self.every = log_every_n_steps or 0
 
     def _log(self, values: Mapping[str, Any] | None, step: int | None = None) -> None:
         with AUTOLOGGING.report_errors("metrics"):
@@ -89,18 +98,18 @@ class CallbackMethods:
             model.summary(print_fn=lambda line, **_: lines.append(line))
             fluent.log_text("\n".join(lines), "model_summary.txt", run_id=self._run_id)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Log the metrics of an epoch."""
-        if self._by_epoch:
-            self._log(logs, epoch)
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Log the metrics of a batch, if batches are logged; the optimizer counts the steps."""
+    def count_batch(self, batch: int) -> int | None:
+        """The number of steps of the optimizer."""
         del batch
-        if self._every and not self._by_epoch:
-            step = int(self.model.optimizer.iterations)  # type: ignore[attr-defined]
-            if step % self._every == 0:
-                self._log(logs, step)
+        return int(self.model.optimizer.iterations) if self.every else None  # type: ignore[attr-defined]
+
+    def take_batch(self, logs: Mapping[str, Any], number: int) -> None:
+        """Log the metrics of a batch."""
+        self._log(logs, number)
+
+    def take_epoch(self, logs: Mapping[str, Any], epoch: int) -> None:
+        """Log the metrics of an epoch."""
+        self._log(logs, epoch)
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Log the metrics of an evaluation, also of one inside of ``fit``."""

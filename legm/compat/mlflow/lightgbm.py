@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
-from legm.compat.mlflow.flavors import Flavor
+from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.flavors import Flavor, copied
+from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.unknown_names import unknown_attribute
+from legm.integrations.boosting_rounds import (
+    EvaluatedMetric,
+    LightGBMRounds,
+    best_lightgbm_round,
+    metrics_by_name,
+)
 
-__all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
+__all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.txt"
 
@@ -21,30 +28,43 @@ def _write(model: Any, folder: Path) -> None:
     getattr(model, "booster_", model).save_model(str(folder / _FILE))
 
 
-_FLAVOR = Flavor("lightgbm", "lgb_model", _write)
-log_model = _FLAVOR.log_model
-save_model = _FLAVOR.save_model
-
-
-def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """Load a booster that was logged."""
+def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
+    """The booster, or the estimator that this process logged: LightGBM's own format has none."""
+    if description.kind.startswith("lightgbm.sklearn."):
+        if held is None:
+            raise MlflowException(
+                f"{description.kind} is an estimator, which LightGBM can only write as a pickle: legm keeps "
+                f"its booster in {_FILE}, and the estimator for the process that logged it"
+            )
+        return copied(held)
     from lightgbm import Booster
 
-    return Booster(model_file=str(Path(download_artifacts(str(model_uri), dst_path=dst_path), _FILE)))
+    return Booster(model_file=str(folder / _FILE))
 
 
-def _callback(rounds: BoostingRounds) -> Any:
-    def callback(env: Any) -> None:
-        values = {f"{data}-{metric}": value for data, metric, value, *_ in env.evaluation_result_list}
-        rounds.log_round(values, env.iteration)
+def _held(model: Any) -> Any:
+    return copied(model) if hasattr(model, "booster_") else None
 
-    return callback
+
+FLAVOR = Flavor("lightgbm", "lgb_model", _write, _read, held=_held)
+log_model = FLAVOR.log_model
+save_model = FLAVOR.save_model
+load_model = FLAVOR.load_model
+
+
+class _LoggedRounds(LightGBMRounds):
+    def __init__(self, rounds: BoostingRounds) -> None:
+        self._rounds = rounds
+
+    def take_round(self, evaluated: list[EvaluatedMetric], env: Any) -> None:
+        self._rounds.log_round(metrics_by_name(evaluated), env.iteration)
 
 
 def _log_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
     del arguments  # early stopping is a callback or a parameter with many names
-    if model.best_iteration > 0:  # counted from 1
-        rounds.log_best(len(rounds.values), model.best_iteration, rounds.values[model.best_iteration - 1])
+    best = best_lightgbm_round(model)
+    if best is not None:
+        rounds.log_best(len(rounds.values), best + 1, rounds.values[best])  # MLflow counts from 1
 
 
 def _importances(model: Any) -> dict[str, dict[str, float]]:
@@ -68,7 +88,7 @@ autolog = AUTOLOGGING.autolog
 _BOOSTING = BoostingLogger(
     AUTOLOGGING,
     excluded=("train_set", "valid_sets", "valid_names", "fobj", "feval", "init_model", "learning_rates"),
-    callback=_callback,
+    callback=_LoggedRounds,
     log_best=_log_best,
     importances=_importances,
     log_model=log_model,

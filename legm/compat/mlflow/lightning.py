@@ -9,7 +9,7 @@ from typing import Any
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.client import MlflowClient
-from legm.compat.mlflow.models import ModelInfo
+from legm.compat.mlflow.logged_models import ModelInfo
 from legm.compat.script_session import SESSION
 
 __all__ = ["EpochLogger", "wrap_trainer"]

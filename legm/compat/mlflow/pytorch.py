@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow import fluent
-from legm.compat.mlflow.artifacts import download_artifacts
-from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging, wrap_function
-from legm.compat.mlflow.flavors import Flavor
+from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging
+from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.flavors import Flavor, copied
+from legm.compat.mlflow.logged_models import ModelDescription
+from legm.compat.script_session import SESSION
+from legm.compat.tensorboard_writers import WRITERS, watch_scalars
 from legm.compat.unknown_names import unknown_attribute
+from legm.compat.wrapped_functions import wrap_function
 
 __all__ = [
     "AUTOLOGGING",
+    "FLAVOR",
     "autolog",
     "load_model",
     "load_state_dict",
@@ -39,29 +44,58 @@ def _write_pytorch_weights(weights: Any, folder: Path) -> None:
     torch.save(weights, folder / _FILE)
 
 
-_FLAVOR = Flavor("pytorch", "pytorch_model", _write)
-log_model = _FLAVOR.log_model
-save_model = _FLAVOR.save_model
-_WEIGHTS = Flavor("pytorch", "state_dict", _write_pytorch_weights)
-log_state_dict = _WEIGHTS.log_model
-save_state_dict = _WEIGHTS.save_model
-
-
-def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """Load the weights of a model, for ``load_state_dict()``; its code is not stored."""
+def _read_weights(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
+    del description, held
     import torch
 
-    folder = Path(model_uri)
-    if not folder.is_dir():
-        folder = Path(download_artifacts(str(model_uri), dst_path=dst_path))
-    return torch.load(folder / _FILE, weights_only=True)
+    return torch.load(folder / _FILE, weights_only=True, map_location=options.get("map_location"))
 
 
-load_state_dict = load_model
+def _read(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
+    """The model, where this process logged it, with the weights that it had; else the weights."""
+    weights = _read_weights(folder, description, held, **options)
+    model = None if held is None else copied(held)
+    if model is None:
+        return weights
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # the model has other layers since then
+        SESSION.notices.report_unsupported("the code of a model by mlflow.pytorch.load_model", str(error))
+        return weights
+    return model
+
+
+def _predict(model: Any, data: Any) -> Any:
+    """What a model returns for an array or data frame, as MLflow calls it."""
+    import torch
+
+    if not callable(model):
+        raise MlflowException(
+            "a model of PyTorch is its weights here: only the process that logged it has its code"
+        )
+    model.eval()
+    with torch.no_grad():
+        values = data.to_numpy(dtype="float32") if hasattr(data, "to_numpy") else data
+        found = model(torch.as_tensor(values)).cpu().numpy()
+    if not hasattr(data, "to_numpy"):
+        return found
+    import pandas as pd
+
+    return pd.DataFrame(found, index=data.index)
+
+
+FLAVOR = Flavor("pytorch", "pytorch_model", _write, _read, held=lambda model: model, predict=_predict)
+log_model = FLAVOR.log_model
+save_model = FLAVOR.save_model
+load_model = FLAVOR.load_model
+_WEIGHTS = Flavor("pytorch", "state_dict", _write_pytorch_weights, _read_weights)
+log_state_dict = _WEIGHTS.log_model
+save_state_dict = _WEIGHTS.save_model
+load_state_dict = _WEIGHTS.load_model
 
 
 def _wrap_pytorch_writer(module: Any) -> None:
-    wrap_function(module.FileWriter, "add_event", _add_pytorch_event)
+    watch_scalars(module, _log_pytorch_scalars)
     wrap_function(module.SummaryWriter, "add_hparams", _add_pytorch_hparams)
 
 
@@ -71,16 +105,10 @@ def _should_log_pytorch_scalars() -> bool:
     return not (AUTOLOGGING.option("exclusive") and TRAINING_STACK.has_user_run())
 
 
-def _add_pytorch_event(
-    original: Callable[..., Any], writer: Any, event: Any, *args: Any, **kwargs: Any
-) -> Any:
+def _log_pytorch_scalars(values: dict[str, float], step: int) -> None:
     every = AUTOLOGGING.option("log_every_n_step")
-    if every and _should_log_pytorch_scalars() and event.WhichOneof("what") == "summary":
-        step = int(next(iter((*args, kwargs.get("step"))), None) or 0)
-        values = {one.tag: one.simple_value for one in event.summary.value if one.HasField("simple_value")}
-        if values and step % every == 0:
-            AUTOLOGGING.log_metrics(values, step)
-    return original(writer, event, *args, **kwargs)
+    if every and _should_log_pytorch_scalars() and step % every == 0:
+        AUTOLOGGING.log_metrics(values, step)
 
 
 def _add_pytorch_hparams(
@@ -102,7 +130,7 @@ AUTOLOGGING = Autologging(
     "pytorch",
     ("log_every_n_epoch", "log_every_n_step", "log_models", "log_datasets", "disable", "exclusive"),
     {
-        "torch.utils.tensorboard.writer": _wrap_pytorch_writer,
+        WRITERS[0]: _wrap_pytorch_writer,
         "pytorch_lightning": _wrap_lightning_of_pytorch,
         "lightning.pytorch": _wrap_lightning_of_pytorch,
     },

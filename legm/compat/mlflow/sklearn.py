@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow import fluent
-from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import (
     TRAINING_STACK,
     Autologging,
     autologged_arguments,
     autologged_param_value,
-    wrap_function,
 )
 from legm.compat.mlflow.flavors import Flavor
+from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.mlflow.training_scores import training_figures, training_scores
 from legm.compat.unknown_names import unknown_attribute
+from legm.compat.wrapped_functions import wrap_function
 
-__all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
+__all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.skops"
 _PREPROCESSING_MODULES = (
@@ -53,19 +53,18 @@ def _dump_estimator(model: Any, folder: Path) -> None:
     dump(model, folder / _FILE)
 
 
-_FLAVOR = Flavor("sklearn", "sk_model", _dump_estimator)
-log_model = _FLAVOR.log_model
-save_model = _FLAVOR.save_model
-
-
-def load_model(model_uri: Any, dst_path: str | None = None) -> Any:
-    """Load an estimator that was logged; types that skops does not consider safe are refused."""
+def _load_estimator(folder: Path, description: ModelDescription, held: Any) -> Any:
+    """The estimator; types that skops does not consider safe are refused."""
+    del description, held
     from skops.io import load
 
-    folder = Path(model_uri)
-    if not folder.is_dir():
-        folder = Path(download_artifacts(str(model_uri), dst_path=dst_path))
     return load(folder / _FILE)
+
+
+FLAVOR = Flavor("sklearn", "sk_model", _dump_estimator, _load_estimator)
+log_model = FLAVOR.log_model
+save_model = FLAVOR.save_model
+load_model = FLAVOR.load_model
 
 
 def _wrap(sklearn: Any) -> None:
@@ -139,7 +138,7 @@ def _log_sklearn_search_candidates(search: Any) -> None:
     most = AUTOLOGGING.option("max_tuning_runs", 5)
     base = search.estimator.get_params(deep=True)
     parent = STORE.run(fluent.active_run_id()).info
-    experiment = STORE.experiment_by_id(parent.experiment_id).name
+    experiment = parent.experiment_id
     for at in sorted(range(len(ranks)), key=lambda at: ranks[at])[:most]:
         tags = {"mlflow.parentRunId": parent.run_id, **_sklearn_estimator_tags(search.estimator)}
         run_id = STORE.create_run(experiment, None, tags).key

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from legm.compat.mlflow.data import Dataset
 from legm.compat.mlflow.entities import (
+    Dataset,
     DatasetInput,
-    Experiment,
+    InputTag,
+    LifecycleStage,
     Run,
     RunData,
     RunInfo,
     RunInputs,
-    RunTag,
 )
-from legm.compat.mlflow.exceptions import MlflowException, invalid_value_exception, not_found_exception
+from legm.compat.mlflow.exceptions import invalid_value_exception, not_found_exception
+from legm.compat.mlflow.experiments import DEFAULT_EXPERIMENT, EXPERIMENTS
 from legm.compat.mlflow.metric_steps import MetricSteps
+from legm.compat.mlflow.name_rules import check_key
 from legm.compat.null_objects import contains_null_object
-from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, snapshot_experiments
+from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.core.value_parsing import parse_value_text
@@ -36,9 +37,8 @@ from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
 from legm.runlog.recorded_values import to_recorded_value
 from legm.util.process_rank import is_main_process
 
-__all__ = ["STORE", "TrackingStore"]
+__all__ = ["STORE", "TrackingStore", "given_tags"]
 
-DEFAULT_EXPERIMENT = "Default"
 _MLFLOW_STATUSES = {
     Status.RUNNING: "RUNNING",
     Status.COMPLETED: "FINISHED",
@@ -49,69 +49,27 @@ _LEGM_STATUSES = {name: status for status, name in _MLFLOW_STATUSES.items()} | {
 
 
 class TrackingStore:
-    """Runs by mlflow's ids, and experiments by name."""
+    """Runs by mlflow's ids."""
 
     def __init__(self) -> None:
-        self._created: dict[str, dict[str, str]] = {DEFAULT_EXPERIMENT: {}}
         self._steps: dict[str, MetricSteps] = {}
         self.uri: str | None = None
-
-    # Experiments
-
-    def experiment_names(self) -> list[str]:
-        """The names of the experiments that were created here or have a run."""
-        return list(dict.fromkeys([*self._created, *snapshot_experiments(SESSION.settings)]))
-
-    @staticmethod
-    def experiment_id(name: str) -> str:
-        """The id of an experiment, which is the same in every process."""
-        digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()
-        return "0" if name == DEFAULT_EXPERIMENT else str(int(digest[:15], 16)).zfill(18)
-
-    def experiment(self, name: str) -> Experiment:
-        """The experiment with a name, whether or not it exists."""
-        artifact_location = (SESSION.settings.root / name).as_uri() if name else ""
-        return Experiment(
-            self.experiment_id(name), name, artifact_location, tags=dict(self._created.get(name, {}))
-        )
-
-    def experiment_by_name(self, name: str) -> Experiment | None:
-        """The experiment with a name; None if there is none."""
-        return self.experiment(name) if name in self.experiment_names() else None
-
-    def experiment_by_id(self, experiment_id: Any) -> Experiment:
-        """The experiment with an id.
-
-        Raises:
-            MlflowException: there is none.
-        """
-        for name in self.experiment_names():
-            if self.experiment_id(name) == str(experiment_id):
-                return self.experiment(name)
-        raise not_found_exception(f"No Experiment with id={experiment_id} exists")
-
-    def create_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> str:
-        """Create an experiment, and return its id.
-
-        Raises:
-            MlflowException: the name is invalid, or there is an experiment with it already.
-        """
-        if not isinstance(name, str) or not name:
-            raise invalid_value_exception(f"Invalid experiment name: {name!r}. It must be a non-empty text")
-        if name in self.experiment_names():
-            raise MlflowException(f"Experiment {name!r} already exists", "RESOURCE_ALREADY_EXISTS")
-        return self.ensure_experiment(name, tags).experiment_id
-
-    def ensure_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> Experiment:
-        """The experiment with a name, which is created if there is none."""
-        self._created.setdefault(name, {}).update({k: str(v) for k, v in _given_tags(tags)})
-        return self.experiment(name)
+        self.registry_uri: str | None = None
 
     # Runs
 
-    def create_run(self, experiment: str, name: str | None, tags: Mapping[str, Any] | None) -> ScriptRun:
-        """Create a run."""
-        tags = {key: str(value) for key, value in _given_tags(tags)}
+    def create_run(self, experiment_id: Any, name: str | None, tags: Mapping[str, Any] | None) -> ScriptRun:
+        """Create a run.
+
+        Raises:
+            MlflowException: there is no such experiment, it is deleted, or the name of a tag is invalid.
+        """
+        if EXPERIMENTS.by_id(experiment_id).lifecycle_stage == LifecycleStage.DELETED:
+            raise invalid_value_exception(
+                f"The experiment {experiment_id} must be in the 'active' state. Current state is deleted."
+            )
+        experiment = EXPERIMENTS.folder_of(experiment_id)
+        tags = given_tags(tags)
         name = name or tags.get("mlflow.runName") or f"run-{secrets.token_hex(3)}"
         tags["mlflow.runName"] = name
         tags.setdefault("mlflow.user", tracking_user())
@@ -133,6 +91,19 @@ class TrackingStore:
             raise not_found_exception(f"Run '{run_id}' not found")
         run = SESSION.begin("mlflow", run_id, earlier.experiment, earlier=earlier)
         run.status, run.ended = earlier.status, earlier.ended
+        return run
+
+    def _open_active_run(self, run_id: str) -> ScriptRun:
+        """The run with an id, for logging to it.
+
+        Raises:
+            MlflowException: there is none, or it is deleted.
+        """
+        run = self.open_run(run_id)
+        if run.notes.get("deleted"):
+            raise invalid_value_exception(
+                f"The run {run_id} must be in the 'active' state. Current state is deleted."
+            )
         return run
 
     def find_snapshot(self, run_id: str) -> RunSnapshot:
@@ -158,7 +129,7 @@ class TrackingStore:
         info = RunInfo(
             run_id=one.key,
             run_name=str(one.notes.get("name") or one.key),
-            experiment_id=self.experiment_id(one.experiment),
+            experiment_id=EXPERIMENTS.id_of_folder(one.experiment),
             status=str(one.notes.get("deleted") or "") or _MLFLOW_STATUSES[one.status],
             start_time=int(one.started * 1000),
             end_time=None if one.ended is None else int(one.ended * 1000),
@@ -169,15 +140,9 @@ class TrackingStore:
         metrics = {name: number.value for name, number in one.latest.items()} | dict(one.tests)
         texts = one.notes.get("texts") or {}
         params = {name: str(texts.get(name, value)) for name, value in one.parameters.items()}
-        inputs = [
-            DatasetInput(
-                Dataset(dataset["name"], dataset["digest"]),
-                (RunTag("mlflow.data.context", dataset.get("context")),),
-            )
-            for dataset in one.notes.get("inputs") or ()
-        ]
+        inputs = [_dataset_input(noted) for noted in one.notes.get("inputs") or ()]
         data = RunData(metrics, params, {k: str(v) for k, v in tags.items()})
-        return Run(info, data, RunInputs(tuple(inputs)))
+        return Run(info, data, RunInputs(inputs))
 
     def history(self, run_id: str, key: str) -> list[LoggedNumber]:
         """Every value of a metric."""
@@ -194,12 +159,16 @@ class TrackingStore:
         """Set parameters.
 
         Raises:
-            MlflowException: one of them has another value already.
+            MlflowException: one of them has another value already, or an invalid name.
         """
-        run = self.open_run(run_id)
+        run = self._open_active_run(run_id)
         snapshot = run.snapshot()
         known, texts = snapshot.parameters, dict(snapshot.notes.get("texts") or {})
-        params = {key: value for key, value in params.items() if not is_unknown_pair("parameter", key, value)}
+        params = {
+            check_key("parameter", key): value
+            for key, value in params.items()
+            if not is_unknown_pair("parameter", key, value)
+        }
         for key, value in params.items():
             text = str(value)
             if key in known and str(texts.get(key, known[key])) != text:
@@ -218,12 +187,13 @@ class TrackingStore:
         """Set a value of each metric.
 
         Raises:
-            MlflowException: a value is not a number.
+            MlflowException: a value is not a number, or a name is invalid.
         """
         numbers = {}
         for key, value in metrics.items():
             if is_unknown_pair("metric", key, value):
                 continue
+            check_key("metric", key)
             try:
                 number = float(value) if isinstance(value, str) else to_recorded_value(key, value)
             except (MetricError, ValueError):
@@ -231,11 +201,7 @@ class TrackingStore:
                     f"Got invalid value {value!r} for metric '{key}': it must be a number"
                 ) from None
             numbers[key] = number if isinstance(value, str) else value
-        run = self.open_run(run_id)
-        if run.notes.get("deleted"):
-            raise invalid_value_exception(
-                f"The run {run_id} must be in the 'active' state. Current state is deleted."
-            )
+        run = self._open_active_run(run_id)
         steps = self._steps.setdefault(run_id, MetricSteps())
         run.before_end = partial(self._correct_steps, run)
         by_step: dict[int | None, dict[str, Any]] = {}
@@ -245,18 +211,26 @@ class TrackingStore:
             run.log(row, at)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
-        """Set tags."""
-        run = self.open_run(run_id)
-        known = run.snapshot().notes.get("tags") or {}
-        tags = {key: value for key, value in tags.items() if not is_unknown_pair("tag", key, value)}
-        new = {**known, **{key: str(value) for key, value in tags.items()}}
+        """Set tags.
+
+        Raises:
+            MlflowException: a name is invalid.
+        """
+        run = self._open_active_run(run_id)
+        new = {**(run.snapshot().notes.get("tags") or {}), **given_tags(tags)}
         run.note(tags=new, name=new.get("mlflow.runName") or run.key)
 
     def delete_tag(self, run_id: str, key: str) -> None:
-        """Delete a tag."""
-        run = self.open_run(run_id)
+        """Delete a tag.
+
+        Raises:
+            MlflowException: there is none.
+        """
+        run = self._open_active_run(run_id)
         tags = dict(run.snapshot().notes.get("tags") or {})
-        tags.pop(key, None)
+        if key not in tags:
+            raise not_found_exception(f"No tag with name: {key} in run with id {run_id}")
+        del tags[key]
         run.note(tags=tags)
 
     def end_run(self, run_id: str, status: str) -> None:
@@ -288,6 +262,16 @@ class TrackingStore:
                 run.reopen()
             else:
                 self.end_run(run_id, str(status) if status in _LEGM_STATUSES else "FINISHED")
+
+    def log_inputs(self, run_id: str, inputs: Sequence[DatasetInput]) -> None:
+        """Note data sets with a run; one that it has with this digest gets the tags."""
+        run = self._open_active_run(run_id)
+        known = {(one["name"], one["digest"]): one for one in run.snapshot().notes.get("inputs") or ()}
+        for one in inputs:
+            key, tags = (one.dataset.name, one.dataset.digest), {tag.key: tag.value for tag in one.tags}
+            earlier = known.get(key, {}).get("tags") or {}
+            known[key] = {**one.dataset.to_dictionary(), "tags": {**earlier, **tags}}
+        run.note(inputs=list(known.values()))
 
     # Files
 
@@ -349,9 +333,25 @@ class TrackingStore:
         else:
             raise not_found_exception(f"No such file or directory: {str(path)!r}")
 
+    def is_uri_set(self) -> bool:
+        """Whether the script or its environment names an address."""
+        return bool(self.uri or os.environ.get("MLFLOW_TRACKING_URI"))
+
     def tracking_uri(self) -> str:
         """The address that was set, or else that of the root directory."""
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or SESSION.settings.root.as_uri()
+
+
+def _dataset_input(noted: Mapping[str, Any]) -> DatasetInput:
+    """A data set as it is noted with a run; versions before noted a name, a digest and a purpose."""
+    fields: dict[str, Any] = {
+        name: noted.get(name) for name in ("source_type", "source", "schema", "profile")
+    }
+    tags = noted.get("tags") or {"mlflow.data.context": noted.get("context")}
+    return DatasetInput(
+        Dataset(noted["name"], noted["digest"], **fields),
+        [InputTag(key, value) for key, value in tags.items() if value is not None],
+    )
 
 
 def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
@@ -377,11 +377,16 @@ def tracking_user() -> str:
         return ""
 
 
-def _given_tags(tags: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
-    """The tags that a script gave, without what stands for something unknown; all of them may."""
+def given_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    """The tags that a script gave as texts, without what stands for something unknown; all of them may.
+
+    Raises:
+        MlflowException: a name is invalid.
+    """
     if tags is None or (contains_null_object(tags) and not isinstance(tags, dict)):
-        return
-    yield from (one for one in tags.items() if not is_unknown_pair("tag", *one))
+        return {}
+    known = {key: value for key, value in tags.items() if not is_unknown_pair("tag", key, value)}
+    return {check_key("tag", key): str(value) for key, value in known.items()}
 
 
 STORE = TrackingStore()

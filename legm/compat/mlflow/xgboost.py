@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.flavors import Flavor
+from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.unknown_names import unknown_attribute
+from legm.integrations.boosting_rounds import (
+    EvaluatedMetric,
+    XGBoostRounds,
+    best_xgboost_round,
+    metrics_by_name,
+)
 
-__all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
+__all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.ubj"
 
@@ -21,39 +27,45 @@ def _write(model: Any, folder: Path) -> None:
     (model.get_booster() if hasattr(model, "get_booster") else model).save_model(str(folder / _FILE))
 
 
-_FLAVOR = Flavor("xgboost", "xgb_model", _write)
-log_model = _FLAVOR.log_model
-save_model = _FLAVOR.save_model
+def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
+    """The booster, or the estimator that was logged."""
+    del held
+    import xgboost
+
+    module, _, name = description.kind.rpartition(".")
+    kind = getattr(xgboost, name, None) if module == "xgboost.sklearn" else None
+    is_estimator = isinstance(kind, type) and issubclass(kind, xgboost.XGBModel)
+    model = kind() if is_estimator else xgboost.Booster()  # type: ignore[misc]
+    model.load_model(str(folder / _FILE))
+    return model
 
 
-def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """Load a booster that was logged."""
-    from xgboost import Booster
+def _predict(model: Any, data: Any) -> Any:
+    import xgboost
 
-    booster = Booster()
-    booster.load_model(str(Path(download_artifacts(str(model_uri), dst_path=dst_path), _FILE)))
-    return booster
+    return model.predict(xgboost.DMatrix(data) if isinstance(model, xgboost.Booster) else data)
+
+
+FLAVOR = Flavor("xgboost", "xgb_model", _write, _read, predict=_predict)
+log_model = FLAVOR.log_model
+save_model = FLAVOR.save_model
+load_model = FLAVOR.load_model
 
 
 def _callback(rounds: BoostingRounds) -> Any:
     from xgboost.callback import TrainingCallback
 
-    class Callback(TrainingCallback):  # type: ignore[misc, unused-ignore]
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            values = {
-                f"{data}-{metric}": values[-1]
-                for data, metrics in evals_log.items()
-                for metric, values in metrics.items()
-            }
-            rounds.log_round(values, epoch)
-            return False
+    class LoggedRounds(XGBoostRounds, TrainingCallback):  # type: ignore[misc, unused-ignore]
+        def take_round(self, evaluated: list[EvaluatedMetric], model: Any, epoch: int) -> None:
+            rounds.log_round(metrics_by_name(evaluated), epoch)
 
-    return Callback()
+    return LoggedRounds()
 
 
 def _log_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
-    if arguments.get("early_stopping_rounds"):
-        rounds.log_best(len(rounds.values) - 1, model.best_iteration, rounds.values[model.best_iteration])
+    best = best_xgboost_round(model)
+    if arguments.get("early_stopping_rounds") and best is not None:
+        rounds.log_best(len(rounds.values) - 1, best, rounds.values[best])
 
 
 def _importances(model: Any) -> dict[str, dict[str, float]]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from legm.compat.unknown_names import unknown_attribute
-from legm.compat.wandb.artifacts import Artifact
+from legm.compat.wandb.boosting import keep_boosting_model, log_importance_chart
 from legm.compat.wandb.current_run import required_run
-from legm.compat.wandb.media import Table
-from legm.compat.wandb.plot import bar
+from legm.integrations.boosting_rounds import CatBoostRounds, EvaluatedMetric, metrics_by_name
 
 __all__ = ["WandbCallback", "log_summary"]
 
 
-class WandbCallback:
+class WandbCallback(CatBoostRounds):
     """A callback that logs the metrics of each iteration that has new ones.
 
     Args:
@@ -24,21 +22,11 @@ class WandbCallback:
     def __init__(self, metric_period: int = 1) -> None:
         required_run("WandbCallback")
         self.metric_period = metric_period
-        self._logged = 0
 
-    def after_iteration(self, info: Any) -> bool:
-        """Log the newest values, if there are any; always true, so that the training continues."""
-        values = [
-            (f"{data}-{metric}", numbers)
-            for data, metrics in info.metrics.items()
-            for metric, numbers in metrics.items()
-        ]
-        count = sum(len(numbers) for _, numbers in values)
-        if count > self._logged:
-            self._logged = count
-            row = {name: numbers[-1] for name, numbers in values}
-            required_run("log").log({**row, f"iteration@metric-period-{self.metric_period}": info.iteration})
-        return True
+    def take_round(self, evaluated: list[EvaluatedMetric], info: Any) -> None:
+        """Log the newest value of every metric."""
+        counted = {f"iteration@metric-period-{self.metric_period}": info.iteration}
+        required_run("log").log({**metrics_by_name(evaluated), **counted})
 
 
 def log_summary(
@@ -62,17 +50,12 @@ def log_summary(
     run.summary["best_iteration"] = model.get_best_iteration()
     run.summary["best_score"] = model.get_best_score()
     if save_model_checkpoint:
-        path = Path(run.dir, "model")
-        model.save_model(path)
-        artifact = Artifact(f"model_{run.id}", type="model")
-        artifact.add_file(str(path))
-        run.log_artifact(artifact, aliases=["best" if parameters["use_best_model"] else "last"])
+        aliases = ["best" if parameters["use_best_model"] else "last"]
+        keep_boosting_model(run, model.save_model, "model", f"model_{run.id}", aliases)
     if log_feature_importance:
         found = model.get_feature_importance(prettified=True)
-        rows = [list(row) for row in zip(found["Feature Id"], found["Importances"], strict=True)]
-        table = Table(data=rows, columns=["Feature", "Importance"])
-        chart = bar(table, "Feature", "Importance", title="Feature Importance")
-        run.log({"Feature Importance": chart}, commit=False)
+        rows = zip(found["Feature Id"], found["Importances"], strict=True)
+        log_importance_chart(run, rows, commit=False)
 
 
 def __getattr__(name: str) -> Any:

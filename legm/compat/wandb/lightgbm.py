@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from legm.compat.wandb import plot
-from legm.compat.wandb.artifacts import Artifact
-from legm.compat.wandb.current_run import CURRENT_RUN
-from legm.compat.wandb.errors import Error
-from legm.compat.wandb.media import Table
-from legm.compat.wandb.wandb_run import Run
+from legm.compat.unknown_names import unknown_attribute
+from legm.compat.wandb.boosting import keep_boosting_model, log_importance_chart
+from legm.compat.wandb.current_run import required_run
+from legm.integrations.boosting_rounds import EvaluatedMetric, LightGBMRounds, metrics_by_name
 
 __all__ = ["log_summary", "wandb_callback"]
 
@@ -31,12 +29,6 @@ _LOWER_IS_BETTER = (
 _HIGHER_IS_BETTER = ("auc", "ndcg", "map", "mean_average_precision", "average_precision")
 
 
-def _run() -> Run:
-    if CURRENT_RUN.run is None:
-        raise Error("you must call wandb.init() before LightGBM's callback")
-    return CURRENT_RUN.run
-
-
 def _lightgbm_metric_goal(metric: str) -> str | None:
     """The better direction of a metric with this name, "min" or "max"; None if unknown."""
     name = metric.partition("@")[0]
@@ -45,54 +37,57 @@ def _lightgbm_metric_goal(metric: str) -> str | None:
     return "min" if any(word in name for word in _LOWER_IS_BETTER) else None
 
 
+class _LoggedRounds(LightGBMRounds):
+    """Logs the values of each round.
+
+    Args:
+        log_params: whether the parameters are added to the config.
+        define_metric: whether the summary has the best values instead of the last ones.
+    """
+
+    def __init__(self, *, log_params: bool, define_metric: bool) -> None:
+        self._log_params = log_params
+        self._define_metric = define_metric
+
+    def begin_training(self, evaluated: list[EvaluatedMetric], env: Any) -> None:
+        """Log the parameters, and say which values are the better ones."""
+        run = required_run("lightgbm.wandb_callback")
+        if self._log_params:
+            run.config.update(env.params)
+        for one in evaluated if self._define_metric else ():
+            if (better := _lightgbm_metric_goal(one.metric)) is not None:
+                mean = "" if one.deviation is None else "-mean"
+                run.define_metric(f"{one.data}_{one.metric}{mean}", summary=better)
+
+    def take_round(self, evaluated: list[EvaluatedMetric], env: Any) -> None:
+        """Log the values of a round, and its number."""
+        run = required_run("lightgbm.wandb_callback")
+        run.log({**metrics_by_name(evaluated, "_"), "iteration": env.iteration})
+
+
 def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Callable[[Any], None]:
-    """A callback that logs the values of each iteration.
+    """A callback that logs the values of each round.
 
     Args:
         log_params: whether to add the parameters to the config.
         define_metric: whether the summary has the best values instead of the last ones.
     """
-    begun = False
-
-    def callback(env: Any) -> None:
-        nonlocal begun
-        run = _run()
-        values = {}
-        for item in env.evaluation_result_list:
-            if len(item) == 4:
-                values[f"{item[0]}_{item[1]}"] = item[2], _lightgbm_metric_goal(item[1])
-            else:  # cross-validation: mean and deviation
-                data, metric = item[1].split(" ")
-                values[f"{data}_{metric}-mean"] = item[2], _lightgbm_metric_goal(metric)
-                values[f"{data}_{metric}-stdv"] = item[4], None
-        if not begun:
-            begun = True
-            if log_params:
-                run.config.update(env.params)
-            for name, (_, better) in values.items():
-                if define_metric and better is not None:
-                    run.define_metric(name, summary=better)
-        run.log({name: value for name, (value, _) in values.items()}, commit=False)
-        run.log({"iteration": env.iteration}, commit=True)
-
-    callback.order = 20  # type: ignore[attr-defined]  # after LightGBM's own
-    return callback
+    return _LoggedRounds(log_params=log_params, define_metric=define_metric)
 
 
 def log_summary(model: Any, feature_importance: bool = True, save_model_checkpoint: bool = False) -> None:
     """Log the best iteration, the feature importances and, if asked for, the model."""
-    run = _run()
+    run = required_run("lightgbm.log_summary")
     run.summary["best_iteration"] = model.best_iteration
     run.summary["best_score"] = {k: dict(v) for k, v in model.best_score.items()}
     if feature_importance:
-        rows = [
-            list(row) for row in zip(model.feature_name(), model.feature_importance().tolist(), strict=True)
-        ]
-        table = Table(["Feature", "Importance"], rows)
-        run.log({"Feature Importance": plot.bar(table, "Feature", "Importance")}, commit=False)
+        rows = zip(model.feature_name(), model.feature_importance().tolist(), strict=True)
+        log_importance_chart(run, rows, commit=False)
     if save_model_checkpoint:
-        path = Path(run.dir, f"model_ckpt_{model.best_iteration}.txt")
-        model.save_model(str(path), num_iteration=model.best_iteration)
-        artifact = Artifact(f"model_{run.id}", "model")
-        artifact.add_file(path)
-        run.log_artifact(artifact, aliases=["best"])
+        best = model.best_iteration
+        save = partial(model.save_model, num_iteration=best)
+        keep_boosting_model(run, save, f"model_ckpt_{best}.txt", f"model_{run.id}", ["best"])
+
+
+def __getattr__(name: str) -> Any:
+    return unknown_attribute("wandb.integration.lightgbm", name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 from legm.compat.import_callbacks import call_when_imported
+from legm.compat.tensorboard_writers import WRITERS, watch_scalars
 
 __all__ = ["log_tensorboard_scalars"]
-
-_WRITERS = ("torch.utils.tensorboard.writer", "tensorboardX.writer")
 
 
 def log_tensorboard_scalars(log: Callable[[dict[str, float], int], object]) -> Callable[[], None]:
@@ -24,23 +22,13 @@ def log_tensorboard_scalars(log: Callable[[dict[str, float], int], object]) -> C
     """
     is_on = [True]
 
-    def wrap(module: Any) -> None:
-        original = module.FileWriter.add_event
+    def take(values: dict[str, float], step: int) -> None:
+        if is_on:
+            log(values, step)
 
-        @functools.wraps(original)
-        def add_event(self: Any, event: Any, step: Any = None, *args: Any, **kwargs: Any) -> Any:
-            if is_on and event.WhichOneof("what") == "summary":
-                values = {
-                    one.tag: one.simple_value
-                    for one in event.summary.value
-                    if one.WhichOneof("value") == "simple_value"
-                }
-                if values:
-                    log(values, int(step or 0))
-            return original(self, event, step, *args, **kwargs)
+    def watch(module: Any) -> None:
+        watch_scalars(module, take)
 
-        module.FileWriter.add_event = add_event
-
-    for name in _WRITERS:
-        call_when_imported(name, wrap)
+    for name in WRITERS:
+        call_when_imported(name, watch)
     return is_on.clear

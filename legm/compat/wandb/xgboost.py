@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from pathlib import Path
 from typing import Any
 
-from legm.compat.wandb import plot
-from legm.compat.wandb.artifacts import Artifact
-from legm.compat.wandb.current_run import CURRENT_RUN
-from legm.compat.wandb.errors import Error
-from legm.compat.wandb.media import Table
-from legm.compat.wandb.wandb_run import Run
+from legm.compat.unknown_names import unknown_attribute
+from legm.compat.wandb.boosting import keep_boosting_model, log_importance_chart
+from legm.compat.wandb.current_run import required_run
+from legm.integrations.boosting_rounds import EvaluatedMetric, XGBoostRounds, best_xgboost_round
+from legm.integrations.lazy_classes import import_library, lazy_classes
 
-__all__ = ["WandbCallback", "wandb_callback"]
-
-_Base: Any = object  # so that this module can be imported without XGBoost
-with contextlib.suppress(ImportError):
-    from xgboost.callback import TrainingCallback as _Base
+__all__ = ["WandbCallback", "wandb_callback"]  # noqa: F822 - made on first use
 
 _LOWER_IS_BETTER = ("rmse", "rmsle", "mae", "mape", "mphe", "logloss", "error", "merror", "mlogloss")
 _HIGHER_IS_BETTER = ("auc", "aucpr", "ndcg", "map", "pre")
 
 
-def _run() -> Run:
-    if CURRENT_RUN.run is None:
-        raise Error("you must call wandb.init() before XGBoost's callback")
-    return CURRENT_RUN.run
-
-
-class WandbCallback(_Base):  # type: ignore[misc]
+class CallbackMethods(XGBoostRounds):
     """Logs the booster's configuration, the values of each iteration and the feature importances.
 
     Args:
@@ -48,7 +35,7 @@ class WandbCallback(_Base):  # type: ignore[misc]
         define_metric: bool = True,
     ) -> None:
         super().__init__()
-        _run()
+        required_run("xgboost.WandbCallback")
         self.log_model = log_model
         self.log_feature_importance = log_feature_importance
         self.importance_type = importance_type
@@ -56,46 +43,49 @@ class WandbCallback(_Base):  # type: ignore[misc]
 
     def before_training(self, model: Any) -> Any:
         """Log the configuration."""
-        _run().config.update(json.loads(model.save_config()))
+        required_run("config").config.update(json.loads(model.save_config()))
         return model
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Log the values of the iteration."""
-        run = _run()
-        for data, metrics in evals_log.items():
-            for metric, values in metrics.items():
-                name = f"{data}-{metric}"
-                if self.define_metric and metric.partition("@")[0] in _LOWER_IS_BETTER + _HIGHER_IS_BETTER:
-                    run.define_metric(
-                        name, summary="min" if metric.partition("@")[0] in _LOWER_IS_BETTER else "max"
-                    )
-                run.log({name: values[-1]}, commit=False)
-        run.log({"epoch": epoch})
+    def take_round(self, evaluated: list[EvaluatedMetric], model: Any, epoch: int) -> None:
+        """Log the values of a round, and its number."""
+        run = required_run("log")
+        row: dict[str, Any] = {}
+        for one in evaluated:
+            name, kind = f"{one.data}-{one.metric}", one.metric.partition("@")[0]
+            if self.define_metric and kind in _LOWER_IS_BETTER + _HIGHER_IS_BETTER:
+                run.define_metric(name, summary="min" if kind in _LOWER_IS_BETTER else "max")
+            row[name] = one.value if one.deviation is None else [one.value, one.deviation]
+        run.log({**row, "epoch": epoch})
         self.define_metric = False
-        return False
 
     def after_training(self, model: Any) -> Any:
         """Log the importances, the best score, and the model if asked for."""
-        run = _run()
+        run = required_run("log")
         if self.log_model:
-            path = Path(run.dir, f"{run.id}_model.json")
-            model.save_model(str(path))
-            artifact = Artifact(path.name, "model")
-            artifact.add_file(path)
-            run.log_artifact(artifact)
+            name = f"{run.id}_model.json"
+            keep_boosting_model(run, model.save_model, name, name)
         if self.log_feature_importance:
-            rows = [[k, v] for k, v in model.get_score(importance_type=self.importance_type).items()]
-            table = Table(["Feature", "Importance"], rows)
-            run.log({"Feature Importance": plot.bar(table, "Feature", "Importance")})
-        if model.attr("best_score") is not None:
-            best = {
-                "best_score": float(model.attr("best_score")),
-                "best_iteration": int(model.attr("best_iteration")),
-            }
-            run.log(best)
+            rows = model.get_score(importance_type=self.importance_type).items()
+            log_importance_chart(run, rows)
+        best = best_xgboost_round(model)
+        if best is not None:
+            run.log({"best_score": float(model.attr("best_score")), "best_iteration": best})
         return model
 
 
-def wandb_callback() -> WandbCallback:
+def _bases(name: str) -> tuple[type, ...]:
+    return (import_library("xgboost.callback", "xgboost", name).TrainingCallback,)
+
+
+_made_class = lazy_classes(__name__, {"WandbCallback": CallbackMethods}, _bases)
+
+
+def wandb_callback() -> Any:
     """The callback, by its older name."""
-    return WandbCallback()
+    return _made_class("WandbCallback")()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "WandbCallback":
+        return _made_class(name)
+    return unknown_attribute("wandb.integration.xgboost", name)
