@@ -394,14 +394,14 @@ class ExperimentHandler(MediaLogging):
         return f"<ExperimentHandler {self._experiment!r} {names}>"
 
     def _repr_html_(self) -> str:
-        from legm.analysis.notebook_views import handler_html
+        from legm.analysis.notebook_views import handler_notebook_html
         from legm.core.html_markup import html_paragraphs
 
         try:
             configuration = self._current()
         except LegmError as error:
             return html_paragraphs([repr(self), str(error)])
-        return handler_html(self._client, configuration, self._description, self.run_id)
+        return handler_notebook_html(self._client, configuration, self._description, self.run_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, also one in another process, that reads parameters and runs; its other calls do nothing."""
@@ -1330,7 +1330,7 @@ class ExperimentHandler(MediaLogging):
         from legm.analysis import summaries as analysis
         from legm.analysis.grouping import group_ranked
 
-        found = analysis.rank_results(
+        found = analysis.rank_summarized_results(
             self._client,
             self._experiment,
             self._description,
@@ -1415,7 +1415,7 @@ class ExperimentHandler(MediaLogging):
             LegmError: the level is not between 0 and 1.
         """
         from legm.analysis import comparison
-        from legm.analysis.notebook_views import Comparisons, DisplayedComparison
+        from legm.analysis.notebook_views import NotebookComparison, NotebookComparisons
         from legm.core.selection import RunSelection
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
@@ -1429,7 +1429,7 @@ class ExperimentHandler(MediaLogging):
             one_per_seed=one_per_seed,
             selection=RunSelection.parse(where),
         )
-        shown = Comparisons(map(DisplayedComparison.of, found))
+        shown = NotebookComparisons(map(NotebookComparison.of, found))
         return shown[0] if others is None else shown
 
     @staticmethod
@@ -1473,7 +1473,7 @@ class ExperimentHandler(MediaLogging):
         """
         from legm.analysis import summaries as analysis
 
-        rankings = analysis.rank_results_by_metric(
+        rankings = analysis.rank_summaries_by_metric(
             self._client,
             self._experiment,
             self._description,

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
+from legm.analysis.configuration_lookup import LookupCandidate, lookup_labels, resolve_configuration
 from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.summaries import require_summarized_runs
 from legm.core.code_versions import count_code, different_code_text
@@ -452,7 +452,7 @@ def _comparison_candidates(client: BackendClient, experiment: str) -> list[Looku
             LookupCandidate(folder.name if folder else one.fingerprint, one, folder)
             for one, folder in folders
         ]
-    labels = label_configurations(configurations)
+    labels = lookup_labels(configurations)
     return [LookupCandidate(labels[one.fingerprint], one, folder) for one, folder in folders]
 
 

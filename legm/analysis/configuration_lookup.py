@@ -12,7 +12,7 @@ from legm.core.naming import numbered_name, readable_name
 from legm.errors import ParameterError, closest
 from legm.records import Configuration
 
-__all__ = ["LookupCandidate", "label_configurations", "resolve_configuration"]
+__all__ = ["LookupCandidate", "lookup_labels", "resolve_configuration"]
 
 _LEAST_PIECE = 6  # characters of a fingerprint that may stand for it
 
@@ -37,7 +37,7 @@ class LookupCandidate:
         return self.configuration.fingerprint if self.configuration is not None else str(self.folder)
 
 
-def label_configurations(configurations: Iterable[Configuration]) -> Mapping[str, str]:
+def lookup_labels(configurations: Iterable[Configuration]) -> Mapping[str, str]:
     """By fingerprint, what configurations without folders are called: name and number, as folders are.
 
     They come in the order of their names; of equal names the fingerprint decides.

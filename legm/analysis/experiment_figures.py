@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from legm.plotting import Style
 
-__all__ = ["ExperimentFigure", "draw_best_curves", "newest_unfinished"]
+__all__ = ["ExperimentFigure", "draw_experiment_curves", "newest_unfinished_in_figure"]
 
 _UNFINISHED = 20  # runs that can be distinguished in a figure
 
@@ -37,7 +37,7 @@ class ExperimentFigure:
     notes: Sequence[str]
 
 
-def newest_unfinished(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
+def newest_unfinished_in_figure(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
     """The newest runs, as many as can be distinguished in a figure, and what was left out."""
     newest = sorted(runs, key=lambda run: run.run.run_id)[-_UNFINISHED:]
     if len(newest) == len(runs):
@@ -45,7 +45,7 @@ def newest_unfinished(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[
     return newest, [f"the newest {len(newest)} of {len(runs)} runs that are not completed"]
 
 
-def draw_best_curves(
+def draw_experiment_curves(
     metric: str,
     ranking: Sequence[Ranked],
     top: int | None,
@@ -73,7 +73,7 @@ def draw_best_curves(
 
     first = [one.configuration for one in ranking[: top or None]]
     beyond = {one.configuration.fingerprint for one in ranking[len(first) :]}
-    runs, note = newest_unfinished(
+    runs, note = newest_unfinished_in_figure(
         [run for run in unfinished if run.run.configuration.fingerprint not in beyond]
     )
     drawn = {one.fingerprint: one for one in (*first, *(run.run.configuration for run in runs))}

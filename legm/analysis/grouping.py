@@ -97,7 +97,7 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
     members = [one.configuration for group in groups for one in group.members]
     effective = EffectiveValues(members)
     others = sorted({name for one in members for name in one.active} - set(names))
-    over = [name for name in others if any(_varies(effective, name, group) for group in groups)]
+    over = [name for name in others if any(_varies_in_group(effective, name, group) for group in groups)]
     what = f", which differ in {', '.join(over)}" if over else ""
     mean = f"each value is the mean over the configurations of a group{what}, and their standard deviation"
     different = len({one.fingerprint for one in members})
@@ -105,7 +105,7 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
     return [f"grouped by {', '.join(names)}: {mean}; {each}"]
 
 
-def _varies(effective: EffectiveValues, name: str, group: RankedGroup) -> bool:
+def _varies_in_group(effective: EffectiveValues, name: str, group: RankedGroup) -> bool:
     texts = {
         canonical_plain_text(_group_values(effective, one.configuration, [name])) for one in group.members
     }

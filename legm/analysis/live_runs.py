@@ -29,7 +29,7 @@ from legm.records import (
 )
 from legm.stats.downsampling import line
 
-__all__ = ["EPOCH_TOTALS", "STEP_TOTALS", "LiveRun", "LiveSeries", "Progress"]
+__all__ = ["EPOCH_TOTALS", "STEP_TOTALS", "LiveProgress", "LiveRun", "LiveSeries"]
 
 STEP_TOTALS = ("max_steps", "total_steps", "num_steps", "n_steps", "train_steps", "num_training_steps")
 """Parameters that say how many steps a run has."""
@@ -83,7 +83,7 @@ class LiveSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LiveProgress:
     """How far a run is.
 
     Args:
@@ -107,7 +107,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class _Speed:
+class _LiveSpeed:
     """How fast something counts, by its newest values."""
 
     samples: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
@@ -150,7 +150,7 @@ class LiveRun:
         self.last_step: int | None = None
         self.last_time: float | None = None
         self.outcome: Outcome | None = None
-        self._speed, self._epochs = _Speed(), _Speed()
+        self._speed, self._epochs = _LiveSpeed(), _LiveSpeed()
         self._first_step: int | None = None
 
     def restart(self, records: Sequence[Record]) -> None:
@@ -175,7 +175,7 @@ class LiveRun:
                 known = [] if self.outcome is None else [self.outcome]
                 self.outcome = result_outcome([*known, record])
             if isinstance(record, Resumption):
-                self._speed, self._epochs = _Speed(), _Speed()
+                self._speed, self._epochs = _LiveSpeed(), _LiveSpeed()
         return True
 
     def _add_points(self, points: Points) -> None:
@@ -209,7 +209,7 @@ class LiveRun:
         """The error of a failed run, or why it ended."""
         return None if self.outcome is None else self.outcome.error
 
-    def progress(self, now: float) -> Progress:
+    def progress(self, now: float) -> LiveProgress:
         """How far the run is.
 
         The total is a parameter's: the one that a user named, or one of :data:`STEP_TOTALS`; one of
@@ -225,10 +225,10 @@ class LiveRun:
         total = self._total(names)
         epochs = self._total(EPOCH_TOTALS) if self._total_name is None and total is None else None
         if epochs is not None and _EPOCH in self.series:
-            return Progress(self.series[_EPOCH].last, epochs, self._epochs.per_second(now), "epoch")
+            return LiveProgress(self.series[_EPOCH].last, epochs, self._epochs.per_second(now), "epoch")
         if total is not None and done is not None and done > total:
             total = None  # it counts something else
-        return Progress(done, total, speed)
+        return LiveProgress(done, total, speed)
 
     def _total(self, names: Iterable[str]) -> float | None:
         every: Mapping[str, Plain] = {**self.run.configuration.parameters, **self.run.parameters}

@@ -35,7 +35,7 @@ from legm.stats.value_choice import value_title
 if TYPE_CHECKING:
     from legm.delivery.client import BackendClient
 
-__all__ = ["Comparisons", "DisplayedComparison", "Ranking", "handler_html"]
+__all__ = ["NotebookComparison", "NotebookComparisons", "NotebookRanking", "handler_notebook_html"]
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +49,15 @@ T = TypeVar("T", bound="Ranked | RankedGroup")
 ReadCurve = Callable[[Configuration], "Curve | None"]
 
 
-def _short(text: str) -> str:
+def _short_notebook_text(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
-def _in_a_line(text: str) -> str:
-    return escape_unprintable_text(_short(text))
+def _notebook_line(text: str) -> str:
+    return escape_unprintable_text(_short_notebook_text(text))
 
 
-class Ranking(list[T], Generic[T]):
+class NotebookRanking(list[T], Generic[T]):
     """Ranked configurations or groups, best first: a list that a notebook shows as a table with curves.
 
     Args:
@@ -72,19 +72,19 @@ class Ranking(list[T], Generic[T]):
         self._key = key
         self._read_curve = read_curve
 
-    def with_groups(self, groups: Iterable[RankedGroup]) -> Ranking[RankedGroup]:
+    def with_groups(self, groups: Iterable[RankedGroup]) -> NotebookRanking[RankedGroup]:
         """A ranking of groups by the same metric."""
-        return Ranking(groups, self._key, self._read_curve)
+        return NotebookRanking(groups, self._key, self._read_curve)
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> T: ...
 
     @overload
-    def __getitem__(self, at: slice) -> Ranking[T]: ...
+    def __getitem__(self, at: slice) -> NotebookRanking[T]: ...
 
-    def __getitem__(self, at: SupportsIndex | slice) -> T | Ranking[T]:
+    def __getitem__(self, at: SupportsIndex | slice) -> T | NotebookRanking[T]:
         if isinstance(at, slice):
-            return Ranking(super().__getitem__(at), self._key, self._read_curve)
+            return NotebookRanking(super().__getitem__(at), self._key, self._read_curve)
         return super().__getitem__(at)
 
     def __reduce_ex__(self, _protocol: SupportsIndex) -> tuple[Any, ...]:
@@ -101,11 +101,11 @@ class Ranking(list[T], Generic[T]):
             return f"Ranking of {what}"
         digits = decimals_for([one.value for one in self])
         first = [
-            f"{_in_a_line(name)} {value_text(one.value, digits)}"
+            f"{_notebook_line(name)} {value_text(one.value, digits)}"
             for name, one in zip(self._names()[:_IN_A_LINE], self, strict=False)
         ]
         more = ", …" if number > _IN_A_LINE else ""
-        return f"Ranking of {what} by {_in_a_line(self._choice())}: {', '.join(first)}{more}"
+        return f"Ranking of {what} by {_notebook_line(self._choice())}: {', '.join(first)}{more}"
 
     def _choice(self) -> str:
         rules = merge_direction_rules(one.rules for one in self)
@@ -141,14 +141,16 @@ class Ranking(list[T], Generic[T]):
         headers = ["#", "configuration" if ranked else "group", value_title(self._key, self._rules())]
         headers += [f"mean {self._metric()} by step"] if scale is not None else []
         headers += ["runs", "others" if ranked else "configurations", *parameters]
-        columns = [_parameter_cells(effective.shown_values(configurations, name)) for name in parameters]
+        columns = [
+            _notebook_parameter_cells(effective.shown_values(configurations, name)) for name in parameters
+        ]
         rows = [
             [
                 str(at + 1),
-                _short(name),
+                _short_notebook_text(name),
                 value_text(one.value, digits),
                 *([curve_svg(curves[at], scale)] if scale is not None else []),
-                *_counts(one),
+                *_notebook_counts(one),
                 *(column[at] for column in columns),
             ]
             for at, (name, one) in enumerate(zip(self._names(), shown, strict=False))
@@ -191,7 +193,7 @@ class Ranking(list[T], Generic[T]):
         return average_aggregated_curves(members) if members else None
 
 
-def _counts(one: Ranked | RankedGroup) -> list[str]:
+def _notebook_counts(one: Ranked | RankedGroup) -> list[str]:
     if isinstance(one, RankedGroup):
         return [f"{one.runs:,}", f"{len(one.members):,}"]
     others = ", ".join(f"{count} {status}" for status, count in one.left_out.items() if count)
@@ -199,18 +201,18 @@ def _counts(one: Ranked | RankedGroup) -> list[str]:
     return [f"{one.value.n:,}", ", ".join(filter(None, (others, nan)))]
 
 
-def _parameter_cells(values: Sequence[Any]) -> list[str]:
+def _notebook_parameter_cells(values: Sequence[Any]) -> list[str]:
     texts = iter(value_texts([value for value in values if value is not MISSING]))
-    return ["" if value is MISSING else _short(next(texts)) for value in values]
+    return ["" if value is MISSING else _short_notebook_text(next(texts)) for value in values]
 
 
-class DisplayedComparison(Comparison):
+class NotebookComparison(Comparison):
     """A comparison that a notebook shows as a table."""
 
     __slots__ = ()
 
     @classmethod
-    def of(cls, comparison: Comparison) -> DisplayedComparison:
+    def of(cls, comparison: Comparison) -> NotebookComparison:
         """A comparison, to be shown."""
         return cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)})
 
@@ -223,24 +225,24 @@ class DisplayedComparison(Comparison):
 
     def __repr__(self) -> str:
         difference = f"a - b = {number_text(self.difference)}"
-        return f"<Comparison of {_in_a_line(_compared_title(self))}: {difference}, p = {self.p:.3g}>"
+        return f"<Comparison of {_notebook_line(_notebook_title(self))}: {difference}, p = {self.p:.3g}>"
 
     def _repr_html_(self) -> str:
-        return Comparisons([self])._repr_html_()
+        return NotebookComparisons([self])._repr_html_()
 
 
-def _compared_title(one: Comparison) -> str:
-    a, b = _compared_names(one)
+def _notebook_title(one: Comparison) -> str:
+    a, b = _notebook_comparison_names(one)
     return f"{one.title or one.metric} of a = {a} and b = {b}"
 
 
-def _compared_names(one: Comparison) -> tuple[str, str]:
+def _notebook_comparison_names(one: Comparison) -> tuple[str, str]:
     labels = {each.fingerprint: each.name for each in (one.a, one.b)}
     titles = display_names([one.a, one.b], labels)
     return titles[one.a.fingerprint], titles[one.b.fingerprint]
 
 
-class Comparisons(list[Comparison]):
+class NotebookComparisons(list[Comparison]):
     """Comparisons of one configuration with others: a list that a notebook shows as a table."""
 
     def __repr__(self) -> str:
@@ -258,7 +260,7 @@ class Comparisons(list[Comparison]):
         headers += ["pairs" if first.paired else "runs", "better mean"]
         rows = [
             [
-                _short(_compared_names(one)[1]),
+                _short_notebook_text(_notebook_comparison_names(one)[1]),
                 *(number_text(value) for value in (one.mean_a, one.mean_b, one.difference)),
                 f"{number_text(one.lower)} to {number_text(one.upper)}" if one.lower <= one.upper else "",
                 f"{one.p:.3g}",
@@ -268,12 +270,14 @@ class Comparisons(list[Comparison]):
             ]
             for one in self
         ]
-        caption = f"{first.title or first.metric}: a = {_short(_compared_names(first)[0])}"
+        caption = (
+            f"{first.title or first.metric}: a = {_short_notebook_text(_notebook_comparison_names(first)[0])}"
+        )
         notes = [str(first.direction), *dict.fromkeys(note for one in self for note in one.notes)]
         return html_table(caption, headers, rows) + html_paragraphs(notes)
 
 
-def handler_html(
+def handler_notebook_html(
     client: BackendClient, configuration: Configuration, description: str, run_id: str | None
 ) -> str:
     """A handler's configuration as a table of parameters, and one of metrics with their mean curves.
@@ -285,19 +289,21 @@ def handler_html(
         run_id: of the handler's own run; None before it has one.
     """
     title = configuration.name or configuration.fingerprint
-    heading = f"<p><b>{escaped_html(configuration.experiment)}</b>: {escaped_html(_short(title))}</p>"
+    heading = (
+        f"<p><b>{escaped_html(configuration.experiment)}</b>: {escaped_html(_short_notebook_text(title))}</p>"
+    )
     rows = [
-        [name, _short(exact_text(value)), ineffective_value_note(configuration, name)]
+        [name, _short_notebook_text(exact_text(value)), ineffective_value_note(configuration, name)]
         for name, value in configuration.parameters.items()
     ]
     parameters = html_table("", ["parameter", "value", "note"], rows) if rows else ""
     try:
-        return heading + parameters + _runs_html(client, configuration, description, run_id)
+        return heading + parameters + _notebook_runs_html(client, configuration, description, run_id)
     except LegmError as error:
         return heading + parameters + html_paragraphs([f"runs cannot be read: {error}"])
 
 
-def _own_running_run(
+def _notebook_running_run(
     client: BackendClient, configuration: Configuration, run_id: str | None
 ) -> RunResult | None:
     """The handler's run with all its series, from its log; None where it is not running."""
@@ -311,7 +317,7 @@ def _own_running_run(
     return found if found is not None and found.status is Status.RUNNING else None
 
 
-def _runs_html(
+def _notebook_runs_html(
     client: BackendClient, configuration: Configuration, description: str, run_id: str | None
 ) -> str:
     from legm.analysis.unfinished import unfinished_curve
@@ -324,7 +330,7 @@ def _runs_html(
     known = list(read_runs(client, configuration, description))
     if not known:
         return html_paragraphs(["no runs yet"])
-    running = _own_running_run(client, configuration, run_id)
+    running = _notebook_running_run(client, configuration, run_id)
     every = [*(run.best for run in known), *([] if running is None else [running.histories])]
     names = sorted({series.name for of in every for series in of if series.index is None})
     shown = names[:_MOST_METRICS]
@@ -340,19 +346,19 @@ def _runs_html(
         key = summary_key(Series(name))
         rows.append(
             [
-                *_value_cells(summary, key, value_title(key, rules)),
+                *_notebook_value_cells(summary, key, value_title(key, rules)),
                 curve_svg(curves.get(name), scale),
-                *([] if own is None else [_last_value(own, name), curve_svg(mine, scale)]),
+                *([] if own is None else [_notebook_last_value(own, name), curve_svg(mine, scale)]),
             ]
         )
     tests = sorted({series.name for run in known for series in run.test if series.index is None})
     for name in tests[:_MOST_METRICS]:
         test = None if own is None else own.test.get(Series(name, Split.TEST))
         mine_cells = [] if own is None else ["" if test is None else number_text(test), ""]
-        rows.append([*_value_cells(summary, f"test_{name}", f"test {name}"), "", *mine_cells])
+        rows.append([*_notebook_value_cells(summary, f"test_{name}", f"test {name}"), "", *mine_cells])
     headers = ["metric", "over completed runs", "n", "mean by step"]
     headers += [] if own is None else ["last of this run", "this run by step"]
-    notes = [_status_text(runs, own)]
+    notes = [_notebook_status_text(runs, own)]
     if summary.different_code:
         notes.append(f"the completed runs come from different code: {summary.different_code}")
     rest = len(names) + len(tests) - len(rows)
@@ -365,19 +371,19 @@ def _runs_html(
     )
 
 
-def _value_cells(summary: Summary, key: str, title: str) -> list[str]:
+def _notebook_value_cells(summary: Summary, key: str, title: str) -> list[str]:
     value = summary.values.get(key)
     if not isinstance(value, Aggregate):
         return [title, "", ""]
     return [title, value_text(value, decimals_for([value])), str(value.n)]
 
 
-def _last_value(run: RunResult, name: str) -> str:
+def _notebook_last_value(run: RunResult, name: str) -> str:
     history = run.histories.get(Series(name))
     return "" if history is None or not len(history.values) else number_text(float(history.values[-1]))
 
 
-def _status_text(runs: Sequence[RunResult], own: RunResult | None) -> str:
+def _notebook_status_text(runs: Sequence[RunResult], own: RunResult | None) -> str:
     counts = Counter(run.status.value for run in runs)
     text = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     if own is None:

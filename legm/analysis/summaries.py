@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legm.analysis import ranking
-from legm.analysis.notebook_views import Ranking
+from legm.analysis.notebook_views import NotebookRanking
 from legm.analysis.notes import (
     brief_notes,
     left_out_note,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from legm.plotting import Style, StyleSheets, UnfinishedCurve
 
 __all__ = [
-    "rank_results",
-    "rank_results_by_metric",
+    "rank_summaries_by_metric",
+    "rank_summarized_results",
     "require_summarized_runs",
     "summarize_results",
     "summary_curves",
@@ -389,7 +389,7 @@ def _summary_curves_by_figure(
     return {title: members for title, members in pictures.items() if members}
 
 
-def rank_results(
+def rank_summarized_results(
     client: BackendClient,
     experiment: str,
     description: str,
@@ -400,7 +400,7 @@ def rank_results(
     constraints: Mapping[str, Any],
     one_per_seed: bool,
     where: str | Sequence[str] | None,
-) -> Ranking[Ranked]:
+) -> NotebookRanking[Ranked]:
     """Rank an experiment's configurations by their runs with a description, and log what was decided."""
     counts = [one for one in read_counts(client, experiment) if one.description == description]
     runs = SelectedRuns.of(
@@ -426,10 +426,10 @@ def rank_results(
         curves = aggregate.aggregate_curves(chosen)
         return next((one for one in curves if one.metric == metric), None)
 
-    return Ranking(found, key, None if test else read_curve)
+    return NotebookRanking(found, key, None if test else read_curve)
 
 
-def rank_results_by_metric(
+def rank_summaries_by_metric(
     client: BackendClient, experiment: str, description: str, metrics: str | Sequence[str], **given: Any
 ) -> dict[str, list[Ranked]]:
     """The ranking by each of several metrics, for :func:`write_summary_bars`.
@@ -439,12 +439,15 @@ def rank_results_by_metric(
         experiment: the experiment.
         description: of the runs.
         metrics: one metric or several.
-        **given: as for :func:`rank_results`.
+        **given: as for :func:`rank_summarized_results`.
     """
     client.require(Capability.FIGURES, "plot_comparison_bars()")
     prefix = "test_" if given["test"] else "best_"
     names = [metrics] if isinstance(metrics, str) else metrics
-    return {prefix + name: rank_results(client, experiment, description, name, **given) for name in names}
+    return {
+        prefix + name: rank_summarized_results(client, experiment, description, name, **given)
+        for name in names
+    }
 
 
 def write_summary_bars(

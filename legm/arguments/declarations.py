@@ -37,7 +37,7 @@ _LEGM_KEYWORDS = ("flags", "metadata", "searchable", "splits")
 _INVALID_NAME = re.compile(r"[\s=]|^-*$")
 
 
-class Parser(Protocol):
+class DeclarationParser(Protocol):
     """A parser of argparse, or a group in one."""
 
     def add_argument(self, *name_or_flags: str, **kwargs: Any) -> Any:
@@ -98,7 +98,7 @@ class _CollectSearchValues(argparse.Action):
 
 
 def add_arguments(
-    parser: Parser,
+    parser: DeclarationParser,
     argparse_args: Carrier,
     exclude: str | Iterable[str] | None = None,
     replace_underscores: bool = False,
@@ -160,7 +160,7 @@ def _exclude_arguments(arguments: Iterable[Argument], exclude: str | Iterable[st
 
 
 def add_argument(
-    parser: Parser,
+    parser: DeclarationParser,
     argument: Argument,
     *,
     replace_underscores: bool = False,

@@ -120,7 +120,10 @@ def _inherited_namespace_parameters(function: Callable[..., Any], owner: Any) ->
     name = function.__name__
     for kind in (owner if isinstance(owner, type) else type(owner), type(owner)):
         above = iter(kind.__mro__)
-        if any(_undecorated_function(cls.__dict__.get(name)) is inspect.unwrap(function) for cls in above):
+        if any(
+            _undecorated_namespace_function(cls.__dict__.get(name)) is inspect.unwrap(function)
+            for cls in above
+        ):
             break
     for cls in above:
         method = cls.__dict__.get(name)
@@ -129,7 +132,7 @@ def _inherited_namespace_parameters(function: Callable[..., Any], owner: Any) ->
         if cls is object:
             return
         try:
-            parameters = list(inspect.signature(_undecorated_function(method)).parameters.values())
+            parameters = list(inspect.signature(_undecorated_namespace_function(method)).parameters.values())
         except (TypeError, ValueError):  # a built-in without a signature
             return
         unbound = isinstance(method, staticmethod) and name != "__new__"
@@ -140,7 +143,7 @@ def _inherited_namespace_parameters(function: Callable[..., Any], owner: Any) ->
             return
 
 
-def _undecorated_function(method: Any) -> Any:
+def _undecorated_namespace_function(method: Any) -> Any:
     return inspect.unwrap(getattr(method, "__func__", method))
 
 

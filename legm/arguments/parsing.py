@@ -75,8 +75,8 @@ def parse_args_and_metadata(
     conditions = ArgumentConditions(conditional_modules or {}, conditional_args or {})
     possible = [*always, *itertools.chain(*commands.values()), *conditions.declared()]
     conditions.check(possible, commands, dest)
-    points = _CommandLine(words, dest, commands, conditions).points(always)
-    metadata = _merge_grid_metadata(points)
+    points = _ParsedCommandLine(words, dest, commands, conditions).points(always)
+    metadata = _merge_parsed_metadata(points)
     names = dict.fromkeys(name for point in points for name in point.values)
     known = {name for source in possible for name in source.arguments}
     absent = [name for name in _parents_in_parsed_metadata(metadata) if name not in names and name in known]
@@ -110,7 +110,7 @@ class _GridPoint:
 
 
 @dataclass(slots=True)
-class _CommandLine:
+class _ParsedCommandLine:
     """A command line, whose arguments depend on the values of other arguments.
 
     Args:
@@ -255,7 +255,7 @@ def _parsed_argument_shape(argument: Argument) -> tuple[Any, ...]:
 # The metadata
 
 
-def _merge_grid_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, Any]]:
+def _merge_parsed_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, Any]]:
     """The metadata of all parameters at all points.
 
     Raises:
@@ -268,11 +268,11 @@ def _merge_grid_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, An
             continue
         seen.append(point.sources)
         for name, fields in metadata_from_condition_sources(point.sources).items():
-            merged[name] = _merge_metadata_of_points(name, merged[name], fields) if name in merged else fields
+            merged[name] = _merge_parsed_points(name, merged[name], fields) if name in merged else fields
     return merged
 
 
-def _merge_metadata_of_points(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_parsed_points(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata that are valid at the points of both."""
     if _comparable_parsed_metadata(one) == _comparable_parsed_metadata(other):
         return dict(one)

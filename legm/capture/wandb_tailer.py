@@ -13,7 +13,7 @@ import numpy as np
 from legm.capture.tailers import RunUpdate
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.core.step_metrics import steps_of_step_metrics
-from legm.importers.wandb.local_folders import WandbFolderSource
+from legm.importers.wandb.local_folders import WandbLocalFolderSource
 from legm.importers.wandb.run_fold import WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import Points, Series
@@ -82,7 +82,7 @@ class WandbTailer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._source = WandbFolderSource(folder, follow_links=True)
+        self._source = WandbLocalFolderSource(folder, follow_links=True)
         self._unassigned: dict[
             Path, tuple[TransactionLogReader, list[Any]]
         ] = {}  # logs whose run is not known yet
@@ -121,11 +121,11 @@ class WandbTailer:
         """Whether there is a new folder of a run that is not described in it yet."""
         return any(time.monotonic() < self._logs[log] + _LONGEST_BEGIN for log in self._unassigned)
 
-    def open_source(self) -> WandbFolderSource | None:
+    def open_source(self) -> WandbLocalFolderSource | None:
         """The folder as an import source; None if it contains no log."""
-        if WandbFolderSource.find_store(self._folder) is None:
+        if WandbLocalFolderSource.find_store(self._folder) is None:
             return None
-        return WandbFolderSource(self._folder, follow_links=True)
+        return WandbLocalFolderSource(self._folder, follow_links=True)
 
     def close(self) -> None:
         """Do nothing: no file is held open."""

@@ -40,7 +40,7 @@ from legm.runlog.file_names import (
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 from legm.util.atomic_files import delete_folder
-from legm.util.forked_calls import number_of_processes
+from legm.util.forked_calls import number_of_forked_processes
 
 __all__ = ["execute"]
 
@@ -66,7 +66,7 @@ def execute(root: Path, journal: Journal) -> list[str]:
     execution = _Execution(root, journal, changer)
     may_share = wait_for_workers(journal.path)
     for lines in journal.independent_steps():
-        count = number_of_processes() if may_share and len(lines) >= _WORTH_PROCESSES else 1
+        count = number_of_forked_processes() if may_share and len(lines) >= _WORTH_PROCESSES else 1
         for done in share_work(
             lines, lambda part: _Execution(root, journal, changer).work(part), journal.path, count
         ):

@@ -501,7 +501,7 @@ def _experiment_named_by_location(location: Location) -> LocatedExperiment | Non
 
 
 def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
-    from legm.analysis.configuration_lookup import label_configurations
+    from legm.analysis.configuration_lookup import lookup_labels
     from legm.core.naming import safe_name
     from legm.delivery.reading import read_counts
     from legm.records import ConfigurationStatus
@@ -509,7 +509,7 @@ def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
     counts: dict[str, list[RunCounts]] = {}
     for one in read_counts(store.client, name):
         counts.setdefault(one.configuration.fingerprint, []).append(one)
-    labels = label_configurations(found[0].configuration for found in counts.values())
+    labels = lookup_labels(found[0].configuration for found in counts.values())
     path = str(store.root / safe_name(name))
     members = [
         ConfigurationStatus(f"{path}/{label}", counts[key][0].configuration, tuple(counts[key]))

@@ -184,7 +184,7 @@ def _plot_configuration(
 ) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.analysis.experiment_figures import newest_unfinished
+    from legm.analysis.experiment_figures import newest_unfinished_in_figure
     from legm.analysis.notes import brief_notes, left_out_note, repeated_note
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
@@ -204,7 +204,7 @@ def _plot_configuration(
     completed = [one.name for one in metrics if choice.has(one)]
     drawn = _plotted_curves(asked, choice, configuration, completed) if completed else []
     others = {run.run.run_id: run for one in metrics for run in choice.unfinished(asked.statuses, one)}
-    runs, note = newest_unfinished(list(others.values()))
+    runs, note = newest_unfinished_in_figure(list(others.values()))
     unfinished = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
@@ -220,7 +220,7 @@ def _plot_configuration(
 def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, _Drawn]:
     """Bars, or the curves of the best configurations; and what is shown."""
     from legm import plotting
-    from legm.analysis.experiment_figures import draw_best_curves
+    from legm.analysis.experiment_figures import draw_experiment_curves
     from legm.analysis.notes import ranking_notes
     from legm.cli.selection import Selection
     from legm.core.direction import merge_direction_rules
@@ -257,7 +257,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     }
     if asked.bars:
         return plotting.plot_bars(rankings, heading, asked.style), _Drawn(shown, choices, [], notes)
-    drawn = draw_best_curves(
+    drawn = draw_experiment_curves(
         name,
         every[metrics[0].key],
         top,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.live_runs import LiveRun, LiveSeries, Progress
+from legm.analysis.live_runs import LiveProgress, LiveRun, LiveSeries
 from legm.analysis.run_tailer import RunTailer, TailedLog
 from legm.cli.printing import printed_error_summary
 from legm.console.console_options import console_path
@@ -59,7 +59,7 @@ class WatchedRow:
     name: str
     status: Status
     started: float
-    progress: Progress
+    progress: LiveProgress
     metric: str
     last: float
     best: float
@@ -288,13 +288,13 @@ class WatchedRuns:
         return found
 
 
-def _ended_progress(live: LiveRun, now: float) -> Progress:
+def _ended_progress(live: LiveRun, now: float) -> LiveProgress:
     """How far a run was when it ended; it has no speed."""
     found = live.progress(now)
-    return Progress(found.done, found.total, None, found.unit)
+    return LiveProgress(found.done, found.total, None, found.unit)
 
 
-def progress_text(progress: Progress) -> str:
+def progress_text(progress: LiveProgress) -> str:
     """How far a run is: ``1,200/5,000``; "" before its first step."""
     if progress.done is None or math.isnan(progress.done):
         return ""

@@ -91,12 +91,12 @@ class ObservedRun:
     """
 
     def __init__(self, console: _TemporaryConsole | None) -> None:
-        from legm.provenance.collect import is_provenance_wanted, started_environment
+        from legm.provenance.collect import collect_started_environment, is_provenance_wanted
 
         self._early = console
         self._console: RunConsole | None = None
         self._is_wanted = self._is_to_be_collected = is_provenance_wanted(True)
-        self._environment = started_environment() if self._is_wanted else {}
+        self._environment = collect_started_environment() if self._is_wanted else {}
 
     def environment(self, known: Mapping[str, Plain], secrets: Collection[str]) -> dict[str, Plain]:
         """Where the script runs, as it was when the run was made: it may have another folder by now.
@@ -105,12 +105,12 @@ class ObservedRun:
             known: what is known of every process.
             secrets: texts that are credentials.
         """
-        from legm.provenance.collect import started_environment
+        from legm.provenance.collect import collect_started_environment
 
         if not self._is_wanted:
             return {}
         then = {name: value for name, value in self._environment.items() if name != "command"}
-        return {**known, **started_environment(secrets), **then}
+        return {**known, **collect_started_environment(secrets), **then}
 
     def begin(self, session: RunSession, root: Path, secrets: Collection[str], *, is_resumed: bool) -> None:
         """Record what is observed into a run that has begun, or that all records have moved to.

@@ -17,7 +17,13 @@ from pathlib import Path
 from legm.console.terminal_lines import TerminalLine, TerminalLines
 from legm.core.credentials import REDACTED, redact_text
 
-__all__ = ["ConsoleFile", "console_stamp", "end_last_line", "is_console_being_written", "open_console"]
+__all__ = [
+    "ConsoleFile",
+    "console_stamp",
+    "end_last_console_line",
+    "is_console_being_written",
+    "open_console",
+]
 
 _NOTE = re.compile(rb"^\[\.\.\.\] ([\d,]+) bytes left out[^\n]*\n", re.MULTILINE)
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -46,7 +52,7 @@ class ConsoleFile:
         self._keys: list[int] = []  # after each line, how many more lines may be of a private key
         self._key_before = 0  # the same after the last line that left the window
         self._lost = 0  # bytes that could not be stored
-        self._end = end_last_line(self._fd)
+        self._end = end_last_console_line(self._fd)
         self._is_end_open = False  # whether the last line in the file has no newline
 
     def move(self, path: Path) -> None:
@@ -57,7 +63,7 @@ class ConsoleFile:
         """
         old, self._fd = self._fd, open_console(path)
         try:
-            begin = end_last_line(self._fd)
+            begin = end_last_console_line(self._fd)
             for at in range(0, self._end, 1 << 20):
                 os.lseek(old, at, os.SEEK_SET)
                 self._put(begin + at, os.read(old, min(1 << 20, self._end - at)))
@@ -178,7 +184,7 @@ class ConsoleFile:
         newest = os.pread(self._fd, self._end - tail, tail) if hasattr(os, "pread") else self._read(tail)
         left_out = tail - head + self._said_left_out(head, tail)
         self._forget_window()
-        note = _note(left_out, f"a console is kept up to {self._limit:,} bytes")
+        note = _console_note(left_out, f"a console is kept up to {self._limit:,} bytes")
         self._put(head, note + newest)
         self._end = head + len(note) + len(newest)
         os.ftruncate(self._fd, self._end)
@@ -224,7 +230,7 @@ class ConsoleFile:
             self._write_lines()
             self._forget_window()
         self._end_last_line()
-        note = _note(self._lost, "they were printed faster than they could be stored")
+        note = _console_note(self._lost, "they were printed faster than they could be stored")
         self._put(self._end, note)
         self._end += len(note)
         self._lost = 0
@@ -238,11 +244,11 @@ class ConsoleFile:
 
 def console_stamp(when: float) -> str:
     """How the file says a time, in s since 1970: later ones sort behind earlier ones."""
-    return f"{_second_text(int(when))}.{int(when % 1 * 1000):03}Z"
+    return f"{_console_second_text(int(when))}.{int(when % 1 * 1000):03}Z"
 
 
 @functools.lru_cache(maxsize=4)
-def _second_text(whole: int) -> str:
+def _console_second_text(whole: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
@@ -281,7 +287,7 @@ def is_console_being_written(path: Path) -> bool:
     return False
 
 
-def end_last_line(fd: int) -> int:
+def end_last_console_line(fd: int) -> int:
     """End the last line of a file, which an earlier process may have left open; returns the file's size."""
     size = os.fstat(fd).st_size
     if size:
@@ -293,5 +299,5 @@ def end_last_line(fd: int) -> int:
     return size
 
 
-def _note(size: int, why: str) -> bytes:
+def _console_note(size: int, why: str) -> bytes:
     return f"[...] {size:,} bytes left out: {why}\n".encode()

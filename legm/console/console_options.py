@@ -35,14 +35,14 @@ def console_limit(asked: bool | int | None, default: bool = False) -> int:
     given = os.environ.get(SWITCH, "").strip().lower()
     of_environment: bool | int = _WORDS[given] if given in _WORDS else int(given) if given.isdigit() else -1
     if given and of_environment is not False:
-        _limit(SWITCH, of_environment, given)
-    limit = _limit("console", default if asked is None else asked, asked)
+        _console_limit_option(SWITCH, of_environment, given)
+    limit = _console_limit_option("console", default if asked is None else asked, asked)
     if not given or (asked is not None and of_environment is not False):
         return limit
-    return _limit(SWITCH, of_environment, given)
+    return _console_limit_option(SWITCH, of_environment, given)
 
 
-def _limit(name: str, asked: bool | int, given: object) -> int:
+def _console_limit_option(name: str, asked: bool | int, given: object) -> int:
     if isinstance(asked, bool):
         return LIMIT if asked else 0
     if not isinstance(asked, int) or asked < _LEAST_LIMIT:

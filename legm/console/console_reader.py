@@ -78,10 +78,10 @@ class ConsoleTail:
                 if self._last is not None and lines:
                     self._start += sum(map(len, lines[: max(0, len(lines) - self._last)]))
                     lines, self._last = lines[max(0, len(lines) - self._last) :], None
-                texts = list(map(_line_text, lines))
+                texts = list(map(_console_line_text, lines))
                 if self._shown and not any(map(eq, texts, self._shown)):
                     lines = self._lines_after_moved(file) or lines
-                    texts = list(map(_line_text, lines))
+                    texts = list(map(_console_line_text, lines))
         except FileNotFoundError:
             return 0, []
         except OSError as cause:
@@ -103,7 +103,7 @@ class ConsoleTail:
         """The lines from a known one on, where something before it was left out meanwhile."""
         start = max(0, file.seek(0, 2) - _LONGEST_READ)
         lines = self._lines_from(file, start)
-        last_positions = {text: at for at, text in enumerate(map(_line_text, lines))}
+        last_positions = {text: at for at, text in enumerate(map(_console_line_text, lines))}
         for known in range(len(self._shown) - 1, -1, -1):
             at = last_positions.get(self._shown[known])
             if at is not None:
@@ -113,7 +113,7 @@ class ConsoleTail:
         return []
 
 
-def _line_text(line: bytes) -> str:
+def _console_line_text(line: bytes) -> str:
     return line.decode(errors="replace")
 
 

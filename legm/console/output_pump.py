@@ -59,7 +59,9 @@ class OutputPump:
         self._orders: socket.socket | None = orders
         self._answers = orders
         self._closed_at_end = closed_at_end
-        self._terminals = [(fd, to) for fd, to in sources if to is not None and _are_terminals(fd, to)]
+        self._terminals = [
+            (fd, to) for fd, to in sources if to is not None and _are_terminals_to_pump(fd, to)
+        ]
         self._sized = 0.0
         self._rest = b""
         self._queue: deque[Any] = deque()
@@ -82,7 +84,7 @@ class OutputPump:
                 self._pass_on(None if until is None or all(self._open_files.values()) else 1.0)
                 if self._terminals and time.monotonic() > self._sized + _SIZE_INTERVAL:
                     self._sized = time.monotonic()
-                    _copy_size(self._terminals)
+                    _copy_size_to_pump(self._terminals)
         finally:
             self._close_files()
             self._put(None)
@@ -102,7 +104,7 @@ class OutputPump:
     def _pass_on(self, timeout: float | None) -> None:
         """Wait for output or an order, and deal with it."""
         watched: list[Any] = [*self._sources, *([self._orders] if self._orders is not None else [])]
-        ready = _readable(watched, timeout)
+        ready = _readable_output(watched, timeout)
         if self._orders is not None and self._orders in ready:  # before the output that follows it
             self._take_orders()
             return
@@ -122,7 +124,7 @@ class OutputPump:
                 continue
             some = True
             target = self._sources[fd]
-            if target is not None and not _write_all(target, data):
+            if target is not None and not _write_all_output(target, data):
                 self._sources[fd] = None  # nobody reads it any more
             if self._open_files:
                 self._put((0 if target is None else target, data, time.time()))
@@ -142,7 +144,7 @@ class OutputPump:
             order = json.loads(line)
             if "close" in order or self._open_files:
                 for _ in range(1000):  # what was printed before the order
-                    if not self._pass_on_sources(_readable(list(self._sources), _STILL)):
+                    if not self._pass_on_sources(_readable_output(list(self._sources), _STILL)):
                         break
             if "open" in order:
                 self._open_files[order["open"]] = order["outlives"]
@@ -194,7 +196,7 @@ class OutputPump:
                     unwritten += len(one[1])
                 for path, file in files.items():
                     if file is not None:
-                        self._attempt(path, troubled, _feed, file, one)
+                        self._attempt(path, troubled, _pump_into, file, one)
                 if unwritten > _MOST_UNWRITTEN:
                     unwritten = 0
                     self._write_all(files, troubled)
@@ -261,21 +263,21 @@ class OutputPump:
             self._answers.sendall(json.dumps(answer).encode() + b"\n")
 
 
-def _feed(file: ConsoleFile, one: Any) -> None:
+def _pump_into(file: ConsoleFile, one: Any) -> None:
     if isinstance(one, int):
         file.note_lost(one)
     else:
         file.feed(*one)
 
 
-def _are_terminals(*fds: int) -> bool:
+def _are_terminals_to_pump(*fds: int) -> bool:
     try:
         return all(map(os.isatty, fds))
     except OSError:
         return False
 
 
-def _copy_size(terminals: Sequence[tuple[int, int]]) -> None:
+def _copy_size_to_pump(terminals: Sequence[tuple[int, int]]) -> None:
     """Give terminals the size of those that they stand in for: a user may have changed that of the window."""
     import fcntl
     import termios
@@ -287,7 +289,7 @@ def _copy_size(terminals: Sequence[tuple[int, int]]) -> None:
                 fcntl.ioctl(fd, termios.TIOCSWINSZ, size)
 
 
-def _readable(watched: Sequence[Any], timeout: float | None) -> list[Any]:
+def _readable_output(watched: Sequence[Any], timeout: float | None) -> list[Any]:
     """Those from which something can be read, or that have ended."""
     if not watched:
         return []
@@ -301,7 +303,7 @@ def _readable(watched: Sequence[Any], timeout: float | None) -> list[Any]:
     return [by_fd[fd] for fd, _ in poll.poll(None if timeout is None else timeout * 1000)]
 
 
-def _write_all(fd: int, data: bytes) -> bool:
+def _write_all_output(fd: int, data: bytes) -> bool:
     """Write to a descriptor, however long that takes; returns whether anybody still reads it."""
     rest = memoryview(data)
     while rest:

@@ -24,7 +24,7 @@ from typing import Any
 
 from legm.console.output_pump import OutputPump
 
-__all__ = ["REDIRECTION", "Redirection"]
+__all__ = ["REDIRECTION", "ConsoleRedirection"]
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,12 @@ _PIPE_SIZE = 1 << 20
 _STANDARD = (1, 2)
 
 
-class Redirection:
+class ConsoleRedirection:
     """The redirection of this process, for as long as a file is kept; several files may be."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._active: _Active | None = None
+        self._active: _ActiveConsoleRedirection | None = None
 
     def keep(self, path: Path, limit: int, *, outlives: bool = False) -> None:
         """Begin to keep what is printed in a file.
@@ -57,7 +57,7 @@ class Redirection:
                 active.open(path, limit, outlives)
                 active.wait_until_open()
             else:  # all that is printed into a new one belongs to the file
-                self._active = _Active()
+                self._active = _ActiveConsoleRedirection()
                 self._active.open(path, limit, outlives)
 
     def move(self, path: Path, to: Path) -> bool:
@@ -84,7 +84,7 @@ class Redirection:
                 active.end()
                 self._active = None
 
-    def _of_this_process(self) -> _Active | None:
+    def _of_this_process(self) -> _ActiveConsoleRedirection | None:
         """The active redirection, unless it was begun by the process that this one was forked from."""
         return self._active if self._active is not None and self._active.pid == os.getpid() else None
 
@@ -96,7 +96,7 @@ class Redirection:
             self._active = None
 
 
-class _Active:
+class _ActiveConsoleRedirection:
     """One redirection, from its begin to its end."""
 
     def __init__(self) -> None:
@@ -115,19 +115,19 @@ class _Active:
         self._orders, orders = socket.socketpair()
         self._record, record = socket.socketpair()
         self._record.setblocking(False)
-        _flush()
+        _flush_before_redirection()
         try:
             if os.name == "posix":
                 self._redirect()
             sources = [*self._sources, (record.fileno(), None)]
-            self._process = _start_pump(sources, orders)
+            self._process = _start_redirecting_pump(sources, orders)
         except BaseException:
             self._restore()
             for one in (self._orders, self._record, orders, record):
                 one.close()
             raise
         if self._process is None:
-            _run_pump_in_thread(sources, orders)
+            _redirect_in_thread(sources, orders)
         else:
             orders.close()
         record.close()
@@ -142,7 +142,7 @@ class _Active:
         self.files[str(path)] = threading.Event()
         self._opening = str(path)
         self._opened.clear()
-        _flush()
+        _flush_before_redirection()
         self._order({"open": str(path), "limit": limit, "outlives": outlives})
 
     def wait_until_open(self) -> None:
@@ -162,7 +162,7 @@ class _Active:
 
     def close(self, path: Path) -> None:
         """End a file, and wait until all of it is written."""
-        _flush()
+        _flush_before_redirection()
         self._order({"close": str(path)})
         if self.is_working and not self.files[str(path)].wait(_PATIENCE):
             log.warning("%s may lack the last lines: they could not be written in time", path)
@@ -212,7 +212,7 @@ class _Active:
     def _pass_on_by_itself(self) -> None:
         """Pass on what children still print into the descriptors that they inherited."""
         ours, theirs = socket.socketpair()
-        _run_pump_in_thread(self._sources, ours)
+        _redirect_in_thread(self._sources, ours)
         theirs.close()
 
     # Descriptors
@@ -230,7 +230,7 @@ class _Active:
             if key in by_file:  # the same terminal, file or pipe: one stream, whose order is kept
                 os.dup2(by_file[key], fd)
                 continue
-            reading, writing = _terminal_like(saved) if os.isatty(saved) else _pipe()
+            reading, writing = _redirection_terminal(saved) if os.isatty(saved) else _redirection_pipe()
             self._sources.append((reading, saved))
             os.dup2(writing, fd)
             os.close(writing)
@@ -242,7 +242,7 @@ class _Active:
                 if vars(stream).get("write") is wrapped:
                     del stream.write
         self._is_recording = False
-        _flush()
+        _flush_before_redirection()
         for fd, saved in self._saved.items():
             os.dup2(saved, fd)
 
@@ -274,7 +274,7 @@ class _Active:
     # Streams of Python's
 
     def _wrap(self, stream: Any) -> None:
-        if stream is None or (os.name == "posix" and _leads_to_descriptor(stream)):
+        if stream is None or (os.name == "posix" and _leads_to_redirected(stream)):
             return
         write = stream.write
 
@@ -306,7 +306,7 @@ class _Active:
             self._unrecorded = len(data)
 
 
-def _run_pump_in_thread(sources: Sequence[tuple[int, int | None]], orders: socket.socket) -> None:
+def _redirect_in_thread(sources: Sequence[tuple[int, int | None]], orders: socket.socket) -> None:
     """Run a pump in a thread of this process, with descriptors of its own."""
     own = {fd: os.dup(fd) for pair in sources for fd in pair if fd is not None}
     pump = OutputPump(
@@ -317,7 +317,7 @@ def _run_pump_in_thread(sources: Sequence[tuple[int, int | None]], orders: socke
     threading.Thread(target=pump.run, name="legm-pump", daemon=True).start()
 
 
-def _start_pump(
+def _start_redirecting_pump(
     sources: Sequence[tuple[int, int | None]], orders: socket.socket
 ) -> subprocess.Popen[bytes] | None:
     """Start the process that passes on; None where there is none, and a thread has to do it."""
@@ -345,7 +345,7 @@ def _start_pump(
         return None
 
 
-def _pipe() -> tuple[int, int]:
+def _redirection_pipe() -> tuple[int, int]:
     reading, writing = os.pipe()
     with contextlib.suppress(ImportError, AttributeError, OSError):
         import fcntl
@@ -354,7 +354,7 @@ def _pipe() -> tuple[int, int]:
     return reading, writing
 
 
-def _terminal_like(terminal: int) -> tuple[int, int]:
+def _redirection_terminal(terminal: int) -> tuple[int, int]:
     """A terminal that passes on exactly what is printed, as large as another one; a pipe if none can be."""
     try:
         import fcntl
@@ -363,14 +363,14 @@ def _terminal_like(terminal: int) -> tuple[int, int]:
 
         reading, writing = os.openpty()
     except (ImportError, OSError):
-        return _pipe()
+        return _redirection_pipe()
     with contextlib.suppress(OSError, termios.error):
         tty.setraw(writing)
         fcntl.ioctl(writing, termios.TIOCSWINSZ, fcntl.ioctl(terminal, termios.TIOCGWINSZ, b"\0" * 8))
     return reading, writing
 
 
-def _flush() -> None:
+def _flush_before_redirection() -> None:
     """Write what Python and C have buffered for the standard descriptors."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed, or this interrupts its writing
@@ -384,7 +384,7 @@ def _flush() -> None:
             c.fflush(ctypes.c_void_p.in_dll(c, name))
 
 
-def _leads_to_descriptor(stream: Any, depth: int = 3) -> bool:
+def _leads_to_redirected(stream: Any, depth: int = 3) -> bool:
     """Whether what is written to a stream of Python's arrives on descriptor 1 or 2."""
     binary = getattr(stream, "buffer", stream)
     raw = getattr(binary, "raw", binary)
@@ -397,12 +397,12 @@ def _leads_to_descriptor(stream: Any, depth: int = 3) -> bool:
     inner = getattr(stream, "__dict__", {})
     for value in list(inner.values()) if isinstance(inner, dict) else ():
         for one in value if isinstance(value, (list, tuple)) else (value,):
-            if callable(getattr(one, "write", None)) and _leads_to_descriptor(one, depth - 1):
+            if callable(getattr(one, "write", None)) and _leads_to_redirected(one, depth - 1):
                 return True
     return False
 
 
-REDIRECTION = Redirection()
+REDIRECTION = ConsoleRedirection()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=REDIRECTION.forget_in_child)

@@ -31,7 +31,7 @@ from legm.delivery.resuming import ResumableRun
 from legm.delivery.trusted import trust
 from legm.errors import LegmError, ParameterError, StateError, StorageError, closest
 from legm.hooks import Capability
-from legm.media.content_files import copied_media
+from legm.media.content_files import copied_media_content
 from legm.media.media_writer import MediaWriter
 from legm.records import (
     Artifact,
@@ -422,7 +422,7 @@ def resume_as(
             else:
                 copied.append(replace(record, path=str(kept)))
         elif isinstance(record, Media):
-            copied.append(copied_media(record, session.files.folder, run.run_id))
+            copied.append(copied_media_content(record, session.files.folder, run.run_id))
         elif not isinstance(record, (Artifact, Outcome)) and (
             points is None or not isinstance(record, Points)
         ):

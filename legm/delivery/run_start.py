@@ -14,7 +14,7 @@ from legm.delivery.process_end import PROCESS_END
 from legm.delivery.resuming import ResumableRun, WantedRun
 from legm.delivery.run_session import RunSession, new_run
 from legm.delivery.unrecorded_session import UnrecordedSession
-from legm.provenance.collect import ProvenanceCollector, is_provenance_wanted, started_environment
+from legm.provenance.collect import ProvenanceCollector, collect_started_environment, is_provenance_wanted
 from legm.records import Configuration
 from legm.system_metrics.sampler import SystemSampler
 
@@ -76,7 +76,7 @@ class RunStarter:
         """
         has_provenance = is_provenance_wanted(self.options.has_provenance)
         hidden = self.parameters.hidden_texts() if has_provenance else frozenset[str]()
-        origin = started_environment(hidden) if has_provenance else None
+        origin = collect_started_environment(hidden) if has_provenance else None
         run = new_run(configuration, self.description, self.parameters.uncompared(), origin=origin)
         if not has_provenance:
             run = replace(run, environment={})

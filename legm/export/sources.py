@@ -20,13 +20,13 @@ from legm.runlog import log_reader, log_writer
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.marks_files import read_all_marks
-from legm.tables.sources import pending_configurations
+from legm.tables.sources import pending_table_configurations
 
 __all__ = [
-    "BackendSource",
+    "BackendExportSource",
     "ConfigurationRuns",
     "ExportSource",
-    "FolderSource",
+    "FolderExportSource",
     "LoadedRun",
     "UnavailableRun",
 ]
@@ -104,7 +104,7 @@ class ExportSource(Protocol):
         """How many runs there are; None where they would have to be read to know."""
 
 
-class FolderSource:
+class FolderExportSource:
     """The runs in the folders of configurations.
 
     The result in ``metrics.yml`` is authoritative. If the run's log agrees with it, the log is used, since it
@@ -148,11 +148,11 @@ class FolderSource:
             try:
                 configuration = self._access.read_configuration(folder)
             except LegmError as error:
-                runs = _marked(self._runs(folder, None, str(error)), LogFolder.of(folder))
+                runs = _marked_source_runs(self._runs(folder, None, str(error)), LogFolder.of(folder))
                 yield ConfigurationRuns(str(folder), runs, None)
             else:
                 summaries = functools.partial(self._access.read_summaries, folder)
-                runs = _marked(self._runs(folder, configuration, ""), LogFolder.of(folder))
+                runs = _marked_source_runs(self._runs(folder, configuration, ""), LogFolder.of(folder))
                 yield ConfigurationRuns(str(folder), runs, configuration, summaries)
 
     def _runs(
@@ -298,7 +298,7 @@ def _read_running_source_run(
     return LoadedRun(result, known.records, now, folder, _STILL_RUNNING, is_running=True)
 
 
-def _marked(
+def _marked_source_runs(
     runs: Iterable[LoadedRun | UnavailableRun], logs: LogFolder
 ) -> Iterator[LoadedRun | UnavailableRun]:
     """Runs with what users note about them."""
@@ -311,7 +311,7 @@ def _marked(
             yield replace(one, result=replace(one.result, marks=own))
 
 
-class BackendSource:
+class BackendExportSource:
     """The runs of any backend, as it returns them.
 
     Args:
@@ -335,7 +335,7 @@ class BackendSource:
     ) -> None:
         self._client = client
         self._running = running
-        self._pending = pending_configurations(client) if running else {}
+        self._pending = pending_table_configurations(client) if running else {}
         self._experiments = client.experiments() if experiment is None else [experiment]
         if experiment is None:
             new = {one.configuration.experiment for one in self._pending.values()}

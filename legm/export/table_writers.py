@@ -35,7 +35,7 @@ def table_writer_for(path: Path) -> type[TableWriter]:
         LegmError: the extension is unknown, or pyarrow is not installed.
     """
     if path.suffix == ".csv":
-        return CsvWriter
+        return CsvTableWriter
     if path.suffix != ".parquet":
         raise LegmError(f"a table is a .csv or a .parquet file, not {str(path)!r}")
     try:
@@ -44,10 +44,10 @@ def table_writer_for(path: Path) -> type[TableWriter]:
         raise LegmError(
             f"a .parquet file needs pyarrow ({cause}): install it with: pip install 'legm[parquet]'"
         ) from cause
-    return ParquetWriter
+    return ParquetTableWriter
 
 
-class CsvWriter:
+class CsvTableWriter:
     """Comma-separated values (RFC 4180) in UTF-8; a missing value is an empty cell.
 
     Floats read back bit for bit; NaN and infinities are nan, inf and -inf.
@@ -66,14 +66,14 @@ class CsvWriter:
         """Add rows, given by column."""
         self._rows.writerows(zip(*columns, strict=True))
 
-    def __enter__(self) -> CsvWriter:
+    def __enter__(self) -> CsvTableWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
 
 
-class ParquetWriter:
+class ParquetTableWriter:
     """A Parquet file of bool, int64, float64 and string columns; a missing value is null.
 
     Args:
@@ -109,7 +109,7 @@ class ParquetWriter:
             self._writer.write_table(pa.concat_tables(self._buffered), row_group_size=_ROW_GROUP)
         self._buffered, self._rows = [], 0
 
-    def __enter__(self) -> ParquetWriter:
+    def __enter__(self) -> ParquetTableWriter:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -24,15 +24,15 @@ from legm.errors import BackendError, LegmError
 from legm.export.export_report import Exported, Report, State
 from legm.export.selected_source import selected_source
 from legm.export.sources import (
-    BackendSource,
+    BackendExportSource,
     ConfigurationRuns,
     ExportSource,
-    FolderSource,
+    FolderExportSource,
     LoadedRun,
     UnavailableRun,
 )
 from legm.hooks import Capability
-from legm.media.content_files import copied_media
+from legm.media.content_files import copied_media_content
 from legm.records import Artifact, Media, Plain, Query, Record, Run, RunMarks, RunResult, Status
 from legm.runlog import log_reader
 from legm.runlog.file_names import log_file_name
@@ -87,7 +87,7 @@ def export_runs(
     target_root = source_root if into is None else Path(into)
     client = connect_client(target_root, to, options)
     _refuse_export_to_itself(client, runs, source_root, into)
-    export = _Export(client)
+    export = _ExportToBackend(client)
     replayed = export.replay_all(runs)
     for _ in show_progress(replayed, f"exporting to {client.name}", runs.number_of_runs):
         pass
@@ -116,10 +116,10 @@ def export_source_of(
                 f"the backend {folders.backend!r} takes the experiment {experiment!r} as a folder: "
                 "ROOT/EXPERIMENT"
             )
-        found = FolderSource(folders, folder, series=series, running=running)
+        found = FolderExportSource(folders, folder, series=series, running=running)
         return found, found.root
     client = connect_client(folder, source, options)
-    return BackendSource(client, experiment, series=series, running=running), folder
+    return BackendExportSource(client, experiment, series=series, running=running), folder
 
 
 def _refuse_export_to_itself(
@@ -154,7 +154,7 @@ class _DeliveredExport:
 
 
 @dataclass(slots=True)
-class _Export:
+class _ExportToBackend:
     """An export, with what it has found so far.
 
     Args:
@@ -212,7 +212,7 @@ class _Export:
             if key not in present:
                 present[key] = self._stored_digests(*key)
             expected = result_digests(self._as_stored(one))
-            known = Exported(_exported_run_location(one), State.THERE, one.result.points, self._note(one))
+            known = Exported(_location_of_run_to_export(one), State.THERE, one.result.points, self._note(one))
             if present[key].get(run.run_id) == expected and self._is_finalized(run):
                 self.equal += 1
                 self._add(known)
@@ -258,13 +258,13 @@ class _Export:
         """Deliver a run, and return whether the target accepted it."""
         if len(self._refused) >= _MAX_REFUSALS:
             text = f"not tried, because {_MAX_REFUSALS} runs in a row were refused: {self._refused[-1]}"
-            self._add(Exported(_exported_run_location(one), State.MISSING, 0, text))
+            self._add(Exported(_location_of_run_to_export(one), State.MISSING, 0, text))
             return False
         try:
             self._deliver(one)
         except (LegmError, OSError) as error:
             self._refused.append(str(error))
-            self._add(Exported(_exported_run_location(one), State.MISSING, 0, str(error)))
+            self._add(Exported(_location_of_run_to_export(one), State.MISSING, 0, str(error)))
             return False
         self._refused.clear()
         return True
@@ -276,7 +276,7 @@ class _Export:
             self._store_in_folder(one)
         elif one.log is not None:
             known = log_reader.Log(one.log, one.result.run, list(one.records))
-            replay_backlog(self.client, known, one.result, _exported_records_with_files)
+            replay_backlog(self.client, known, one.result, _records_with_files_to_export)
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / log_file_name("run")
@@ -290,11 +290,11 @@ class _Export:
         run = one.result.run
         files = UserFiles(self.client.make_folder(run.configuration), run.description, run.run_id)
         records: list[Record] = []
-        for record in _exported_records_with_files(one.records):
+        for record in _records_with_files_to_export(one.records):
             if isinstance(record, Artifact):
                 records.append(Artifact(record.name, str(files.keep(Path(record.path), record.name))))
             elif isinstance(record, Media):
-                records.append(copied_media(record, files.folder, run.run_id))
+                records.append(copied_media_content(record, files.folder, run.run_id))
             else:
                 records.append(record)
         store_run(self.client, run, encode_frames(records), one.result)
@@ -338,7 +338,7 @@ class _Export:
         named = (Artifact, Media)
         files = {record.name for record in one.records if isinstance(record, named)}
         missing = files.difference(
-            r.name for r in _exported_records_with_files(one.records) if isinstance(r, named)
+            r.name for r in _records_with_files_to_export(one.records) if isinstance(r, named)
         )
         if missing:
             notes.append(f"these files of the run no longer exist: {', '.join(sorted(missing))}")
@@ -356,12 +356,12 @@ class _Export:
             self._add(Exported(f"{group.where}, aggregates", State.MISSING, 0, str(error)))
 
 
-def _exported_run_location(one: LoadedRun) -> str:
+def _location_of_run_to_export(one: LoadedRun) -> str:
     run = one.result.run
     parent = one.folder or f"{run.configuration.experiment}/{run.configuration.name}"
     return f"{parent}, run {run.run_id}"
 
 
-def _exported_records_with_files(records: Sequence[Record]) -> list[Record]:
+def _records_with_files_to_export(records: Sequence[Record]) -> list[Record]:
     """The records without files that do not exist any more."""
     return [one for one in records if all(Path(path).is_file() for path in file_paths(one))]

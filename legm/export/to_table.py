@@ -20,7 +20,7 @@ from legm.records import Status
 from legm.tables.columns import Column
 from legm.tables.history_table import RunSeries, history_table
 from legm.tables.run_tables import run_table
-from legm.tables.series_reading import rows_of_records, rows_of_result
+from legm.tables.series_reading import read_series_of_records, read_series_of_result
 from legm.tables.table import Table
 from legm.util.progress import show_progress
 
@@ -111,44 +111,46 @@ class _TableRuns:
                 state = State.RUNNING if one.is_running else State.DELIVERED
                 self.points += one.result.points
                 if one.note:
-                    self.reported.append(Exported(_where(one), state, one.result.points, one.note))
+                    self.reported.append(
+                        Exported(_table_run_location(one), state, one.result.points, one.note)
+                    )
             self.states[state] += 1
             if isinstance(one, LoadedRun):
                 yield one
 
 
 def _write_run_table(make: type[TableWriter], path: Path, runs: _TableRuns) -> None:
-    table = run_table((one.result, _configuration_label(one)) for one in runs)
+    table = run_table((one.result, _table_configuration_label(one)) for one in runs)
     with make(path, table.columns) as writer:
-        _write_rows(writer, table.columns)
+        _write_table_rows(writer, table.columns)
 
 
 def _write_point_table(make: type[TableWriter], path: Path, runs: _TableRuns) -> None:
-    with make(path, _point_columns(history_table(()))) as writer:
+    with make(path, _point_table_columns(history_table(()))) as writer:
         for one in runs:
             if one.log is None:
-                rows = list(rows_of_result(one.result))
+                rows = list(read_series_of_result(one.result))
             else:
                 status = Status.COMPLETED if one.is_running else one.result.status  # it may have been logged
-                rows = list(rows_of_records(result_records(one.records, status)))
-            series = RunSeries(one.result, _configuration_label(one), rows)
-            _write_rows(writer, _point_columns(history_table([series])))
+                rows = list(read_series_of_records(result_records(one.records, status)))
+            series = RunSeries(one.result, _table_configuration_label(one), rows)
+            _write_table_rows(writer, _point_table_columns(history_table([series])))
 
 
-def _where(one: LoadedRun) -> str:
+def _table_run_location(one: LoadedRun) -> str:
     """The folder of a run, or its configuration; with the run's id where that of its folder is not enough."""
-    where = _configuration_label(one) if one.folder is None else str(one.folder)
+    where = _table_configuration_label(one) if one.folder is None else str(one.folder)
     return f"{where}, run {one.result.run.run_id}" if one.is_running else where
 
 
-def _configuration_label(one: LoadedRun) -> str:
+def _table_configuration_label(one: LoadedRun) -> str:
     return one.folder.name if one.folder is not None else one.result.run.configuration.name
 
 
-def _point_columns(history: Table) -> list[Column]:
+def _point_table_columns(history: Table) -> list[Column]:
     return [history.column(name) for name in _POINT_COLUMNS]
 
 
-def _write_rows(writer: TableWriter, columns: Sequence[Column]) -> None:
+def _write_table_rows(writer: TableWriter, columns: Sequence[Column]) -> None:
     for at in range(0, len(columns[0]), _ROWS_AT_ONCE):
         writer.write([column.cells(at, at + _ROWS_AT_ONCE) for column in columns])

@@ -19,7 +19,7 @@ _SOURCES_IN_FILES = (
     "legm.importers.mlflow.sqlite:MlflowSqliteSource",
     "legm.importers.mlflow.mlruns:MlrunsSource",
     "legm.importers.classic.source:ClassicSource",
-    "legm.importers.wandb.local_folders:WandbFolderSource",
+    "legm.importers.wandb.local_folders:WandbLocalFolderSource",
     "legm.importers.tensorboard.source:TensorboardSource",
 )
 """The sources that are read from files, in order of precedence.

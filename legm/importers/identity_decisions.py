@@ -10,7 +10,7 @@ from typing import Any
 
 from legm.core.absent_values import given_absent_value
 from legm.errors import ParameterError, closest, storage_error
-from legm.importers.identity_file import identity_file_path, read_identities, write_identities
+from legm.importers.identity_file import identity_file_path, read_identity_file, write_identity_file
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import LabelUse
 from legm.records import Plain
@@ -184,15 +184,15 @@ def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Ident
     """
     path = identity_file_path(root)
     if not keep:
-        yield read_identities(path) if path.exists() else {}
+        yield read_identity_file(path) if path.exists() else {}
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise storage_error("create the folder", path.parent, cause) from cause
     with file_lock(path.with_suffix(".lock")):
-        before = read_identities(path) if path.exists() else {}
+        before = read_identity_file(path) if path.exists() else {}
         identities = dict(before)
         yield identities
         if identities != before:
-            write_identities(path, identities)
+            write_identity_file(path, identities)

@@ -16,7 +16,7 @@ from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml
 from legm.util.yaml_text import yaml_block
 
-__all__ = ["identity_file_path", "read_identities", "write_identities"]
+__all__ = ["identity_file_path", "read_identity_file", "write_identity_file"]
 
 _ABSENT = ("absent_values", "proposed_absent_values")
 _HEADER = """\
@@ -42,7 +42,7 @@ def identity_file_path(root: Path) -> Path:
     return root / OWN_FOLDER / IDENTITY_FILE
 
 
-def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
+def write_identity_file(path: Path, identities: Mapping[str, Identity]) -> None:
     """Write the file, replacing an earlier one.
 
     Raises:
@@ -68,7 +68,7 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
     write_atomically(path, (_HEADER + yaml_block(content)).encode())
 
 
-def read_identities(path: Path) -> dict[str, Identity]:
+def read_identity_file(path: Path) -> dict[str, Identity]:
     """The identities in the file, by experiment.
 
     Raises:
@@ -116,7 +116,7 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
         raise _unexpected_identity_value(
             path, f"{experiment}, run_folders", run_folders, "a number from 1 on"
         )
-    absent, proposed = (_parse_absent_values(path, experiment, field, fields) for field in _ABSENT)
+    absent, proposed = (_parse_identity_absent_values(path, experiment, field, fields) for field in _ABSENT)
     absent = {name: value for name, value in absent.items() if name not in ignored}
     proposed = {name: value for name, value in proposed.items() if name not in {*absent, *refused}}
     return Identity(
@@ -124,7 +124,7 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
     )
 
 
-def _parse_absent_values(path: Path, experiment: str, field: str, fields: Any) -> dict[str, Plain]:
+def _parse_identity_absent_values(path: Path, experiment: str, field: str, fields: Any) -> dict[str, Plain]:
     values = fields.get(field) or {}
     if not isinstance(values, dict) or not all(
         isinstance(name, str) and is_plain(value) for name, value in values.items()

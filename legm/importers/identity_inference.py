@@ -121,12 +121,12 @@ def infer_identity(
         labels,
         given.run_folders,
         given.absent_values,
-        _propose_absent_values(observed, compared, given),
+        _infer_absent_values(observed, compared, given),
         given.refused_absent_values,
     )
 
 
-def _propose_absent_values(
+def _infer_absent_values(
     observed: ObservedRuns, compared: Iterable[str], given: Identity
 ) -> Mapping[str, Plain]:
     """What may be absent values, with those that were proposed before."""

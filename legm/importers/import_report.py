@@ -29,7 +29,7 @@ def import_report_lines(report: Report) -> Iterator[str]:
         for name, reason in identity.ignored.items():
             yield f"  {name} is not compared: {reason}"
         if identity.compared:
-            yield f"  compared: {_compared_text(identity.compared, report.varying.get(experiment))}"
+            yield f"  compared: {_compared_report_text(identity.compared, report.varying.get(experiment))}"
         for name, use in identity.labels.items():
             if use != LabelUse.IGNORED:
                 why = "the parameters alone do not distinguish all runs"
@@ -90,7 +90,7 @@ def comparison_report_lines(report: Report) -> Iterator[str]:
             yield f"{title}: {len(runs) - _MAX_EXAMPLES} more"
 
 
-def _compared_text(compared: Sequence[str], varying: Sequence[str] | None) -> str:
+def _compared_report_text(compared: Sequence[str], varying: Sequence[str] | None) -> str:
     """The parameters in which runs differ; the others are only counted."""
     if varying is None:
         return listed_names(compared)

@@ -143,7 +143,7 @@ class KnownRuns:
             configuration: its experiment and its fingerprint.
             folder: the folder.
         """
-        known = self._folders.get(_folder_key(configuration))
+        known = self._folders.get(_known_folder_key(configuration))
         return folder is not None and known is not None and known == stat_signature(folder).text
 
     def store(self, equal: Iterable[str], folders: Mapping[tuple[str, str], Path | None]) -> None:
@@ -173,7 +173,7 @@ class KnownRuns:
             if signature.is_reliable(self._began):
                 found[key] = _KnownGroup(signature.text, paths, runs)
         signatures = {
-            _folder_key(configuration): stat_signature(folder)
+            _known_folder_key(configuration): stat_signature(folder)
             for configuration, folder in folders.items()
             if folder is not None
         }
@@ -209,18 +209,18 @@ class KnownRuns:
     def _read_runs(self, group: RunGroup) -> Iterator[ExternalRun]:
         found: list[dict[str, Any]] | None = []
         for run in group.runs():
-            stored = _stored_run(run)
+            stored = _stored_known_run(run)
             found = None if stored is None or found is None else [*found, stored]
             self._group_of[run.key] = group.key
             yield run
         self._read[group.key] = found
 
 
-def _folder_key(configuration: tuple[str, str]) -> str:
+def _known_folder_key(configuration: tuple[str, str]) -> str:
     return "/".join(configuration)
 
 
-def _stored_run(run: ExternalRun) -> dict[str, Any] | None:
+def _stored_known_run(run: ExternalRun) -> dict[str, Any] | None:
     """What an import must know of a run to decide how it is compared; None if it must not be stored."""
     stored: dict[str, Any] = {"key": run.key, "experiment": run.experiment, "started": run.started}
     if run.native_run is not None:
@@ -247,39 +247,39 @@ def _stored_run(run: ExternalRun) -> dict[str, Any] | None:
     }
 
 
-def _restored_run(stored: Any, known: KnownRuns) -> ExternalRun:
+def _restored_known_run(stored: Any, known: KnownRuns) -> ExternalRun:
     """The run that was stored.
 
     Raises:
-        TypeError, KeyError, ValueError: it is not what :func:`_stored_run` returns.
+        TypeError, KeyError, ValueError: it is not what :func:`_stored_known_run` returns.
     """
-    key = _stored_value(stored["key"], str)
+    key = _stored_known_value(stored["key"], str)
     native = None if "native" not in stored else portable.run_from(stored["native"].encode())
     labels = {
-        name: Label(LabelKind[kind], _stored_value(value, (str, list)))
+        name: Label(LabelKind[kind], _stored_known_value(value, (str, list)))
         for name, (kind, value) in stored.get("labels", {}).items()
     }
     parameters = {name: from_plain(value) for name, value in stored.get("parameters", {}).items()}
     return ExternalRun(
         key=key,
-        experiment=_stored_value(stored["experiment"], str),
+        experiment=_stored_known_value(stored["experiment"], str),
         name="",
         parameters=parameters,
         tags={},
         status=Status.COMPLETED,
-        started=_stored_value(stored["started"], (int, float)),
+        started=_stored_known_value(stored["started"], (int, float)),
         ended=None,
         error=None,
         records=lambda: known.run(key).records(),
-        description=_stored_value(stored.get("description", ""), str),
+        description=_stored_known_value(stored.get("description", ""), str),
         native_run=native,
         can_grow=bool(stored.get("can_grow")),
-        metadata=_stored_value(stored.get("metadata"), (dict, type(None))),
+        metadata=_stored_known_value(stored.get("metadata"), (dict, type(None))),
         labels=labels,
     )
 
 
-def _stored_value(value: Any, kind: type | tuple[type, ...]) -> Any:
+def _stored_known_value(value: Any, kind: type | tuple[type, ...]) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is not a {kind}")
     return value
@@ -292,10 +292,10 @@ def _load_known_runs(path: Path, known: KnownRuns) -> tuple[dict[str, _KnownGrou
         if content["version"] != _VERSION:
             return {}, {}
         found = {
-            key: _KnownGroup(signature, outside, stored, [_restored_run(run, known) for run in stored])
+            key: _KnownGroup(signature, outside, stored, [_restored_known_run(run, known) for run in stored])
             for key, (signature, outside, stored) in content["groups"].items()
         }
-        folders = _stored_value(content["folders"], dict)
+        folders = _stored_known_value(content["folders"], dict)
     except (OSError, zlib.error, *_DAMAGE_ERRORS):
         return {}, {}
     return found, folders

@@ -22,7 +22,7 @@ from legm.records import BestRule, Display, Points, Run, RunResult, Series, Spli
 if TYPE_CHECKING:
     from legm.records import IntArray
 
-__all__ = ["restore_native_run", "rewound_in", "without_rewound_columns"]
+__all__ = ["native_columns_without_rewound", "restore_native_run", "rewound_in_native_run"]
 
 _DAMAGE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
 
@@ -66,7 +66,7 @@ def restore_native_run(
     except _DAMAGE_ERRORS as cause:
         raise _native_damage_error(external.key, tracker, cause) from cause
     status = external.status if result is None else result.status
-    rewound = rewound_in(files.values(), external.key, tracker)
+    rewound = rewound_in_native_run(files.values(), external.key, tracker)
 
     def records() -> Iterator[Points | Display | BestRule]:
         shown = [
@@ -137,7 +137,7 @@ def _native_media(
                 notes.add("media whose files are missing", f"{key}: {one.path}")
 
 
-def rewound_in(files: Iterable[ExternalFile], key: str, tracker: str) -> portable.Rewound:
+def rewound_in_native_run(files: Iterable[ExternalFile], key: str, tracker: str) -> portable.Rewound:
     """What the tracker of a native run still has although the run was rewound behind it.
 
     Args:
@@ -157,7 +157,7 @@ def rewound_in(files: Iterable[ExternalFile], key: str, tracker: str) -> portabl
     return portable.NOTHING_REWOUND
 
 
-def without_rewound_columns(
+def native_columns_without_rewound(
     found: columns.Columns, rewound: portable.Rewound, positions: Mapping[Series, IntArray]
 ) -> columns.Columns:
     """The numbers of a native run, under the tracker's names, without those that are void.

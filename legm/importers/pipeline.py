@@ -24,7 +24,7 @@ from legm.importers.external_run import (
     SelectiveSource,
 )
 from legm.importers.identity_decisions import AbsentValueDecisions, IdentityOverrides, open_decisions
-from legm.importers.identity_file import identity_file_path, read_identities, write_identities
+from legm.importers.identity_file import identity_file_path, read_identity_file, write_identity_file
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.known_runs import KnownRuns, known_runs_path
@@ -170,7 +170,7 @@ def import_runs(
     opened = open_detected_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         path = known_runs_path(Path(root), opened, deleted=deleted) if opened is not source else None
-        return _Import(
+        return _ImportPipeline(
             opened, Path(root), experiments, backend, backend_options or {}, None if recheck else path
         ).run(
             overrides,
@@ -184,7 +184,7 @@ def import_runs(
             opened.close()
 
 
-class _Import:
+class _ImportPipeline:
     """One import."""
 
     def __init__(
@@ -243,7 +243,7 @@ class _Import:
         written = None
         run_folders_now = self._run_folders()
         with open_decisions(self._root, keep=not dry_run) as decisions:
-            before = read_identities(given) if given is not None and given.exists() else decisions
+            before = read_identity_file(given) if given is not None and given.exists() else decisions
             for experiment, runs in observed.items():
                 decided = overrides.apply_to(before.get(experiment, UNDECIDED), runs.names(), runs.labels)
                 identity = infer_identity(runs, decided)
@@ -255,7 +255,7 @@ class _Import:
             self._identities = {name: absent.apply_to(one) for name, one in self._identities.items()}
             self._refuse_changed_decisions(decisions, ingestion)
             if given is not None and not given.exists():
-                write_identities(given, self._identities)
+                write_identity_file(given, self._identities)
                 written = given
             decisions.update(self._identities)
         if self._identities and not dry_run:

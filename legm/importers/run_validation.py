@@ -23,7 +23,7 @@ def require_valid_run(run: Run) -> None:
     configuration = run.configuration
     try:
         for name in (run.run_id, configuration.fingerprint, configuration.name or "none"):
-            _require_valid_file_name(name)
+            _require_valid_run_file(name)
         check_name("experiment", configuration.experiment, StorageError)
         if run.description:
             check_name("description", run.description, StorageError)
@@ -40,7 +40,7 @@ def require_valid_run(run: Run) -> None:
         ) from cause
 
 
-def _require_valid_file_name(name: object) -> None:
+def _require_valid_run_file(name: object) -> None:
     is_one = (
         isinstance(name, str)
         and name == PurePath(name).name

@@ -241,7 +241,7 @@ def translate_run(
         results.run_result(external.native_run, [*native, outcome])  # raises if the best step does not exist
         return TranslatedRun(external.native_run, native, outcome, {})
     records: list[Display | BestRule] = []
-    columns = columns_by_series(_only_points(external.records(), records))
+    columns = columns_by_series(_translated_points_only(external.records(), records))
     if external.marks_test_metrics:
         metrics = _translated_series_as_marked(columns)
     else:
@@ -288,7 +288,7 @@ def translate_run(
     )
 
 
-def _only_points(
+def _translated_points_only(
     records: Iterable[Points | Display | BestRule], others: list[Display | BestRule]
 ) -> Iterator[Points]:
     """The numbers; the other records are added to a list."""

@@ -20,7 +20,7 @@ from legm.errors import CorruptFile
 from legm.importers.size_limits import read_within_size_limit
 from legm.importers.unevaluated import UnevaluatedName, UnevaluatedObject
 
-__all__ = ["interpret_pickle"]
+__all__ = ["unpickle_unevaluated"]
 
 _MAX_BYTES = 1 << 24
 _MAX_INSTRUCTIONS = 1_000_000
@@ -46,7 +46,7 @@ _CONSTANT_INSTRUCTIONS: Mapping[str, Callable[[], Any]] = {
 _IGNORED_INSTRUCTIONS = frozenset({"PROTO", "FRAME", "STOP"})
 
 
-def interpret_pickle(path: Path) -> Any:
+def unpickle_unevaluated(path: Path) -> Any:
     """Read a pickle file without evaluating anything.
 
     Returns:

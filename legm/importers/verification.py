@@ -51,7 +51,7 @@ class _Pending:
     adapted: Mapping[str, int]
 
 
-def _digest_of(history: History) -> bytes:
+def _digest_to_verify(history: History) -> bytes:
     """A digest of a series, the same for the same bits."""
     digest = blake2b(digest_size=16)
     for column in (history.steps, history.values):
@@ -105,9 +105,9 @@ class Verification:
             self._compare_files(external, files, problems)
         self._pending[external.key] = _Pending(
             problems,
-            {series: _digest_of(history) for series, history in expected.histories.items()},
-            _equal_items(external, new),
-            _adapted_items(external, new),
+            {series: _digest_to_verify(history) for series, history in expected.histories.items()},
+            _verified_equal_items(external, new),
+            _verified_adapted_items(external, new),
         )
 
     def verify_series(self, key: str, found: RunResult, source: Callable[[], TranslatedRun]) -> None:
@@ -125,7 +125,7 @@ class Verification:
         different = []
         for series, digest in pending.series.items():
             there = found.histories.get(series)
-            if there is not None and _digest_of(there) == digest:
+            if there is not None and _digest_to_verify(there) == digest:
                 self._add_count(self.equal, "numbers", len(there.steps))
             else:
                 different.append(series)
@@ -169,7 +169,7 @@ class Verification:
     def _compare_files(self, external: ExternalRun, folder: Path, problems: list[str]) -> None:
         for file in external.files():
             try:
-                is_same = _is_kept_unchanged(file, folder)
+                is_same = _is_file_verified(file, folder)
             except UnreadableFileError:
                 continue  # it was reported when it was copied
             if is_same:
@@ -178,7 +178,7 @@ class Verification:
                 problems.append(f"the file {file.name!r}")
 
 
-def _is_kept_unchanged(file: ExternalFile, folder: Path) -> bool:
+def _is_file_verified(file: ExternalFile, folder: Path) -> bool:
     """Whether a file of the source is among the artifacts in a folder, with the same content.
 
     Raises:
@@ -193,12 +193,12 @@ def _is_kept_unchanged(file: ExternalFile, folder: Path) -> bool:
     return _verify_same_content(file, kept)
 
 
-def _equal_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:
+def _verified_equal_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:
     parameters = new.run.configuration.active if external.has_shared_parameters else external.parameters
     return {"runs": 1, "parameters": len(parameters), "tags": len(external.tags)}
 
 
-def _adapted_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:
+def _verified_adapted_items(external: ExternalRun, new: TranslatedRun) -> dict[str, int]:
     unended = new.outcome.error == NOT_ENDED
     is_open = external.can_grow and new.outcome.status is Status.COMPLETED
     return {

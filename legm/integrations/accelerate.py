@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
-from legm.integrations.training_run import TrainingRecorder, TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingRecorder, TrainingRun, split_training_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmTracker"]
 
 
-class TrackerMethods(TrainingRecorder):
+class AccelerateTrackerMethods(TrainingRecorder):
     """A tracker that records a training with accelerate as a run of legm.
 
     The ``config`` of ``init_trackers`` becomes the parameters, ``log`` sets metrics (those with ``test_`` or
@@ -37,7 +37,7 @@ class TrackerMethods(TrainingRecorder):
 
     def _begun(self, config: Mapping[str, Any] | None = None) -> TrainingRun:
         if not self._run.is_open:
-            accelerate = import_library("accelerate", "accelerate", "LegmTracker")
+            accelerate = import_library_lazily("accelerate", "accelerate", "LegmTracker")
             is_main = accelerate.PartialState().is_main_process
             self._run.begin(TrainerParameters(flat_parameters(config or {})), main_process=is_main)
         return self._run
@@ -56,7 +56,7 @@ class TrackerMethods(TrainingRecorder):
             values = {name: value for name, value in values.items() if name not in texts}
             for name, text in texts.items():
                 run.call(run.handler.log_text, name, text, step)
-        dev, test = split_test_metrics(values)
+        dev, test = split_training_metrics(values)
         if dev:
             run.log_metrics(dev, step)
         if test:
@@ -90,11 +90,11 @@ class TrackerMethods(TrainingRecorder):
         self._run.end("completed")
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("accelerate.tracking", "accelerate", name).GeneralTracker,)
+def _accelerate_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("accelerate.tracking", "accelerate", name).GeneralTracker,)
 
 
 if TYPE_CHECKING:
-    LegmTracker = TrackerMethods
+    LegmTracker = AccelerateTrackerMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmTracker": TrackerMethods}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmTracker": AccelerateTrackerMethods}, _accelerate_bases)

@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["find_in_callers"]
+__all__ = ["find_in_calling_frames"]
 
 T = TypeVar("T")
 
 
-def find_in_callers(find: Callable[[Mapping[str, Any]], T | None]) -> T | None:
+def find_in_calling_frames(find: Callable[[Mapping[str, Any]], T | None]) -> T | None:
     """The first thing that a function finds among the local variables of the callers, the nearest first.
 
     Args:

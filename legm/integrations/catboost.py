@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.boosting_rounds import CatBoostRounds, EvaluatedMetric, metrics_by_name
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.lazy_classes import import_library, library_version
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.lazy_classes import import_library_lazily, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
 from legm.integrations.training_run import TrainingContext
 
@@ -57,7 +57,7 @@ class LegmCallback(CatBoostRounds, TrainingContext):
         self, root: str | os.PathLike[str] | ExperimentHandler, experiment: str | None = None, **options: Any
     ) -> None:
         super().__init__(root, experiment, **options)
-        self._usual = _usual_parameters()
+        self._usual = _catboost_defaults()
         self._training: weakref.finalize[Any, Any] | None = None
         self._last: Any = None
 
@@ -80,7 +80,7 @@ class LegmCallback(CatBoostRounds, TrainingContext):
 
     def _begin(self) -> None:
         self.begin_training()
-        model, arguments = find_in_callers(_training_arguments) or (None, {})
+        model, arguments = find_in_calling_frames(_catboost_arguments) or (None, {})
         values = {name: value for name, value in arguments.items() if name != "callbacks"}
         self._run.begin(TrainerParameters(values, self._usual, library_version("catboost"), _UNCOMPARED))
         if model is not None:  # CatBoost calls none at the end, which is when it forgets its callbacks
@@ -92,7 +92,12 @@ class LegmCallback(CatBoostRounds, TrainingContext):
     def _end(self, trained: weakref.ref[Any]) -> None:
         """Set the best step, and complete the run; without the results of this training it has failed."""
         model, last = trained(), self._last
-        if last is not None and model is not None and model.is_fitted() and _has_metrics(model, last.metrics):
+        if (
+            last is not None
+            and model is not None
+            and model.is_fitted()
+            and _has_catboost_metrics(model, last.metrics)
+        ):
             best = model.get_best_iteration()
             if best is not None:
                 self._run.set_best_step(best)
@@ -102,7 +107,7 @@ class LegmCallback(CatBoostRounds, TrainingContext):
         self._last = None
 
 
-def _has_metrics(model: Any, metrics: Mapping[str, Any]) -> bool:
+def _has_catboost_metrics(model: Any, metrics: Mapping[str, Any]) -> bool:
     return all(
         series.get(name) == values
         for data, series in model.get_evals_result().items()
@@ -110,16 +115,16 @@ def _has_metrics(model: Any, metrics: Mapping[str, Any]) -> bool:
     )
 
 
-def _training_arguments(values: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
+def _catboost_arguments(values: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
     model, arguments = values.get("self"), values.get("params")
     if isinstance(arguments, Mapping) and "callbacks" in arguments and hasattr(model, "get_best_iteration"):
         return model, arguments
     return None
 
 
-def _usual_parameters() -> dict[str, Any]:
+def _catboost_defaults() -> dict[str, Any]:
     """CatBoost says what its defaults are once a model is trained: of two values, in some milliseconds."""
-    catboost = import_library("catboost", "catboost", "LegmCallback")
+    catboost = import_library_lazily("catboost", "catboost", "LegmCallback")
     model = catboost.CatBoostRegressor(iterations=1, thread_count=1, verbose=False, allow_writing_files=False)
     usual = model.fit([[0.0], [1.0]], [0.0, 1.0]).get_all_params()
     return {"iterations": 1000, **{name: usual[name] for name in _CONSTANT if name in usual}}

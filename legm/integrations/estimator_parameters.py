@@ -28,7 +28,7 @@ def estimator_parameters(
             another class may have another default for a parameter of the same name. In an estimator that is
             part of another one it is anyway, behind the name of the part: ``reducer.PCA.n_components``.
     """
-    found = _Parameters({}, {})
+    found = _EstimatorParameters({}, {})
     prefix = f"{type(estimator).__name__}." if has_class_names else ""
     found.add_estimator("estimator", prefix, estimator)
     ignored = _UNCOMPARED | {*uncompared}
@@ -37,7 +37,7 @@ def estimator_parameters(
 
 
 @dataclass(frozen=True, slots=True)
-class _Parameters:
+class _EstimatorParameters:
     """Values and the defaults of these, by name."""
 
     values: dict[str, Any]
@@ -45,19 +45,19 @@ class _Parameters:
 
     def add_estimator(self, name: str, prefix: str, estimator: Any) -> None:
         self.values[name] = type(estimator).__name__
-        usual = _usual_arguments(type(estimator))
+        usual = _default_estimator_arguments(type(estimator))
         for inner, value in estimator.get_params(deep=False).items():
             if inner == "callbacks" or inner.startswith("_"):
                 continue
             own = prefix + inner.replace("__", ".")
             self.add(own, prefix, value)
             if inner in usual:
-                self.defaults[own] = _default_form(usual[inner])
+                self.defaults[own] = _default_estimator_value(usual[inner])
 
     def add(self, name: str, prefix: str, value: Any) -> None:
         if _is_estimator(value):
             self.add_estimator(name, f"{name}.{type(value).__name__}.", value)
-        elif _is_list_of_named(value):
+        elif _is_list_of_estimators(value):
             self.values[name] = [one[0] for one in value]
             for inner, part, *columns in value:
                 own = prefix.rpartition(".")[0].rpartition(".")[0]
@@ -75,14 +75,14 @@ class _Parameters:
                 if columns:
                     self.values[f"{own}.columns"] = columns[0]
         else:
-            self.values[name] = _with_form(value)
+            self.values[name] = _estimator_value(value)
 
 
-def _default_form(value: Any) -> Any:
-    return type(value).__name__ if _is_estimator(value) else _with_form(value)
+def _default_estimator_value(value: Any) -> Any:
+    return type(value).__name__ if _is_estimator(value) else _estimator_value(value)
 
 
-def _with_form(value: Any) -> Any:
+def _estimator_value(value: Any) -> Any:
     """A value; for what splits data, such as ``KFold``, its class with its arguments."""
     if isinstance(value, type) or not (hasattr(value, "get_n_splits") or hasattr(value, "check_cv")):
         return value
@@ -95,7 +95,7 @@ def _is_estimator(value: Any) -> bool:
     return hasattr(value, "get_params") and not isinstance(value, type)
 
 
-def _is_list_of_named(value: Any) -> bool:
+def _is_list_of_estimators(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) > 0
@@ -104,7 +104,7 @@ def _is_list_of_named(value: Any) -> bool:
     )
 
 
-def _usual_arguments(kind: type) -> dict[str, Any]:
+def _default_estimator_arguments(kind: type) -> dict[str, Any]:
     """The defaults of a class's arguments, and of those that it passes on to its bases."""
     found: dict[str, Any] = {}
     for base in reversed(kind.__mro__[:-1]):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from legm.integrations.lazy_classes import import_library, lazy_classes, library_version
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
 from legm.integrations.training_run import TrainingContext
 
 __all__ = ["LegmCallback"]
 
 
-class CallbackMethods(TrainingContext):
+class FastaiCallbackMethods(TrainingContext):
     """A callback that records each call of ``fit`` as a run; a step is the number of an epoch.
 
     What the learner trains with becomes the parameters: model, loss and optimizer, the hyperparameters of the
@@ -34,9 +34,9 @@ class CallbackMethods(TrainingContext):
         self._is_recording = not hasattr(learner, "lr_finder") and not hasattr(learner, "gather_preds")
         self._best_epoch = self._last_epoch = None
         if self._is_recording:
-            distributed = import_library("fastai.torch_core", "fastai", "LegmCallback")
+            distributed = import_library_lazily("fastai.torch_core", "fastai", "LegmCallback")
             is_main = distributed.rank_distrib() == 0 if distributed.num_distrib() > 1 else None
-            self._run.begin(_learner_parameters(learner), main_process=is_main)
+            self._run.begin(_fastai_learner_parameters(learner), main_process=is_main)
 
     def after_epoch(self) -> None:
         """Set the metrics of an epoch, which fastai prints in its table."""
@@ -71,12 +71,12 @@ class CallbackMethods(TrainingContext):
         self._is_recording = False
 
 
-def _learner_parameters(learner: Any) -> TrainerParameters:
-    optimizer = _name_of(learner.opt_func)  # in front, since each has other defaults
+def _fastai_learner_parameters(learner: Any) -> TrainerParameters:
+    optimizer = _fastai_name(learner.opt_func)  # in front, since each has other defaults
     values: dict[str, Any] = {
         "model": type(learner.model).__name__,
         "model.weights": sum(one.numel() for one in learner.model.parameters()),
-        "loss": _name_of(learner.loss_func),
+        "loss": _fastai_name(learner.loss_func),
         "optimizer": optimizer,
         "n_epoch": learner.n_epoch,
         "batch_size": getattr(learner.dls, "bs", None),
@@ -84,7 +84,7 @@ def _learner_parameters(learner: Any) -> TrainerParameters:
     }
     for callback in learner.cbs:
         if type(callback).__name__ == "ParamScheduler":
-            values |= {f"schedule.{name}": _schedule(one) for name, one in callback.scheds.items()}
+            values |= {f"schedule.{name}": _fastai_schedule(one) for name, one in callback.scheds.items()}
     hypers = learner.opt.hypers
     for name in hypers[-1]:
         if f"schedule.{name}" not in values:
@@ -100,7 +100,7 @@ def _learner_parameters(learner: Any) -> TrainerParameters:
     return TrainerParameters(values, usual, library_version("fastai"))
 
 
-def _schedule(schedule: Any) -> list[Any]:
+def _fastai_schedule(schedule: Any) -> list[Any]:
     """A schedule by its values at the beginning, at each quarter and at the end, with six digits."""
     import numpy as np
 
@@ -111,16 +111,16 @@ def _schedule(schedule: Any) -> list[Any]:
     ]
 
 
-def _name_of(value: Any) -> str:
+def _fastai_name(value: Any) -> str:
     inner = getattr(value, "func", value)  # of functools.partial, and fastai's own losses
     return getattr(inner, "__name__", None) or type(inner).__name__
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("fastai.callback.core", "fastai", name).Callback,)
+def _fastai_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("fastai.callback.core", "fastai", name).Callback,)
 
 
 if TYPE_CHECKING:
-    LegmCallback = CallbackMethods
+    LegmCallback = FastaiCallbackMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmCallback": CallbackMethods}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": FastaiCallbackMethods}, _fastai_bases)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from legm.errors import StateError
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.hydra_configuration import job_parameters
-from legm.integrations.hydra_jobs import JobRecorder, unbegun_run
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.hydra_configuration import hydra_job_parameters
+from legm.integrations.hydra_jobs import HydraJobRecorder, unbegun_hydra_run
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -40,8 +40,8 @@ def legm_job(
     Raises:
         LegmError: as for :meth:`~legm.integrations.training_run.TrainingRun.begin`.
     """
-    run = unbegun_run(root, experiment, options)
-    handler = run.begin(job_parameters(cfg))
+    run = unbegun_hydra_run(root, experiment, options)
+    handler = run.begin(hydra_job_parameters(cfg))
     try:
         yield handler
     except BaseException as error:
@@ -59,7 +59,7 @@ def job_handler() -> ExperimentHandler:
     Raises:
         StateError: this is no job with a ``LegmCallback``, or its run could not begin.
     """
-    callback = find_in_callers(_callback_among)
+    callback = find_in_calling_frames(_hydra_callback_among)
     if callback is None:
         raise StateError(
             "job_handler() finds no LegmCallback: add it to hydra.callbacks of the configuration, and call "
@@ -68,17 +68,17 @@ def job_handler() -> ExperimentHandler:
     return callback.handler
 
 
-def _callback_among(variables: Mapping[str, Any]) -> JobRecorder | None:
+def _hydra_callback_among(variables: Mapping[str, Any]) -> HydraJobRecorder | None:
     """The callback among those with which a caller of Hydra's runs the job."""
     known = getattr(variables.get("callbacks"), "callbacks", ())
-    return next((one for one in known if isinstance(one, JobRecorder)), None)
+    return next((one for one in known if isinstance(one, HydraJobRecorder)), None)
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("hydra.experimental.callback", "hydra-core", name).Callback,)
+def _hydra_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("hydra.experimental.callback", "hydra-core", name).Callback,)
 
 
 if TYPE_CHECKING:
-    LegmCallback = JobRecorder
+    LegmCallback = HydraJobRecorder
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmCallback": JobRecorder}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": HydraJobRecorder}, _hydra_bases)

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from legm.errors import ParameterError, UnstableValue
-from legm.integrations.lazy_classes import import_library
+from legm.integrations.lazy_classes import import_library_lazily
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
 __all__ = [
+    "hydra_callback",
+    "hydra_job_parameters",
+    "hydra_launch_path",
+    "hydra_returned_metrics",
     "hydra_settings",
-    "job_parameters",
-    "launch_path",
-    "own_callback",
-    "returned_metrics",
     "task_configuration",
 ]
 
@@ -32,17 +32,19 @@ _OF_JOB = re.compile(
 
 def hydra_settings() -> Any:
     """Hydra's own part of the job's configuration; None outside of a job."""
-    config = import_library("hydra.core.hydra_config", "hydra-core", "legm.integrations.hydra").HydraConfig
+    config = import_library_lazily(
+        "hydra.core.hydra_config", "hydra-core", "legm.integrations.hydra"
+    ).HydraConfig
     return config.get() if config.initialized() else None
 
 
-def launch_path(path: str | os.PathLike[str]) -> str:
+def hydra_launch_path(path: str | os.PathLike[str]) -> str:
     """A path as it was where Hydra was launched: a job may be in another folder (``hydra.job.chdir``)."""
     settings = hydra_settings()
     return os.path.abspath(path if settings is None else os.path.join(settings.runtime.cwd, path))  # noqa: PTH100, PTH118
 
 
-def job_parameters(config: Any) -> TrainerParameters:
+def hydra_job_parameters(config: Any) -> TrainerParameters:
     """The parameters of a job, nested ones with joined names.
 
     Its overrides are in the configuration's name; of a chosen group that is the name of the choice. Not
@@ -56,11 +58,11 @@ def job_parameters(config: Any) -> TrainerParameters:
         ParameterError: it is not a configuration of names and values.
         UnstableValue: an interpolation cannot be resolved.
     """
-    omegaconf = import_library("omegaconf", "hydra-core", "legm.integrations.hydra")
+    omegaconf = import_library_lazily("omegaconf", "hydra-core", "legm.integrations.hydra")
     if not isinstance(config, omegaconf.DictConfig):
         raise ParameterError(f"the configuration of a job is a DictConfig, not {type(config).__qualname__}")
     missing: list[str] = []
-    values = flat_parameters(_present_values(config, "", missing))
+    values = flat_parameters(_hydra_values(config, "", missing))
     if missing:
         log.warning("without a value, only '???', and so no parameter: %s", ", ".join(sorted(missing)))
     raw = flat_parameters(omegaconf.OmegaConf.to_container(config, resolve=False))
@@ -71,14 +73,14 @@ def job_parameters(config: Any) -> TrainerParameters:
     select = omegaconf.OmegaConf.select
     output, number = select(settings, "runtime.output_dir"), select(settings, "job.num")
     uncompared |= {name for name, value in values.items() if output and output in str(value)}
-    choices = _chosen_groups(settings)
+    choices = _hydra_groups(settings)
     own = {name: choice for name, choice in choices.items() if name not in values}
     own |= {_OUTPUT: output} | ({} if number is None else {_JOB: number})
-    names = dict(_named_parameters(settings, values, choices))
+    names = dict(_hydra_named_parameters(settings, values, choices))
     return TrainerParameters({**values, **own}, uncompared=uncompared | {*own}, names=names)
 
 
-def _present_values(config: Any, prefix: str, missing: list[str]) -> dict[str, Any]:
+def _hydra_values(config: Any, prefix: str, missing: list[str]) -> dict[str, Any]:
     """The resolved values of a configuration; the full names of those that are missing are added."""
     from omegaconf import DictConfig
     from omegaconf.errors import (
@@ -99,17 +101,17 @@ def _present_values(config: Any, prefix: str, missing: list[str]) -> dict[str, A
             reason = str(error).partition("\n")[0]
             raise UnstableValue(f"{name!r} of the configuration cannot be resolved: {reason}") from error
         is_nested = isinstance(value, DictConfig)
-        found[str(key)] = _present_values(value, f"{name}.", missing) if is_nested else value
+        found[str(key)] = _hydra_values(value, f"{name}.", missing) if is_nested else value
     return found
 
 
-def _chosen_groups(settings: Any) -> dict[str, str]:
+def _hydra_groups(settings: Any) -> dict[str, str]:
     """The choices of the job's configuration groups by group, without those of Hydra itself."""
     chosen = settings.runtime.choices.items()
     return {str(group): str(one) for group, one in chosen if one and not str(group).startswith("hydra/")}
 
 
-def _named_parameters(
+def _hydra_named_parameters(
     settings: Any, values: Mapping[str, Any], choices: Mapping[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The parameters that overrides set, with their metadata; for a group one of its parameters."""
@@ -127,10 +129,12 @@ def _named_parameters(
             yield from ((name, {"name": True}) for name in inside)
         else:
             active = [name for name in inside if values[name] is not None and values[name] is not False]
-            yield from ((name, {"name": True, "name_transform": _constant(choice)}) for name in active[:1])
+            yield from (
+                (name, {"name": True, "name_transform": _hydra_constant(choice)}) for name in active[:1]
+            )
 
 
-def _constant(text: str) -> Any:
+def _hydra_constant(text: str) -> Any:
     return lambda _: text
 
 
@@ -144,7 +148,7 @@ def task_configuration(config: Any) -> Any:
     return task
 
 
-def own_callback(config: Any, kind: type) -> Any:
+def hydra_callback(config: Any, kind: type) -> Any:
     """A callback as the job's own configuration makes it; None where it has none of the class, or several.
 
     Args:
@@ -158,7 +162,7 @@ def own_callback(config: Any, kind: type) -> Any:
     return instantiate(known[0]) if len(known) == 1 else None
 
 
-def returned_metrics(returned: Any, names: Sequence[str] | None) -> dict[str, Any]:
+def hydra_returned_metrics(returned: Any, names: Sequence[str] | None) -> dict[str, Any]:
     """What a job returned as metrics by name; without names, only what is a number counts.
 
     Args:
@@ -173,8 +177,8 @@ def returned_metrics(returned: Any, names: Sequence[str] | None) -> dict[str, An
         values = [*returned] if isinstance(returned, (list, tuple)) else [returned]
         default = ["value"] if len(values) == 1 else [f"value_{index}" for index in range(len(values))]
         found = dict(zip(names or default, values, strict=False))
-    return found if names else {name: value for name, value in found.items() if _is_number(value)}
+    return found if names else {name: value for name, value in found.items() if _is_hydra_number(value)}
 
 
-def _is_number(value: Any) -> bool:
+def _is_hydra_number(value: Any) -> bool:
     return hasattr(value, "__float__") and not isinstance(value, bool)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from legm.errors import LegmError, StateError
 from legm.integrations.hydra_configuration import (
+    hydra_callback,
+    hydra_job_parameters,
+    hydra_launch_path,
+    hydra_returned_metrics,
     hydra_settings,
-    job_parameters,
-    launch_path,
-    own_callback,
-    returned_metrics,
     task_configuration,
 )
 from legm.integrations.training_run import TrainingRun
@@ -21,12 +21,12 @@ from legm.integrations.training_run import TrainingRun
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
 
-__all__ = ["JobRecorder", "unbegun_run"]
+__all__ = ["HydraJobRecorder", "unbegun_hydra_run"]
 
 log = logging.getLogger(__name__)
 
 
-def unbegun_run(root: Any, experiment: str | None, options: Mapping[str, Any]) -> TrainingRun:
+def unbegun_hydra_run(root: Any, experiment: str | None, options: Mapping[str, Any]) -> TrainingRun:
     """The run of a job, in the root directory as it is where Hydra was launched.
 
     Args:
@@ -42,10 +42,10 @@ def unbegun_run(root: Any, experiment: str | None, options: Mapping[str, Any]) -
         return TrainingRun(root, experiment, **options)
     if experiment is None and settings is not None:
         experiment = settings.job.name
-    return TrainingRun(launch_path(root), experiment, **options)
+    return TrainingRun(hydra_launch_path(root), experiment, **options)
 
 
-class JobRecorder:
+class HydraJobRecorder:
     """A callback of Hydra that records each job as a run: ``hydra.callbacks.legm`` in the configuration.
 
     The run begins before the job, with the job's configuration as parameters, and ends after it: completed,
@@ -69,7 +69,7 @@ class JobRecorder:
     ) -> None:
         from legm.core.config_objects import is_omegaconf_config, resolve_omegaconf_config
 
-        self._root, self._experiment = launch_path(root), experiment
+        self._root, self._experiment = hydra_launch_path(root), experiment
         self._names = [metric_names] if isinstance(metric_names, str) else metric_names
         self._options = {
             name: resolve_omegaconf_config(one, name) if is_omegaconf_config(one) else one
@@ -91,14 +91,14 @@ class JobRecorder:
 
     def unbegun_run(self) -> TrainingRun:
         """The run of a job that is about to begin."""
-        return unbegun_run(self._root, self._experiment, self._options)
+        return unbegun_hydra_run(self._root, self._experiment, self._options)
 
     def on_job_start(self, config: Any, **_: Any) -> None:
         """Begin the run; the arguments are those that the job's own configuration has."""
         self._run, self._problem = None, None
         try:
-            run = (own_callback(config, type(self)) or self).unbegun_run()
-            run.begin(job_parameters(task_configuration(config)))
+            run = (hydra_callback(config, type(self)) or self).unbegun_run()
+            run.begin(hydra_job_parameters(task_configuration(config)))
             self._run = run
         except LegmError as error:
             self._problem = error
@@ -121,7 +121,7 @@ class JobRecorder:
         if handler.is_main_process and handler.run_id is None:
             return
         if self._names or handler.last_step is None:
-            returned = returned_metrics(job_return.return_value, self._names)
+            returned = hydra_returned_metrics(job_return.return_value, self._names)
             if returned:
                 self._run.log_metrics(returned, handler.last_step or 0)
         self._run.end("completed")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 from legm.integrations.trainer_parameters import TrainerParameters
-from legm.integrations.training_run import TrainingContext, TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingContext, TrainingRun, split_training_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmLogger", "OptimizerParamsHandler", "OutputHandler"]
 
 
-class LoggerMethods(TrainingContext):
+class IgniteLoggerMethods(TrainingContext):
     """A logger that records a training with Ignite as a run of legm.
 
     Its handlers are attached to engines as those of Ignite's loggers are. A metric is called
@@ -30,7 +30,7 @@ class LoggerMethods(TrainingContext):
     def run(self) -> TrainingRun:
         """The run, which begins with the first value."""
         if not self._run.is_open:
-            distributed = import_library("ignite.distributed", "pytorch-ignite", "LegmLogger")
+            distributed = import_library_lazily("ignite.distributed", "pytorch-ignite", "LegmLogger")
             is_main = distributed.get_rank() == 0 if distributed.get_world_size() > 1 else None
             self._run.begin(TrainerParameters(), main_process=is_main)
         return self._run
@@ -55,21 +55,23 @@ class LoggerMethods(TrainingContext):
         return _made("OptimizerParamsHandler")(*args, **keywords)
 
 
-class OutputMethods:
+class IgniteOutputMethods:
     """Sets an engine's metrics and output; the arguments are those of Ignite's own output handlers."""
 
     def __call__(self, engine: Any, logger: Any, event_name: Any) -> None:
         """Set them at the step that ``global_step_transform`` gives, by default that of the event."""
         own: Any = self
         found = self._setup_output_metrics_state_attrs(engine, key_tuple=False)  # type: ignore[attr-defined]
-        dev, test = split_test_metrics({name: value for name, value in found.items() if value is not None})
+        dev, test = split_training_metrics(
+            {name: value for name, value in found.items() if value is not None}
+        )
         if dev:
             logger.run.log_metrics(dev, own.global_step_transform(engine, event_name))
         if test:
             logger.run.log_metrics(test, test=True)
 
 
-class OptimizerParamsMethods:
+class IgniteOptimizerMethods:
     """Sets a parameter of an optimizer, by default its learning rate, in each of its groups."""
 
     def __call__(self, engine: Any, logger: Any, event_name: Any) -> None:
@@ -84,21 +86,25 @@ class OptimizerParamsMethods:
 
 
 _BODIES = {
-    "LegmLogger": (LoggerMethods, "BaseLogger"),
-    "OutputHandler": (OutputMethods, "BaseOutputHandler"),
-    "OptimizerParamsHandler": (OptimizerParamsMethods, "BaseOptimizerParamsHandler"),
+    "LegmLogger": (IgniteLoggerMethods, "BaseLogger"),
+    "OutputHandler": (IgniteOutputMethods, "BaseOutputHandler"),
+    "OptimizerParamsHandler": (IgniteOptimizerMethods, "BaseOptimizerParamsHandler"),
 }
 """By name, the methods of a class, and Ignite's base class."""
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    library = import_library("ignite.handlers.base_logger", "pytorch-ignite", name)
+def _ignite_bases(name: str) -> tuple[type, ...]:
+    library = import_library_lazily("ignite.handlers.base_logger", "pytorch-ignite", name)
     return (getattr(library, _BODIES[name][1]),)
 
 
-_made = lazy_classes(__name__, {name: body for name, (body, _) in _BODIES.items()}, _bases)
+_made = lazy_classes(__name__, {name: body for name, (body, _) in _BODIES.items()}, _ignite_bases)
 
 if TYPE_CHECKING:
-    LegmLogger, OutputHandler, OptimizerParamsHandler = LoggerMethods, OutputMethods, OptimizerParamsMethods
+    LegmLogger, OutputHandler, OptimizerParamsHandler = (
+        IgniteLoggerMethods,
+        IgniteOutputMethods,
+        IgniteOptimizerMethods,
+    )
 else:
     __getattr__ = _made

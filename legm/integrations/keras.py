@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from legm.errors import ParameterError
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.keras_configuration import model_parameters
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.keras_configuration import keras_model_parameters
 from legm.integrations.keras_metrics import KerasMetrics
-from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.training_run import TrainingContext, split_test_metrics
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
+from legm.integrations.training_run import TrainingContext, split_training_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmCallback"]
 
 
-class CallbackMethods(KerasMetrics, TrainingContext):
+class KerasCallbackMethods(KerasMetrics, TrainingContext):
     """A callback that records trainings with Keras as runs of legm; a step is an epoch.
 
     The arguments of ``compile``, the optimizer's configuration, the number of epochs and of steps in each,
@@ -68,7 +68,7 @@ class CallbackMethods(KerasMetrics, TrainingContext):
         if epoch == 0 or not self._run.is_open:
             rewind_to = epoch - 1 if epoch and not self.every else None
             model: Any = getattr(self, "model", None)
-            parameters = model_parameters(model, self.params)
+            parameters = keras_model_parameters(model, self.params)
             self._run.begin(parameters, resume=True if epoch else None, rewind_to=rewind_to)
 
     def count_batch(self, batch: int) -> int | None:
@@ -88,8 +88,8 @@ class CallbackMethods(KerasMetrics, TrainingContext):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Complete the run."""
-        stopping = import_library("keras", "keras", "LegmCallback").callbacks.EarlyStopping
-        found = find_in_callers(lambda variables: getattr(variables.get("self"), "callbacks", None))
+        stopping = import_library_lazily("keras", "keras", "LegmCallback").callbacks.EarlyStopping
+        found = find_in_calling_frames(lambda variables: getattr(variables.get("self"), "callbacks", None))
         for callback in found or ():
             if isinstance(callback, stopping) and callback.best is not None:
                 self._run.set_best_step(int(callback.best_epoch))
@@ -100,17 +100,17 @@ class CallbackMethods(KerasMetrics, TrainingContext):
         """Set the metrics of an evaluation that is not one of ``fit``'s own validations."""
         if not self._is_fitting:
             if not self._run.is_open:
-                self._run.begin(model_parameters(getattr(self, "model", None), {}))
-            _, test = split_test_metrics(logs or {}, is_test=True)
+                self._run.begin(keras_model_parameters(getattr(self, "model", None), {}))
+            _, test = split_training_metrics(logs or {}, is_test=True)
             self._run.log_metrics(test, test=True)
             self._run.complete()
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("keras", "keras", name).callbacks.Callback,)
+def _keras_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("keras", "keras", name).callbacks.Callback,)
 
 
 if TYPE_CHECKING:
-    LegmCallback = CallbackMethods
+    LegmCallback = KerasCallbackMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmCallback": CallbackMethods}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": KerasCallbackMethods}, _keras_bases)

@@ -9,10 +9,10 @@ from typing import Any
 
 from legm.errors import LegmError
 
-__all__ = ["import_library", "lazy_classes", "library_version"]
+__all__ = ["import_library_lazily", "lazy_classes", "library_version"]
 
 
-def import_library(module: str, package: str, needed_by: str) -> Any:
+def import_library_lazily(module: str, package: str, needed_by: str) -> Any:
     """Import a module of a library.
 
     Args:

@@ -12,8 +12,8 @@ from legm.integrations.boosting_rounds import (
     best_lightgbm_round,
     metrics_by_name,
 )
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.lightgbm_configuration import booster_parameters
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.lightgbm_configuration import lightgbm_booster_parameters
 from legm.integrations.training_run import TrainingContext
 
 __all__ = ["LegmCallback"]
@@ -41,9 +41,9 @@ class LegmCallback(LightGBMRounds, TrainingContext):
 
     def begin_training(self, evaluated: list[EvaluatedMetric], env: Any) -> None:
         """Begin a run."""
-        arguments = find_in_callers(_training_arguments) or {}
+        arguments = find_in_calling_frames(_lightgbm_arguments) or {}
         booster = getattr(env.model, "boosters", [env.model])[0]
-        self._run.begin(booster_parameters(booster, env, arguments))
+        self._run.begin(lightgbm_booster_parameters(booster, env, arguments))
         if arguments:  # LightGBM calls no callback at the end, which is when its own variables are gone
             model, rounds = env.model, env.end_iteration
             training = weakref.finalize(
@@ -63,5 +63,5 @@ class LegmCallback(LightGBMRounds, TrainingContext):
             self._run.end("failed", f"the training ended after {self._last_round + 1} of {rounds} rounds")
 
 
-def _training_arguments(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _lightgbm_arguments(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return values if "num_boost_round" in values and "callbacks_set" in values else None

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from legm.integrations.lazy_classes import import_library, library_version
+from legm.integrations.lazy_classes import import_library_lazily, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
 
-__all__ = ["booster_parameters"]
+__all__ = ["lightgbm_booster_parameters"]
 
 _LINE = re.compile(r"^\[(\w+): (.*)\]$", re.MULTILINE)
 _UNCOMPARED = (
@@ -44,7 +44,7 @@ _UNCOMPARED = (
 """What says how to compute and report, and not what to train."""
 
 
-def booster_parameters(booster: Any, env: Any, arguments: Mapping[str, Any]) -> TrainerParameters:
+def lightgbm_booster_parameters(booster: Any, env: Any, arguments: Mapping[str, Any]) -> TrainerParameters:
     """The parameters of a training.
 
     Args:
@@ -52,21 +52,23 @@ def booster_parameters(booster: Any, env: Any, arguments: Mapping[str, Any]) -> 
         env: what LightGBM passes to callbacks.
         arguments: of ``lightgbm.train`` or ``cv``, by name.
     """
-    lightgbm = import_library("lightgbm", "lightgbm", "LegmCallback")
+    lightgbm = import_library_lazily("lightgbm", "lightgbm", "LegmCallback")
     names_of = getattr(getattr(lightgbm.basic, "_ConfigAliases", None), "get", lambda name: {name})
     values = {}
-    for name, text in _configured(booster).items():
+    for name, text in _lightgbm_configured(booster).items():
         given = next((env.params[one] for one in names_of(name) if one in env.params), None)
         if given is None and name.endswith("_seed"):
             continue  # LightGBM derives it from the seed
         # The configuration has six digits of a number.
         is_cut = isinstance(given, float) and f"{given:.6g}" == text
-        values[name] = given if is_cut else _parsed(text)
+        values[name] = given if is_cut else _lightgbm_parsed(text)
     values["num_iterations"] = env.end_iteration - env.begin_iteration
     for name in ("nfold", "stratified"):
         if name in arguments:
             values[name] = arguments[name]
-    usual = {name: _parsed(text) for name, text in _default_configuration(lightgbm, env.params).items()}
+    usual = {
+        name: _lightgbm_parsed(text) for name, text in _default_configuration(lightgbm, env.params).items()
+    }
     del usual["num_iterations"]
     for callback in arguments["callbacks_set"] if arguments else ():
         if (rounds := getattr(callback, "stopping_rounds", None)) is not None:
@@ -74,7 +76,7 @@ def booster_parameters(booster: Any, env: Any, arguments: Mapping[str, Any]) -> 
     return TrainerParameters(values, usual, library_version("lightgbm"), _UNCOMPARED)
 
 
-def _configured(booster: Any) -> dict[str, str]:
+def _lightgbm_configured(booster: Any) -> dict[str, str]:
     _, _, text = booster.model_to_string(num_iteration=1).partition("\nparameters:\n")
     return dict(_LINE.findall(text))
 
@@ -85,14 +87,14 @@ def _default_configuration(lightgbm: Any, given: Mapping[str, Any]) -> dict[str,
 
     shape = {"verbosity": -1, "num_threads": 1}
     data = {"data": np.arange(4.0).reshape(4, 1), "label": [0, 1, 0, 1]}
-    found = _configured(lightgbm.Booster(shape, lightgbm.Dataset(**data)))
+    found = _lightgbm_configured(lightgbm.Booster(shape, lightgbm.Dataset(**data)))
     loudness = next((given[one] for one in ("verbosity", "verbose") if one in given), 1)
     shape |= {"verbosity": loudness, "min_data_in_bin": 1, "min_data_in_leaf": 1}
     lightgbm.Dataset(**data, params=shape).construct()  # the level of LightGBM's messages is the process's
     return found
 
 
-def _parsed(text: str) -> Any:
+def _lightgbm_parsed(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from legm.integrations.lazy_classes import lazy_classes
 from legm.integrations.lightning_trainer import (
     CHECKPOINTS,
-    StagedConfiguration,
-    fitted_checkpoint,
-    folder_to_resume,
-    logger_bases,
-    monitors,
-    move_checkpoints,
+    LightningConfiguration,
+    lightning_logger_bases,
+    move_trainer_checkpoints,
     rewind_on_train_start,
-    run_id_of_checkpoint,
-    set_best_step,
+    set_best_trainer_step,
+    trainer_checkpoint,
+    trainer_checkpoint_run_id,
+    trainer_folder_to_resume,
+    trainer_monitors,
 )
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
-from legm.integrations.training_run import TrainingRecorder, split_test_metrics
+from legm.integrations.training_run import TrainingRecorder, split_training_metrics
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmLogger"]
 
 
-class LoggerMethods(TrainingRecorder):
+class LightningLoggerMethods(TrainingRecorder):
     """A logger that records trainings with Lightning as runs of legm.
 
     Parameters are what ``save_hyperparameters`` of module and datamodule saved. Steps are optimizer steps.
@@ -50,7 +50,7 @@ class LoggerMethods(TrainingRecorder):
         self._hyperparameters: dict[str, Any] = {}
         self._monitored: dict[str, dict[float, int]] = {}
         self._trainer: Any = None
-        self._staged = StagedConfiguration()
+        self._staged = LightningConfiguration()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_trainer": None}
@@ -60,7 +60,7 @@ class LoggerMethods(TrainingRecorder):
         if self._run.is_open:
             handler = self._run.handler
             return handler.configuration_folder / handler.run_id if handler.run_id else None
-        return folder_to_resume(self, self._run, self._hyperparameters)
+        return trainer_folder_to_resume(self, self._run, self._hyperparameters)
 
     @property
     def save_dir(self) -> str:
@@ -100,14 +100,14 @@ class LoggerMethods(TrainingRecorder):
         if not self._run.is_open:
             at_setup = Path(self.save_dir, self.name, self.version or "version_None", CHECKPOINTS)
             self._begin(trainer)
-            move_checkpoints(trainer, at_setup, (self._folder() or Path()) / CHECKPOINTS)
-        for monitor, _score, _higher in monitors(trainer):
+            move_trainer_checkpoints(trainer, at_setup, (self._folder() or Path()) / CHECKPOINTS)
+        for monitor, _score, _higher in trainer_monitors(trainer):
             self._monitored.setdefault(monitor, {})
             self._monitored.setdefault(f"{monitor}_epoch", {})
 
     def _begin(self, trainer: Any) -> None:
-        path = trainer.ckpt_path or ("" if trainer.training else fitted_checkpoint(trainer))
-        resume = (run_id_of_checkpoint(Path(path)) or trainer.training or None) if path else None
+        path = trainer.ckpt_path or ("" if trainer.training else trainer_checkpoint(trainer))
+        resume = (trainer_checkpoint_run_id(Path(path)) or trainer.training or None) if path else None
         values, is_main = TrainerParameters(self._hyperparameters), trainer.is_global_zero
         handler = self._run.begin(values, resume=resume, main_process=is_main)
         self._staged.log(self._run)
@@ -118,7 +118,7 @@ class LoggerMethods(TrainingRecorder):
         """Set metrics at a step; while the trainer tests they are test metrics."""
         if not (run := self._run).is_open:  # of Fabric, or without enable_autolog_hparams
             run.begin(TrainerParameters(self._hyperparameters))
-        dev, test = split_test_metrics(metrics, is_test=getattr(self._trainer, "testing", False))
+        dev, test = split_training_metrics(metrics, is_test=getattr(self._trainer, "testing", False))
         if dev:
             run.log_metrics(dev, step)
         if test:
@@ -139,12 +139,12 @@ class LoggerMethods(TrainingRecorder):
             self._run.end("failed" if status == "failed" else "interrupted", f"the trainer says {status!r}")
         elif self._run.is_open:
             if self._trainer is not None and self._trainer.state.fn == "fit":
-                set_best_step(self._run, self._trainer, self._monitored)
+                set_best_trainer_step(self._run, self._trainer, self._monitored)
             self._run.complete()
             self._trainer = None
 
 
 if TYPE_CHECKING:
-    LegmLogger = LoggerMethods
+    LegmLogger = LightningLoggerMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmLogger": LoggerMethods}, logger_bases)
+    __getattr__ = lazy_classes(__name__, {"LegmLogger": LightningLoggerMethods}, lightning_logger_bases)

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import LegmError
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.lazy_classes import import_library
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.lazy_classes import import_library_lazily
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 from legm.integrations.training_run import TrainingRun
 
 __all__ = [
     "CHECKPOINTS",
-    "StagedConfiguration",
-    "fitted_checkpoint",
-    "folder_to_resume",
-    "logger_bases",
-    "monitors",
-    "move_checkpoints",
+    "LightningConfiguration",
+    "lightning_logger_bases",
+    "move_trainer_checkpoints",
     "rewind_on_train_start",
-    "run_id_of_checkpoint",
-    "set_best_step",
+    "set_best_trainer_step",
+    "trainer_checkpoint",
+    "trainer_checkpoint_run_id",
+    "trainer_folder_to_resume",
+    "trainer_monitors",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -36,7 +36,7 @@ _RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]+")
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
 
-def logger_bases(name: str) -> tuple[type, ...]:
+def lightning_logger_bases(name: str) -> tuple[type, ...]:
     """The base class of each of Lightning's two packages that is loaded; else of the one that is installed.
 
     Args:
@@ -47,15 +47,15 @@ def logger_bases(name: str) -> tuple[type, ...]:
     """
     loaded = [one for one in _PACKAGES if one in sys.modules]
     try:
-        found = [import_library(one, "lightning", name) for one in loaded or _PACKAGES[:1]]
+        found = [import_library_lazily(one, "lightning", name) for one in loaded or _PACKAGES[:1]]
     except LegmError:
         if loaded:
             raise
-        found = [import_library(_PACKAGES[1], "lightning", name)]
+        found = [import_library_lazily(_PACKAGES[1], "lightning", name)]
     return tuple(one.loggers.logger.Logger for one in found)
 
 
-def folder_to_resume(logger: Any, run: TrainingRun, known: Mapping[str, Any]) -> Path | None:
+def trainer_folder_to_resume(logger: Any, run: TrainingRun, known: Mapping[str, Any]) -> Path | None:
     """The folder of the run that the calling trainer resumes, before it says so to its loggers.
 
     Args:
@@ -68,9 +68,9 @@ def folder_to_resume(logger: Any, run: TrainingRun, known: Mapping[str, Any]) ->
     """
     trainer, path = _resumed_training(logger) or (None, "")
     if path == "last":
-        return _folder_of_last_checkpoint(run, trainer, known)
+        return _trainer_checkpoint_folder(run, trainer, known)
     checkpoint = Path(path).absolute()
-    return checkpoint.parent.parent if run_id_of_checkpoint(checkpoint) else None
+    return checkpoint.parent.parent if trainer_checkpoint_run_id(checkpoint) else None
 
 
 def _resumed_training(logger: Any) -> tuple[Any, str] | None:
@@ -85,10 +85,10 @@ def _resumed_training(logger: Any) -> tuple[Any, str] | None:
         is_own = path and any(one is logger for one in getattr(trainer, "loggers", ()))
         return (trainer, str(path)) if is_own else None
 
-    return find_in_callers(trainer_with_checkpoint)
+    return find_in_calling_frames(trainer_with_checkpoint)
 
 
-def fitted_checkpoint(trainer: Any) -> str:
+def trainer_checkpoint(trainer: Any) -> str:
     """A checkpoint of the trainer's last ``fit``, which processes of its own may have made (``ddp_spawn``).
 
     The logger has no run then, and what is tested belongs to the run of the checkpoint.
@@ -100,7 +100,7 @@ def fitted_checkpoint(trainer: Any) -> str:
     return next(filter(None, paths), "")
 
 
-def _folder_of_last_checkpoint(run: TrainingRun, trainer: Any, known: Mapping[str, Any]) -> Path | None:
+def _trainer_checkpoint_folder(run: TrainingRun, trainer: Any, known: Mapping[str, Any]) -> Path | None:
     """The folder of the newest run with a last checkpoint that the trainer may resume, on each rank."""
     values = dict(known)
     for one in (trainer.lightning_module, trainer.datamodule):
@@ -110,7 +110,7 @@ def _folder_of_last_checkpoint(run: TrainingRun, trainer: Any, known: Mapping[st
     return next((one for one in folders if any((one / CHECKPOINTS).glob("last*"))), None)
 
 
-class StagedConfiguration:
+class LightningConfiguration:
     """The file with the arguments of ``LightningCLI``, which it writes before the run has a folder."""
 
     def __init__(self) -> None:
@@ -118,7 +118,9 @@ class StagedConfiguration:
 
     def folder(self) -> str | None:
         """Where to write the file, if it is ``LightningCLI`` that asks for a folder; None if it is not."""
-        if find_in_callers(lambda variables: hasattr(variables.get("self"), "save_to_log_dir") or None):
+        if find_in_calling_frames(
+            lambda variables: hasattr(variables.get("self"), "save_to_log_dir") or None
+        ):
             self._folder = self._folder or tempfile.mkdtemp(prefix="legm-")
             return self._folder
         return None
@@ -132,7 +134,7 @@ class StagedConfiguration:
             self._folder = None
 
 
-def run_id_of_checkpoint(path: Path) -> str | None:
+def trainer_checkpoint_run_id(path: Path) -> str | None:
     """The id of the run that saved a checkpoint, if it is in the folder of a run of legm's.
 
     Args:
@@ -143,7 +145,7 @@ def run_id_of_checkpoint(path: Path) -> str | None:
     return folder.parent.name if is_own else None
 
 
-def move_checkpoints(trainer: Any, at_setup: Path, folder: Path) -> None:
+def move_trainer_checkpoints(trainer: Any, at_setup: Path, folder: Path) -> None:
     """Put checkpoints for which the user gave no folder into the run's, on every rank.
 
     Args:
@@ -157,7 +159,7 @@ def move_checkpoints(trainer: Any, at_setup: Path, folder: Path) -> None:
             callback.dirpath = shared
 
 
-def monitors(trainer: Any) -> Iterator[tuple[str, Any, bool]]:
+def trainer_monitors(trainer: Any) -> Iterator[tuple[str, Any, bool]]:
     """What the trainer's callbacks monitor: the metric, its best value so far, and whether higher is better.
 
     Those of ``ModelCheckpoint`` come first, since its best model is the one that is kept.
@@ -171,7 +173,7 @@ def monitors(trainer: Any) -> Iterator[tuple[str, Any, bool]]:
             yield monitor, score, callback.mode == "max"
 
 
-def set_best_step(run: TrainingRun, trainer: Any, steps: Mapping[str, Mapping[float, int]]) -> None:
+def set_best_trainer_step(run: TrainingRun, trainer: Any, steps: Mapping[str, Mapping[float, int]]) -> None:
     """Set the best step, which Lightning does not know: the first one at which the best score was logged.
 
     Args:
@@ -180,7 +182,7 @@ def set_best_step(run: TrainingRun, trainer: Any, steps: Mapping[str, Mapping[fl
         steps: by metric and value, the first step with it, of this process. Where the best score is of a
             process before, which this one resumed, legm finds its step by the metric.
     """
-    for monitor, score, higher_better in monitors(trainer):
+    for monitor, score, higher_better in trainer_monitors(trainer):
         known = next((one for one in (monitor, f"{monitor}_epoch") if steps.get(one)), None)
         if known is None or score is None:
             continue

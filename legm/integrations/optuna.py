@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from legm.errors import LegmError, ParameterError
-from legm.integrations.lazy_classes import import_library
-from legm.integrations.optuna_trials import higher_better, trial_parameters
+from legm.integrations.lazy_classes import import_library_lazily
+from legm.integrations.optuna_trials import is_higher_trial_better, optuna_trial_parameters
 from legm.integrations.training_run import TrainingRun
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ def legm_trial(
         ParameterError: a metric was given, but the study has several objectives.
         LegmError: as for :meth:`~legm.integrations.training_run.TrainingRun.begin`.
     """
-    optuna = import_library("optuna", "optuna", "legm_trial")
+    optuna = import_library_lazily("optuna", "optuna", "legm_trial")
     study = getattr(trial, "study", None)  # a trial that is repeated has none
-    higher = None if metric is None else higher_better(study, metric)
+    higher = None if metric is None else is_higher_trial_better(study, metric)
     run = TrainingRun(root, experiment, **options)
     known = {*trial.params}
-    handler = run.begin(trial_parameters(trial, study))
+    handler = run.begin(optuna_trial_parameters(trial, study))
     if handler.run_id is not None:
         trial.set_user_attr(_RUNS, [*trial.user_attrs.get(_RUNS, ()), handler.run_id])
     if metric is not None:
@@ -128,21 +128,21 @@ class LegmCallback:
 
     def _record(self, study: Any, trial: Any) -> None:
         run = TrainingRun(*self._arguments, **self._options)
-        run.begin(trial_parameters(trial, study))
+        run.begin(optuna_trial_parameters(trial, study))
         reported = sorted(trial.intermediate_values.items())
         for step, value in reported:
             run.log_metrics({"intermediate_value": value}, step)
         if trial.state.name != "COMPLETE":
             run.end("pruned" if trial.state.name == "PRUNED" else "failed", "as Optuna says")
             return
-        names = self._names or study.metric_names or _default_names(len(trial.values))
+        names = self._names or study.metric_names or _optuna_default_names(len(trial.values))
         last = reported[-1][0] if reported else 0
         run.log_metrics(dict(zip(names, trial.values, strict=True)), last)
         if len(names) == 1:
-            higher = higher_better(study, names[0])
+            higher = is_higher_trial_better(study, names[0])
             run.call(run.handler.set_best, "early_stopping", metric=names[0], higher_better=higher)
         run.end("completed")
 
 
-def _default_names(number: int) -> list[str]:
+def _optuna_default_names(number: int) -> list[str]:
     return ["value"] if number == 1 else [f"value_{index}" for index in range(number)]

@@ -7,12 +7,12 @@ from typing import Any
 from legm.errors import ParameterError
 from legm.integrations.trainer_parameters import TrainerParameters
 
-__all__ = ["higher_better", "trial_parameters"]
+__all__ = ["is_higher_trial_better", "optuna_trial_parameters"]
 
 _STUDY, _NUMBER = "optuna_study", "optuna_trial"  # parameters that are not compared
 
 
-def higher_better(study: Any, metric: str) -> bool:
+def is_higher_trial_better(study: Any, metric: str) -> bool:
     """Whether a study looks for higher values of the metric that it optimizes.
 
     Args:
@@ -34,7 +34,7 @@ def higher_better(study: Any, metric: str) -> bool:
     return bool(study.direction.name == "MAXIMIZE")
 
 
-def trial_parameters(trial: Any, study: Any) -> TrainerParameters:
+def optuna_trial_parameters(trial: Any, study: Any) -> TrainerParameters:
     """What was suggested, which always counts, with the trial's number and study, which never do.
 
     Where both None and False may be chosen, they are texts, since both values would be inactive.

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from legm.errors import ParameterError
-from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.ray_recorder import TrialRecorder
-from legm.integrations.ray_trials import this_worker
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
+from legm.integrations.ray_recorder import RayTrialRecorder
+from legm.integrations.ray_trials import this_ray_worker
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 from legm.integrations.training_run import TrainingRun
 
@@ -45,7 +45,7 @@ def setup_legm(
             f"the root directory {os.fspath(root)!r} is relative, but each worker of Ray is in a folder of "
             "its own: pass an absolute one, such as os.path.abspath(…) of the program that begins the workers"
         )
-    worker = this_worker()
+    worker = this_ray_worker()
     parameters = TrainerParameters(
         {**flat_parameters(config), **worker.parameters}, uncompared=worker.parameters
     )
@@ -54,11 +54,11 @@ def setup_legm(
     return run.begin(parameters, resume=worker.is_restored or None, main_process=is_main)
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("ray.tune.logger", "ray[tune]", name).LoggerCallback,)
+def _ray_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("ray.tune.logger", "ray[tune]", name).LoggerCallback,)
 
 
 if TYPE_CHECKING:
-    LegmLoggerCallback = TrialRecorder
+    LegmLoggerCallback = RayTrialRecorder
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmLoggerCallback": TrialRecorder}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmLoggerCallback": RayTrialRecorder}, _ray_bases)

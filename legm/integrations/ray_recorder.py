@@ -9,20 +9,20 @@ from typing import Any
 
 from legm.errors import LegmError, ParameterError
 from legm.integrations.ray_trials import (
-    failure_of,
-    find_scheduler,
-    result_metrics,
-    stopped_by_scheduler,
-    trial_parameters,
+    failure_of_trial,
+    find_ray_scheduler,
+    ray_result_metrics,
+    ray_trial_parameters,
+    stopped_by_ray_scheduler,
 )
-from legm.integrations.training_run import TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingRun, split_training_metrics
 
-__all__ = ["TrialRecorder"]
+__all__ = ["RayTrialRecorder"]
 
 log = logging.getLogger(__name__)
 
 
-class TrialRecorder:
+class RayTrialRecorder:
     """A callback of Ray Tune that records each trial as a run, in the program that tunes.
 
     The trial's configuration is the parameters; what it reports are dev metrics at its ``training_iteration``
@@ -73,7 +73,7 @@ class TrialRecorder:
 
     def setup(self, *_: Any, **__: Any) -> None:
         """Find the scheduler of the experiment that begins."""
-        self._scheduler = find_scheduler()
+        self._scheduler = find_ray_scheduler()
 
     def log_trial_start(self, trial: Any) -> None:
         """Begin a run, or continue it when the trial continues."""
@@ -86,7 +86,7 @@ class TrialRecorder:
             del self._run_ids[key]
         try:
             run = TrainingRun(*self._arguments, **self._options)
-            run.begin(trial_parameters(trial), resume=self._run_ids.get(key))
+            run.begin(ray_trial_parameters(trial), resume=self._run_ids.get(key))
         except LegmError as error:
             if self._options.get("strict"):
                 raise
@@ -110,12 +110,12 @@ class TrialRecorder:
             self._restarted.discard(trial.trial_id)
             if (last := run.handler.last_step) is not None and last >= step:
                 run.call(run.handler.rewind, step - 1)
-        dev, test = split_test_metrics(result_metrics(result))
+        dev, test = split_training_metrics(ray_result_metrics(result))
         run.log_metrics(dev, step)
         if test:
             run.log_metrics(test, test=True)
         if result.get("done"):
-            self._stopped[trial.trial_id] = stopped_by_scheduler(self._scheduler, trial, result)
+            self._stopped[trial.trial_id] = stopped_by_ray_scheduler(self._scheduler, trial, result)
 
     def log_trial_end(self, trial: Any, failed: bool = False) -> None:
         """End a trial's run.
@@ -128,7 +128,7 @@ class TrialRecorder:
         if run is None:
             return
         if failed:
-            run.end("failed", failure_of(trial))
+            run.end("failed", failure_of_trial(trial))
         else:
             run.end(*(("pruned", stopped) if stopped else ("completed",)))
 

@@ -9,18 +9,18 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.lazy_classes import import_library
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.lazy_classes import import_library_lazily
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
 __all__ = [
-    "Worker",
-    "failure_of",
-    "find_scheduler",
-    "result_metrics",
-    "stopped_by_scheduler",
-    "this_worker",
-    "trial_parameters",
+    "RayWorker",
+    "failure_of_trial",
+    "find_ray_scheduler",
+    "ray_result_metrics",
+    "ray_trial_parameters",
+    "stopped_by_ray_scheduler",
+    "this_ray_worker",
 ]
 
 _TRIAL, _EXPERIMENT = "ray_trial", "ray_experiment"  # parameters that are not compared
@@ -34,7 +34,7 @@ _OWN_RESULTS = frozenset({
 """What Ray adds to each result that a trial reports."""
 
 
-def trial_parameters(trial: Any) -> TrainerParameters:
+def ray_trial_parameters(trial: Any) -> TrainerParameters:
     """The configuration of a trial; what was chosen for it is in the configuration's name.
 
     The trial's id and its experiment's name are not compared.
@@ -48,31 +48,31 @@ def trial_parameters(trial: Any) -> TrainerParameters:
     return TrainerParameters(values, uncompared=own, names={name: {"name": True} for name in chosen})
 
 
-def result_metrics(result: Mapping[str, Any]) -> dict[str, Any]:
+def ray_result_metrics(result: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that a trial reported, nested ones with names such as ``eval/loss``, without Ray's own."""
-    flatten = import_library("ray.tune.utils", "ray[tune]", "LegmLoggerCallback").flatten_dict
+    flatten = import_library_lazily("ray.tune.utils", "ray[tune]", "LegmLoggerCallback").flatten_dict
     given = {name: value for name, value in result.items() if name not in _OWN_RESULTS}
     flat = {str(name): value for name, value in flatten(given, delimiter="/").items()}
-    return {name: value for name, value in flat.items() if _is_number(value)}
+    return {name: value for name, value in flat.items() if _is_ray_number(value)}
 
 
-def _is_number(value: Any) -> bool:
+def _is_ray_number(value: Any) -> bool:
     if isinstance(value, (Real, bool)):
         return not isinstance(value, bool)
     return getattr(value, "size", None) == 1 or getattr(value, "ndim", None) == 0
 
 
-def find_scheduler() -> Any:
+def find_ray_scheduler() -> Any:
     """The scheduler of the ``tune.run`` that calls; None where it is not found."""
-    return find_in_callers(_scheduler_among)
+    return find_in_calling_frames(_ray_scheduler_among)
 
 
-def _scheduler_among(variables: Mapping[str, Any]) -> Any:
+def _ray_scheduler_among(variables: Mapping[str, Any]) -> Any:
     known = variables.get("scheduler")
     return known if hasattr(known, "choose_trial_to_run") else None
 
 
-def stopped_by_scheduler(scheduler: Any, trial: Any, result: Mapping[str, Any]) -> str:
+def stopped_by_ray_scheduler(scheduler: Any, trial: Any, result: Mapping[str, Any]) -> str:
     """Why a trial ends at a result that is done: the scheduler stopped it early; "" for any other reason.
 
     Args:
@@ -95,7 +95,7 @@ def stopped_by_scheduler(scheduler: Any, trial: Any, result: Mapping[str, Any]) 
     return f"stopped by {name} at {unit} {reached}"
 
 
-def failure_of(trial: Any) -> str:
+def failure_of_trial(trial: Any) -> str:
     """The error that ended a trial: its last line in the file that Ray wrote."""
     try:
         lines = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -105,7 +105,7 @@ def failure_of(trial: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class RayWorker:
     """Where in Ray this process is.
 
     Args:
@@ -124,16 +124,16 @@ class Worker:
         return {_TRIAL: self.trial} if self.trial else {}
 
 
-def this_worker() -> Worker:
+def this_ray_worker() -> RayWorker:
     """The worker of Ray Train or the trial of Ray Tune that calls; outside of both it has no rank."""
-    train = import_library("ray.train", "ray[train]", "setup_legm")
-    tune = import_library("ray.tune", "ray[tune]", "setup_legm")
+    train = import_library_lazily("ray.train", "ray[train]", "setup_legm")
+    tune = import_library_lazily("ray.tune", "ray[tune]", "setup_legm")
     try:
         rank = int(train.get_context().get_world_rank())
-        return Worker(rank, "", train.get_checkpoint() is not None)
+        return RayWorker(rank, "", train.get_checkpoint() is not None)
     except (RuntimeError, AttributeError, TypeError, DeprecationWarning):  # it does not train
         pass
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a process that is neither
         trial = tune.get_context().get_trial_id()
-    return Worker(None, trial or "", bool(trial) and tune.get_checkpoint() is not None)
+    return RayWorker(None, trial or "", bool(trial) and tune.get_checkpoint() is not None)

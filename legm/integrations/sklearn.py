@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.estimator_parameters import estimator_parameters
-from legm.integrations.lazy_classes import import_library, library_version
-from legm.integrations.sklearn_calls import Call, watched_calls
+from legm.integrations.lazy_classes import import_library_lazily, library_version
+from legm.integrations.sklearn_calls import SklearnCall, watched_sklearn_calls
 from legm.integrations.trainer_parameters import TrainerParameters
 from legm.integrations.training_run import TrainingRun
 
@@ -50,17 +50,17 @@ def autolog(
     Raises:
         LegmError: scikit-learn is missing, or an option is invalid.
     """
-    import_library("sklearn", "scikit-learn", "autolog")
+    import_library_lazily("sklearn", "scikit-learn", "autolog")
     TrainingRun(root, experiment, **options)  # raises for what is invalid
-    recorder = _FitRecorder(root, experiment, options)
-    with watched_calls(recorder.take):
+    recorder = _SklearnFitRecorder(root, experiment, options)
+    with watched_sklearn_calls(recorder.take):
         try:
             yield
         finally:
             recorder.finish()
 
 
-class _FitRecorder:
+class _SklearnFitRecorder:
     """Makes runs of calls."""
 
     def __init__(self, root: Any, experiment: str | None, options: Mapping[str, Any]) -> None:
@@ -69,7 +69,7 @@ class _FitRecorder:
         self._template = root.unstarted_copy() if experiment is None and not self._is_filled else None
         self._runs: weakref.WeakKeyDictionary[Any, TrainingRun] = weakref.WeakKeyDictionary()
 
-    def take(self, call: Call) -> None:
+    def take(self, call: SklearnCall) -> None:
         """Record a call that has returned, or raised."""
         if call.error is not None:
             self._begin(call.estimator).fail(call.error)
@@ -97,7 +97,7 @@ class _FitRecorder:
             run.set_best_step(max(range(len(scores)), key=scores.__getitem__))
         run.complete()
 
-    def _score(self, call: Call) -> None:
+    def _score(self, call: SklearnCall) -> None:
         run = self._runs.get(call.estimator)
         if run is None and (best := getattr(call.estimator, "best_estimator_", None)) is not None:
             run = self._runs[call.estimator] = self._begin(best)
@@ -108,7 +108,7 @@ class _FitRecorder:
             run.complete()
 
     def _search(self, search: Any) -> None:
-        sklearn = import_library("sklearn.base", "scikit-learn", "autolog")
+        sklearn = import_library_lazily("sklearn.base", "scikit-learn", "autolog")
         results, folds = search.cv_results_, search.n_splits_
         for number, parameters in enumerate(results["params"]):
             candidate = sklearn.clone(search.estimator).set_params(**parameters)

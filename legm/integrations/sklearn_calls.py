@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from legm.integrations.lazy_classes import import_library
+from legm.integrations.lazy_classes import import_library_lazily
 
-__all__ = ["Call", "watched_calls"]
+__all__ = ["SklearnCall", "watched_sklearn_calls"]
 
 _FITS = ("fit", "fit_predict", "fit_transform")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SklearnCall:
     """A call of the program's own, not of scikit-learn's.
 
     Args:
@@ -37,7 +37,7 @@ class Call:
 
 
 @contextlib.contextmanager
-def watched_calls(take: Callable[[Call], None]) -> Iterator[None]:
+def watched_sklearn_calls(take: Callable[[SklearnCall], None]) -> Iterator[None]:
     """Report calls of a block, also on estimators that are imported in it, once they returned or raised.
 
     Calls that one estimator makes of another, and those in other processes, are not reported.
@@ -45,26 +45,26 @@ def watched_calls(take: Callable[[Call], None]) -> Iterator[None]:
     Args:
         take: is called with each.
     """
-    base = import_library("sklearn.base", "scikit-learn", "autolog").BaseEstimator
-    validation = import_library("sklearn.model_selection", "scikit-learn", "autolog")
-    watch = _Watch(take)
+    base = import_library_lazily("sklearn.base", "scikit-learn", "autolog").BaseEstimator
+    validation = import_library_lazily("sklearn.model_selection", "scikit-learn", "autolog")
+    watch = _SklearnWatch(take)
     with contextlib.ExitStack() as undo:
-        for kind in [one for found in _subclasses(base) for one in found.__mro__[:-1]]:
+        for kind in [one for found in _sklearn_subclasses(base) for one in found.__mro__[:-1]]:
             watch.replace_methods(kind, undo)
 
         def watch_new_class(kind: type, /, **keywords: Any) -> None:
             super(base, kind).__init_subclass__(**keywords)
             watch.replace_methods(kind, undo)
 
-        _replace(base, "__init_subclass__", classmethod(watch_new_class), undo)
+        _replace_in_sklearn(base, "__init_subclass__", classmethod(watch_new_class), undo)
         watch.replace_function(validation.cross_validate, undo)
         yield
 
 
-class _Watch(threading.local):
+class _SklearnWatch(threading.local):
     """Whether a thread is in a call that is reported."""
 
-    def __init__(self, take: Callable[[Call], None]) -> None:
+    def __init__(self, take: Callable[[SklearnCall], None]) -> None:
         self._take = take
         self._is_inside = False
         self._replaced: set[tuple[type, str]] = set()
@@ -77,9 +77,13 @@ class _Watch(threading.local):
                 continue
             self._replaced.add((kind, name))
             if inspect.isfunction(method):
-                _replace(kind, name, self._reporting("score" if name == "score" else "fit", method), undo)
+                _replace_in_sklearn(
+                    kind, name, self._reporting("score" if name == "score" else "fit", method), undo
+                )
             elif inspect.isfunction(inner := getattr(method, "fn", None)):  # there for some estimators only
-                _replace(method, "fn", self._reporting("score" if name == "score" else "fit", inner), undo)
+                _replace_in_sklearn(
+                    method, "fn", self._reporting("score" if name == "score" else "fit", inner), undo
+                )
 
     def replace_function(self, function: Any, undo: contextlib.ExitStack) -> None:
         """Let a function report its calls, under whatever names the program has imported it."""
@@ -102,17 +106,17 @@ class _Watch(threading.local):
                 result = method(*args, **keywords)
             except Exception as error:
                 self._is_inside = False
-                if call != "score" and _is_model(estimator):
-                    self._take(Call(call, estimator, error=error))
+                if call != "score" and _is_sklearn_model(estimator):
+                    self._take(SklearnCall(call, estimator, error=error))
                 raise
             else:
-                if _is_model(estimator):
+                if _is_sklearn_model(estimator):
                     data = (
-                        _name_of(args[1] if len(args) > 1 else keywords.get("X"), caller)
+                        _sklearn_data_name(args[1] if len(args) > 1 else keywords.get("X"), caller)
                         if call == "score"
                         else ""
                     )
-                    self._take(Call(call, estimator, result, data=data))
+                    self._take(SklearnCall(call, estimator, result, data=data))
                 return result
             finally:
                 self._is_inside = False
@@ -124,12 +128,12 @@ def _is_of_sklearn(module: str) -> bool:
     return module.partition(".")[0] == "sklearn"
 
 
-def _is_model(estimator: Any) -> bool:
+def _is_sklearn_model(estimator: Any) -> bool:
     """Whether it does more than transform."""
     return hasattr(estimator, "predict") or hasattr(estimator, "fit_predict")
 
 
-def _name_of(data: Any, caller: Any) -> str:
+def _sklearn_data_name(data: Any, caller: Any) -> str:
     """The variable of the caller that has the data."""
     for variables in (caller.f_locals, caller.f_globals):
         for name, value in variables.items():
@@ -138,7 +142,7 @@ def _name_of(data: Any, caller: Any) -> str:
     return ""
 
 
-def _replace(owner: Any, name: str, value: Any, undo: contextlib.ExitStack) -> None:
+def _replace_in_sklearn(owner: Any, name: str, value: Any, undo: contextlib.ExitStack) -> None:
     if name in vars(owner):
         undo.callback(setattr, owner, name, vars(owner)[name])
     else:
@@ -146,8 +150,8 @@ def _replace(owner: Any, name: str, value: Any, undo: contextlib.ExitStack) -> N
     setattr(owner, name, value)
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _sklearn_subclasses(kind: type) -> Iterator[type]:
     yield kind
     inner: list[type] = kind.__subclasses__()
     for one in inner:
-        yield from _subclasses(one)
+        yield from _sklearn_subclasses(one)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.estimator_parameters import estimator_parameters
-from legm.integrations.lazy_classes import import_library, lazy_classes, library_version
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes, library_version
 from legm.integrations.training_run import TrainingContext
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _OF_CALLBACKS = ("EarlyStopping", "Checkpoint")
 _UNCOMPARED = ("verbose", "device", "use_caching", "torch_load_kwargs", "warm_start", "compile")
 
 
-class CallbackMethods(TrainingContext):
+class SkorchCallbackMethods(TrainingContext):
     """A callback that records each training with skorch as a run; a step is skorch's number of an epoch.
 
     The parameters of the net become the run's; what equals its default is inactive. Metrics are what the
@@ -55,7 +55,9 @@ class CallbackMethods(TrainingContext):
 
     def _log(self, row: Any) -> None:
         metrics = {
-            "time" if name == "dur" else name: value for name, value in row.items() if _is_number(value)
+            "time" if name == "dur" else name: value
+            for name, value in row.items()
+            if _is_skorch_number(value)
         }
         for name in [one for one in metrics if one == "epoch" or one.endswith("_batch_count")]:
             del metrics[name]
@@ -78,15 +80,15 @@ class CallbackMethods(TrainingContext):
         self._run.complete()
 
 
-def _is_number(value: object) -> bool:
+def _is_skorch_number(value: object) -> bool:
     return not isinstance(value, bool) and isinstance(value, numbers.Real)
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("skorch.callbacks", "skorch", name).Callback,)
+def _skorch_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("skorch.callbacks", "skorch", name).Callback,)
 
 
 if TYPE_CHECKING:
-    LegmCallback = CallbackMethods
+    LegmCallback = SkorchCallbackMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmCallback": CallbackMethods}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": SkorchCallbackMethods}, _skorch_bases)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.stable_baselines3_model import model_parameters
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
+from legm.integrations.stable_baselines3_model import stable_baselines_model_parameters
 from legm.integrations.trainer_parameters import TrainerParameters
 from legm.integrations.training_run import TrainingContext, TrainingRun
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LegmCallback", "LegmOutputFormat"]
 
 
-class OutputFormatMethods:
+class StableBaselinesOutputMethods:
     """An output of Stable-Baselines3's logger that fills a run: every key of the logger at its timestep.
 
     Args:
@@ -47,7 +47,7 @@ class OutputFormatMethods:
             elif kind == "HParam" and hasattr(value, "metric_dict"):
                 metrics.update(value.metric_dict)
             elif kind == "Video" and hasattr(value, "frames"):
-                frames = [frame.transpose(1, 2, 0) for frame in _as_array(value.frames[0])]
+                frames = [frame.transpose(1, 2, 0) for frame in _stable_baselines_array(value.frames[0])]
                 self._run.call(self._run.handler.log_image, name, frames, step)
             else:
                 metrics[name] = value
@@ -58,7 +58,7 @@ class OutputFormatMethods:
         """Nothing: who began the run ends it."""
 
 
-class CallbackMethods(TrainingContext):
+class StableBaselinesCallbackMethods(TrainingContext):
     """A callback that records each call of ``learn`` as a run; a step is a timestep.
 
     The arguments of the algorithm, the environment and the number of timesteps become parameters; what equals
@@ -77,7 +77,7 @@ class CallbackMethods(TrainingContext):
         timesteps = self.locals.get("total_timesteps")  # type: ignore[attr-defined]
         is_continued = self.locals.get("reset_num_timesteps") is False and self._run.is_open  # type: ignore[attr-defined]
         if not is_continued:
-            self._run.begin(model_parameters(model, timesteps))
+            self._run.begin(stable_baselines_model_parameters(model, timesteps))
         self._output = _made("LegmOutputFormat")(self._run)
         model.logger.output_formats.append(self._output)
 
@@ -97,22 +97,24 @@ class CallbackMethods(TrainingContext):
         self._run.complete()
 
 
-def _as_array(frames: Any) -> Any:
+def _stable_baselines_array(frames: Any) -> Any:
     return frames.numpy() if hasattr(frames, "numpy") else frames
 
 
-def _bases(name: str) -> tuple[type, ...]:
+def _stable_baselines_bases(name: str) -> tuple[type, ...]:
     library = "stable_baselines3.common"
     if name == "LegmCallback":
-        return (import_library(f"{library}.callbacks", "stable-baselines3", name).BaseCallback,)
-    return (import_library(f"{library}.logger", "stable-baselines3", name).KVWriter,)
+        return (import_library_lazily(f"{library}.callbacks", "stable-baselines3", name).BaseCallback,)
+    return (import_library_lazily(f"{library}.logger", "stable-baselines3", name).KVWriter,)
 
 
 _made = lazy_classes(
-    __name__, {"LegmCallback": CallbackMethods, "LegmOutputFormat": OutputFormatMethods}, _bases
+    __name__,
+    {"LegmCallback": StableBaselinesCallbackMethods, "LegmOutputFormat": StableBaselinesOutputMethods},
+    _stable_baselines_bases,
 )
 
 if TYPE_CHECKING:
-    LegmCallback, LegmOutputFormat = CallbackMethods, OutputFormatMethods
+    LegmCallback, LegmOutputFormat = StableBaselinesCallbackMethods, StableBaselinesOutputMethods
 else:
     __getattr__ = _made

@@ -8,7 +8,7 @@ from typing import Any
 from legm.integrations.lazy_classes import library_version
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
-__all__ = ["model_parameters"]
+__all__ = ["stable_baselines_model_parameters"]
 
 _OF_THE_PROCESS = {
     "self",
@@ -26,7 +26,7 @@ _MOST_SEEDS = 2**32
 """Seeds that a user or Stable-Baselines3 gives are below; Gymnasium's own ones have 128 bits."""
 
 
-def model_parameters(model: Any, timesteps: int | None) -> TrainerParameters:
+def stable_baselines_model_parameters(model: Any, timesteps: int | None) -> TrainerParameters:
     """The parameters of a training.
 
     Args:
@@ -34,12 +34,16 @@ def model_parameters(model: Any, timesteps: int | None) -> TrainerParameters:
         timesteps: how many it is trained for.
     """
     algorithm = type(model).__name__  # in front, since each has other defaults
-    values: dict[str, Any] = {"algorithm": algorithm, "total_timesteps": timesteps, **_environment(model)}
+    values: dict[str, Any] = {
+        "algorithm": algorithm,
+        "total_timesteps": timesteps,
+        **_model_environment(model),
+    }
     defaults: dict[str, Any] = {}
     for name, argument in inspect.signature(type(model).__init__).parameters.items():
         if name in _OF_THE_PROCESS or not hasattr(model, name):
             continue
-        value, default = _given(getattr(model, name)), _given(argument.default)
+        value, default = _given_model_value(getattr(model, name)), _given_model_value(argument.default)
         if name == "policy_kwargs":
             value = {one: given for one, given in (value or {}).items() if one != "use_sde"}  # given twice
         if default is None and (isinstance(value, type) or value == {}):
@@ -57,7 +61,7 @@ def model_parameters(model: Any, timesteps: int | None) -> TrainerParameters:
     return TrainerParameters(values, defaults, library_version("stable_baselines3"), uncompared)
 
 
-def _given(value: Any) -> Any:
+def _given_model_value(value: Any) -> Any:
     """A value as it was given: the model makes schedules of numbers, and tuples of frequencies."""
     schedule = getattr(value, "value_schedule", value)
     constant = getattr(schedule, "val", None)
@@ -76,7 +80,7 @@ def _given(value: Any) -> Any:
     return value
 
 
-def _environment(model: Any) -> dict[str, Any]:
+def _model_environment(model: Any) -> dict[str, Any]:
     """The environment's id with its arguments, or its class, and how many there are."""
     environment = model.get_env()
     if environment is None:

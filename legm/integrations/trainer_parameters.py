@@ -80,45 +80,45 @@ def set_trainer_parameters(
     from legm.core.absent_values import LibraryDefault
     from legm.core.plain_form import to_plain
 
-    given = {_unreserved_name(name): value for name, value in parameters.values.items()}
+    given = {_unreserved_trainer_parameter(name): value for name, value in parameters.values.items()}
     kept = handler.kept_absent_values()
     defaults = {}
     for name, default in parameters.defaults.items():
-        if (own := _unreserved_name(name)) in given:
+        if (own := _unreserved_trainer_parameter(name)) in given:
             try:
                 plain = to_plain(own, default)
             except UnstableValue:  # it equals no other value
                 continue
             defaults[own] = default
-            given[own] = _counted_value(own, given[own], kept.get(own, plain))
+            given[own] = _counted_trainer_value(own, given[own], kept.get(own, plain))
     handler.set_dict_params(given)
     fields: dict[str, dict[str, Any]] = {
         name: {"absent_value": LibraryDefault(default, parameters.library)}
         for name, default in defaults.items()
     }
     for names, is_disabled in ((parameters.compared, False), (parameters.uncompared, True)):
-        for name in map(_unreserved_name, names):
+        for name in map(_unreserved_trainer_parameter, names):
             if name in given:
                 fields.setdefault(name, {})["disable_comparison"] = is_disabled
     for name, own_fields in metadata.items():
         fields[name] = {**fields.get(name, {}), **own_fields}
     handler.set_param_metadata(fields)
     inferred = handler.infer_metadata()
-    left_out = {*inferred, *map(_unreserved_name, parameters.uncompared), *metadata}
-    named = {_unreserved_name(name): own_fields for name, own_fields in parameters.names.items()}
+    left_out = {*inferred, *map(_unreserved_trainer_parameter, parameters.uncompared), *metadata}
+    named = {_unreserved_trainer_parameter(name): own_fields for name, own_fields in parameters.names.items()}
     handler.set_param_metadata(
         {name: named[name] for name in named if name in given and name not in left_out}
     )
 
 
-def _unreserved_name(name: str) -> str:
+def _unreserved_trainer_parameter(name: str) -> str:
     """A parameter's name, with an underscore behind it where the handler has a method of that name."""
     from legm.handler import ExperimentHandler
 
     return f"{name}_" if hasattr(ExperimentHandler, name) else name
 
 
-def _counted_value(name: str, value: Any, default: Any) -> Any:
+def _counted_trainer_value(name: str, value: Any, default: Any) -> Any:
     """A library's value; None and False are texts, which count, where the default is another value."""
     from legm.core.absent_values import equals_absent_value
     from legm.core.plain_form import to_plain

@@ -16,7 +16,7 @@ from legm.integrations.trainer_parameters import TrainerParameters, flat_paramet
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
 
-__all__ = ["TrainingContext", "TrainingRecorder", "TrainingRun", "split_test_metrics"]
+__all__ = ["TrainingContext", "TrainingRecorder", "TrainingRun", "split_training_metrics"]
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +301,7 @@ class TrainingContext(TrainingRecorder):
         self._run.leave(error)
 
 
-def split_test_metrics(
+def split_training_metrics(
     metrics: Mapping[str, Any], *, is_test: bool = False
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """The dev and the test metrics: those with ``test_`` or ``test/`` in front, which they lose.

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.integrations.lazy_classes import import_library, lazy_classes
-from legm.integrations.training_run import TrainingContext, split_test_metrics
-from legm.integrations.transformers_arguments import training_parameters
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
+from legm.integrations.training_run import TrainingContext, split_training_metrics
+from legm.integrations.transformers_arguments import transformers_parameters
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -24,7 +24,7 @@ _RUN_ID_FILE = "legm-run-id.txt"
 """In the folder of a checkpoint: the run that saved it."""
 
 
-class CallbackMethods(TrainingContext):
+class TransformersCallbackMethods(TrainingContext):
     """A callback that records trainings with the ``Trainer`` of transformers, trl or sentence-transformers.
 
     The training arguments become parameters, the model's configuration those with ``model.`` in front, and
@@ -46,8 +46,10 @@ class CallbackMethods(TrainingContext):
     def _begin(self, args: Any, state: Any, model: Any) -> None:
         step = state.global_step
         self._run.begin(
-            training_parameters(args, model),
-            resume=None if step == 0 or self._is_trained else _checkpoint_run_id(args, step) or True,
+            transformers_parameters(args, model),
+            resume=None
+            if step == 0 or self._is_trained
+            else _transformers_checkpoint_run(args, step) or True,
             rewind_to=step or None,
             main_process=state.is_world_process_zero,
         )
@@ -68,7 +70,7 @@ class CallbackMethods(TrainingContext):
     def _log(self, args: Any, state: Any, model: Any, metrics: Mapping[str, Any]) -> None:
         if not self._run.is_open:  # an evaluation before the training
             self._begin(args, state, model)
-        dev, test = split_test_metrics(metrics)
+        dev, test = split_training_metrics(metrics)
         if test:
             self._run.log_metrics({name: value for name, value in test.items() if name != "epoch"}, test=True)
             dev = {name: value for name, value in dev.items() if name != "epoch"}
@@ -79,7 +81,7 @@ class CallbackMethods(TrainingContext):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Note the run in the checkpoint, for the process that resumes it."""
-        folder = _checkpoint_folder(args, state.global_step)
+        folder = _transformers_checkpoint_folder(args, state.global_step)
         if self._run.is_open and (run_id := self._run.handler.run_id) and folder.is_dir():
             (folder / _RUN_ID_FILE).write_text(run_id, encoding="ascii")
 
@@ -91,13 +93,15 @@ class CallbackMethods(TrainingContext):
         self._is_trained = True
 
 
-def _checkpoint_folder(args: Any, step: int) -> Path:
+def _transformers_checkpoint_folder(args: Any, step: int) -> Path:
     return Path(args.output_dir, f"checkpoint-{step}")
 
 
-def _checkpoint_run_id(args: Any, step: int) -> str | None:
+def _transformers_checkpoint_run(args: Any, step: int) -> str | None:
     try:
-        return (_checkpoint_folder(args, step) / _RUN_ID_FILE).read_text(encoding="ascii").strip() or None
+        return (_transformers_checkpoint_folder(args, step) / _RUN_ID_FILE).read_text(
+            encoding="ascii"
+        ).strip() or None
     except (OSError, ValueError):
         return None
 
@@ -123,15 +127,15 @@ def register_reporter(
             super().__init__(root, experiment, **options)
 
     LegmReporter()  # wrong arguments are an error here
-    library = import_library("transformers.integrations", "transformers", "register_reporter")
+    library = import_library_lazily("transformers.integrations", "transformers", "register_reporter")
     library.INTEGRATION_TO_CALLBACK["legm"] = LegmReporter
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("transformers.trainer_callback", "transformers", name).TrainerCallback,)
+def _transformers_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("transformers.trainer_callback", "transformers", name).TrainerCallback,)
 
 
 if TYPE_CHECKING:
-    LegmCallback = CallbackMethods
+    LegmCallback = TransformersCallbackMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmCallback": CallbackMethods}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": TransformersCallbackMethods}, _transformers_bases)

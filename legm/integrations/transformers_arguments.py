@@ -10,7 +10,7 @@ from typing import Any
 from legm.integrations.lazy_classes import library_version
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
-__all__ = ["training_parameters"]
+__all__ = ["transformers_parameters"]
 
 _UNCOMPARED = ("output_dir", "seed", "data_seed", "report_to", "run_name", "project", "use_cpu", "local_rank")
 _UNCOMPARED_GROUPS = (
@@ -23,7 +23,7 @@ _UNCOMPARED_GROUPS = (
 """What arguments begin with that say where and how to report, save and load, and not what to train."""
 
 
-def training_parameters(args: Any, model: Any) -> TrainerParameters:
+def transformers_parameters(args: Any, model: Any) -> TrainerParameters:
     """The training arguments and the configurations of the model, with the defaults of the library.
 
     Args:
@@ -31,12 +31,12 @@ def training_parameters(args: Any, model: Any) -> TrainerParameters:
         model: the model; one without a configuration adds none.
     """
     arguments = args.to_dict()
-    groups = [("", arguments, _default_arguments(args, arguments))]
+    groups = [("", arguments, _default_transformers_arguments(args, arguments))]
     config = getattr(model, "config", None)
     adapters = (getattr(model, "peft_config", None) or {}).values()
     for prefix, one in (("model.", config), *(("peft.", adapter) for adapter in adapters)):
         if hasattr(one, "to_dict"):
-            groups.append((prefix, one.to_dict(), _default_config(type(one))))
+            groups.append((prefix, one.to_dict(), _default_transformers_config(type(one))))
     values: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     for prefix, given, default in groups:
@@ -50,7 +50,7 @@ def training_parameters(args: Any, model: Any) -> TrainerParameters:
     return TrainerParameters(values, defaults, library_version("transformers"), uncompared)
 
 
-def _default_arguments(args: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def _default_transformers_arguments(args: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The declared defaults: to make other arguments would reset accelerate within the training."""
     defaults = {}
     for field in dataclasses.fields(args):
@@ -61,13 +61,13 @@ def _default_arguments(args: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         if default is None and value is False:  # the arguments make False of it
             default = False
         elif default is None and dataclasses.is_dataclass(given) and isinstance(value, Mapping):
-            default = _default_config(type(given))
+            default = _default_transformers_config(type(given))
         if default is not dataclasses.MISSING:
             defaults[field.name] = default.value if isinstance(default, enum.Enum) else default
     return defaults
 
 
-def _default_config(kind: Any) -> dict[str, Any]:
+def _default_transformers_config(kind: Any) -> dict[str, Any]:
     """The configuration of a kind without arguments; nothing where it cannot be made."""
     try:
         config: dict[str, Any] = kind().to_dict()

@@ -11,15 +11,15 @@ from legm.integrations.boosting_rounds import (
     best_xgboost_round,
     metrics_by_name,
 )
-from legm.integrations.calling_frames import find_in_callers
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.calling_frames import find_in_calling_frames
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 from legm.integrations.training_run import TrainingContext
-from legm.integrations.xgboost_configuration import booster_parameters
+from legm.integrations.xgboost_configuration import xgboost_booster_parameters
 
 __all__ = ["LegmCallback"]
 
 
-class CallbackMethods(XGBoostRounds, TrainingContext):
+class XgboostCallbackMethods(XGBoostRounds, TrainingContext):
     """A callback that records trainings with XGBoost as runs of legm; a step is a boosting round.
 
     It is for ``xgb.train`` and ``xgb.cv``, and ``XGBClassifier(callbacks=…)`` and its like. The booster's
@@ -35,11 +35,11 @@ class CallbackMethods(XGBoostRounds, TrainingContext):
 
     def before_training(self, model: Any) -> Any:
         """Begin a run."""
-        booster = _booster(model)
+        booster = _xgboost_booster(model)
         self._first_round = booster.num_boosted_rounds()
-        collective = import_library("xgboost.collective", "xgboost", "LegmCallback")
+        collective = import_library_lazily("xgboost.collective", "xgboost", "LegmCallback")
         is_main = collective.get_rank() == 0 if collective.is_distributed() else None
-        parameters = booster_parameters(booster, find_in_callers(_training_arguments) or {})
+        parameters = xgboost_booster_parameters(booster, find_in_calling_frames(_xgboost_arguments) or {})
         self._run.begin(parameters, main_process=is_main)
         return model
 
@@ -57,21 +57,21 @@ class CallbackMethods(XGBoostRounds, TrainingContext):
         return model
 
 
-def _booster(model: Any) -> Any:
+def _xgboost_booster(model: Any) -> Any:
     """The model, of several folds the first one."""
     folds = getattr(model, "cvfolds", None)
     return folds[0].bst if folds else model
 
 
-def _training_arguments(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _xgboost_arguments(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return values if "num_boost_round" in values and "callbacks" in values else None
 
 
-def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("xgboost.callback", "xgboost", name).TrainingCallback,)
+def _xgboost_bases(name: str) -> tuple[type, ...]:
+    return (import_library_lazily("xgboost.callback", "xgboost", name).TrainingCallback,)
 
 
 if TYPE_CHECKING:
-    LegmCallback = CallbackMethods
+    LegmCallback = XgboostCallbackMethods
 else:
-    __getattr__ = lazy_classes(__name__, {"LegmCallback": CallbackMethods}, _bases)
+    __getattr__ = lazy_classes(__name__, {"LegmCallback": XgboostCallbackMethods}, _xgboost_bases)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from legm.integrations.lazy_classes import import_library, library_version
+from legm.integrations.lazy_classes import import_library_lazily, library_version
 from legm.integrations.trainer_parameters import TrainerParameters
 
-__all__ = ["booster_parameters"]
+__all__ = ["xgboost_booster_parameters"]
 
 _ALIASES = {"eta", "alpha", "lambda", "min_split_loss", "n_jobs", "random_state", "updater_seq"}
 """What the configuration has under a second name too: learning_rate, reg_alpha, reg_lambda, gamma, …"""
@@ -22,15 +22,15 @@ _FLOAT32_DIGITS = 9
 """XGBoost writes as many for a number of 32 bits, and more for one of 64."""
 
 
-def booster_parameters(booster: Any, arguments: Mapping[str, Any]) -> TrainerParameters:
+def xgboost_booster_parameters(booster: Any, arguments: Mapping[str, Any]) -> TrainerParameters:
     """The parameters of a training.
 
     Args:
         booster: configured, before its first round.
         arguments: of ``xgboost.train`` or ``cv``, by name.
     """
-    xgboost = import_library("xgboost", "xgboost", "LegmCallback")
-    values = dict(_configured(booster))
+    xgboost = import_library_lazily("xgboost", "xgboost", "LegmCallback")
+    values = dict(_xgboost_configured(booster))
     with ThreadPoolExecutor(1) as other_thread:  # a new booster sets the state of its thread's random numbers
         of_kind = other_thread.submit(_default_configuration, xgboost, values).result()
         usual = {**of_kind, **other_thread.submit(_default_configuration, xgboost, {}).result()}
@@ -52,21 +52,23 @@ def _default_configuration(xgboost: Any, values: Mapping[str, Any]) -> dict[str,
         del given["num_class"]
     data = xgboost.DMatrix([[0.0]], label=[0.0], nthread=1)
     try:
-        usual = dict(_configured(xgboost.Booster({**given, "nthread": 1, "verbosity": 0}, cache=[data])))
+        usual = dict(
+            _xgboost_configured(xgboost.Booster({**given, "nthread": 1, "verbosity": 0}, cache=[data]))
+        )
     except xgboost.core.XGBoostError:  # an objective that takes more than a label
         return {}
     return {name: value for name, value in usual.items() if name not in given and name != "nthread"}
 
 
-def _configured(booster: Any) -> Iterator[tuple[str, Any]]:
+def _xgboost_configured(booster: Any) -> Iterator[tuple[str, Any]]:
     learner = json.loads(booster.save_config())["learner"]
     metrics = [one["name"] for one in learner.pop("metrics", ())]
-    yield from _in_groups(learner)
+    yield from _xgboost_in_groups(learner)
     if metrics:
         yield "eval_metric", metrics
 
 
-def _in_groups(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _xgboost_in_groups(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The parameters of a group and the groups in it; a group's own name and state are none."""
     for name, value in group.items():
         for inner in value if isinstance(value, list) else [value]:
@@ -74,15 +76,15 @@ def _in_groups(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 continue
             if name.endswith("_param"):
                 yield from (
-                    (one, _parsed(text))
+                    (one, _xgboost_parsed(text))
                     for one, text in inner.items()
                     if one not in _ALIASES and one not in _OF_THE_DATA and isinstance(text, str)
                 )
             else:
-                yield from _in_groups(inner)
+                yield from _xgboost_in_groups(inner)
 
 
-def _parsed(text: str) -> Any:
+def _xgboost_parsed(text: str) -> Any:
     """A number as it was given: 0.1, and not 0.100000001, which is that of 32 bits."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") and "," not in text else text
     try:

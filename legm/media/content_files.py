@@ -25,17 +25,17 @@ from legm.util.atomic_files import write_atomically
 __all__ = [
     "checked_media_content",
     "content_extension",
-    "copied_media",
+    "copied_media_content",
     "delete_unused_contents",
     "keep_content",
-    "media_folder",
+    "media_content_folder",
 ]
 
 
 _EXTENSION = re.compile(r"(\.[a-z0-9]{1,10}){0,2}", re.ASCII)
 
 
-def media_folder(folder: Path, run_id: str) -> Path:
+def media_content_folder(folder: Path, run_id: str) -> Path:
     """The folder of a run's media.
 
     Args:
@@ -45,7 +45,7 @@ def media_folder(folder: Path, run_id: str) -> Path:
     return artifacts_folder(folder, run_id) / MEDIA
 
 
-def _shared_folder(experiment: Path) -> Path:
+def _shared_content_folder(experiment: Path) -> Path:
     return experiment / OWN_FOLDER / MEDIA
 
 
@@ -73,15 +73,15 @@ def keep_content(folder: Path, run_id: str, content: bytes, extension: str) -> M
         StorageError: it cannot be written.
     """
     digest = hashlib.sha256(content).hexdigest()
-    own = media_folder(folder, run_id)
+    own = media_content_folder(folder, run_id)
     path = own / f"{digest}{extension}"
     if path.is_file() and not path.is_symlink() and path.stat().st_size == len(content):
         return MediaFile(str(path), digest)
     refuse_folder_links(own.parent.parent, own.parent, own, path)
-    shared = _shared_folder(folder.parent) / digest[:2] / path.name
+    shared = _shared_content_folder(folder.parent) / digest[:2] / path.name
     try:
         own.mkdir(parents=True, exist_ok=True)
-        if not _link(shared, path, content):
+        if not _link_content_file(shared, path, content):
             write_atomically(path, content)
             with contextlib.suppress(OSError):  # a file system without links, or another run was first
                 refuse_folder_links(shared.parent.parent.parent, shared.parent.parent, shared.parent)
@@ -92,7 +92,7 @@ def keep_content(folder: Path, run_id: str, content: bytes, extension: str) -> M
     return MediaFile(str(path), digest)
 
 
-def _link(shared: Path, path: Path, content: bytes) -> bool:
+def _link_content_file(shared: Path, path: Path, content: bytes) -> bool:
     """Give a shared file another name, if it is a file that has this content; whether it was one."""
     try:
         if not stat.S_ISREG(shared.lstat().st_mode) or shared.read_bytes() != content:
@@ -105,7 +105,7 @@ def _link(shared: Path, path: Path, content: bytes) -> bool:
     return True
 
 
-def copied_media(record: Media, folder: Path, run_id: str) -> Media:
+def copied_media_content(record: Media, folder: Path, run_id: str) -> Media:
     """A medium of another run, or from elsewhere, with its files kept in a run.
 
     Args:
@@ -160,7 +160,7 @@ def delete_unused_contents(experiment: Path) -> int:
         how many bytes became free.
     """
     freed = 0
-    shared = _shared_folder(experiment)
+    shared = _shared_content_folder(experiment)
     if shared.is_symlink() or shared.parent.is_symlink():
         return 0
     with contextlib.suppress(OSError):  # another process deletes it too

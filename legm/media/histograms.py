@@ -11,7 +11,7 @@ from legm.errors import MediaError
 from legm.media.pending_file import PendingFile
 from legm.media.pictures import plain_array
 
-__all__ = ["BINS", "histogram_counts", "pending_counts", "pending_histogram"]
+__all__ = ["BINS", "histogram_counts", "pending_histogram", "pending_histogram_counts"]
 
 BINS = 64
 _MOST_BINS = 10_000
@@ -43,7 +43,7 @@ def pending_histogram(name: str, values: Any, bins: Any = BINS) -> PendingFile:
     return PendingFile(lambda: _histogram_json(copy, number), ".histogram.json", copy.nbytes)
 
 
-def pending_counts(edges: Sequence[float], counts: Sequence[float]) -> PendingFile:
+def pending_histogram_counts(edges: Sequence[float], counts: Sequence[float]) -> PendingFile:
     """A histogram that was counted before.
 
     Args:
@@ -67,12 +67,12 @@ def _histogram_json(values: Any, bins: int) -> bytes:
         "infinite": int(np.isinf(numbers).sum()),
     }
     if len(finite):
-        counts, edges = np.histogram(*_binned(finite, bins))
+        counts, edges = np.histogram(*_binned_histogram(finite, bins))
         content |= {"edges": edges.tolist(), "counts": counts.tolist()}
     return json.dumps(content).encode()
 
 
-def _binned(finite: Any, bins: int) -> tuple[Any, Any]:
+def _binned_histogram(finite: Any, bins: int) -> tuple[Any, Any]:
     """The values and the edges of bins; few or one where neighbours are too close for more."""
     import numpy as np
 

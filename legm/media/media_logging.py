@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from legm.errors import MediaError
-from legm.media.pending_file import PendingFile, pending_copy, pending_text, with_captions
+from legm.media.pending_file import PendingFile, pending_copy, pending_files_with_captions, pending_text
 from legm.records import MediaKind
 from legm.runlog.recorded_values import to_recorded_step
 
@@ -43,7 +43,7 @@ class MediaLogging:
     def _add_media(
         self, call: str, name: str, kind: MediaKind, files: list[PendingFile], caption: Any, step: Any
     ) -> None:
-        files = with_captions(name, files, caption)
+        files = pending_files_with_captions(name, files, caption)
         at = None if step is None else to_recorded_step(name, step)
         self._media_of(call).add(name, kind, files, at)
 
@@ -128,7 +128,7 @@ class MediaLogging:
             MediaError: it is not such a file, or cannot be read.
             StateError: there is no run.
         """
-        pending = _pending_path(name, "a video", path, _VIDEOS)
+        pending = _pending_media_path(name, "a video", path, _VIDEOS)
         self._add_media("log_video()", name, MediaKind.VIDEO, [pending], caption, step)
 
     def log_object3d(
@@ -146,7 +146,7 @@ class MediaLogging:
             MediaError: it is not such a file, or cannot be read.
             StateError: there is no run.
         """
-        pending = _pending_path(name, "a 3D object", path, _OBJECTS_3D)
+        pending = _pending_media_path(name, "a 3D object", path, _OBJECTS_3D)
         self._add_media("log_object3d()", name, MediaKind.OBJECT3D, [pending], caption, step)
 
     def log_histogram(self, name: str, values: Any, step: int | None = None, *, bins: int = 64) -> None:
@@ -222,7 +222,7 @@ class MediaLogging:
         self._add_media("log_html()", name, MediaKind.HTML, [pending], None, step)
 
 
-def _pending_path(name: str, what: str, path: object, extensions: tuple[str, ...]) -> PendingFile:
+def _pending_media_path(name: str, what: str, path: object, extensions: tuple[str, ...]) -> PendingFile:
     """A copy of the file at a path.
 
     Raises:

@@ -11,7 +11,7 @@ from legm.core.texts import counted
 from legm.errors import MediaError
 from legm.records import Plain
 
-__all__ = ["PendingFile", "pending_copy", "pending_text", "with_captions"]
+__all__ = ["PendingFile", "pending_copy", "pending_files_with_captions", "pending_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def pending_text(name: str, what: str, text: object, extension: str) -> PendingF
     return PendingFile(lambda: content, extension, len(content))
 
 
-def with_captions(
+def pending_files_with_captions(
     name: str, files: list[PendingFile], caption: str | list[str] | tuple[str, ...] | None
 ) -> list[PendingFile]:
     """The files with their captions.

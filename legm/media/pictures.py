@@ -44,12 +44,12 @@ def _pending_picture(name: str, image: Any) -> PendingFile:
     if is_figure(image):
         return drawn_figure(name, image)
     if hasattr(image, "getbands") and hasattr(image, "convert"):  # Pillow's
-        return _pending_pillow_image(name, image)
-    array = _pixels(name, image)
-    return PendingFile(lambda: _png_of_array(array), ".png", array.nbytes)
+        return _pending_pillow_picture(name, image)
+    array = _picture_pixels(name, image)
+    return PendingFile(lambda: _picture_png_of_array(array), ".png", array.nbytes)
 
 
-def _pending_pillow_image(name: str, image: Any) -> PendingFile:
+def _pending_pillow_picture(name: str, image: Any) -> PendingFile:
     if not all(image.size):
         raise MediaError(f"{name!r}: an image of size {image.size} has no pixel")
     try:
@@ -63,7 +63,7 @@ def _pending_pillow_image(name: str, image: Any) -> PendingFile:
             f"{limits[1]:.6g}, which PNG cannot hold: convert it to 'L' or 'RGB', or give an "
             f"array of floats in [0, 1]"
         )
-    return PendingFile(lambda: _png(copy), ".png", copy.width * copy.height * len(copy.getbands()))
+    return PendingFile(lambda: _picture_png(copy), ".png", copy.width * copy.height * len(copy.getbands()))
 
 
 def _copied_picture(name: str, path: Path) -> PendingFile:
@@ -110,7 +110,7 @@ def plain_array(name: str, value: Any, what: str) -> Any:
     return array
 
 
-def _pixels(name: str, image: Any) -> Any:
+def _picture_pixels(name: str, image: Any) -> Any:
     """A copy of pixels, of shape (height, width) or (height, width, channels): uint8, bool or float."""
     import numpy as np
 
@@ -149,7 +149,7 @@ def _pixels(name: str, image: Any) -> Any:
     return np.array(array, order="C")
 
 
-def _png_of_array(array: Any) -> bytes:
+def _picture_png_of_array(array: Any) -> bytes:
     import numpy as np
     from PIL import Image
 
@@ -157,10 +157,10 @@ def _png_of_array(array: Any) -> bytes:
         array = array.astype(np.uint8) * 255
     if array.dtype.kind == "f":
         array = np.rint(array.astype(np.float32) * np.float32(255)).astype(np.uint8)
-    return _png(Image.fromarray(array))
+    return _picture_png(Image.fromarray(array))
 
 
-def _png(image: Any) -> bytes:
+def _picture_png(image: Any) -> bytes:
     """The picture as PNG, losslessly where PNG has its colours."""
     if image.mode == "I":
         image = image.convert("I;16")

@@ -34,10 +34,10 @@ def pending_sound(name: str, samples: Any, rate: Any) -> PendingFile:
     """
     if isinstance(samples, (str, Path)):
         pending = pending_copy(name, Path(samples), _EXTENSIONS)
-        return pending if rate is None else replace(pending, details={"rate": _whole_rate(name, rate)})
+        return pending if rate is None else replace(pending, details={"rate": _whole_sound_rate(name, rate)})
     import numpy as np
 
-    rate = _whole_rate(name, rate)
+    rate = _whole_sound_rate(name, rate)
     array = plain_array(name, samples, "a sound")
     if hasattr(samples, "detach") and array.ndim == 2:
         array = array.T
@@ -54,10 +54,10 @@ def pending_sound(name: str, samples: Any, rate: Any) -> PendingFile:
         raise MediaError(f"{name!r} has samples of {array.dtype}: right are int16, and floats in [-1, 1]")
     copy = np.array(array, order="C")
     details = {"rate": rate, "channels": 1 if copy.ndim == 1 else copy.shape[1], "samples": len(copy)}
-    return PendingFile(lambda: _wav(copy, rate), ".wav", copy.nbytes, details=details)
+    return PendingFile(lambda: _sound_wav(copy, rate), ".wav", copy.nbytes, details=details)
 
 
-def _whole_rate(name: str, rate: Any) -> int:
+def _whole_sound_rate(name: str, rate: Any) -> int:
     try:
         whole = int(rate)
         whole = whole if whole == rate else 0
@@ -71,7 +71,7 @@ def _whole_rate(name: str, rate: Any) -> int:
     return whole
 
 
-def _wav(samples: Any, rate: int) -> bytes:
+def _sound_wav(samples: Any, rate: int) -> bytes:
     import numpy as np
 
     if samples.dtype.kind == "f":

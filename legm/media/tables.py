@@ -18,7 +18,7 @@ from legm.core.texts import rounded_text
 from legm.errors import MediaError
 from legm.media.pending_file import PendingFile
 
-__all__ = ["pending_table", "table_cell_text", "table_columns"]
+__all__ = ["media_table_columns", "pending_table", "table_cell_text"]
 
 _RIGHT = (
     "right are a mapping of columns, a list of rows that are mappings, and tables of pandas, polars or Arrow"
@@ -39,10 +39,10 @@ def pending_table(name: str, table: Any) -> PendingFile:
     Raises:
         MediaError: it is none of these, or its columns differ in length.
     """
-    given = _columns(name, table)
-    columns = {str(column): _cells(name, column, values) for column, values in given.items()}
+    given = _pending_table_columns(name, table)
+    columns = {str(column): _table_cells(name, column, values) for column, values in given.items()}
     if len(columns) < len(given):
-        raise _same_names(name, [str(column) for column in given])
+        raise _same_table_names(name, [str(column) for column in given])
     lengths = {column: len(values) for column, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise MediaError(f"{name!r}: its columns differ in length: {lengths}")
@@ -52,40 +52,40 @@ def pending_table(name: str, table: Any) -> PendingFile:
     return PendingFile(lambda: _table_json(columns), ".table.json", size)
 
 
-def _columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
+def _pending_table_columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
     if isinstance(table, Mapping):
-        return {column: _values(name, column, values) for column, values in table.items()}
+        return {column: _table_column_values(name, column, values) for column, values in table.items()}
     if isinstance(table, (type, str, bytes)):
         raise MediaError(f"{name!r} must be a table, not {table!r:.60}: {_RIGHT}")
     if hasattr(table, "to_dict") and hasattr(table, "columns"):  # of pandas and polars
         if len(set(table.columns)) < len(table.columns):
-            raise _same_names(name, [str(column) for column in table.columns])
+            raise _same_table_names(name, [str(column) for column in table.columns])
         return {column: table[column].to_list() for column in table.columns}
     if hasattr(table, "to_pydict"):  # pyarrow's
-        return _arrow_columns(name, table)
+        return _arrow_table_columns(name, table)
     if hasattr(table, "__arrow_c_stream__"):
         import pyarrow
 
-        return _arrow_columns(name, pyarrow.table(table))
+        return _arrow_table_columns(name, pyarrow.table(table))
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
         names = dict.fromkeys(column for row in table for column in row)
         return {column: [row.get(column) for row in table] for column in names}
     raise MediaError(f"{name!r} must be a table, not {type(table).__qualname__}: {_RIGHT}")
 
 
-def _arrow_columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
+def _arrow_table_columns(name: str, table: Any) -> Mapping[Any, Iterable[Any]]:
     found: Mapping[Any, Iterable[Any]] = table.to_pydict()
     if len(found) < len(table.schema.names):
-        raise _same_names(name, table.schema.names)
+        raise _same_table_names(name, table.schema.names)
     return found
 
 
-def _same_names(name: str, columns: Sequence[str]) -> MediaError:
+def _same_table_names(name: str, columns: Sequence[str]) -> MediaError:
     twice = sorted({column for column in columns if columns.count(column) > 1})
     return MediaError(f"{name!r}: several columns have the name {', '.join(map(repr, twice))}: rename them")
 
 
-def _values(name: str, column: Any, values: Any) -> Iterable[Any]:
+def _table_column_values(name: str, column: Any, values: Any) -> Iterable[Any]:
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = values.detach().cpu()
     if hasattr(values, "tolist"):
@@ -97,16 +97,16 @@ def _values(name: str, column: Any, values: Any) -> Iterable[Any]:
     return values
 
 
-def _cells(name: str, column: Any, values: Iterable[Any]) -> list[Any]:
+def _table_cells(name: str, column: Any, values: Iterable[Any]) -> list[Any]:
     try:
-        return [_cell(one) for one in values]
+        return [_table_cell(one) for one in values]
     except Exception as cause:  # such as of a value that has no text
         raise MediaError(
             f"{name!r}: the column {column!r} has a value that cannot be kept: {cause}"
         ) from cause
 
 
-def _cell(value: Any) -> Any:
+def _table_cell(value: Any) -> Any:
     """A cell as JSON has it, except floats that are not finite."""
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -120,13 +120,15 @@ def _cell(value: Any) -> Any:
         return value.isoformat()
     if hasattr(value, "item") and getattr(value, "size", 1) == 1 and not callable(getattr(value, "size", 1)):
         plain = value.item()
-        return float(plain) if type(plain) is type(value) and hasattr(plain, "__float__") else _cell(plain)
+        return (
+            float(plain) if type(plain) is type(value) and hasattr(plain, "__float__") else _table_cell(plain)
+        )
     if type(value).__name__ in {"NAType", "NaTType"}:  # pandas' missing values
         return None
     return str(value)
 
 
-def _type_of(values: Sequence[Any]) -> str:
+def _table_column_type(values: Sequence[Any]) -> str:
     kinds = {type(one) for one in values if one is not None}
     if not kinds:
         return "empty"
@@ -137,22 +139,22 @@ def _type_of(values: Sequence[Any]) -> str:
 
 
 def _table_json(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    written = [[_json_cell(one) for one in values] for values in columns.values()]
+    written = [[_json_table_cell(one) for one in values] for values in columns.values()]
     content = {
         "columns": list(columns),
-        "types": [_type_of(values) for values in columns.values()],
+        "types": [_table_column_type(values) for values in columns.values()],
         "data": [list(row) for row in zip(*written, strict=True)],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
-def _json_cell(value: Any) -> Any:
+def _json_table_cell(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
 
 
-def table_columns(content: bytes) -> dict[str, list[Any]]:
+def media_table_columns(content: bytes) -> dict[str, list[Any]]:
     """The columns of a stored table.
 
     Args:

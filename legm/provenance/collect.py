@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from legm.provenance.git import GitState
     from legm.runlog.recorder import Recorder
 
-__all__ = ["SWITCH", "ProvenanceCollector", "is_provenance_wanted", "started_environment"]
+__all__ = ["SWITCH", "ProvenanceCollector", "collect_started_environment", "is_provenance_wanted"]
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def is_provenance_wanted(given: bool) -> bool:
     return bool(given) and os.environ.get(SWITCH, "").strip().lower() not in ("0", "false", "no", "off")
 
 
-def _script() -> Path | None:
+def _collected_script() -> Path | None:
     """The program's file, where the process runs one that is there."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
     if path is None:
@@ -67,14 +67,14 @@ def _script() -> Path | None:
         return None
 
 
-def _working_folder() -> str:
+def _collected_working_folder() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - a text
     except OSError:  # it was deleted
         return ""
 
 
-class _Redaction:
+class _CollectedRedaction:
     """Replaces the user's credentials, and whatever has the form of one.
 
     Args:
@@ -107,29 +107,29 @@ class _Redaction:
         return [self.plain(item) for item in value] if isinstance(value, list) else value
 
 
-def started_environment(secrets: Iterable[str] = ()) -> dict[str, Plain]:
+def collect_started_environment(secrets: Iterable[str] = ()) -> dict[str, Plain]:
     """What is known when a run begins, without credentials.
 
     Args:
         secrets: texts that are credentials, beside what has the form of one.
     """
-    redaction = _Redaction(secrets)
-    script = _script()
+    redaction = _CollectedRedaction(secrets)
+    script = _collected_script()
     known: dict[str, Plain] = {
         "script": None if script is None else str(script),
-        "folder": _working_folder(),
+        "folder": _collected_working_folder(),
         "scheduler": read_scheduler(os.environ),
         "notebook": read_notebook(),
     }
-    command = _redacted_command(tuple(sys.orig_argv), tuple(redaction.secrets))
+    command = _redacted_collected_command(tuple(sys.orig_argv), tuple(redaction.secrets))
     found = {"command": list(command), **{name: redaction.plain(value) for name, value in known.items()}}
     return {name: value for name, value in found.items() if value}
 
 
 @functools.lru_cache(maxsize=4)
-def _redacted_command(arguments: tuple[str, ...], secrets: tuple[str, ...]) -> tuple[Plain, ...]:
+def _redacted_collected_command(arguments: tuple[str, ...], secrets: tuple[str, ...]) -> tuple[Plain, ...]:
     """A command's arguments without credentials; a process has one, maybe a long one, for all its runs."""
-    redaction = _Redaction(secrets)
+    redaction = _CollectedRedaction(secrets)
     return tuple(redaction.plain(redaction.argument(one)) for one in redact("command", list(arguments)))
 
 
@@ -146,14 +146,14 @@ class _ProcessFacts:
 _facts = _ProcessFacts()
 
 
-def _forget_facts() -> None:
+def _forget_collected_facts() -> None:
     """Of a forked child the parent's thread is not a part, which may have been collecting."""
     global _facts  # noqa: PLW0603 - it is the process's
     _facts = _ProcessFacts()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_facts)
+    os.register_at_fork(after_in_child=_forget_collected_facts)
 
 
 class ProvenanceCollector:
@@ -179,7 +179,7 @@ class ProvenanceCollector:
         self._recorder = recorder
         self._files = files
         self._leave_out = leave_out
-        self._redaction = _Redaction(secrets)
+        self._redaction = _CollectedRedaction(secrets)
         self._is_resumed = is_resumed
         self._lock = threading.RLock()  # guards what follows; the end of a run may interrupt itself
         self._found: dict[str, Plain] = {}
@@ -238,7 +238,7 @@ class ProvenanceCollector:
     def _collect_git(self) -> None:
         from legm.provenance.git import read_git_head, read_git_state
 
-        facts, script, folder = _facts, _script(), Path(_working_folder() or os.sep)
+        facts, script, folder = _facts, _collected_script(), Path(_collected_working_folder() or os.sep)
         key = (script, folder, self._leave_out, tuple(self._redaction.secrets))
         if key not in facts.git:
             head = read_git_head(script, folder)

@@ -30,13 +30,13 @@ class InstalledDistributions:
         """By name of a top-level module; several where they share it, as those of Google do."""
         seen: set[str] = set()
         for folder in dict.fromkeys(path):
-            for metadata in _metadata_folders(folder):
+            for metadata in _distribution_metadata_folders(folder):
                 pause()
-                found = _name_and_version(metadata)
+                found = _distribution_name_and_version(metadata)
                 key = found and re.sub(r"[-_.]+", "-", found[0]).lower()
                 if found and key and key not in seen:  # the first one on the path is imported
                     seen.add(key)
-                    for module in _top_level_modules(metadata, found[0]):
+                    for module in _distribution_modules(metadata, found[0]):
                         self._of_module.setdefault(module, []).append(_Distribution(*found, metadata))
 
     def imported(self, modules: Iterable[str]) -> dict[str, str]:
@@ -68,13 +68,13 @@ class _Distribution:
     def modules_below(self, top: str) -> frozenset[str]:
         """The modules that it installs below a top-level one, by the list of its files."""
         if top not in self._below:
-            lines = _read_start(self.metadata / "RECORD", _LARGEST).splitlines()
+            lines = _read_distribution_start(self.metadata / "RECORD", _LARGEST).splitlines()
             parts = [line.partition(",")[0].split("/") for line in lines if line.startswith(top + "/")]
             self._below[top] = frozenset(one[1].partition(".")[0] for one in parts)
         return self._below[top]
 
 
-def _metadata_folders(folder: str) -> list[Path]:
+def _distribution_metadata_folders(folder: str) -> list[Path]:
     try:
         with os.scandir(folder or os.curdir) as entries:
             return sorted(Path(one.path) for one in entries if one.name.endswith((".dist-info", ".egg-info")))
@@ -82,9 +82,13 @@ def _metadata_folders(folder: str) -> list[Path]:
         return []
 
 
-def _name_and_version(metadata: Path) -> tuple[str, str] | None:
+def _distribution_name_and_version(metadata: Path) -> tuple[str, str] | None:
     """As the metadata says; the folder's name has the version, but the name in another form."""
-    head = _read_start(metadata / "METADATA") or _read_start(metadata / "PKG-INFO") or _read_start(metadata)
+    head = (
+        _read_distribution_start(metadata / "METADATA")
+        or _read_distribution_start(metadata / "PKG-INFO")
+        or _read_distribution_start(metadata)
+    )
     name, version = _NAME.search(head), _VERSION.search(head)
     if name and version:
         return name[1], version[1]
@@ -92,10 +96,10 @@ def _name_and_version(metadata: Path) -> tuple[str, str] | None:
     return (named["name"], named["version"]) if named else None
 
 
-def _top_level_modules(metadata: Path, name: str) -> list[str]:
-    listed = _read_start(metadata / "top_level.txt", _LARGEST).split()
+def _distribution_modules(metadata: Path, name: str) -> list[str]:
+    listed = _read_distribution_start(metadata / "top_level.txt", _LARGEST).split()
     if not listed:
-        for line in _read_start(metadata / "RECORD", _LARGEST).splitlines():
+        for line in _read_distribution_start(metadata / "RECORD", _LARGEST).splitlines():
             path = line.partition(",")[0].strip('"')
             top, _, inside = path.partition("/")
             if inside and top != ".." and not top.endswith((".dist-info", ".data", "__pycache__")):
@@ -106,7 +110,7 @@ def _top_level_modules(metadata: Path, name: str) -> list[str]:
     return list(dict.fromkeys(one.partition("/")[0] for one in listed))
 
 
-def _read_start(path: Path, size: int = 4096) -> str:
+def _read_distribution_start(path: Path, size: int = 4096) -> str:
     try:
         with path.open("rb") as file:
             return file.read(size).decode("utf-8", "replace")

@@ -12,7 +12,7 @@ from pathlib import Path
 from legm.core.credentials import redact_source, redact_url_user
 from legm.provenance.git_commands import GitCommands, GitProblem
 from legm.provenance.git_folder import GitFolder, find_git_folder
-from legm.provenance.patches import LARGEST_PATCH, Patch, in_order_of_interest, is_source_code, split_changes
+from legm.provenance.patches import LARGEST_PATCH, Patch, in_patch_order, is_source_code, split_patch_changes
 from legm.records import Plain
 
 __all__ = ["TIME_LIMIT", "GitState", "read_git_head", "read_git_state"]
@@ -64,14 +64,14 @@ class GitState:
             "dirty": self.is_dirty,
             "changes": self.patch.changes,
             "submodules": self.submodules,
-            "left_out": _first_named(self.patch.left_out),
+            "left_out": _first_git_names(self.patch.left_out),
             "redacted_lines": self.patch.redacted,
             "problem": self.problem,
         }
         return {name: value for name, value in found.items() if value not in ("", {}, 0) or value is False}
 
 
-def _first_named(left_out: dict[str, str]) -> dict[str, str]:
+def _first_git_names(left_out: dict[str, str]) -> dict[str, str]:
     if len(left_out) <= _MOST_NAMED:
         return left_out
     named = dict(list(left_out.items())[:_MOST_NAMED])
@@ -88,8 +88,8 @@ def read_git_head(script: Path | None, folder: Path) -> GitState | None:
     Returns:
         None where neither is in the working tree of a repository.
     """
-    found = _find_repository(script, folder)
-    return None if found is None else _read_head(found[1])
+    found = _find_git_repository(script, folder)
+    return None if found is None else _read_repository_git_head(found[1])
 
 
 def read_git_state(
@@ -112,7 +112,7 @@ def read_git_state(
         pause: is called after each piece of work, so that other threads may run.
     """
     deadline = time.monotonic() + TIME_LIMIT
-    found = _find_repository(script, folder)
+    found = _find_git_repository(script, folder)
     if found is None:
         return None
     owner, repository = found
@@ -122,18 +122,18 @@ def read_git_state(
         pause()
         return clean
 
-    state = _read_head(repository, redact_piece)
+    state = _read_repository_git_head(repository, redact_piece)
     state.problem = ""
     try:
-        is_readable = _belongs_to_owner_of(owner, repository)
+        is_readable = _git_belongs_to_owner(owner, repository)
         git = GitCommands(repository.top, deadline, any_owner=is_readable, pause=pause)
-        _read_changes(state, git, repository.top, leave_out)
+        _read_git_changes(state, git, repository.top, leave_out)
     except GitProblem as problem:
         state.problem = redact(str(problem))
     return state
 
 
-def _find_repository(script: Path | None, folder: Path) -> tuple[Path | None, GitFolder] | None:
+def _find_git_repository(script: Path | None, folder: Path) -> tuple[Path | None, GitFolder] | None:
     """The repository of the script, with the script, or else that of the folder."""
     repository = None if script is None else find_git_folder(script.parent)
     if repository is not None:
@@ -142,7 +142,9 @@ def _find_repository(script: Path | None, folder: Path) -> tuple[Path | None, Gi
     return None if repository is None else (None, repository)
 
 
-def _read_head(repository: GitFolder, redact: Callable[[str], str] = redact_source) -> GitState:
+def _read_repository_git_head(
+    repository: GitFolder, redact: Callable[[str], str] = redact_source
+) -> GitState:
     commit, branch = repository.head()
     return GitState(
         os.path.realpath(repository.top),
@@ -153,7 +155,7 @@ def _read_head(repository: GitFolder, redact: Callable[[str], str] = redact_sour
     )
 
 
-def _belongs_to_owner_of(script: Path | None, repository: GitFolder) -> bool:
+def _git_belongs_to_owner(script: Path | None, repository: GitFolder) -> bool:
     """Whether a script and the repository around it belong to one user, as in a container's mounted folder.
 
     Git does not read the repository of another user, whose settings may name programs. But whoever owns the
@@ -167,21 +169,21 @@ def _belongs_to_owner_of(script: Path | None, repository: GitFolder) -> bool:
         return False
 
 
-def _read_changes(state: GitState, git: GitCommands, top: Path, leave_out: Path | None) -> None:
-    entries = list(_read_status(state, git))
-    state.remote = _read_remote(git, state.branch)
+def _read_git_changes(state: GitState, git: GitCommands, top: Path, leave_out: Path | None) -> None:
+    entries = list(_read_git_status(state, git))
+    state.remote = _read_git_remote(git, state.branch)
     base = state.commit or git.output("hash-object", "-t", "tree", os.devnull).decode().strip()
     changed = {path: code for path, code in entries if code.startswith("S")}
     state.is_dirty = bool(entries)
     if len(changed) < len(entries):
-        _add_tracked(state.patch, git, base)
+        _add_git_tracked(state.patch, git, base)
     for path in list(changed)[:_MOST_SUBMODULES]:
-        _add_submodule(state, git, path, is_modified="M" in changed[path])
+        _add_git_submodule(state, git, path, is_modified="M" in changed[path])
     if Path(state.folder) != Path.home().resolve():  # a folder with everything that a user has
-        _add_untracked(state, git, top, leave_out)
+        _add_git_untracked(state, git, top, leave_out)
 
 
-def _read_status(state: GitState, git: GitCommands) -> Iterator[tuple[str, str]]:
+def _read_git_status(state: GitState, git: GitCommands) -> Iterator[tuple[str, str]]:
     """Note commit and branch; give each changed file that git knows, and what is changed of a submodule."""
     entries = git.entries(
         *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no", "--no-renames"),
@@ -199,7 +201,7 @@ def _read_status(state: GitState, git: GitCommands) -> Iterator[tuple[str, str]]
             yield " ".join(words[10:]), words[2]
 
 
-def _read_remote(git: GitCommands, branch: str) -> str:
+def _read_git_remote(git: GitCommands, branch: str) -> str:
     """The address of the branch's remote, else of origin, else of the first one."""
     try:
         output = git.output("config", "--null", "--get-regexp", r"^(remote\..*\.url|branch\..*\.remote)$")
@@ -216,13 +218,13 @@ def _read_remote(git: GitCommands, branch: str) -> str:
     return redact_url_user(address)
 
 
-def _add_tracked(
+def _add_git_tracked(
     patch: Patch, git: GitCommands, base: str, folder: Path | None = None, prefix: str = ""
 ) -> None:
     prefixes = (f"--src-prefix=a/{prefix}", f"--dst-prefix=b/{prefix}")
     with git.reading(*_DIFF, *prefixes, base, "--", folder=folder) as stream:
         diff = stream.read(4 * LARGEST_PATCH + 1)
-    changes = split_changes(diff, git.pause)
+    changes = split_patch_changes(diff, git.pause)
     if len(diff) > 4 * LARGEST_PATCH:
         changes.pop()
         patch.left_out["…"] = f"all after the first {4 * LARGEST_PATCH:,} bytes of changes"
@@ -230,7 +232,7 @@ def _add_tracked(
         patch.add_tracked(change)
 
 
-def _add_submodule(state: GitState, git: GitCommands, path: str, *, is_modified: bool) -> None:
+def _add_git_submodule(state: GitState, git: GitCommands, path: str, *, is_modified: bool) -> None:
     folder = Path(state.folder) / path
     commit = ""
     if find_git_folder(folder) != find_git_folder(folder.parent):  # it is there
@@ -238,10 +240,10 @@ def _add_submodule(state: GitState, git: GitCommands, path: str, *, is_modified:
     state.submodules[path] = commit
     state.patch.note_change(f"{path} {commit}")
     if is_modified and commit:
-        _add_tracked(state.patch, git, commit, folder, f"{path}/")
+        _add_git_tracked(state.patch, git, commit, folder, f"{path}/")
 
 
-def _add_untracked(state: GitState, git: GitCommands, top: Path, leave_out: Path | None) -> None:
+def _add_git_untracked(state: GitState, git: GitCommands, top: Path, leave_out: Path | None) -> None:
     without = []
     if leave_out is not None:
         inside = os.path.relpath(os.path.realpath(leave_out), state.folder)
@@ -258,7 +260,7 @@ def _add_untracked(state: GitState, git: GitCommands, top: Path, leave_out: Path
         state.patch.left_out["…"] = f"{len(names):,} untracked files, of which only programs are looked at"
         names = [name for name in names if is_source_code(name)][:_MOST_UNTRACKED]
     before = state.patch.changes
-    for name in in_order_of_interest(names):
+    for name in in_patch_order(names):
         if name.endswith("/"):
             state.patch.left_out[name] = "is a repository of its own"
         else:

@@ -127,7 +127,7 @@ class GitCommands:
                         stdout=subprocess.PIPE,
                         stderr=errors,
                     ) as process,
-                    _killed_after(process, left) as is_late,
+                    _git_killed_after(process, left) as is_late,
                 ):
                     stream: IO[bytes] | None = process.stdout
                     assert stream is not None  # noqa: S101 - it is a pipe
@@ -147,7 +147,7 @@ class GitCommands:
 
 
 @contextmanager
-def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+def _git_killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
     """Kill a process that has not ended in time; yields what is set then."""
     is_late = threading.Event()
 

@@ -15,12 +15,12 @@ _MOST_CHARACTERS = 100_000
 
 def is_interactive() -> bool:
     """Whether a user types or runs cells in this process, so that its code may change between runs."""
-    return hasattr(sys, "ps1") or _shell() is not None
+    return hasattr(sys, "ps1") or _notebook_shell() is not None
 
 
 def read_notebook() -> dict[str, Plain]:
     """The notebook's path and the cell that runs, with its number; empty outside of IPython and Jupyter."""
-    shell = _shell()
+    shell = _notebook_shell()
     if shell is None:
         return {}
     names = getattr(shell, "user_ns", {})
@@ -34,6 +34,6 @@ def read_notebook() -> dict[str, Plain]:
     return {name: value for name, value in found.items() if value not in ("", None)}
 
 
-def _shell() -> Any:
+def _notebook_shell() -> Any:
     ipython: Any = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()

@@ -16,9 +16,9 @@ __all__ = [
     "LARGEST_FILE",
     "LARGEST_PATCH",
     "Patch",
-    "in_order_of_interest",
+    "in_patch_order",
     "is_source_code",
-    "split_changes",
+    "split_patch_changes",
 ]
 
 LARGEST_PATCH = 1_048_576
@@ -84,14 +84,16 @@ class Patch:
         head = change[: found.start()] if (found := _HUNK.search(change)) else change
         if head.count(b"\n") < 2:  # only its times have changed
             return
-        name = _changed_name(head)
+        name = _patch_file_name(head)
         code = change
         if binary := _BINARY.search(head):
-            self.left_out[_unprefixed(binary[2] if binary[2] != b"/dev/null" else binary[1])] = "is binary"
+            self.left_out[_unprefixed_patch_name(binary[2] if binary[2] != b"/dev/null" else binary[1])] = (
+                "is binary"
+            )
         elif len(change) > LARGEST_FILE:
             self.left_out[name] = f"its change has {len(change):,} bytes"
         else:
-            redacted = _redacted_change(head, change[len(head) :], self.redact)
+            redacted = _redacted_patch_change(head, change[len(head) :], self.redact)
             if redacted is None:
                 self.left_out[name] = _CREDENTIAL
                 code = head
@@ -139,12 +141,12 @@ class Patch:
 
     def _add_new_file(self, name: str, content: bytes, mode: int) -> bytes:
         lines = content.decode("utf-8", "surrogateescape").split("\n")
-        redacted = _redacted_lines(lines, self.redact)
+        redacted = _redacted_patch_lines(lines, self.redact)
         if redacted is None:
             self.left_out[name] = _CREDENTIAL
             return b""
         whole = "\n".join(redacted[0]).encode("utf-8", "surrogateescape")
-        self._add(name, _new_file_change(name, whole, mode), redacted[1])
+        self._add(name, _new_file_patch(name, whole, mode), redacted[1])
         return whole
 
     def _add(self, name: str, change: bytes, redacted: int) -> None:
@@ -156,7 +158,7 @@ class Patch:
         self.redacted += redacted
 
 
-def split_changes(diff: bytes, pause: Callable[[], None] = lambda: None) -> list[bytes]:
+def split_patch_changes(diff: bytes, pause: Callable[[], None] = lambda: None) -> list[bytes]:
     """What ``git diff`` says of each file.
 
     Args:
@@ -173,16 +175,16 @@ def split_changes(diff: bytes, pause: Callable[[], None] = lambda: None) -> list
     return [diff[a:b] for a, b in zip(starts, [*starts[1:], len(diff)], strict=True)]
 
 
-def _changed_name(head: bytes) -> str:
+def _patch_file_name(head: bytes) -> str:
     for start in (b"+++ ", b"--- ", b"rename to "):
         for line in head.splitlines():
             if line.startswith(start) and line != start + b"/dev/null":
-                return _unprefixed(line[len(start) :])
+                return _unprefixed_patch_name(line[len(start) :])
     line = head.partition(b"\n")[0].removeprefix(_DIFF)
-    return _unprefixed(line[len(line) // 2 + 1 :])  # both names are the same
+    return _unprefixed_patch_name(line[len(line) // 2 + 1 :])  # both names are the same
 
 
-def _unprefixed(name: bytes) -> str:
+def _unprefixed_patch_name(name: bytes) -> str:
     """A name as git prints it, without ``a/`` or ``b/`` before it and the tab after it."""
     text = name.decode("utf-8", "replace").rstrip("\t")
     quote = '"' if text.startswith('"') else ""
@@ -193,38 +195,40 @@ def _unprefixed(name: bytes) -> str:
 # Credentials
 
 
-def _redacted_lines(lines: Sequence[str], redact: Callable[[str], str]) -> tuple[list[str], int] | None:
+def _redacted_patch_lines(lines: Sequence[str], redact: Callable[[str], str]) -> tuple[list[str], int] | None:
     """Lines without credentials and how many were changed; None where one goes over several lines."""
     redacted: list[str] = []
-    for group in _groups(lines):
+    for group in _patch_line_groups(lines):
         redacted += redact(group).split("\n")
-    if len(redacted) != len(lines) or not _is_clean(redacted, redact):
+    if len(redacted) != len(lines) or not _is_patch_clean(redacted, redact):
         return None
     return redacted, sum(a != b for a, b in zip(lines, redacted, strict=True))
 
 
-def _is_clean(lines: Sequence[str], redact: Callable[[str], str]) -> bool:
+def _is_patch_clean(lines: Sequence[str], redact: Callable[[str], str]) -> bool:
     return not any("PRIVATE KEY-----" in line for line in lines) and all(
-        redact(group) == group for group in _groups(lines, overlap=1)
+        redact(group) == group for group in _patch_line_groups(lines, overlap=1)
     )
 
 
-def _groups(lines: Sequence[str], overlap: int = 0) -> Iterator[str]:
+def _patch_line_groups(lines: Sequence[str], overlap: int = 0) -> Iterator[str]:
     for at in range(0, len(lines), _GROUP):
         yield "\n".join(lines[max(at - overlap, 0) : at + _GROUP])
 
 
-def _redacted_change(head: bytes, body: bytes, redact: Callable[[str], str]) -> tuple[bytes, int] | None:
+def _redacted_patch_change(
+    head: bytes, body: bytes, redact: Callable[[str], str]
+) -> tuple[bytes, int] | None:
     """A file's change without credentials in what it adds; None where its surroundings hold one."""
     lines = body.decode("utf-8", "surrogateescape").split("\n")
     added = [at for at, line in enumerate(lines) if line.startswith("+")]
-    redacted = _redacted_lines([lines[at][1:] for at in added], redact)
+    redacted = _redacted_patch_lines([lines[at][1:] for at in added], redact)
     if redacted is None:
         return None
     for at, line in zip(added, redacted[0], strict=True):
         lines[at] = "+" + line
     for sign in "+-":  # the file after the change, and before it
-        if not _is_clean([line[1:] for line in lines if line[:1] in (sign, " ")], redact):
+        if not _is_patch_clean([line[1:] for line in lines if line[:1] in (sign, " ")], redact):
             return None
     return head + "\n".join(lines).encode("utf-8", "surrogateescape"), redacted[1]
 
@@ -232,9 +236,9 @@ def _redacted_change(head: bytes, body: bytes, redact: Callable[[str], str]) -> 
 # Files that git does not know
 
 
-def _new_file_change(name: str, content: bytes, mode: int) -> bytes:
+def _new_file_patch(name: str, content: bytes, mode: int) -> bytes:
     """What ``git diff`` would say of a new file."""
-    after, before = _quoted_name(f"b/{name}"), _quoted_name(f"a/{name}")
+    after, before = _quoted_patch_name(f"b/{name}"), _quoted_patch_name(f"a/{name}")
     head = f"diff --git {before} {after}\nnew file mode {'100755' if mode & stat.S_IXUSR else '100644'}\n"
     if not content:
         return f"{head}index 0000000..e69de29\n".encode()
@@ -248,7 +252,7 @@ def _new_file_change(name: str, content: bytes, mode: int) -> bytes:
     return (head + hunk).encode() + b"".join(b"+%b\n" % line for line in lines) + ends
 
 
-def _quoted_name(name: str) -> str:
+def _quoted_patch_name(name: str) -> str:
     """A file's name as git writes it in a patch, where it has characters that need it."""
     raw = name.encode("utf-8", "surrogateescape")
     if all(32 <= byte < 127 and byte not in b'"\\' for byte in raw):
@@ -263,6 +267,6 @@ def _quoted_name(name: str) -> str:
     return '"' + "".join(map(shown, raw)) + '"'
 
 
-def in_order_of_interest(names: Iterable[str]) -> list[str]:
+def in_patch_order(names: Iterable[str]) -> list[str]:
     """Files that git does not know: programs first, since the patch may have no place for all."""
     return sorted(names, key=lambda name: (not is_source_code(name), name.count("/"), name))

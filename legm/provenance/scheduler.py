@@ -51,13 +51,13 @@ def read_scheduler(environ: Mapping[str, str]) -> dict[str, Plain]:
     for scheduler, variables in _VARIABLES.items():
         if environ.get(next(iter(variables.values()))):
             found[scheduler] = {name: environ[key] for name, key in variables.items() if environ.get(key)}
-    ids = _ray_ids()
+    ids = _ray_scheduler_ids()
     if ids:
         found["ray"] = found.get("ray", {}) | ids
     return found
 
 
-def _ray_ids() -> dict[str, str]:
+def _ray_scheduler_ids() -> dict[str, str]:
     """What Ray says of the task that runs, where the process is a part of its cluster."""
     ray: Any = sys.modules.get("ray")
     try:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from legm.errors import LegmError
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_cell_text, table_columns
+from legm.media.tables import media_table_columns, table_cell_text
 from legm.records import Media, MediaFile, MediaKind, Plain, Run, RunResult, Status
 
 __all__ = ["ReportMedia"]
@@ -203,7 +203,7 @@ def _media_histogram(content: bytes) -> dict[str, Plain]:
 
 def _media_table(content: bytes) -> dict[str, Plain]:
     try:
-        columns: Mapping[str, Sequence[Any]] = table_columns(content)
+        columns: Mapping[str, Sequence[Any]] = media_table_columns(content)
     except (ValueError, RecursionError) as cause:
         raise _NotShown(f"It is not a table: {cause}.") from cause
     rows = list(zip(*columns.values(), strict=True))

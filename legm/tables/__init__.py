@@ -2,7 +2,7 @@
 
 ::
 
-    folders or backend ──► RunSource ──► selection ──► run_table, configuration_table ──┐
+    folders or backend ──► TableSource ──► selection ──► run_table, configuration_table ──┐
                                │                                                        ├──► Table ──► frames
                                └──► SeriesReader: run logs, else the store ──► history ─┘
 """

@@ -32,11 +32,11 @@ def pandas_frame(table: Table) -> Any:
         import pandas as pd
     except ImportError as cause:
         raise LegmError(f"pandas is needed ({cause}): install it with: pip install pandas") from cause
-    columns = {column.name: _pandas_column(pd, column) for column in table.columns}
+    columns = {column.name: _pandas_frame_column(pd, column) for column in table.columns}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(table)), copy=False)
 
 
-def _pandas_column(pd: Any, column: Column) -> Any:
+def _pandas_frame_column(pd: Any, column: Column) -> Any:
     if column.labels is not None:
         labels = pd.Index(column.labels, dtype=object if not column.labels else None)
         kind = pd.CategoricalDtype(labels)
@@ -61,12 +61,12 @@ def polars_frame(table: Table) -> Any:
         import polars as pl
     except ImportError as cause:
         raise LegmError(f"polars is needed ({cause}): install it with: pip install polars") from cause
-    return pl.DataFrame([_polars_column(pl, column) for column in table.columns])
+    return pl.DataFrame([_polars_frame_column(pl, column) for column in table.columns])
 
 
-def _polars_column(pl: Any, column: Column) -> Any:
+def _polars_frame_column(pl: Any, column: Column) -> Any:
     if column.labels is not None:
-        return _polars_labels(pl, column, column.labels)
+        return _polars_frame_labels(pl, column, column.labels)
     kind = {bool: pl.Boolean, int: pl.Int64, float: pl.Float64, str: pl.String}[column.kind]
     if column.kind is str:
         return pl.Series(column.name, column.data.tolist(), dtype=kind)
@@ -74,7 +74,7 @@ def _polars_column(pl: Any, column: Column) -> Any:
     return found if column.missing is None else found.set(pl.Series(column.missing), None)
 
 
-def _polars_labels(pl: Any, column: Column, labels: Sequence[str]) -> Any:
+def _polars_frame_labels(pl: Any, column: Column, labels: Sequence[str]) -> Any:
     """A categorical series: block by block where labels are repeated, which is far quicker."""
     texts = pl.Series(column.name, [*labels, None], dtype=pl.Categorical)  # -1 is the last one
     codes = column.data

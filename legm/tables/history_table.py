@@ -81,7 +81,7 @@ def history_table(runs: Iterable[RunSeries], x: str = "step") -> Table:
     found = list(runs)
     blocks = [(run, rows) for run in found for rows in run.rows]
     lengths = np.array([len(rows.values) for _, rows in blocks], np.int64)
-    labels = [_labels(run, rows.series) for run, rows in blocks]
+    labels = [_history_labels(run, rows.series) for run, rows in blocks]
     columns = [
         repeated_label_column(name, [row[at] for row in labels], lengths, about)
         for at, (name, about) in enumerate(_LABELS.items())
@@ -89,16 +89,18 @@ def history_table(runs: Iterable[RunSeries], x: str = "step") -> Table:
     steps = [rows.steps for _, rows in blocks]
     times = [rows.times for _, rows in blocks]
     columns += [
-        _joined_column("step", steps, lengths, np.int64(0), _STEP),
-        _joined_column("time", times, lengths, np.float64("nan"), _TIME),
-        _joined_column("value", [rows.values for _, rows in blocks], lengths, np.float64("nan"), "the value"),
+        _joined_history_column("step", steps, lengths, np.int64(0), _STEP),
+        _joined_history_column("time", times, lengths, np.float64("nan"), _TIME),
+        _joined_history_column(
+            "value", [rows.values for _, rows in blocks], lengths, np.float64("nan"), "the value"
+        ),
     ]
     if x != "step":
-        columns.append(_x_column(x, blocks, lengths))
+        columns.append(_history_x_column(x, blocks, lengths))
     return Table("value", columns)
 
 
-def _labels(run: RunSeries, series: Series) -> tuple[str | None, ...]:
+def _history_labels(run: RunSeries, series: Series) -> tuple[str | None, ...]:
     of = run.result.run
     return (
         of.configuration.experiment,
@@ -112,11 +114,11 @@ def _labels(run: RunSeries, series: Series) -> tuple[str | None, ...]:
     )
 
 
-def _joined_column(
+def _joined_history_column(
     name: str, pieces: Sequence[NDArray[Any] | None], lengths: NDArray[np.int64], empty: Any, about: str
 ) -> Column:
     """A column of the numbers of all blocks; those of a block that has none are missing."""
-    if len(pieces) == 1 and pieces[0] is not None and _is_whole(pieces[0]):
+    if len(pieces) == 1 and pieces[0] is not None and _is_history_array_whole(pieces[0]):
         return number_column(name, pieces[0], about, None)  # not copied
     whole = np.empty(int(lengths.sum()), empty.dtype)
     start = 0
@@ -127,21 +129,23 @@ def _joined_column(
     return number_column(name, whole, about, np.repeat(unknown, lengths) if any(unknown) else None)
 
 
-def _is_whole(array: NDArray[Any]) -> bool:
+def _is_history_array_whole(array: NDArray[Any]) -> bool:
     return bool(array.flags.c_contiguous and array.flags.writeable)
 
 
-def _x_column(x: str, blocks: Sequence[tuple[RunSeries, SeriesRows]], lengths: NDArray[np.int64]) -> Column:
+def _history_x_column(
+    x: str, blocks: Sequence[tuple[RunSeries, SeriesRows]], lengths: NDArray[np.int64]
+) -> Column:
     if x == "time":
         pieces = [None if rows.times is None else rows.times - run.result.run.started for run, rows in blocks]
         about = "seconds from the start of the run"
     else:
-        pieces = [_x_values(run.x, rows.steps) for run, rows in blocks]
+        pieces = [_history_x_values(run.x, rows.steps) for run, rows in blocks]
         about = f"the value of {x} at the step, else its last one before"
-    return _joined_column("x", pieces, lengths, np.float64("nan"), about)
+    return _joined_history_column("x", pieces, lengths, np.float64("nan"), about)
 
 
-def _x_values(x: SeriesRows | None, steps: IntArray | None) -> FloatArray | None:
+def _history_x_values(x: SeriesRows | None, steps: IntArray | None) -> FloatArray | None:
     """The last values of a series at or before steps; NaN before the first."""
     if x is None or steps is None or x.steps is None or not len(x.steps):
         return None

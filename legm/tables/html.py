@@ -27,7 +27,9 @@ def table_html(table: Table, caption: str) -> str:
         caption: the line above it.
     """
     columns = table.columns[:_MOST_COLUMNS]
-    cells = [[_cell_text(cell, column.about) for cell in column.cells(0, _MOST_ROWS)] for column in columns]
+    cells = [
+        [_html_cell_text(cell, column.about) for cell in column.cells(0, _MOST_ROWS)] for column in columns
+    ]
     more = ["…"] if len(table.columns) > len(columns) else []
     rows = [[*row, *more] for row in zip(*cells, strict=True)]
     headers = [*(column.name for column in columns), *more]
@@ -36,16 +38,16 @@ def table_html(table: Table, caption: str) -> str:
     return html_table(caption, headers, rows, [column.about for column in columns]) + below
 
 
-def _cell_text(cell: object, about: str) -> str:
+def _html_cell_text(cell: object, about: str) -> str:
     if cell is None:
         return ""
     if isinstance(cell, float):
-        return _time_text(cell) if _TIME in about else number_text(cell)
+        return _html_time_text(cell) if _TIME in about else number_text(cell)
     text = str(cell)
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
-def _time_text(seconds: float) -> str:
+def _html_time_text(seconds: float) -> str:
     try:
         return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):  # NaN, and what no calendar has

@@ -11,11 +11,11 @@ from legm.tables.columns import column_of, label_column
 from legm.tables.sources import StoredConfiguration
 from legm.tables.table import Table
 
-__all__ = ["MediaRow", "media_table"]
+__all__ = ["MediaTableRow", "media_table"]
 
 
 @dataclass(frozen=True, slots=True)
-class MediaRow:
+class MediaTableRow:
     """A file of a medium.
 
     Args:
@@ -36,7 +36,7 @@ class MediaRow:
         return self.medium.files[self.number]
 
 
-_LABELS: Mapping[str, tuple[str, Callable[[MediaRow], str]]] = {
+_LABELS: Mapping[str, tuple[str, Callable[[MediaTableRow], str]]] = {
     "experiment": ("the experiment's name", lambda row: row.run.configuration.experiment),
     "configuration": (
         "the configuration's folder; its name where there are no folders",
@@ -50,7 +50,7 @@ _LABELS: Mapping[str, tuple[str, Callable[[MediaRow], str]]] = {
         lambda row: row.medium.kind.value,
     ),
 }
-_VALUES: Mapping[str, tuple[type, str, Callable[[MediaRow], Any]]] = {
+_VALUES: Mapping[str, tuple[type, str, Callable[[MediaTableRow], Any]]] = {
     "step": (int, "the step", lambda row: row.medium.step),
     "time": (float, "when it was logged, in seconds since 1970 (UTC)", lambda row: row.medium.time),
     "number": (int, "which of the files that were logged as one", lambda row: row.number),
@@ -60,7 +60,7 @@ _VALUES: Mapping[str, tuple[type, str, Callable[[MediaRow], Any]]] = {
 }
 
 
-def media_table(rows: Sequence[MediaRow]) -> Table:
+def media_table(rows: Sequence[MediaTableRow]) -> Table:
     """A table with a row for each file.
 
     Args:

@@ -13,10 +13,10 @@ from legm.core.texts import listed_names
 from legm.errors import LegmError, MetricError
 from legm.records import Configuration, RunCounts, RunResult
 from legm.tables.history_table import RunSeries, history_table
-from legm.tables.media_table import MediaRow, media_table
+from legm.tables.media_table import MediaTableRow, media_table
 from legm.tables.run_tables import configuration_table, experiment_table, run_table
 from legm.tables.series_reading import SeriesReader
-from legm.tables.sources import RunSource, StoredConfiguration, StoredResult, run_source
+from legm.tables.sources import StoredConfiguration, StoredResult, TableSource, table_source
 from legm.tables.table import Table
 from legm.util.progress import show_progress
 
@@ -76,8 +76,8 @@ class Project:
     ) -> None:
         self.root = Path(root)
         self._backend = backend
-        self._source: RunSource = run_source(self.root, backend, options or {})
-        self._media: dict[str, MediaRow] = {}
+        self._source: TableSource = table_source(self.root, backend, options or {})
+        self._media: dict[str, MediaTableRow] = {}
 
     def experiments(self) -> Table:
         """The experiments, each with its numbers of configurations and runs.
@@ -116,7 +116,7 @@ class Project:
             LegmError: the backend could not be read.
         """
         counted = self._source.counts(experiment)
-        selection = _selection(where, parameters)
+        selection = _project_selection(where, parameters)
         if not selection:
             return configuration_table(counted)
         stored = {one.configuration.fingerprint: one for one, _ in counted}
@@ -183,7 +183,7 @@ class Project:
             ParameterError: no configuration has one of the parameters or values.
             LegmError: the backend could not be read.
         """
-        names = None if metrics is None else frozenset(_metric_names(metrics))
+        names = None if metrics is None else frozenset(_project_metric_names(metrics))
         if not isinstance(x, str):
             raise MetricError(f"x must be 'step', 'time' or the name of a dev metric, not {x!r}")
         reader = SeriesReader(self._source, names, x)
@@ -245,7 +245,7 @@ class Project:
         """
         from legm.tables.project_figures import FigureRequest, project_figure
 
-        names = _metric_names(metrics)
+        names = _project_metric_names(metrics)
         counted = self._source.counts(self._one_experiment(experiment))
         stored = {one.configuration.fingerprint: one for one, _ in counted}
 
@@ -253,7 +253,7 @@ class Project:
             found = self._source.runs(stored[configuration.fingerprint], histories)
             return (run for run in found if run.run.description == of)
 
-        selection = _selection(where, parameters)
+        selection = _project_selection(where, parameters)
         runs = SelectedRuns.of(selection, (one.configuration for one, _ in counted), read)
         chosen = runs.counts([one for _, one in counted if one.description == description])
         request = FigureRequest(
@@ -295,12 +295,14 @@ class Project:
             ParameterError: no configuration has one of the parameters or values.
             LegmError: the backend could not be read.
         """
-        rows: list[MediaRow] = []
+        rows: list[MediaTableRow] = []
         for of, runs in self._selected(experiment, where, parameters):
             for run in (one.result.run for one in runs):
                 for medium in self._source.media(of, run):
                     if name in (None, medium.name):
-                        rows += [MediaRow(of, run, medium, number) for number in range(len(medium.files))]
+                        rows += [
+                            MediaTableRow(of, run, medium, number) for number in range(len(medium.files))
+                        ]
         self._media.update({row.file.digest: row for row in rows})
         return media_table(rows)
 
@@ -328,7 +330,7 @@ class Project:
     ) -> Iterator[tuple[StoredConfiguration, list[StoredResult]]]:
         """The selected runs of each configuration, by their starts; those in copies of a folder once."""
         stored = self._source.configurations(experiment)
-        selection = _selection(where, parameters)
+        selection = _project_selection(where, parameters)
         bound = selection.bound(one.configuration for one in stored) if selection else None
         if bound is not None:
             stored = [
@@ -339,7 +341,7 @@ class Project:
             runs = [
                 run
                 for run in self._source.results(one)
-                if run.result.run.run_id not in seen and _has(bound, run.result)
+                if run.result.run.run_id not in seen and _has_project_run(bound, run.result)
             ]
             seen.update(run.result.run.run_id for run in runs)
             yield one, sorted(runs, key=lambda run: run.result.run.run_id)
@@ -359,7 +361,7 @@ class Project:
             return html_paragraphs([f"{self!r}: {error}"])
 
 
-def _metric_names(metrics: object) -> tuple[str, ...]:
+def _project_metric_names(metrics: object) -> tuple[str, ...]:
     """The names of metrics that a user gave: one or several.
 
     Raises:
@@ -374,9 +376,9 @@ def _metric_names(metrics: object) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _selection(where: Where, parameters: Mapping[str, Any]) -> RunSelection:
+def _project_selection(where: Where, parameters: Mapping[str, Any]) -> RunSelection:
     return RunSelection.parse(where).with_values(parameters)
 
 
-def _has(bound: BoundSelection | None, result: RunResult) -> bool:
+def _has_project_run(bound: BoundSelection | None, result: RunResult) -> bool:
     return bound is None or bound.has_run(result)

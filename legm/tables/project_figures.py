@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from legm import plotting
-from legm.analysis.experiment_figures import draw_best_curves
+from legm.analysis.experiment_figures import draw_experiment_curves
 from legm.analysis.notes import brief_notes, ranking_notes
 from legm.analysis.ranking import rank_experiment, ranking_value_key
 from legm.analysis.selected_runs import SelectedRuns
@@ -66,9 +66,9 @@ def project_figure(
         LegmError: there is no such style or aggregation, or runs cannot be read.
     """
     look = plotting.Style.of(style)
-    _require_drawable(asked)
+    _require_project_figure(asked)
     ranked = {
-        ranking_value_key(name, test=asked.test): _ranking(asked, runs, counts, name)
+        ranking_value_key(name, test=asked.test): _project_figure_ranking(asked, runs, counts, name)
         for name in asked.metrics
     }
     heading = asked.title
@@ -91,10 +91,12 @@ def project_figure(
     unfinished = list(read_unfinished(runs.read, counts, statuses, wanted)) if statuses else []
     top = _CURVES if asked.top is None else asked.top
     notes = [*ranking_notes(key, ranking), *selected]
-    return draw_best_curves(name, ranking, top, read_curves, labels, heading, look, unfinished, notes).figure
+    return draw_experiment_curves(
+        name, ranking, top, read_curves, labels, heading, look, unfinished, notes
+    ).figure
 
 
-def _require_drawable(asked: FigureRequest) -> None:
+def _require_project_figure(asked: FigureRequest) -> None:
     if not asked.metrics:
         raise MetricError("name a metric to draw")
     if asked.bars and asked.statuses:
@@ -106,7 +108,7 @@ def _require_drawable(asked: FigureRequest) -> None:
         raise MetricError("curves of several configurations show one metric; bars=True can show several")
 
 
-def _ranking(
+def _project_figure_ranking(
     asked: FigureRequest, runs: SelectedRuns, counts: Sequence[RunCounts], name: str
 ) -> list[Ranked]:
     return rank_experiment(

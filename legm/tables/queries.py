@@ -72,7 +72,7 @@ def run_query(project: Project, query: str) -> QueryResult:
         with duckdb.connect(":memory:", config=_AT_START) as connection:
             tree = _query_tree(connection, query)
             for name, make in QUERY_TABLES.items():
-                if name in _named_tables(tree):
+                if name in _tables_in_query(tree):
                     connection.register(name, make(project).arrow())
             for statement in _BEFORE_THE_QUERY:
                 connection.execute(statement).fetchall()
@@ -97,27 +97,31 @@ def _query_tree(connection: Any, query: str) -> Any:
         raise NotSupported("a query has to be a SELECT statement: what runs recorded is only read")
     if len(tree["statements"]) != 1:
         raise NotSupported(f"there are {len(tree['statements'])} statements: a query is one SELECT")
-    for node in _nodes(tree["statements"]):
+    for node in _query_nodes(tree["statements"]):
         if node.get("type") == "TABLE_FUNCTION":
             name = node["function"]["function_name"].casefold()
             if name not in _ROW_FUNCTIONS:
                 raise NotSupported(
                     f"a query reads the tables {', '.join(QUERY_TABLES)}, and not by the function {name!r}"
                 )
-        elif node.get("type") == "SHOW_REF" and not node["query"] and _table_name(node) not in QUERY_TABLES:
+        elif (
+            node.get("type") == "SHOW_REF"
+            and not node["query"]
+            and _table_name_in_query(node) not in QUERY_TABLES
+        ):
             raise NotSupported(f"the tables are {', '.join(QUERY_TABLES)}: DESCRIBE runs lists its columns")
     return tree
 
 
-def _named_tables(tree: Any) -> set[str]:
-    return {_table_name(node) for node in _nodes(tree) if "table_name" in node}
+def _tables_in_query(tree: Any) -> set[str]:
+    return {_table_name_in_query(node) for node in _query_nodes(tree) if "table_name" in node}
 
 
-def _table_name(node: Mapping[str, Any]) -> str:
+def _table_name_in_query(node: Mapping[str, Any]) -> str:
     return str(node["table_name"]).strip('"').casefold()
 
 
-def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+def _query_nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
     """Every mapping in a tree, however deep it is."""
     waiting = [tree]
     while waiting:

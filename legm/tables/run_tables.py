@@ -68,17 +68,19 @@ def run_table(runs: Iterable[tuple[RunResult, str]]) -> Table:
         else column_of(name, (row[name] for row in rows), about, kind)
         for name, (kind, about) in _RUN_COLUMNS.items()
     ]
-    columns += _parameter_columns([{**r.run.configuration.parameters, **r.run.parameters} for r, _ in found])
+    columns += _run_table_parameters(
+        [{**r.run.configuration.parameters, **r.run.parameters} for r, _ in found]
+    )
     rules = Counter(result.rule for result, _ in found if result.best)
-    columns += _metric_columns(
+    columns += _run_table_metrics(
         [result.best for result, _ in found],
         best_key,
-        lambda name: _about_value(f"best_{name}", rules),
+        lambda name: _about_run_table_value(f"best_{name}", rules),
     )
-    columns += _metric_columns(
+    columns += _run_table_metrics(
         [result.test for result, _ in found],
         "test_{}".format,
-        lambda name: _about_value(f"test_{name}", rules),
+        lambda name: _about_run_table_value(f"test_{name}", rules),
     )
     return Table("run", columns)
 
@@ -104,14 +106,14 @@ def _run_row(result: RunResult, label: str) -> dict[str, Any]:
     }
 
 
-def _parameter_columns(parameters: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
+def _run_table_parameters(parameters: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
     names = sorted({f"param.{name}" for one in parameters for name in one})
     for name in names:
         own = name.removeprefix("param.")
         yield column_of(name, (one.get(own) for one in parameters), f"the parameter {own}")
 
 
-def _metric_columns(
+def _run_table_metrics(
     values: Sequence[Mapping[Series, float]], key: Callable[[str], str], about: Callable[[str], str]
 ) -> Iterator[Column]:
     """A column for each metric of the whole run, without indexed metrics, which may have thousands each."""
@@ -120,7 +122,7 @@ def _metric_columns(
         yield column_of(name, (one.get(series) for one in values), about(series.name), float)
 
 
-def _about_value(key: str, rules: Mapping[BestRule, int]) -> str:
+def _about_run_table_value(key: str, rules: Mapping[BestRule, int]) -> str:
     """How the values of a summary key were chosen, and which are better, and why."""
     return choice_text(key, rules, decide_direction(split_summary_key(key)[0], rules))
 
@@ -157,16 +159,18 @@ def configuration_table(counted: Sequence[tuple[StoredConfiguration, RunCounts]]
         ),
         column_of("last", (one.last for one in every), f"when the newest run ended, in {_SECONDS}", float),
     ]
-    columns += _parameter_columns([effective.parameters_of(one.configuration) for one, _ in found])
+    columns += _run_table_parameters([effective.parameters_of(one.configuration) for one, _ in found])
     rules = merge_direction_rules(one.rules for one in every)
     indexed = {key for one in every for key in one.indexed}
     keys = sorted({key for one in every for key in one.values} - indexed, key=lambda key: (key[0], key))
     for key in keys:
-        columns += _aggregate_columns(key, aggregate.aggregate_counts(every, key), _about_value(key, rules))
+        columns += _run_table_aggregates(
+            key, aggregate.aggregate_counts(every, key), _about_run_table_value(key, rules)
+        )
     return Table("configuration", columns)
 
 
-def _aggregate_columns(key: str, values: Sequence[Aggregate | None], about: str) -> Iterator[Column]:
+def _run_table_aggregates(key: str, values: Sequence[Aggregate | None], about: str) -> Iterator[Column]:
     name = best_key(key.removeprefix("best_")) if key.startswith("best_") else key
     yield column_of(f"{name}_n", (one and one.n for one in values), f"over how many runs; {about}", int)
     yield column_of(f"{name}_mean", (one and one.mean for one in values), f"mean over runs; {about}", float)

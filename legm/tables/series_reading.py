@@ -18,9 +18,9 @@ from legm.records import Points, Record, RunResult, Series, Split, Status
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import Log, read_intact_log, read_log
 from legm.tables.history_table import AXES, RunSeries, SeriesRows
-from legm.tables.sources import RunSource, StoredConfiguration, StoredResult
+from legm.tables.sources import StoredConfiguration, StoredResult, TableSource
 
-__all__ = ["SeriesReader", "rows_of_records", "rows_of_result"]
+__all__ = ["SeriesReader", "read_series_of_records", "read_series_of_result"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class SeriesReader:
         known: the metrics that the runs have.
     """
 
-    source: RunSource
+    source: TableSource
     metrics: frozenset[str] | None
     x: str = "step"
     known: set[Series] = field(default_factory=set)
@@ -67,7 +67,7 @@ class SeriesReader:
             rows = [] if found is None else found[0]
             own = stored.get(one.result.run.run_id)
             if own is not None and (found is None or one.result.status is not Status.RUNNING):
-                rows = list(rows_of_result(own, self._is_wanted))
+                rows = list(read_series_of_result(own, self._is_wanted))
             yield self._series_of(one.result, configuration.label, rows)
 
     def require_metrics(self) -> None:
@@ -94,24 +94,24 @@ class SeriesReader:
 
     def _rows_in_log(self, result: RunResult, path: Path) -> tuple[list[SeriesRows], bool] | None:
         """The series in a run's log, and whether the store has the same; None where it cannot be read."""
-        found = _read_log(path, result)
+        found = _read_series_from_log(path, result)
         if found is None:
             return None
         is_running = result.status is Status.RUNNING  # if it is running again, it counts as logged
         status = Status.COMPLETED if is_running else result.status
         records = without_rewound(result_records(found.records, status))
         points = sum(len(record) for record in records if isinstance(record, Points))
-        rows = list(rows_of_records(records, self._is_wanted))
-        agrees = points == result.points and all(_agrees(one, result) for one in rows)
+        rows = list(read_series_of_records(records, self._is_wanted))
+        agrees = points == result.points and all(_agrees_with_read_series(one, result) for one in rows)
         return rows, agrees or is_running
 
 
-def _all(_: Series) -> bool:
+def _read_all_series(_: Series) -> bool:
     return True
 
 
-def rows_of_records(
-    records: Sequence[Record], is_wanted: Callable[[Series], bool] = _all
+def read_series_of_records(
+    records: Sequence[Record], is_wanted: Callable[[Series], bool] = _read_all_series
 ) -> Iterator[SeriesRows]:
     """The series in the records that make a run's result.
 
@@ -123,7 +123,9 @@ def rows_of_records(
         yield SeriesRows(series, steps if series.split is Split.DEV else None, times, values)
 
 
-def rows_of_result(result: RunResult, is_wanted: Callable[[Series], bool] = _all) -> Iterator[SeriesRows]:
+def read_series_of_result(
+    result: RunResult, is_wanted: Callable[[Series], bool] = _read_all_series
+) -> Iterator[SeriesRows]:
     """The series of a result, of which the times are not known.
 
     Args:
@@ -138,7 +140,7 @@ def rows_of_result(result: RunResult, is_wanted: Callable[[Series], bool] = _all
             yield SeriesRows(series, None, None, np.array([value]))
 
 
-def _read_log(path: Path, result: RunResult) -> Log | None:
+def _read_series_from_log(path: Path, result: RunResult) -> Log | None:
     try:
         found = LogFolder.containing(path).follow(path, read_log)
         return None if found is None else found[0]
@@ -152,17 +154,17 @@ def _read_log(path: Path, result: RunResult) -> Log | None:
         return None
 
 
-def _agrees(rows: SeriesRows, result: RunResult) -> bool:
+def _agrees_with_read_series(rows: SeriesRows, result: RunResult) -> bool:
     """Whether the value that counts is that of the stored result."""
     if rows.steps is None:
-        return _same(float(rows.values[-1]), result.test.get(rows.series))
+        return _is_same_series_value(float(rows.values[-1]), result.test.get(rows.series))
     if result.best_step is None:
         return True
     at = int(np.searchsorted(rows.steps, result.best_step, side="right")) - 1
-    return _same(float(rows.values[at]) if at >= 0 else None, result.best.get(rows.series))
+    return _is_same_series_value(float(rows.values[at]) if at >= 0 else None, result.best.get(rows.series))
 
 
-def _same(a: float | None, b: float | None) -> bool:
+def _is_same_series_value(a: float | None, b: float | None) -> bool:
     if a is None or b is None:
         return a is b
     return a == b or (math.isnan(a) and math.isnan(b))

@@ -44,11 +44,11 @@ from legm.stats.run_counts import count_by_description
 
 __all__ = [
     "PendingConfiguration",
-    "RunSource",
     "StoredConfiguration",
     "StoredResult",
-    "pending_configurations",
-    "run_source",
+    "TableSource",
+    "pending_table_configurations",
+    "table_source",
 ]
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class StoredResult:
     log: Path | None
 
 
-class RunSource(Protocol):
+class TableSource(Protocol):
     """A store whose runs become tables. What is damaged in it is logged, and left out."""
 
     def experiments(self) -> list[str]:
@@ -118,12 +118,12 @@ class RunSource(Protocol):
         """The content of a file of a medium."""
 
 
-def run_source(
+def table_source(
     root: Path,
     backend: object,
     options: Mapping[str, Any],
     report: Callable[[str], None] = log.error,
-) -> RunSource:
+) -> TableSource:
     """The store of a root directory.
 
     Args:
@@ -139,13 +139,13 @@ def run_source(
     """
     access = open_folder_access(backend, options)
     if access is None:
-        return BackendRunSource(connect_client(root, backend, options, read_only=True))
+        return BackendTableSource(connect_client(root, backend, options, read_only=True))
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
-    return FolderRunSource(access, root, report)
+    return FolderTableSource(access, root, report)
 
 
-class FolderRunSource:
+class FolderTableSource:
     """The runs in the folders of configurations.
 
     Args:
@@ -293,7 +293,7 @@ class FolderRunSource:
         return checked_media_content(file)
 
 
-class BackendRunSource:
+class BackendTableSource:
     """The runs of any backend, and those on this machine that it has not received yet.
 
     Args:
@@ -309,12 +309,12 @@ class BackendRunSource:
         Raises:
             NotSupported: the backend does not list them.
         """
-        pending = pending_configurations(self._client).values()
+        pending = pending_table_configurations(self._client).values()
         return sorted({*self._client.experiments(), *(one.configuration.experiment for one in pending)})
 
     def configurations(self, experiment: str | None) -> list[StoredConfiguration]:
         """The configurations of an experiment, or of all."""
-        pending = pending_configurations(self._client)
+        pending = pending_table_configurations(self._client)
         found = []
         for name in self._wanted(experiment, pending.values()):
             known = {one.fingerprint: one for one in self._client.configurations(name)}
@@ -326,7 +326,7 @@ class BackendRunSource:
 
     def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
         """The runs of each configuration, counted by description."""
-        pending = pending_configurations(self._client)
+        pending = pending_table_configurations(self._client)
         found = []
         for name in self._wanted(experiment, pending.values()):
             found += [
@@ -416,7 +416,7 @@ class PendingConfiguration(NamedTuple):
     logs: list[Path]
 
 
-def pending_configurations(client: BackendClient) -> dict[str, PendingConfiguration]:
+def pending_table_configurations(client: BackendClient) -> dict[str, PendingConfiguration]:
     """By fingerprint, the configurations with runs on this machine that a backend may not have yet.
 
     Args:

@@ -132,13 +132,13 @@ class MediaTests(ConformanceKit):
         """MEDIA: a table has its values, of their types, also what JSON does not have."""
         if not self._has_media(tmp_path, MediaKind.TABLE):
             return
-        from legm.media.tables import table_columns
+        from legm.media.tables import media_table_columns
 
         table = {"text": ["ä", None], "number": [0.5, float("inf")]}
         client, run, found = self._logged_media(tmp_path, "log_table", table)
         kit_expects_same(found.kind, MediaKind.TABLE, "the kind of the medium")
         content = client.media_content(run, found.files[0])
-        kit_expects_same(table_columns(content), table, "the columns of the table")
+        kit_expects_same(media_table_columns(content), table, "the columns of the table")
 
     def test_pages_come_back(self, tmp_path: Path) -> None:
         """MEDIA: a page comes back."""

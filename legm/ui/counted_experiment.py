@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from legm.records import Plain, RunCounts, RunResult, Status
 from legm.report.counted_content import CountedContent
-from legm.tables.sources import RunSource, StoredConfiguration
+from legm.tables.sources import StoredConfiguration, TableSource
 from legm.ui.experiment_cards import experiment_card, failed_runs
 
 __all__ = ["CountedExperiment"]
@@ -45,7 +45,7 @@ class CountedExperiment:
             self._stored = {one.configuration.fingerprint: one for one, _ in self.counts}
         return self._stored
 
-    def card(self, name: str, source: RunSource) -> dict[str, Plain]:
+    def card(self, name: str, source: TableSource) -> dict[str, Plain]:
         """The experiment as the first view has it.
 
         Args:
@@ -56,7 +56,7 @@ class CountedExperiment:
             self._card = experiment_card(name, [counts for _, counts in self.counts], self.names)
         return {**self._card, "failed": [*failed_runs(self._failed_lately(source), self.names)]}
 
-    def _failed_lately(self, source: RunSource) -> list[RunResult]:
+    def _failed_lately(self, source: TableSource) -> list[RunResult]:
         """The newest runs that failed in the last days, the newest first."""
         since = time.time() - _LATELY
         own = [one for one in self.counts if one[1].failed and (one[1].last or 0.0) > since]

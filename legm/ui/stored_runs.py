@@ -23,7 +23,7 @@ from legm.runlog.configuration_folders import experiment_paths
 from legm.runlog.marks_files import marks_in_folder, may_have_marks
 from legm.tables.history_table import RunSeries
 from legm.tables.series_reading import SeriesReader
-from legm.tables.sources import RunSource, StoredConfiguration, run_source
+from legm.tables.sources import StoredConfiguration, TableSource, table_source
 from legm.ui.counted_experiment import CountedExperiment
 from legm.ui.kept_series import KeptSeries
 
@@ -59,7 +59,7 @@ class StoredRuns:
         self.backend = backend
         self._options = dict(options or {})
         self._has_folders = open_folder_access(backend, self._options) is not None
-        self._source = run_source(root, backend, self._options)
+        self._source = table_source(root, backend, self._options)
         self._counted: dict[str, CountedExperiment] = {}
         self._versions: dict[str, int] = {}
         self._kept = KeptSeries(_MOST_KEPT_VALUES)
@@ -272,7 +272,7 @@ class StoredRuns:
         return connect_client(self.root, self.backend, self._options)
 
     @property
-    def source(self) -> RunSource:
+    def source(self) -> TableSource:
         """Reads the runs."""
         return self._source
 
@@ -291,7 +291,7 @@ class StoredRuns:
             problems: list[str] = []
             source = self._source
             if self._has_folders:  # a new one reports its problems anew
-                source = run_source(self.root, self.backend, self._options, problems.append)
+                source = table_source(self.root, self.backend, self._options, problems.append)
             known = self._counted[name] = CountedExperiment(source.counts(name), problems)
             stored = known.stored()
             labels = [one.label if self._has_folders else None for one in stored.values()]
@@ -393,7 +393,7 @@ class StoredRuns:
 class _MediaOfConfiguration:
     """Gives the media of the runs of one configuration."""
 
-    source: RunSource
+    source: TableSource
     stored: StoredConfiguration
 
     def media(self, run: Any) -> list[Any]:

@@ -9,12 +9,12 @@ import threading
 import warnings
 from collections.abc import Callable
 
-__all__ = ["ForkedCall", "number_of_processes"]
+__all__ = ["ForkedCall", "number_of_forked_processes"]
 
 _MOST_PROCESSES = 8
 
 
-def number_of_processes() -> int:
+def number_of_forked_processes() -> int:
     """How many processes may share work: one where there is another thread, which no fork survives."""
     if threading.active_count() > 1 or not hasattr(os, "sched_getaffinity"):
         return 1
@@ -35,7 +35,7 @@ class ForkedCall:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process = os.fork()
         if self._process == 0:
-            _answer_and_exit(call, answer)
+            _answer_forked_call(call, answer)
         os.close(answer)
 
     def __enter__(self) -> ForkedCall:
@@ -64,7 +64,7 @@ class ForkedCall:
             self._output = -1
 
 
-def _answer_and_exit(call: Callable[[], bytes], answer: int) -> None:
+def _answer_forked_call(call: Callable[[], bytes], answer: int) -> None:
     code = 1
     try:
         with os.fdopen(answer, "wb") as file:

@@ -27,7 +27,7 @@ def close_unshared_with_forks(fd: int) -> None:
     os.close(fd)
 
 
-def _close_in_child() -> None:
+def _close_in_forked_child() -> None:
     if not _open:
         return
     null = os.open(os.devnull, os.O_RDWR)
@@ -37,4 +37,4 @@ def _close_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_in_child)
+    os.register_at_fork(after_in_child=_close_in_forked_child)

@@ -93,7 +93,7 @@ class ReentrySafeLock:
         """
         if self.is_held_here:
             self.postpone(partial(self.run, call))
-        elif _is_own_thread():
+        elif _is_lock_of_thread():
             self._run_without_waiting(call)
         else:
             with self.held():
@@ -123,5 +123,5 @@ class ReentrySafeLock:
             log.error("%s", error)  # noqa: TRY400
 
 
-def _is_own_thread() -> bool:
+def _is_lock_of_thread() -> bool:
     return threading.current_thread().name.startswith("legm-")

@@ -41,7 +41,7 @@ class StatSignature:
 def stat_signature(path: Path) -> StatSignature:
     """The signature of a file, or of a folder with everything below it; links to folders are not followed."""
     newest, digest = 0, blake2b(digest_size=16)
-    for name, status in _file_statuses(str(path)):
+    for name, status in _stats_of_files(str(path)):
         if status is None:
             digest.update(os.fsencode(f"{name}\0-\n"))
             continue
@@ -52,9 +52,9 @@ def stat_signature(path: Path) -> StatSignature:
     return StatSignature(digest.hexdigest(), newest)
 
 
-def _file_statuses(path: str) -> Iterator[tuple[str, os.stat_result | None]]:
+def _stats_of_files(path: str) -> Iterator[tuple[str, os.stat_result | None]]:
     """A file, or a folder and everything below it, by name, with what is known of it; None for no file."""
-    yield path, _file_status(path)
+    yield path, _stat_of_file(path)
     try:
         with os.scandir(path) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -62,12 +62,12 @@ def _file_statuses(path: str) -> Iterator[tuple[str, os.stat_result | None]]:
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _file_statuses(entry.path)
+            yield from _stats_of_files(entry.path)
         else:
-            yield entry.path, _file_status(entry.path)
+            yield entry.path, _stat_of_file(entry.path)
 
 
-def _file_status(path: str) -> os.stat_result | None:
+def _stat_of_file(path: str) -> os.stat_result | None:
     """What is known of the file that a path leads to, or of a link that leads nowhere."""
     for follow in (True, False):
         try:

@@ -9,7 +9,7 @@ from legm.capture.live_ingest import LiveIngest
 from legm.capture.staging import StagingFolder
 from legm.importers.external_run import ExternalRun
 from legm.importers.identity_decisions import IdentityOverrides
-from legm.importers.identity_file import identity_file_path, read_identities, write_identities
+from legm.importers.identity_file import identity_file_path, read_identity_file, write_identity_file
 from legm.importers.identity_inference import Identity
 from legm.records import Status
 from tests.support.reading import runs_of
@@ -30,7 +30,7 @@ def ended(root: Path, number: int, **params: object) -> None:
 
 
 def decided(root: Path) -> Identity:
-    return read_identities(identity_file_path(root))["e"]
+    return read_identity_file(identity_file_path(root))["e"]
 
 
 def test_a_parameter_that_no_earlier_run_had_is_proposed_and_used_once_it_is_accepted(tmp_path):
@@ -43,7 +43,7 @@ def test_a_parameter_that_no_earlier_run_had_is_proposed_and_used_once_it_is_acc
     assert len({run.run.configuration.fingerprint for run in runs_of(tmp_path)}) == 3
 
     accepted = replace(decided(tmp_path), absent_values={"dropout": 0.0}, proposed_absent_values={})
-    write_identities(identity_file_path(tmp_path), {"e": accepted})
+    write_identity_file(identity_file_path(tmp_path), {"e": accepted})
     ended(tmp_path, 3, lr=0.1, seed=4, dropout=0.0)
     first, *_, last = (run.run.configuration.fingerprint for run in runs_of(tmp_path))
     assert last == first

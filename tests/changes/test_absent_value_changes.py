@@ -10,7 +10,7 @@ import yaml
 from legm import ExperimentHandler, ParameterError, amend
 from legm.changes import amend as amending
 from legm.changes.amend import continue_changes
-from legm.importers.identity_file import identity_file_path, read_identities, write_identities
+from legm.importers.identity_file import identity_file_path, read_identity_file, write_identity_file
 from legm.importers.identity_inference import Identity
 from legm.runlog.configuration_folders import configuration_folders
 from tests.support.calling import as_json, failed, shown
@@ -184,7 +184,7 @@ def proposed(tmp_path):
     identity = Identity(
         {"seed": "given as a seed"}, ("rate", "dropout"), proposed_absent_values={"dropout": 0.0}
     )
-    write_identities(identity_file_path(tmp_path), {"e": identity, "other": Identity({}, ("lr",))})
+    write_identity_file(identity_file_path(tmp_path), {"e": identity, "other": Identity({}, ("lr",))})
     return tmp_path
 
 
@@ -194,7 +194,7 @@ def test_what_an_import_proposed_is_accepted(proposed):
     assert as_json("show", folder, "--json")["proposed_absent_values"] == {"dropout": 0.0}
     shown("amend", proposed / "e", "--absent", "dropout", "--yes")
     assert counted(proposed) == [{0: None, 1: None}]
-    found = read_identities(identity_file_path(proposed))
+    found = read_identity_file(identity_file_path(proposed))
     assert found["e"].absent_values == {"dropout": 0.0}
     assert (found["e"].proposed_absent_values, found["e"].ignored) == ({}, {"seed": "given as a seed"})
     assert found["other"] == Identity({}, ("lr",))
@@ -204,8 +204,8 @@ def test_what_an_import_proposed_is_accepted(proposed):
 def test_what_an_import_proposed_is_refused_for_good(proposed):
     assert not amend(proposed / "e", no_absent=["dropout"]).plan.changes
     assert counted(proposed) == [{0: None}, {1: 0.0}]
-    found = read_identities(identity_file_path(proposed))["e"]
+    found = read_identity_file(identity_file_path(proposed))["e"]
     assert (found.proposed_absent_values, found.refused_absent_values) == ({}, ("dropout",))
     amend(proposed / "e", absent={"dropout": 0.0})  # on second thoughts
-    found = read_identities(identity_file_path(proposed))["e"]
+    found = read_identity_file(identity_file_path(proposed))["e"]
     assert (found.absent_values, found.refused_absent_values) == ({"dropout": 0.0}, ())

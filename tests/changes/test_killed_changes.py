@@ -46,7 +46,7 @@ root, what, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 experiment = next(path for path in sorted(root.iterdir()) if path.name in ("e", "f"))
 chosen = random.Random(seed)
 if seed % 2:  # processes share the folders, as they do with thousands of them
-    execution._WORTH_PROCESSES, execution.number_of_processes = 2, lambda: 2
+    execution._WORTH_PROCESSES, execution.number_of_forked_processes = 2, lambda: 2
 if what == "log":
     number = 0
     while True:

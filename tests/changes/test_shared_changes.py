@@ -31,7 +31,7 @@ def processes(monkeypatch):
         return done
 
     monkeypatch.setattr(execution, "_WORTH_PROCESSES", 2)
-    monkeypatch.setattr(execution, "number_of_processes", lambda: 3)
+    monkeypatch.setattr(execution, "number_of_forked_processes", lambda: 3)
     monkeypatch.setattr(execution, "share_work", noted)
     return found
 

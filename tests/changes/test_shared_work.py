@@ -13,7 +13,7 @@ import pytest
 
 from legm.changes.shared_work import share_work, wait_for_workers
 from legm.errors import StorageError
-from legm.util.forked_calls import number_of_processes
+from legm.util.forked_calls import number_of_forked_processes
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
@@ -118,7 +118,7 @@ def test_nothing_is_shared_where_another_thread_is():
     other = threading.Thread(target=ended.wait)
     other.start()
     try:
-        assert number_of_processes() == 1
+        assert number_of_forked_processes() == 1
     finally:
         ended.set()
         other.join()

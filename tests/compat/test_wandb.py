@@ -11,7 +11,7 @@ from PIL import Image
 from legm.compat.run_snapshot import stored_snapshots
 from legm.compat.settings import Settings
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_columns
+from legm.media.tables import media_table_columns
 from tests.support.captured_scripts import require_same_with_stand_ins
 from tests.support.compat_stores import media_of_stand_ins, scripts, with_stand_ins
 from tests.support.originals import histograms_of_wandb
@@ -34,7 +34,7 @@ def test_pictures_histograms_and_tables_are_media_at_the_steps_of_the_real_wandb
     }
     theirs = histograms_of_wandb("media_and_artifacts")
     assert {key: histogram_counts(contents[key]) for key in theirs} == theirs
-    assert table_columns(contents["squares", 3]) == {"i": [0, 1, 2, 3], "square": [0, 1, 4, 9]}
+    assert media_table_columns(contents["squares", 3]) == {"i": [0, 1, 2, 3], "square": [0, 1, 4, 9]}
     pictures = [np.asarray(Image.open(io.BytesIO(contents["picture", step]))) for step in steps]
     assert [one.shape for one in pictures] == [(8, 8)] * 3
     (run,) = stored_snapshots(Settings(with_stand_ins("wandb")), ["media_and_artifacts"])

@@ -239,7 +239,7 @@ def test_an_earlier_table_stays_until_the_new_one_is_complete(root, tmp_path, mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("legm.export.table_writers.CsvWriter.write", fail)
+        patched.setattr("legm.export.table_writers.CsvTableWriter.write", fail)
         with pytest.raises(StorageError, match="the disk is full"):
             export_table(root, path)
     assert path.read_text() == "earlier"

@@ -30,7 +30,7 @@ from legm.importers.classic.source import ClassicSource
 from legm.importers.detection import open_detected_source
 from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.unevaluated import PlainConverter, UnevaluatedName, UnevaluatedObject
-from legm.importers.unpickling import interpret_pickle
+from legm.importers.unpickling import unpickle_unevaluated
 from legm.records import BestRule, Series, Split, Status
 from tests.support.imported import files_in, log_of, results
 from tests.support.paths import SAMPLES
@@ -561,7 +561,7 @@ def test_wherever_a_pickle_is_damaged_it_is_refused_or_read(tmp_path):
         path.write_bytes(damaged)
         try:
             PlainConverter(10_000, lambda problem: CorruptFile(path, "", problem, "")).convert(
-                interpret_pickle(path)
+                unpickle_unevaluated(path)
             )
         except LegmError:
             continue
@@ -777,7 +777,7 @@ def test_a_pickle_that_wants_too_much_is_refused(tmp_path, kind):
     path.write_bytes(GREEDY[kind])
     tracemalloc.start()
     try:
-        values = interpret_pickle(path)
+        values = unpickle_unevaluated(path)
         found = PlainConverter(100_000, lambda problem: CorruptFile(path, "", problem, "")).convert(values)
     except CorruptFile as error:
         found = error.path
@@ -792,7 +792,7 @@ def test_a_pickle_that_is_too_large_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(1 << 30)
     with pytest.raises(CorruptFile, match="larger than any valid file"):
-        interpret_pickle(path)
+        unpickle_unevaluated(path)
 
 
 # The two readers
@@ -826,7 +826,7 @@ def same(value, other) -> bool:
 def test_a_pickle_of_plain_data_is_read_as_pickle_reads_it(tmp_path_factory, value, protocol):
     path = tmp_path_factory.getbasetemp() / f"one-{os.getpid()}.pkl"
     path.write_bytes(pickle.dumps(value, protocol))
-    found = interpret_pickle(path)
+    found = unpickle_unevaluated(path)
     if protocol > 3:  # before, a set was a call
         assert same(found, value)
     plain = PlainConverter(10_000, ValueError).convert(found)
@@ -853,7 +853,7 @@ def test_objects_that_hold_plain_values_are_read_as_these(tmp_path, reader):
     }  # fmt: skip
     if reader == "pickle":
         (tmp_path / "x").write_bytes(pickle.dumps(value))
-        found = PlainConverter(1000, ValueError).convert(interpret_pickle(tmp_path / "x"))
+        found = PlainConverter(1000, ValueError).convert(unpickle_unevaluated(tmp_path / "x"))
     else:
         found = parse_plain_yaml(Path("x"), yaml.dump(value).encode())
     assert found == {

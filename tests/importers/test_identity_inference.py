@@ -13,7 +13,7 @@ from legm import CorruptFile
 from legm.core.parameter_kinds import infer_parameter_kind
 from legm.core.plain_form import canonical_plain_text
 from legm.core.value_parsing import parse_value_text
-from legm.importers.identity_file import read_identities, write_identities
+from legm.importers.identity_file import read_identity_file, write_identity_file
 from legm.importers.identity_inference import Identity, infer_identity
 from legm.importers.observed import ObservedRuns
 from legm.importers.valid_names import valid_name, valid_names
@@ -206,14 +206,14 @@ def test_the_file_gives_back_what_was_written(tmp_path_factory, described):
     written = {
         name: Identity(ignored, tuple(some), tuple(some[:1])) for name, (ignored, some) in described.items()
     }
-    write_identities(path, written)
-    assert read_identities(path) == written
+    write_identity_file(path, written)
+    assert read_identity_file(path) == written
 
 
 def test_a_user_may_write_lists(tmp_path):
     path = tmp_path / "identity.yml"
     path.write_text("mnist:\n  not_compared: [seed, fold]\n  name: [lr]\n")
-    assert read_identities(path) == {
+    assert read_identity_file(path) == {
         "mnist": Identity({"seed": "as requested", "fold": "as requested"}, (), ("lr",))
     }
 
@@ -234,7 +234,7 @@ def test_a_file_that_says_something_else_is_an_error_that_says_what_it_should(tm
     path = tmp_path / "identity.yml"
     path.write_text(text)
     with pytest.raises(CorruptFile, match=r"identity\.yml") as error:
-        read_identities(path)
+        read_identity_file(path)
     assert said in str(error.value)
 
 
@@ -349,12 +349,12 @@ def test_what_was_accepted_is_kept_and_proposed_no_more(tmp_path):
     identity = infer_identity(observed_in_time(*OLD, *NEW), accepted)
     assert identity.absent_values == {"x": 0.0}
     assert identity.proposed_absent_values == {"lr": 0.1}
-    write_identities(tmp_path / "identity.yml", {"e": identity})
-    assert read_identities(tmp_path / "identity.yml") == {"e": identity}
+    write_identity_file(tmp_path / "identity.yml", {"e": identity})
+    assert read_identity_file(tmp_path / "identity.yml") == {"e": identity}
 
 
 def test_an_absent_value_that_is_no_plain_value_is_refused_with_its_position(tmp_path):
     path = tmp_path / "identity.yml"
     path.write_text("e:\n  compared: [x]\n  absent_values:\n    x: 2026-01-01\n")
     with pytest.raises(CorruptFile, match="e, absent_values"):
-        read_identities(path)
+        read_identity_file(path)

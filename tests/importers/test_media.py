@@ -15,7 +15,7 @@ from legm.importers import import_runs
 from legm.importers.tensorboard.event_histograms import event_histogram_json
 from legm.importers.wandb.media_values import wandb_histogram
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_columns
+from legm.media.tables import media_table_columns
 from tests.support.mlflow_store import prepare_store
 from tests.support.wandb_media import MEDIA, assert_media_of_wandb
 from tests.support.wandb_scripts import run_script
@@ -69,7 +69,7 @@ def test_media_of_wandb_have_their_names_steps_and_captions(tmp_path: Path, prep
         name: project.media_content(one) for name, one in zip(table["name"], table["digest"], strict=True)
     }
     assert contents["page"] == b"<b>bold</b>"
-    assert table_columns(contents["table"]) == {"a": [1, 2], "b": ["x", None]}
+    assert media_table_columns(contents["table"]) == {"a": [1, 2], "b": ["x", None]}
     again = import_runs(tmp_path / "wandb", tmp_path / "root")
     assert (again.created, again.updated, again.is_complete) == (0, 0, True)
 

@@ -29,7 +29,7 @@ from legm.importers.detection import open_detected_source
 from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
 from legm.importers.tensorboard.event_reader import EventReader
-from legm.importers.tensorboard.run_layout import EventRunPart, RunFolder, group_into_runs
+from legm.importers.tensorboard.run_layout import RunFolder, RunLayoutPart, group_into_run_layout
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.importers.tensorboard.tfrecords import read_tfrecords
 from legm.media.histograms import histogram_counts
@@ -397,7 +397,7 @@ def folder_of(tag: str | None = None, **parameters: object) -> SimpleNamespace:
     ],
 )
 def test_folders_are_joined_as_their_writers_part_them(folders, expected):
-    found = group_into_runs({PurePosixPath(path): folder_of(tag) for path, tag in folders.items()})
+    found = group_into_run_layout({PurePosixPath(path): folder_of(tag) for path, tag in folders.items()})
     shown = {
         run.path.as_posix(): [
             part.folder.as_posix() + (f":{part.metric_name('x')}" if part.metric_name("x") != "x" else "")
@@ -411,9 +411,9 @@ def test_folders_are_joined_as_their_writers_part_them(folders, expected):
 def test_equal_sessions_are_one_run_and_different_ones_are_not():
     paths = [PurePosixPath("a"), PurePosixPath("a/1700000000.1"), PurePosixPath("a/1700000000.2")]
     same = dict(zip(paths, (folder_of(), folder_of(lr=1), folder_of(lr=1)), strict=True))
-    assert group_into_runs(same) == [RunFolder(paths[0], tuple(map(EventRunPart, paths)))]
+    assert group_into_run_layout(same) == [RunFolder(paths[0], tuple(map(RunLayoutPart, paths)))]
     other = {**same, paths[2]: folder_of(lr=2)}
-    assert group_into_runs(other) == [RunFolder(path, (EventRunPart(path),)) for path in paths]
+    assert group_into_run_layout(other) == [RunFolder(path, (RunLayoutPart(path),)) for path in paths]
 
 
 def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):

@@ -114,11 +114,11 @@ except LegmError as error:
 
 
 def test_an_error_inside_of_a_library_is_no_missing_library(tmp_path, monkeypatch):
-    from legm.integrations.lazy_classes import import_library
+    from legm.integrations.lazy_classes import import_library_lazily
 
     (tmp_path / "brokentrainer.py").write_text("import a_module_that_it_needs\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="a_module_that_it_needs"):
-        import_library("brokentrainer", "brokentrainer", "LegmCallback")
+        import_library_lazily("brokentrainer", "brokentrainer", "LegmCallback")
     with pytest.raises(LegmError, match="LegmCallback needs absent: install it with: pip install absent"):
-        import_library("absenttrainer.callbacks", "absent", "LegmCallback")
+        import_library_lazily("absenttrainer.callbacks", "absent", "LegmCallback")

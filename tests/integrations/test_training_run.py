@@ -11,7 +11,7 @@ import pytest
 
 from legm import ExperimentHandler, ParameterError, StateError, StorageError
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
-from legm.integrations.training_run import TrainingRun, split_test_metrics
+from legm.integrations.training_run import TrainingRun, split_training_metrics
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
 from tests.support.trainer_runs import only_run, points
@@ -257,7 +257,7 @@ def test_other_ranks_record_nothing(tmp_path):
 
 def test_metrics_of_the_test_are_recognized_by_their_names():
     metrics = {"loss": 1, "test_loss": 2, "test/acc": 3, "test_": 4, "testing": 5}
-    assert split_test_metrics(metrics) == ({"loss": 1, "test_": 4, "testing": 5}, {"loss": 2, "acc": 3})
+    assert split_training_metrics(metrics) == ({"loss": 1, "test_": 4, "testing": 5}, {"loss": 2, "acc": 3})
 
 
 @pytest.mark.parametrize("backend", ["local", "mlflow"])

@@ -20,7 +20,7 @@ from transformers import BertConfig, EarlyStoppingCallback, Trainer
 from legm import ExperimentHandler
 from legm.errors import ParameterError
 from legm.integrations.transformers import LegmCallback, register_reporter
-from legm.integrations.transformers_arguments import training_parameters
+from legm.integrations.transformers_arguments import transformers_parameters
 from legm.records import RunResult, Status
 from tests.support.reading import runs_of
 from tests.support.readme import readme_program
@@ -144,7 +144,7 @@ def test_reading_the_defaults_leaves_the_state_of_accelerate_as_it_is(tmp_path):
     Accelerator()
     before = dict(AcceleratorState._shared_state)  # noqa: SLF001 - there is no other way to see it
     assert before
-    training_parameters(given, model())
+    transformers_parameters(given, model())
     assert AcceleratorState._shared_state == before  # noqa: SLF001
 
 

@@ -18,10 +18,10 @@ from PIL import Image
 from legm.errors import MediaError
 from legm.media.figures import pending_figure
 from legm.media.histograms import histogram_counts, pending_histogram
-from legm.media.pending_file import with_captions
+from legm.media.pending_file import pending_files_with_captions
 from legm.media.pictures import pending_pictures
 from legm.media.sounds import pending_sound
-from legm.media.tables import pending_table, table_columns
+from legm.media.tables import media_table_columns, pending_table
 
 pytestmark = pytest.mark.core
 
@@ -148,7 +148,7 @@ def test_a_picture_of_sixteen_bits_keeps_them():
 )
 def test_what_is_no_picture_is_an_error_that_says_what_would_be_right(image: Any, message: str):
     with pytest.raises(MediaError, match=message):
-        with_captions("x", pending_pictures("x", image), None)
+        pending_files_with_captions("x", pending_pictures("x", image), None)
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path):
@@ -198,17 +198,17 @@ def test_what_is_logged_is_a_copy(tmp_path: Path):
 def test_every_picture_has_a_caption_or_none_has(count: int):
     files = pending_pictures("x", NOISE[:, :, :3])
     with pytest.raises(MediaError, match=r"1 file and the caption \[.*give one text for each"):
-        with_captions("x", files, ["a"] * count)
+        pending_files_with_captions("x", files, ["a"] * count)
 
 
 @pytest.mark.parametrize("caption", [5, 0.5, True, b"a", ["a", 1]])
 def test_a_caption_is_a_text(caption: Any):
     with pytest.raises(MediaError, match="1 file and the caption"):
-        with_captions("x", pending_pictures("x", NOISE), caption)
+        pending_files_with_captions("x", pending_pictures("x", NOISE), caption)
 
 
 def test_captions_may_come_one_by_one():
-    files = with_captions("x", pending_pictures("x", [NOISE, NOISE]), (text for text in "ab"))
+    files = pending_files_with_captions("x", pending_pictures("x", [NOISE, NOISE]), (text for text in "ab"))
     assert [one.caption for one in files] == ["a", "b"]
 
 
@@ -327,7 +327,7 @@ def test_a_wrong_number_of_bins_is_an_error(bins: Any):
     ids=str,
 )
 def test_a_table_keeps_its_values(table: Any, expected: dict[str, list[Any]]):
-    found = table_columns(pending_table("x", table).encode())
+    found = media_table_columns(pending_table("x", table).encode())
     assert found == expected
     assert [[type(one) for one in values] for values in found.values()] == [
         [type(one) for one in values] for values in expected.values()
@@ -340,7 +340,7 @@ def test_a_table_may_be_a_frame_of_each_library(library: str):
     columns = {"name": ["a", "b"], "score": [0.5, 0.25], "count": [1, 2], "right": [True, False]}
     module = importlib.import_module(library)
     frame = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
-    assert table_columns(pending_table("x", frame).encode()) == columns
+    assert media_table_columns(pending_table("x", frame).encode()) == columns
 
 
 @pytest.mark.libraries
@@ -356,7 +356,7 @@ def test_two_columns_of_one_name_are_refused(library: str):
 
 
 def test_a_column_may_come_one_by_one():
-    assert table_columns(pending_table("x", {"a": (one for one in "bc")}).encode()) == {"a": ["b", "c"]}
+    assert media_table_columns(pending_table("x", {"a": (one for one in "bc")}).encode()) == {"a": ["b", "c"]}
 
 
 def test_nan_in_a_table_comes_back_and_the_file_is_strict_json():
@@ -366,7 +366,7 @@ def test_nan_in_a_table_comes_back_and_the_file_is_strict_json():
         raise AssertionError(f"{text} is not JSON")
 
     json.loads(content, parse_constant=refused)
-    first, *rest = table_columns(content)["a"]
+    first, *rest = media_table_columns(content)["a"]
     assert math.isnan(first)
     assert rest == [1.0, -math.inf]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from legm.provenance.distributions import InstalledDistributions
-from legm.provenance.machine import parse_nvidia_gpus, read_machine
+from legm.provenance.machine import parse_machine_gpus, read_machine
 from legm.provenance.notebook import read_notebook
 from legm.provenance.scheduler import read_scheduler
 from tests.support.reading import runs_of
@@ -29,11 +29,11 @@ def test_the_machine_has_a_system_processors_and_memory():
 
 def test_gpus_are_read_as_the_drivers_program_prints_them():
     text = "NVIDIA A100-SXM4-80GB, 81920, 535.104.05\nNVIDIA A100-SXM4-80GB, [N/A], 535.104.05\n"
-    assert parse_nvidia_gpus(text) == {
+    assert parse_machine_gpus(text) == {
         "gpus": [{"name": "NVIDIA A100-SXM4-80GB", "memory": 85899345920}, {"name": "NVIDIA A100-SXM4-80GB"}],
         "gpu_driver": "535.104.05",
     }
-    assert parse_nvidia_gpus("NVIDIA-SMI has failed because it couldn't communicate with the driver\n") == {}
+    assert parse_machine_gpus("NVIDIA-SMI has failed because it couldn't communicate with the driver\n") == {}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script")

@@ -262,7 +262,7 @@ def test_steps_are_logged_and_durable_while_git_hangs(repository, tmp_path, monk
     monkeypatch.setattr("legm.provenance.collect._PATIENCE", 0.1)
     monkeypatch.setattr(git, "TIME_LIMIT", 1.0)
     monkeypatch.chdir(repository.folder)
-    monkeypatch.setattr("legm.provenance.collect._script", lambda: None)
+    monkeypatch.setattr("legm.provenance.collect._collected_script", lambda: None)
     handler = ExperimentHandler(tmp_path / "runs", "e").start()
     until((tmp_path / "asked").exists)
     for step in range(1_000):

@@ -32,7 +32,7 @@ def make_runs_of_different_code(root: Path, monkeypatch: pytest.MonkeyPatch, **o
         git = {"commit": commit, "branch": "main", "remote": "https://example.org/code.git"}
         known = {"command": ["python", "train.py"], "script": "/home/me/code/train.py"}
         known |= {"git": {**git, "dirty": bool(changes), "changes": changes}}
-        monkeypatch.setattr("legm.delivery.run_start.started_environment", lambda *_: known)
+        monkeypatch.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: known)
         handler = ExperimentHandler(root, "e", console=True, system_metrics=True, **options)
         handler.set_dict_params({"net": "other", "seed": seed})
         handler.disable_param("seed")

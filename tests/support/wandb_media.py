@@ -11,7 +11,7 @@ from PIL import Image
 
 import legm
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_columns
+from legm.media.tables import media_table_columns
 
 __all__ = ["MEDIA", "assert_media_of_wandb"]
 
@@ -89,7 +89,7 @@ def assert_media_of_wandb(root: Path) -> None:
     assert histogram_counts(contents["counts"]) == ([0, 1, 3], [1, 2])
     edges, counts = histogram_counts(contents["even"])
     assert (len(edges), counts[0], counts[-1]) == (65, 1, 2)
-    assert table_columns(contents["table"]) == {"id": [7, 8, 9], "picture": ["Image", None, "Image"]}
+    assert media_table_columns(contents["table"]) == {"id": [7, 8, 9], "picture": ["Image", None, "Image"]}
     shades = [
         np.asarray(Image.open(io.BytesIO(project.media_content(digest)))).max()
         for name, digest in zip(table["name"].tolist(), table["digest"], strict=True)

@@ -166,7 +166,9 @@ def test_the_code_of_configurations_is_compared_and_shown_by_git(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     for rate, commit in ((0.1, COMMITS[0]), (0.01, COMMITS[1])):
         known = {"command": ["python", "train.py"], "git": {"commit": commit, "folder": "/home/me/my code"}}
-        monkeypatch.setattr("legm.delivery.run_start.started_environment", lambda *_, known=known: known)
+        monkeypatch.setattr(
+            "legm.delivery.run_start.collect_started_environment", lambda *_, known=known: known
+        )
         logged(tmp_path / "results", rate, 0)
     stored = StoredRuns(tmp_path / "results")
     by_name = {one["name"]: one["fingerprint"] for one in stored.experiment("net")["configurations"]}
@@ -181,7 +183,7 @@ def test_the_uncommitted_changes_of_a_run_are_given_and_applied_by_its_commands(
     monkeypatch.chdir(tmp_path)
     git = {"commit": COMMITS[0], "folder": "/home/me/code", "patch": {"file": "code.patch"}}
     known = {"command": ["python", "train.py"], "folder": "/home/me/code", "git": git}
-    monkeypatch.setattr("legm.delivery.run_start.started_environment", lambda *_: known)
+    monkeypatch.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: known)
     run_id = logged(tmp_path / "results", 0.1, 0)
     stored = StoredRuns(tmp_path / "results")
     (configuration,) = stored.experiment("net")["configurations"]

@@ -32,7 +32,7 @@ from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, Ru
 from legm.runlog.configuration_folders import configuration_folders_with, refuse_folder_links
 from legm.runlog.file_names import CATALOGUE, METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS
 from legm.runlog.marks_files import has_marks, note_found_marks
-from legm.util.forked_calls import ForkedCall, number_of_processes
+from legm.util.forked_calls import ForkedCall, number_of_forked_processes
 from legm.util.garbage import paused_garbage_collection
 
 __all__ = ["counted_once", "read_statuses"]
@@ -163,7 +163,7 @@ def _begin_reading_signatures(folder: Path, cache: Path) -> Iterator[Callable[[]
         is_large = cache.stat().st_size > _WORTH_PROCESSES * _LEAST_ROW
     except OSError:
         is_large = False
-    if not is_large or number_of_processes() == 1:
+    if not is_large or number_of_forked_processes() == 1:
         yield lambda: read_status_signatures(folder)
         return
     with ForkedCall(lambda: read_status_signatures(folder).to_bytes()) as call:
@@ -224,7 +224,7 @@ def _scan_statuses(
         return
     import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
 
-    count = number_of_processes() if len(names) >= _WORTH_PROCESSES else 1
+    count = number_of_forked_processes() if len(names) >= _WORTH_PROCESSES else 1
     if count == 1:
         yield from zip(names, _packed_statuses(folder, names, table), strict=True)
         return

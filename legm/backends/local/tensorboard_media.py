@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_cell_text, table_columns
+from legm.media.tables import media_table_columns, table_cell_text
 from legm.records import Media, MediaKind
 
 __all__ = ["tensorboard_value"]
@@ -115,7 +115,7 @@ def _text(content: bytes) -> dict[str, Any]:
 
 def _table(content: bytes) -> dict[str, Any] | None:
     try:
-        columns = table_columns(content)
+        columns = media_table_columns(content)
     except ValueError:
         return None
     return _text(_markdown(columns).encode("utf-8", "replace"))

@@ -33,7 +33,7 @@ from legm.backends.portable_media import (
     written_blocks,
 )
 from legm.media.content_files import content_extension
-from legm.media.tables import table_columns
+from legm.media.tables import media_table_columns
 from legm.records import Media, MediaKind, Rewind
 
 __all__ = ["MlflowMediaBatch", "read_mlflow_media"]
@@ -245,7 +245,7 @@ def _plotly_page(title: str, content: bytes) -> bytes:
 
 def _split_table(content: bytes) -> bytes:
     """A table as ``log_table`` stores it: the form "split" of pandas, with null for what JSON has not."""
-    columns = table_columns(content)
+    columns = media_table_columns(content)
     rows = [[_cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
     return json.dumps({"columns": list(columns), "data": rows}, ensure_ascii=False, allow_nan=False).encode(
         "utf-8", "replace"

@@ -33,7 +33,7 @@ from legm.backends.wandb import names
 from legm.backends.wandb.history_upload import send_history_rows
 from legm.backends.wandb.run_finder import FoundRun
 from legm.media.histograms import histogram_counts
-from legm.media.tables import table_columns
+from legm.media.tables import media_table_columns
 from legm.records import Media, MediaFile, MediaKind, Rewind
 
 __all__ = ["WandbMedia", "read_wandb_media", "read_wandb_media_file", "send_rows_and_media"]
@@ -191,6 +191,6 @@ def _histogram_value(content: bytes) -> Any:
 
 
 def _table_value(content: bytes) -> Any:
-    columns = table_columns(content)
+    columns = media_table_columns(content)
     rows = itertools.islice(zip(*columns.values(), strict=True), _MOST_ROWS)
     return wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)

@@ -398,7 +398,7 @@ class ClassicRuns:
         """
         from legm.analysis import summaries
 
-        ranking = summaries.rank_results(
+        ranking = summaries.rank_summarized_results(
             *(self._client, self.experiment, self.description, metric),
             higher_better=higher_better,
             test=test,

@@ -13,7 +13,7 @@ from legm.compat.mlflow.flavors import Flavor
 from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.unknown_names import unknown_attribute
 from legm.integrations.keras_metrics import KerasMetrics
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 
 __all__ = [
     "AUTOLOGGING",
@@ -38,7 +38,9 @@ def _write(model: Any, folder: Path) -> None:
 
 def _read(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
     del description, held
-    return import_library("keras.saving", "keras", "load_model()").load_model(folder / _FILE, **options)
+    return import_library_lazily("keras.saving", "keras", "load_model()").load_model(
+        folder / _FILE, **options
+    )
 
 
 FLAVOR = Flavor("keras", "keras_model", _write, _read)
@@ -155,7 +157,7 @@ autolog = AUTOLOGGING.autolog
 
 
 def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("keras.callbacks", "keras", name).Callback,)
+    return (import_library_lazily("keras.callbacks", "keras", name).Callback,)
 
 
 _made_class = lazy_classes(__name__, {"MlflowCallback": CallbackMethods}, _bases)

@@ -10,7 +10,7 @@ from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.current_run import required_run
 from legm.integrations.keras_metrics import KerasMetrics
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 
 __all__ = ["WandbMetricsLogger", "WandbModelCheckpoint"]  # noqa: F822 - made on first use
 
@@ -85,7 +85,7 @@ class ModelCheckpointMethods:
 
 
 def _bases(name: str) -> tuple[type, ...]:
-    callbacks = import_library("keras.callbacks", "keras", name)
+    callbacks = import_library_lazily("keras.callbacks", "keras", name)
     return (callbacks.Callback if name == "WandbMetricsLogger" else callbacks.ModelCheckpoint,)
 
 

@@ -16,7 +16,7 @@ from legm.compat.wandb.errors import UsageError
 from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.errors import UnstableValue
-from legm.media.histograms import pending_counts
+from legm.media.histograms import pending_histogram_counts
 from legm.media.pending_file import PendingFile, pending_copy
 from legm.media.sounds import pending_sound
 from legm.media.tables import pending_table
@@ -209,7 +209,7 @@ class Histogram(Media):
 
     def pending(self, name: str) -> PendingFile:
         """Counts and edges as legm stores them."""
-        return pending_counts(self.bins, self.histogram)
+        return pending_histogram_counts(self.bins, self.histogram)
 
 
 class Table(Media):

@@ -9,7 +9,7 @@ from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb.boosting import keep_boosting_model, log_importance_chart
 from legm.compat.wandb.current_run import required_run
 from legm.integrations.boosting_rounds import EvaluatedMetric, XGBoostRounds, best_xgboost_round
-from legm.integrations.lazy_classes import import_library, lazy_classes
+from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 
 __all__ = ["WandbCallback", "wandb_callback"]  # noqa: F822 - made on first use
 
@@ -74,7 +74,7 @@ class CallbackMethods(XGBoostRounds):
 
 
 def _bases(name: str) -> tuple[type, ...]:
-    return (import_library("xgboost.callback", "xgboost", name).TrainingCallback,)
+    return (import_library_lazily("xgboost.callback", "xgboost", name).TrainingCallback,)
 
 
 _made_class = lazy_classes(__name__, {"WandbCallback": CallbackMethods}, _bases)

@@ -26,7 +26,12 @@ from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_legm_root_file
 
-__all__ = ["READ_FILES", "classic_configuration_folders", "classic_file_description", "classic_start_time"]
+__all__ = [
+    "READ_FILES",
+    "classic_configuration_folders",
+    "classic_file_description",
+    "classic_layout_start_time",
+]
 
 METRICS, INDEXED_METRICS = "metrics.yml", "indexed_metrics.yml"
 READ_FILES = frozenset({METRICS, INDEXED_METRICS, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
@@ -72,7 +77,7 @@ def classic_configuration_folders(
                     notes.add("links to folders, which may lead anywhere, were left out", str(folder / name))
 
 
-def classic_start_time(folder: Path) -> float:
+def classic_layout_start_time(folder: Path) -> float:
     """When a configuration's first run started (s), from the names of its event files; 0 without any."""
     try:
         names = [one.name for one in (folder / "tensorboard").iterdir()]

@@ -32,13 +32,13 @@ from legm.importers.classic.layout import (
     READ_FILES,
     classic_configuration_folders,
     classic_file_description,
-    classic_start_time,
+    classic_layout_start_time,
     is_classic_configuration_folder,
 )
 from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
-from legm.importers.unpickling import interpret_pickle
+from legm.importers.unpickling import unpickle_unevaluated
 from legm.records import BestRule, Points, Status
 from legm.util.yaml_text import yaml_block
 
@@ -199,14 +199,14 @@ class ClassicSource:
             self._read_text(folder / "names.txt"),
             handler_state,
             {f"{key}/{run.name}": run for run in runs},
-            classic_start_time(folder),
+            classic_layout_start_time(folder),
             read_classic_entry_mapping(folder / "steps.yml") or {},
         )
 
     def _read_handler_state(self, folder: Path) -> HandlerState | None:
         path = folder / "obj.pkl"
         try:
-            return handler_state_from(interpret_pickle(path)) if path.is_file() else None
+            return handler_state_from(unpickle_unevaluated(path)) if path.is_file() else None
         except LegmError as error:
             self.notes.add(
                 f"parameter metadata, which is inferred instead: {_classic_problem_without_path(error)}",

@@ -35,7 +35,7 @@ from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     ExternalMlflowRun,
-    external_run,
+    convert_mlflow_run,
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
@@ -161,8 +161,8 @@ class MlrunsSource:
             experiment_id=folder.parent.name,
             name=str(meta.get("run_name") or meta.get("name") or ""),
             status=_STATUSES.get(status, "") if isinstance(status, int) else str(status),
-            start_time=_int_or_none(meta.get("start_time")),
-            end_time=_int_or_none(meta.get("end_time")),
+            start_time=_mlruns_int_or_none(meta.get("start_time")),
+            end_time=_mlruns_int_or_none(meta.get("end_time")),
             params=self._read_texts(folder / "params"),
             tags=self._read_texts(folder / "tags"),
             details={
@@ -173,7 +173,7 @@ class MlrunsSource:
             },
         )
         folders = self._artifact_folders(folder, meta, run_id)
-        return external_run(
+        return convert_mlflow_run(
             mlflow_run,
             lambda: self._read_points(folder / "metrics"),
             lambda: self._files.files_in(folders),
@@ -339,7 +339,7 @@ def _read_mlruns_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _int_or_none(value: object) -> int | None:
+def _mlruns_int_or_none(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 

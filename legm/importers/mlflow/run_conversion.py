@@ -17,14 +17,24 @@ from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_ru
 from legm.importers.import_notes import PERHAPS_ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
 from legm.importers.mlflow.stepped_images import with_stepped_images
-from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
+from legm.importers.native_runs import (
+    native_columns_without_rewound,
+    restore_native_run,
+    rewound_in_native_run,
+)
 from legm.records import Display, Plain, Points, Status
 from legm.runlog.recorded_values import EXACT
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["DELETED", "ExternalMlflowRun", "external_run", "mlflow_to_seconds", "restore_mlflow_infinities"]
+__all__ = [
+    "DELETED",
+    "ExternalMlflowRun",
+    "convert_mlflow_run",
+    "mlflow_to_seconds",
+    "restore_mlflow_infinities",
+]
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
 _DEFAULT_DATA = "dataset"  # MLflow's name for data that the script did not name
@@ -70,7 +80,7 @@ def mlflow_to_seconds(times: FloatArray) -> FloatArray:
     return np.where(times < 1e11, times, times / 1000)
 
 
-def external_run(
+def convert_mlflow_run(
     run: ExternalMlflowRun,
     points: Callable[[], Iterator[Points]],
     files: Callable[[], Iterable[ExternalFile]],
@@ -90,20 +100,21 @@ def external_run(
         return None
     if kind == names.RUN_KIND:
         native = replace(
-            _as_external_run(run, points, files), records=lambda: _that_count(run, points(), files())
+            _as_converted_mlflow_run(run, points, files),
+            records=lambda: _converted_points_that_count(run, points(), files()),
         )
         try:
             return restore_native_run(native, "MLflow", notes, unescape_name)
         except StorageError as error:
             return unreadable_run(run.run_id, run.experiment, error)
-    return _as_external_run(
+    return _as_converted_mlflow_run(
         run,
-        lambda: _with_system_displays(_noting_large_numbers(run.run_id, points(), notes)),
+        lambda: _converted_system_displays(_noting_large_mlflow_numbers(run.run_id, points(), notes)),
         lambda: with_stepped_images(files()),
     )
 
 
-def _with_system_displays(batches: Iterable[Points]) -> Iterator[Points | Display]:
+def _converted_system_displays(batches: Iterable[Points]) -> Iterator[Points | Display]:
     """Points of which MLflow's system metrics are displays."""
     for points in batches:
         names_of_system = {one for layout in points.layouts for one in layout if is_system_name(one.name)}
@@ -119,7 +130,9 @@ def _with_system_displays(batches: Iterable[Points]) -> Iterator[Points | Displa
                 yield Display(series.name, value, step, time)
 
 
-def _noting_large_numbers(run_id: str, points: Iterable[Points], notes: ImportNotes) -> Iterator[Points]:
+def _noting_large_mlflow_numbers(
+    run_id: str, points: Iterable[Points], notes: ImportNotes
+) -> Iterator[Points]:
     """Points as they are; whole numbers that MLflow may have rounded when it stored them are noted."""
     import numpy as np
 
@@ -132,26 +145,28 @@ def _noting_large_numbers(run_id: str, points: Iterable[Points], notes: ImportNo
         yield batch
 
 
-def _that_count(
+def _converted_points_that_count(
     run: ExternalMlflowRun, points: Iterator[Points], files: Iterable[ExternalFile]
 ) -> Iterator[Points]:
     """The numbers of a native run without those that it was rewound behind on a server."""
     if names.REWOUND_TAG not in run.tags:
         yield from points
         return
-    rewound = rewound_in(files, run.run_id, "MLflow")
+    rewound = rewound_in_native_run(files, run.run_id, "MLflow")
     found = columns_by_series(points)
-    positions = {series: _milliseconds(times) for series, (_, times, _) in found.items()}
-    yield points_from_columns(without_rewound_columns(found, rewound, positions), lambda series: series)
+    positions = {series: _converted_milliseconds(times) for series, (_, times, _) in found.items()}
+    yield points_from_columns(
+        native_columns_without_rewound(found, rewound, positions), lambda series: series
+    )
 
 
-def _milliseconds(times: FloatArray) -> IntArray:
+def _converted_milliseconds(times: FloatArray) -> IntArray:
     import numpy as np
 
     return np.rint(np.clip(times * 1000, -_FAR, _FAR)).astype(np.int64)
 
 
-def _as_external_run(
+def _as_converted_mlflow_run(
     run: ExternalMlflowRun,
     points: Callable[[], Iterator[Points | Display]],
     files: Callable[[], Iterable[ExternalFile]],
@@ -173,12 +188,12 @@ def _as_external_run(
         records=points,
         files=files,
         details=details,
-        origin=lambda: _origin(run),
-        labels=_labels(run),
+        origin=lambda: _converted_run_origin(run),
+        labels=_converted_run_labels(run),
     )
 
 
-def _origin(run: ExternalMlflowRun) -> dict[str, Plain]:
+def _converted_run_origin(run: ExternalMlflowRun) -> dict[str, Plain]:
     tags = run.tags
     name = tags.get(names.SOURCE_NAME_TAG) or run.details.get("source_name", "")
     is_notebook = tags.get(names.SOURCE_TYPE_TAG) == "NOTEBOOK"
@@ -191,7 +206,7 @@ def _origin(run: ExternalMlflowRun) -> dict[str, Plain]:
     )
 
 
-def _labels(run: ExternalMlflowRun) -> dict[str, Label]:
+def _converted_run_labels(run: ExternalMlflowRun) -> dict[str, Label]:
     """What may distinguish a run besides its params, named like MLflow's tags and searches."""
     tags = run.tags
     found = {"mlflow.runName": Label(LabelKind.NAME, run.name or tags.get("mlflow.runName", ""))}

@@ -25,7 +25,7 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     ExternalMlflowRun,
-    external_run,
+    convert_mlflow_run,
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
@@ -62,7 +62,7 @@ class MlflowServerSource:
         self._headers = (
             _mlflow_login_headers(login) if at else _mlflow_login_headers_from_environment(self._address)
         )
-        self._opener = urllib.request.build_opener(_KeepLoginAtHome)
+        self._opener = urllib.request.build_opener(_MlflowServerRedirects)
         self._experiments: dict[
             str, tuple[str, bool]
         ] = {}  # by id: an experiment's name and whether it is deleted
@@ -108,7 +108,7 @@ class MlflowServerSource:
                 content = json.load(answer)
         except (OSError, http.client.HTTPException, ValueError) as cause:
             raise StorageError(
-                f"cannot read the MLflow server {self.location}, {path}: {_problem_text(cause)}"
+                f"cannot read the MLflow server {self.location}, {path}: {_mlflow_server_problem_text(cause)}"
             ) from cause
         if not isinstance(content, dict):
             raise StorageError(f"{self.location} is not an MLflow server: it answers {str(content)[:60]!r}")
@@ -137,7 +137,7 @@ class MlflowServerSource:
         for one in self._request_pages("experiments/search", "experiments", query, post=True):
             is_deleted = one.get("lifecycle_stage") == "deleted"
             self._experiments[str(one["experiment_id"])] = (str(one["name"]), is_deleted)
-            self._tags_of_experiments[str(one["experiment_id"])] = _mlflow_pairs(one.get("tags"))
+            self._tags_of_experiments[str(one["experiment_id"])] = _mlflow_server_pairs(one.get("tags"))
         for experiment in self._selected_experiments():
             wanted = {
                 "experiment_ids": [experiment],
@@ -188,10 +188,10 @@ class MlflowServerSource:
             experiment_id=experiment_id,
             name=str(info.get("run_name", "")),
             status=str(info.get("status", "")),
-            start_time=_int_or_none(info.get("start_time")),
-            end_time=_int_or_none(info.get("end_time")),
-            params=_mlflow_pairs(data.get("params")),
-            tags=_mlflow_pairs(data.get("tags")),
+            start_time=_mlflow_server_int(info.get("start_time")),
+            end_time=_mlflow_server_int(info.get("end_time")),
+            params=_mlflow_server_pairs(data.get("params")),
+            tags=_mlflow_server_pairs(data.get("tags")),
             details={
                 **({"user_id": str(info["user_id"])} if info.get("user_id") else {}),
                 **({"inputs": inputs} if inputs else {}),
@@ -200,7 +200,7 @@ class MlflowServerSource:
             },
         )
         keys = [str(one["key"]) for one in data.get("metrics", ())]
-        return external_run(
+        return convert_mlflow_run(
             mlflow_run,
             lambda: self._metric_history(run_id, keys),
             lambda: self._artifacts(run_id, experiment_id),
@@ -266,7 +266,7 @@ class MlflowServerSource:
         """The models that were logged in a run, with their parameters."""
         found: list[Plain] = []
         for model in self._models_of(run_id, experiment_id):
-            params = _mlflow_pairs(model.get("data", {}).get("params"))
+            params = _mlflow_server_pairs(model.get("data", {}).get("params"))
             found.append(
                 {
                     "name": str(model["info"].get("name", "")),
@@ -289,7 +289,7 @@ class MlflowServerSource:
                     yield str(one["path"])
 
 
-class _KeepLoginAtHome(urllib.request.HTTPRedirectHandler):
+class _MlflowServerRedirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects as usual, but to another host without the login."""
 
     def redirect_request(
@@ -324,7 +324,7 @@ def _mlflow_login_headers_from_environment(address: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _problem_text(cause: BaseException) -> str:
+def _mlflow_server_problem_text(cause: BaseException) -> str:
     if isinstance(cause, urllib.error.HTTPError):
         remedy = {401: ": log in with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"}.get(
             cause.code, ""
@@ -333,12 +333,12 @@ def _problem_text(cause: BaseException) -> str:
     return str(getattr(cause, "reason", cause) or cause)
 
 
-def _mlflow_pairs(rows: Any) -> dict[str, str]:
+def _mlflow_server_pairs(rows: Any) -> dict[str, str]:
     """Params or tags by name."""
     return {str(one["key"]): str(one.get("value", "")) for one in rows or ()}
 
 
-def _int_or_none(value: object) -> int | None:
+def _mlflow_server_int(value: object) -> int | None:
     try:
         return None if value is None else int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError):

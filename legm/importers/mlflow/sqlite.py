@@ -24,7 +24,7 @@ from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     ExternalMlflowRun,
-    external_run,
+    convert_mlflow_run,
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
@@ -198,8 +198,8 @@ class MlflowSqliteSource:
             experiment_id=str(experiment_id),
             name=str(fields.pop("name", "")),
             status=str(fields.pop("status", "")),
-            start_time=_int_or_none(fields.pop("start_time", None)),
-            end_time=_int_or_none(fields.pop("end_time", None)),
+            start_time=_sqlite_int_or_none(fields.pop("start_time", None)),
+            end_time=_sqlite_int_or_none(fields.pop("end_time", None)),
             params=self._read_texts("params", run_id),
             tags=self._read_texts("tags", run_id),
             details={
@@ -210,7 +210,7 @@ class MlflowSqliteSource:
             },
         )
         folders = self._artifact_folders(mlflow_run, address)
-        return external_run(
+        return convert_mlflow_run(
             mlflow_run,
             lambda: self.points(run_id),
             lambda: self._files.files_in(folders),
@@ -325,7 +325,7 @@ class MlflowSqliteSource:
         """Each run's key with its status, its end time in milliseconds, and whether it is deleted."""
         query = f"SELECT r.run_uuid, r.status, r.end_time, NOT {_IS_ACTIVE} {_FROM_RUNS} ORDER BY r.rowid"
         for run_id, status, ended, deleted in self._query(query):
-            yield str(run_id), (str(status), _int_or_none(ended), bool(deleted))
+            yield str(run_id), (str(status), _sqlite_int_or_none(ended), bool(deleted))
 
     def close(self) -> None:
         """Close the file, and delete the copy if there is one."""
@@ -340,5 +340,5 @@ def _sqlite_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _int_or_none(value: object) -> int | None:
+def _sqlite_int_or_none(value: object) -> int | None:
     return value if isinstance(value, int) else None

@@ -38,10 +38,10 @@ def with_stepped_images(files: Iterable[ExternalFile]) -> Iterator[ExternalFile]
             name = re.sub("[#~]", "/", found["key"])
             step, time = int(found["step"]), int(found["time"]) / 1000
             pictures.append(replace(file, medium=ExternalMedium(name, MediaKind.IMAGE, step, time)))
-    yield from sorted(pictures, key=_order)
+    yield from sorted(pictures, key=_stepped_image_order)
 
 
-def _order(file: ExternalFile) -> tuple[float, str, int, str]:
+def _stepped_image_order(file: ExternalFile) -> tuple[float, str, int, str]:
     medium = file.medium
     assert medium is not None  # noqa: S101
     return medium.time, medium.name, medium.step, file.name

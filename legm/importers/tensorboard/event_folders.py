@@ -13,7 +13,7 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_legm_root_file
 from legm.runlog.file_names import PARAMETERS_FILE
 
-__all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
+__all__ = ["event_folders", "is_event_file", "is_skipped_event_folder"]
 
 _EVENT_FILE_NAME = re.compile(r"tfevents\.(\d+)")
 _STORE_NAMES = frozenset({"mlruns", ARTIFACTS_FOLDER, "wandb"})
@@ -41,7 +41,7 @@ def is_other_store_folder(folder: Path) -> bool:
     return folder.name in _STORE_NAMES or is_legm_root_file(folder / PARAMETERS_FILE)
 
 
-def is_skipped_folder(folder: Path) -> bool:
+def is_skipped_event_folder(folder: Path) -> bool:
     """Whether a folder below the source is not searched."""
     return folder.name[:1] == "." or is_other_store_folder(folder)
 
@@ -68,7 +68,7 @@ def event_folders(root: Path, notes: ImportNotes) -> Iterator[tuple[Path, list[P
         for entry in found:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                if not is_skipped_folder(path):
+                if not is_skipped_event_folder(path):
                     folders.append(path)
             elif is_event_file(path) and entry.is_file(follow_symlinks=False):
                 files.append(path)

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-__all__ = ["choose_run_folders", "infer_run_folders", "seed_in_experiment_path"]
+__all__ = ["choose_run_name_folders", "infer_run_name_folders", "seed_in_experiment_path"]
 
 _SEED = re.compile(r"(?:(?<![a-z])random[_ -]?)?(?<![a-z])seed[_=. -]*(\d{1,18})(?!\d)", re.IGNORECASE)
 
 
-def infer_run_folders(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, int]:
+def infer_run_name_folders(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, int]:
     """How many of the last folders of each run's path name the run.
 
     Args:
@@ -39,7 +39,7 @@ def _count_above_experiment_seeds(parts: Sequence[str], count: int) -> int:
     return count
 
 
-def choose_run_folders(path: PurePosixPath, inferred: int, known: Mapping[PurePosixPath, int]) -> int:
+def choose_run_name_folders(path: PurePosixPath, inferred: int, known: Mapping[PurePosixPath, int]) -> int:
     """How many folders name a run if earlier imports have decided it for an experiment that it may belong to.
 
     Args:

@@ -21,13 +21,13 @@ from typing import Protocol
 
 from legm.records import Plain
 
-__all__ = ["EventRunFolder", "EventRunPart", "RunFolder", "group_into_runs"]
+__all__ = ["RunFolder", "RunLayoutFolder", "RunLayoutPart", "group_into_run_layout"]
 
 _PART_NAMES = frozenset({"train", "validation", "val", "eval", "test"})
 _TIME_NAME = re.compile(r"\d{9,11}\.\d+")
 
 
-class EventRunFolder(Protocol):
+class RunLayoutFolder(Protocol):
     """What the event files of a folder contain."""
 
     @property
@@ -40,7 +40,7 @@ class EventRunFolder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EventRunPart:
+class RunLayoutPart:
     """A folder of event files that is part of a run.
 
     Args:
@@ -63,10 +63,10 @@ class RunFolder:
     """A run: its own folder, and the folders of event files that are part of it, its own first."""
 
     path: PurePosixPath
-    parts: tuple[EventRunPart, ...]
+    parts: tuple[RunLayoutPart, ...]
 
 
-def group_into_runs(folders: Mapping[PurePosixPath, EventRunFolder]) -> list[RunFolder]:
+def group_into_run_layout(folders: Mapping[PurePosixPath, RunLayoutFolder]) -> list[RunFolder]:
     """Group folders of event files into runs, ordered by path.
 
     Args:
@@ -79,29 +79,29 @@ def group_into_runs(folders: Mapping[PurePosixPath, EventRunFolder]) -> list[Run
     parents = {}
     for siblings in by_parent.values():
         for folder in siblings:
-            if (parent := _parent_run_of_folder(folder, siblings, folders)) is not None:
+            if (parent := _parent_run_in_layout(folder, siblings, folders)) is not None:
                 parents[folder] = parent
-    runs: dict[PurePosixPath, list[EventRunPart]] = {}
+    runs: dict[PurePosixPath, list[RunLayoutPart]] = {}
     for folder in sorted(folders, key=lambda one: one.parts):
         path, prefix, only_metric = folder, "", ""
         while path in parents:
             path, before, name = parents[path]
             prefix, only_metric = before + prefix, only_metric or name
-        runs.setdefault(path, []).append(EventRunPart(folder, prefix, only_metric))
+        runs.setdefault(path, []).append(RunLayoutPart(folder, prefix, only_metric))
     return [RunFolder(path, tuple(runs[path])) for path in sorted(runs, key=lambda one: one.parts)]
 
 
-def _parent_run_of_folder(
-    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, EventRunFolder]
+def _parent_run_in_layout(
+    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, RunLayoutFolder]
 ) -> tuple[PurePosixPath, str, str] | None:
     """The run that a folder is part of, its prefix, and its only metric's name; None for a separate run."""
     tag = folders[folder].only_tag
-    if (added := _add_scalars_target(folder, tag)) is not None:
+    if (added := _add_scalars_run_layout(folder, tag)) is not None:
         parent, name = added
         like = [
             one
             for one in siblings
-            if folders[one].only_tag == tag and _add_scalars_target(one, tag) is not None
+            if folders[one].only_tag == tag and _add_scalars_run_layout(one, tag) is not None
         ]
         if parent in folders or (parent == folder.parent and len(like) > 1):
             return parent, "", f"{tag}/{name}"
@@ -114,7 +114,7 @@ def _parent_run_of_folder(
     return None
 
 
-def _add_scalars_target(folder: PurePosixPath, tag: str | None) -> tuple[PurePosixPath, str] | None:
+def _add_scalars_run_layout(folder: PurePosixPath, tag: str | None) -> tuple[PurePosixPath, str] | None:
     """The run and the name for which ``add_scalars`` wrote into a folder; None if it did not."""
     head, deep = (tag or "").replace("/", "_") + "_", tuple((tag or "").split("/"))
     if not tag:

@@ -16,12 +16,12 @@ from legm.importers.tensorboard.event_folders import (
     event_folders,
     is_event_file,
     is_other_store_folder,
-    is_skipped_folder,
+    is_skipped_event_folder,
 )
 from legm.importers.tensorboard.event_reader import EventReader, TextEvent
 from legm.importers.tensorboard.experiment_names import (
-    choose_run_folders,
-    infer_run_folders,
+    choose_run_name_folders,
+    infer_run_name_folders,
     seed_in_experiment_path,
 )
 from legm.importers.tensorboard.file_head import open_file_head
@@ -29,7 +29,7 @@ from legm.importers.tensorboard.folder_scan import EventFolderScan, scan_event_f
 from legm.importers.tensorboard.hparams import merge_hparams
 from legm.importers.tensorboard.media import event_media_files
 from legm.importers.tensorboard.parameter_files import EventParameterFiles
-from legm.importers.tensorboard.run_layout import EventRunPart, RunFolder, group_into_runs
+from legm.importers.tensorboard.run_layout import RunFolder, RunLayoutPart, group_into_run_layout
 from legm.importers.valid_names import valid_name
 from legm.records import Display, Plain, Points, Status
 from legm.util.progress import show_progress
@@ -143,7 +143,7 @@ class TensorboardSource:
                 scan = scan_event_files(paths, self.notes)
                 if scan.files:
                     self._scans[PurePosixPath(folder.relative_to(self._root).as_posix())] = scan
-            runs = group_into_runs(self._scans)
+            runs = group_into_run_layout(self._scans)
             self._runs = {run.path.as_posix(): run for run in runs if self._has_content(run)}
             self._name_depths = self._count_run_folders([run.path for run in self._runs.values()])
         return self._runs
@@ -181,7 +181,7 @@ class TensorboardSource:
     def _count_run_folders(self, paths: Sequence[PurePosixPath]) -> dict[PurePosixPath, int]:
         if self._given_run_folders is not None:
             return dict.fromkeys(paths, self._given_run_folders)
-        inferred = infer_run_folders(paths)
+        inferred = infer_run_name_folders(paths)
         experiments = {
             PurePosixPath(*path.parts[:count]) for path in paths for count in range(len(path.parts))
         }
@@ -190,7 +190,7 @@ class TensorboardSource:
             for one in experiments
             if (name := valid_name(self._experiment_name(one))) in self._known_run_folders
         }
-        return {path: choose_run_folders(path, inferred[path], known) for path in paths}
+        return {path: choose_run_name_folders(path, inferred[path], known) for path in paths}
 
     def _has_content(self, run: RunFolder) -> bool:
         if not all(self._scans[part.folder].is_empty for part in run.parts):
@@ -214,7 +214,7 @@ class TensorboardSource:
     def _experiment_name(self, path: PurePosixPath) -> str:
         return path.as_posix() if path.parts else Path(os.path.realpath(self._root)).name or self.kind
 
-    def _event_reader(self, part: EventRunPart) -> EventReader:
+    def _event_reader(self, part: RunLayoutPart) -> EventReader:
         return EventReader(self.notes, part.metric_name)
 
     def _read_records(self, run: RunFolder) -> Iterator[Points | Display]:
@@ -245,7 +245,9 @@ class TensorboardSource:
         if is_event_file(path):
             return True
         below = path.relative_to(self._root).as_posix()
-        return path != run and path.is_dir() and (below in self._run_folders() or is_skipped_folder(path))
+        return (
+            path != run and path.is_dir() and (below in self._run_folders() or is_skipped_event_folder(path))
+        )
 
     def _files_from_events(self, run: RunFolder) -> Iterator[ExternalFile]:
         counts: dict[str, int] = {}

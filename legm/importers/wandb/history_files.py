@@ -20,8 +20,8 @@ def histogram_files(histograms: Iterable[tuple[ExternalMedium, bytes]]) -> Itera
     """
     for medium, content in histograms:
         name = f"media/histograms/{medium.name}_{medium.step}.histogram.json"
-        yield ExternalFile(name, partial(_open_packed, zlib.compress(content, 1)), medium)
+        yield ExternalFile(name, partial(_open_packed_histograms, zlib.compress(content, 1)), medium)
 
 
-def _open_packed(packed: bytes) -> io.BytesIO:
+def _open_packed_histograms(packed: bytes) -> io.BytesIO:
     return io.BytesIO(zlib.decompress(packed))

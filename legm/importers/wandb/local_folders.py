@@ -49,15 +49,15 @@ from legm.importers.wandb.run_conversion import (
     ExternalWandbRun,
     WandbRecord,
     convert_exit_code,
-    external_run,
-    note_rounded_wandb,
+    convert_wandb_run,
+    note_rounded_wandb_run,
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import FoldedFile, FoldedWandbArtifact, WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import Display, MediaKind, Points
 
-__all__ = ["WandbFolderSource"]
+__all__ = ["WandbLocalFolderSource"]
 
 T = TypeVar("T")
 
@@ -78,11 +78,11 @@ class _CachedLocalRun:
 
 
 def _cached_local_run(state: tuple[tuple[int, int], ...], fold: WandbRunFold) -> _CachedLocalRun:
-    described, artifacts = _describe_wandb_run(fold), tuple(fold.artifacts)
+    described, artifacts = _describe_local_run(fold), tuple(fold.artifacts)
     return _CachedLocalRun(state, described, artifacts, fold.has_histograms, fold.definitions)
 
 
-class WandbFolderSource:
+class WandbLocalFolderSource:
     """The runs in local W&B folders.
 
     Args:
@@ -109,23 +109,23 @@ class WandbFolderSource:
         if path.is_file():
             return path if path.suffix == ".wandb" else None
         for folder in (path, path / "wandb", path / ".wandb"):
-            if folder.is_dir() and any(chain(_wandb_log_paths(folder), _wandb_folders_without_log(folder))):
+            if folder.is_dir() and any(chain(_local_log_paths(folder), _wandb_folders_without_log(folder))):
                 return folder
         return None
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, oldest first."""
         found: dict[str, list[tuple[float, Path]]] = {}
-        for log in _wandb_log_paths(self._path):
+        for log in _local_log_paths(self._path):
             try:
-                fold = _read_wandb_run_record(log)
+                fold = _read_local_run_record(log)
             except LegmError as error:
                 yield unreadable_run(str(log), UNCATEGORIZED, error)
                 continue
             if fold is None:
                 self.notes.add("logs without a run were left out: nothing was written to them", str(log))
                 continue
-            found.setdefault(_describe_wandb_run(fold).key, []).append((fold.started, log))
+            found.setdefault(_describe_local_run(fold).key, []).append((fold.started, log))
         for logs in found.values():
             logs.sort()
         self._log_paths = {key: tuple(log for _, log in logs) for key, logs in found.items()}
@@ -139,14 +139,14 @@ class WandbFolderSource:
         """All runs, as one group: which logs belong to one run is only in the logs."""
         path = self._path.absolute()
         files = [path] if path.is_dir() else [path, path.with_name("files")]
-        yield RunGroup(str(_wandb_cache()), files, self.runs, self._artifact_paths)
+        yield RunGroup(str(_local_wandb_cache()), files, self.runs, self._artifact_paths)
 
     def _artifact_paths(self) -> set[Path]:
         """Where the files of the runs' artifacts are, or may be later."""
         files = chain.from_iterable(
             artifact.files.values() for cached in self._cached.values() for artifact in cached.artifacts
         )
-        return {path for file in files for path in _wandb_possible_paths(file)}
+        return {path for file in files for path in _local_folder_paths(file)}
 
     def _runs_without_logs(self, ids: Collection[str]) -> Iterator[ExternalRun]:
         """The runs of folders without a log.
@@ -178,12 +178,12 @@ class WandbFolderSource:
         self.notes.add(remark, str(folder))
         files = partial(run_files_below, folder / "files", self.notes, what="files")
         values = partial(last_values_without_log, summary, run.ended or run.started)
-        return external_run(run, values, files, files, self.notes)
+        return convert_wandb_run(run, values, files, files, self.notes)
 
     def number_of_runs(self) -> int:
         """How many runs have folders; one that was resumed has several."""
         folders = chain(
-            (log.parent for log in _wandb_log_paths(self._path)),
+            (log.parent for log in _local_log_paths(self._path)),
             _wandb_folders_without_log(self._path),
         )
         return len({run_id_in_folder_name(folder) for folder in folders})
@@ -218,7 +218,7 @@ class WandbFolderSource:
         native_logs = [log for log in logs if (log.with_name("files") / portable.RUN_FILE).is_file()]
         if names.RUN_KEY in run.parameters and native_logs:
             logs = (native_logs[-1],)  # legm writes a resumed run from the beginning
-        return external_run(
+        return convert_wandb_run(
             run,
             lambda: self._read_records(logs, cached.definitions),
             lambda: self._all_files(logs, cached),
@@ -228,7 +228,7 @@ class WandbFolderSource:
 
     def _read_cached(self, key: str, logs: Sequence[Path]) -> _CachedLocalRun:
         """Read the run from its logs, or from the cache if they have not changed."""
-        state = tuple(_wandb_log_state(log) for log in logs)
+        state = tuple(_local_log_state(log) for log in logs)
         cached = self._cached.get(key)
         if cached is None or cached.state != state:
             fold = WandbRunFold(skim=True)
@@ -268,7 +268,7 @@ class WandbFolderSource:
         yield from self._fold_logs(logs, fold)
         summary = fold.summary
         yield from wandb_summary_numbers(summary, fold.step, fold.ended)
-        note_rounded_wandb(self.notes, str(logs[-1]), fold.rounded, summary)
+        note_rounded_wandb_run(self.notes, str(logs[-1]), fold.rounded, summary)
         if fold.best is not None:
             yield fold.best
 
@@ -296,7 +296,7 @@ class WandbFolderSource:
 
     def _table_media(self, table: ExternalMedium, artifact: FoldedWandbArtifact) -> Iterator[ExternalFile]:
         """The media in the cells of a table, as far as W&B still has them on this machine."""
-        paths = {name: _wandb_artifact_path(one.path, one.digest) for name, one in artifact.files.items()}
+        paths = {name: _local_artifact_path(one.path, one.digest) for name, one in artifact.files.items()}
         for name, path in paths.items():
             if not name.endswith(".table.json") or path is None:
                 continue
@@ -341,7 +341,7 @@ class WandbFolderSource:
             version = versions[artifact.name] = versions.get(artifact.name, -1) + 1
             label = f"{artifact.name}:v{version}"
             for name, one in artifact.files.items():
-                path = _wandb_artifact_path(one.path, one.digest)
+                path = _local_artifact_path(one.path, one.digest)
                 if one.is_reference:
                     self.notes.add("references to external files in artifacts are not imported", label)
                 elif path is None:
@@ -350,7 +350,7 @@ class WandbFolderSource:
                     yield ExternalFile.from_path(f"{label}/{name}", path)
 
 
-def _describe_wandb_run(fold: WandbRunFold) -> ExternalWandbRun:
+def _describe_local_run(fold: WandbRunFold) -> ExternalWandbRun:
     status, error = convert_exit_code(fold.exit_code)
     artifacts = [one.origin for one in fold.artifacts if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)]
     origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
@@ -373,7 +373,7 @@ def _describe_wandb_run(fold: WandbRunFold) -> ExternalWandbRun:
     )
 
 
-def _wandb_log_paths(path: Path) -> Iterator[Path]:
+def _local_log_paths(path: Path) -> Iterator[Path]:
     """The logs at a path, in it, or in its subfolders, sorted; links are left out."""
     if path.is_file():
         yield path
@@ -398,7 +398,7 @@ def _wandb_folders_without_log(path: Path) -> Iterator[Path]:
             yield folder
 
 
-def _read_wandb_run_record(log: Path) -> WandbRunFold | None:
+def _read_local_run_record(log: Path) -> WandbRunFold | None:
     """What is known about a run at its start; None if the log contains no run."""
     fold = WandbRunFold()
     for record in TransactionLogReader(log).new_records():
@@ -408,7 +408,7 @@ def _read_wandb_run_record(log: Path) -> WandbRunFold | None:
     return None
 
 
-def _wandb_log_state(log: Path) -> tuple[int, int]:
+def _local_log_state(log: Path) -> tuple[int, int]:
     try:
         found = log.stat()
     except OSError:
@@ -416,33 +416,33 @@ def _wandb_log_state(log: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _wandb_artifact_path(path: str, digest: str) -> Path | None:
+def _local_artifact_path(path: str, digest: str) -> Path | None:
     """The path of an artifact's file in W&B's staging folder or cache; files elsewhere are never read."""
     staged = Path(path)
     if staged.is_absolute() and staged.is_file():
         location = staged.resolve()
         return location if location.parts[-3:-1] == _STAGING else None
-    cached = _wandb_cached_path(digest)
+    cached = _local_cached_path(digest)
     return cached if cached is not None and cached.is_file() and not cached.is_symlink() else None
 
 
-def _wandb_possible_paths(file: FoldedFile) -> Iterator[Path]:
-    """Where :func:`_wandb_artifact_path` looks for an artifact's file."""
+def _local_folder_paths(file: FoldedFile) -> Iterator[Path]:
+    """Where :func:`_local_artifact_path` looks for an artifact's file."""
     if Path(file.path).is_absolute() and Path(file.path).parts[-3:-1] == _STAGING:
         yield Path(file.path)
-    cached = _wandb_cached_path(file.digest)
+    cached = _local_cached_path(file.digest)
     if cached is not None:
         yield cached
 
 
-def _wandb_cached_path(digest: str) -> Path | None:
+def _local_cached_path(digest: str) -> Path | None:
     """Where W&B's cache has the file with a digest; None for what is none."""
     try:
         name = b64decode(digest, validate=True).hex()
     except (binascii.Error, ValueError):
         return None
-    return _wandb_cache() / "artifacts" / "obj" / "md5" / name[:2] / name[2:] if name else None
+    return _local_wandb_cache() / "artifacts" / "obj" / "md5" / name[:2] / name[2:] if name else None
 
 
-def _wandb_cache() -> Path:
+def _local_wandb_cache() -> Path:
     return Path(os.environ.get("WANDB_CACHE_DIR") or Path.home() / ".cache" / "wandb")

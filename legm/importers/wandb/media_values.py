@@ -15,7 +15,7 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.importers.external_run import ExternalMedium
-from legm.media.histograms import histogram_counts, pending_counts
+from legm.media.histograms import histogram_counts, pending_histogram_counts
 from legm.records import MediaKind
 
 __all__ = [
@@ -80,10 +80,10 @@ def wandb_media(name: str, value: Any, step: int, time: float) -> Iterator[tuple
             caption = captions[number] if number < len(captions) else ""
             yield path, ExternalMedium(name, kind, step, time, caption)
     if kind is MediaKind.IMAGE:
-        yield from _overlays(name, value, step, time)
+        yield from _media_value_overlays(name, value, step, time)
 
 
-def _overlays(
+def _media_value_overlays(
     name: str, value: Mapping[str, Any], step: int, time: float
 ) -> Iterator[tuple[str, ExternalMedium]]:
     """The boxes and masks of a picture, or of several ones, whose captions say then of which."""
@@ -112,7 +112,9 @@ def wandb_histogram(value: Any) -> bytes | None:
             edges = [first + width * number for number in range(int(packed["count"]) + 1)]
         if not isinstance(edges, list) or not isinstance(counts, list):
             return None
-        content = pending_counts([float(one) for one in edges], [float(one) for one in counts]).encode()
+        content = pending_histogram_counts(
+            [float(one) for one in edges], [float(one) for one in counts]
+        ).encode()
         histogram_counts(content)
     except (LegmError, ValueError, TypeError, KeyError, OverflowError):
         return None

@@ -20,7 +20,11 @@ from legm.importers.external_origin import external_origin, origin_in_files
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part
-from legm.importers.native_runs import restore_native_run, rewound_in, without_rewound_columns
+from legm.importers.native_runs import (
+    native_columns_without_rewound,
+    restore_native_run,
+    rewound_in_native_run,
+)
 from legm.importers.wandb.history_rows import history_number, is_history_rounded
 from legm.records import BestRule, Display, Plain, Points, Series, Split, Status
 
@@ -33,8 +37,8 @@ __all__ = [
     "ExternalWandbRun",
     "WandbRecord",
     "convert_exit_code",
-    "external_run",
-    "note_rounded_wandb",
+    "convert_wandb_run",
+    "note_rounded_wandb_run",
     "wandb_summary_numbers",
 ]
 
@@ -99,7 +103,7 @@ def convert_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
     return status, f"it ended with exit code {exit_code}"
 
 
-def external_run(
+def convert_wandb_run(
     run: ExternalWandbRun,
     records: Callable[[], Iterator[WandbRecord]],
     files: Callable[[], Iterable[ExternalFile]],
@@ -119,12 +123,12 @@ def external_run(
         notes.add("legm's own bookkeeping entries in W&B were left out", run.key)
         return None
     if names.RUN_KEY not in run.parameters:
-        return _as_external_run(run, records, files)
+        return _as_converted_wandb_run(run, records, files)
     native = replace(
         # A native run without a result was interrupted, whatever W&B's exit code says.
-        _as_external_run(replace(run, status=Status.RUNNING, error=None), records, own_files),
+        _as_converted_wandb_run(replace(run, status=Status.RUNNING, error=None), records, own_files),
         records=lambda: _converted_at_native_steps(
-            records(), lambda: rewound_in(own_files(), run.key, "W&B")
+            records(), lambda: rewound_in_native_run(own_files(), run.key, "W&B")
         ),
     )
     try:
@@ -133,7 +137,7 @@ def external_run(
         return unreadable_run(run.key, run.project, error)
 
 
-def _origin(run: ExternalWandbRun) -> dict[str, Plain]:
+def _converted_run_origin(run: ExternalWandbRun) -> dict[str, Plain]:
     known = run.origin
     git, arguments = known.get("git"), known.get("args")
     git = git if isinstance(git, dict) else {}
@@ -146,7 +150,7 @@ def _origin(run: ExternalWandbRun) -> dict[str, Plain]:
     )
 
 
-def _as_external_run(
+def _as_converted_wandb_run(
     run: ExternalWandbRun,
     records: Callable[[], Iterator[WandbRecord]],
     files: Callable[[], Iterable[ExternalFile]],
@@ -157,7 +161,7 @@ def _as_external_run(
         "group": run.group,
         "job_type": run.job_type,
         "notes": run.notes,
-        "summary": {name: value for name, value in texts.items() if not _is_wandb_file_reference(value)},
+        "summary": {name: value for name, value in texts.items() if not _is_converted_file_reference(value)},
         **run.origin,
     }
     return ExternalRun(
@@ -172,16 +176,16 @@ def _as_external_run(
         ended=run.ended,
         error=run.error,
         records=lambda: _converted_at_step_metrics(records()),
-        counted_metrics=lambda: _counted_metrics(records()),
+        counted_metrics=lambda: _converted_counted_metrics(records()),
         files=files,
         details={name: value for name, value in details.items() if value not in ("", {}, [])},
-        origin=lambda: origin_in_files(files, _origin(run)),
+        origin=lambda: origin_in_files(files, _converted_run_origin(run)),
         description=run.job_type,
-        labels=_labels(run),
+        labels=_converted_run_labels(run),
     )
 
 
-def _labels(run: ExternalWandbRun) -> dict[str, Label]:
+def _converted_run_labels(run: ExternalWandbRun) -> dict[str, Label]:
     """What may distinguish a run besides its configuration; W&B may call a run by the id that it made up."""
     git = run.origin.get("git")
     commit = git.get("commit") if isinstance(git, dict) else run.origin.get("commit")
@@ -198,7 +202,7 @@ def _labels(run: ExternalWandbRun) -> dict[str, Label]:
     return {name: label for name, label in found.items() if label.value}
 
 
-def _is_wandb_file_reference(value: Any) -> bool:
+def _is_converted_file_reference(value: Any) -> bool:
     return isinstance(value, dict) and "_type" in value
 
 
@@ -216,7 +220,7 @@ def wandb_summary_numbers(summary: Mapping[str, Any], step: int | None, time: fl
         )
 
 
-def note_rounded_wandb(
+def note_rounded_wandb_run(
     notes: ImportNotes, run: str, metrics: Iterable[str], summary: Mapping[str, Any]
 ) -> None:
     """Note which numbers lost digits.
@@ -250,7 +254,7 @@ def _converted_at_step_metrics(records: Iterable[WandbRecord]) -> Iterator[Point
         yield columns.points_from_columns(moved, lambda series: series)
 
 
-def _counted_metrics(records: Iterable[WandbRecord]) -> frozenset[str]:
+def _converted_counted_metrics(records: Iterable[WandbRecord]) -> frozenset[str]:
     """The metrics whose steps are counted by another one, instead of being the numbers of W&B's rows."""
     definitions = MetricDefinitions()
     points: list[Points] = []
@@ -287,14 +291,14 @@ def _converted_at_native_steps(
     for series, (at, times, values) in found.items():
         positions = np.searchsorted(rows, at)
         known = rows[np.minimum(positions, len(rows) - 1)] == at
-        own, numbers = _native_display(series, values)
+        own, numbers = _converted_native_display(series, values)
         moved[own] = (steps[positions[known]], times[known], numbers[known])
         rows_of[own] = at[known]
-    counted = without_rewound_columns(moved, void, rows_of)
+    counted = native_columns_without_rewound(moved, void, rows_of)
     yield columns.points_from_columns(counted, lambda series: series)
 
 
-def _native_display(series: Series, values: FloatArray) -> tuple[Series, FloatArray]:
+def _converted_native_display(series: Series, values: FloatArray) -> tuple[Series, FloatArray]:
     """A system metric as legm recorded it, for one with W&B's name and unit; anything else as it is."""
     if not is_system_name(series.name):
         return series, values

@@ -25,15 +25,15 @@ from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     ExternalWandbRun,
     WandbRecord,
-    external_run,
-    note_rounded_wandb,
+    convert_wandb_run,
+    note_rounded_wandb_run,
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import WandbRunFold
 from legm.importers.wandb.server_artifacts import (
-    ServerTables,
+    ServerArtifactTables,
     is_safe_wandb_file_name,
-    open_wandb_download,
+    open_wandb_artifact_download,
     wandb_artifact_files,
     wandb_artifact_origin,
     wandb_problem_text,
@@ -90,7 +90,7 @@ class WandbServerSource:
     def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.location = redact_url_password(address)
         self.notes = ImportNotes()
-        self._entity, self._project, self._run_id = _parse_wandb_address(address)
+        self._entity, self._project, self._run_id = _parse_wandb_server_address(address)
         try:
             import wandb
 
@@ -175,10 +175,10 @@ class WandbServerSource:
             described = self._describe(run)
         logged = self._artifacts(run, described)
         artifacts = [one for one in logged if not str(one.type).startswith(INTERNAL_ARTIFACT_TYPES)]
-        tables = ServerTables(self._api, logged, self.notes)
+        tables = ServerArtifactTables(self._api, logged, self.notes)
         origin = {"artifacts": [wandb_artifact_origin(one) for one in artifacts]} if artifacts else {}
         described = replace(described, origin={**described.origin, **origin})
-        return external_run(
+        return convert_wandb_run(
             described,
             lambda: self._read_records(run, described),
             lambda: [
@@ -241,7 +241,7 @@ class WandbServerSource:
             {name: restore_non_finite_history(one) for name, one in run.summary_metrics.items()}
         )
         yield from wandb_summary_numbers(summary, fold.step, fold.ended)
-        note_rounded_wandb(self.notes, described.key, fold.rounded, summary)
+        note_rounded_wandb_run(self.notes, described.key, fold.rounded, summary)
         if fold.best is not None:
             yield fold.best
 
@@ -263,7 +263,7 @@ class WandbServerSource:
     # Files
 
     def _all_run_files(
-        self, run: Any, described: ExternalWandbRun, tables: ServerTables
+        self, run: Any, described: ExternalWandbRun, tables: ServerArtifactTables
     ) -> Iterator[ExternalFile]:
         """The files of a run, at the end those of its media, as its history names them."""
         files = {file.name: file for file in self._run_files(run, described)}
@@ -301,7 +301,7 @@ class WandbServerSource:
                 )
             elif file.size:
                 yield ExternalFile(
-                    name, partial(open_wandb_download, name, partial(file.download, replace=True))
+                    name, partial(open_wandb_artifact_download, name, partial(file.download, replace=True))
                 )
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
@@ -313,7 +313,7 @@ class WandbServerSource:
         return list(self._iterate("list the artifacts", run.logged_artifacts()))
 
 
-def _parse_wandb_address(address: str) -> tuple[str, str, str]:
+def _parse_wandb_server_address(address: str) -> tuple[str, str, str]:
     """The entity, project and run of an address; "" if missing.
 
     Raises:

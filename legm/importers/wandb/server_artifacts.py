@@ -20,9 +20,9 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.wandb.media_values import MOST_TABLE_BYTES, wandb_media_in_table
 
 __all__ = [
-    "ServerTables",
+    "ServerArtifactTables",
     "is_safe_wandb_file_name",
-    "open_wandb_download",
+    "open_wandb_artifact_download",
     "wandb_artifact_files",
     "wandb_artifact_origin",
     "wandb_problem_text",
@@ -32,7 +32,7 @@ _TABLE_TYPE = "run_table"
 _SERVER_ID = "query ClientIDMapping($clientID: ID!) { clientIDMapping(clientID: $clientID) { serverID } }"
 
 
-class ServerTables:
+class ServerArtifactTables:
     """The media in the cells of the tables of a run.
 
     Args:
@@ -60,10 +60,12 @@ class ServerTables:
             self._notes.add("media of tables whose artifact the server does not name", item)
             return
         label = str(artifact.name)
-        entries = _entries(artifact, self._notes)
+        entries = _server_artifact_entries(artifact, self._notes)
         for name in [name for name in entries if name.endswith(".table.json")]:
             try:
-                found = list(wandb_media_in_table(_table_content(artifact, name, entries[name]), table))
+                found = list(
+                    wandb_media_in_table(_artifact_table_content(artifact, name, entries[name]), table)
+                )
             except (LegmError, OSError, ValueError, RecursionError) as error:
                 self._notes.add(f"tables whose media cannot be read: {error}", f"{label}/{name}")
                 continue
@@ -94,7 +96,7 @@ class ServerTables:
             return None
 
 
-def _table_content(artifact: Any, name: str, entry: Any) -> bytes:
+def _artifact_table_content(artifact: Any, name: str, entry: Any) -> bytes:
     """The content of a table in an artifact.
 
     Raises:
@@ -118,10 +120,10 @@ def _artifact_file(
     if entry is None or entry.ref is not None or not is_safe_wandb_file_name(name):
         return None
     download = partial(artifact.get_entry(name).download, skip_cache=True)
-    return ExternalFile(name, partial(open_wandb_download, name, download), medium)
+    return ExternalFile(name, partial(open_wandb_artifact_download, name, download), medium)
 
 
-def _entries(artifact: Any, notes: ImportNotes) -> Mapping[str, Any]:
+def _server_artifact_entries(artifact: Any, notes: ImportNotes) -> Mapping[str, Any]:
     """The files of an artifact; none where it cannot be read, which is noted."""
     try:
         return dict(artifact.manifest.entries)
@@ -139,7 +141,7 @@ def wandb_artifact_files(artifacts: Iterable[Any], key: str, notes: ImportNotes)
         notes: what is left out is added to these.
     """
     for artifact in artifacts:
-        for name, entry in _entries(artifact, notes).items():
+        for name, entry in _server_artifact_entries(artifact, notes).items():
             file = _artifact_file(artifact, name, entry)
             if file is not None:
                 yield ExternalFile(f"{artifact.name}/{name}", file.open)
@@ -161,7 +163,7 @@ def wandb_artifact_origin(artifact: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def open_wandb_download(name: str, download: Any) -> Iterator[BinaryIO]:
+def open_wandb_artifact_download(name: str, download: Any) -> Iterator[BinaryIO]:
     """A file from W&B, in a temporary folder while it is open; any OSError if it cannot be fetched."""
     with tempfile.TemporaryDirectory(prefix="legm-import-") as location:
         try:

@@ -225,7 +225,7 @@ def test_several_processes_find_what_one_does(root, monkeypatch):
     alone = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
     (root / "e" / ".legm" / "catalogue").unlink()
     monkeypatch.setattr(status_cache, "_WORTH_PROCESSES", 1)
-    monkeypatch.setattr(status_cache, "number_of_processes", lambda: 2)
+    monkeypatch.setattr(status_cache, "number_of_forked_processes", lambda: 2)
     shared = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
     assert json.dumps(shared, default=str) == json.dumps(alone, default=str)
 
@@ -235,7 +235,7 @@ def test_several_processes_find_what_one_does(root, monkeypatch):
 def test_what_changed_is_seen_by_another_process_too(root, reads, monkeypatch, is_killed):
     first = counted(root)
     monkeypatch.setattr(status_cache, "_WORTH_PROCESSES", 0)
-    monkeypatch.setattr(status_cache, "number_of_processes", lambda: 2)
+    monkeypatch.setattr(status_cache, "number_of_forked_processes", lambda: 2)
     read, parent = status_cache.read_status_signatures, os.getpid()
 
     def read_here_or_there(folder):
@@ -315,4 +315,4 @@ def test_what_was_met_before_makes_no_difference():
 def test_no_process_is_forked_while_another_thread_runs(root):
     handler = ExperimentHandler(root, "e").start()
     handler.set_metric("loss", 1.0)  # the recorder's thread lives
-    assert status_cache.number_of_processes() == 1
+    assert status_cache.number_of_forked_processes() == 1
