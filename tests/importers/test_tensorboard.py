@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorboardX
 from click.testing import CliRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
@@ -50,7 +49,14 @@ def torch_writer(folder: str, **options: str):
     return SummaryWriter(folder, **options)
 
 
-WRITERS = {"torch": torch_writer, "tensorboardX": tensorboardX.SummaryWriter}
+def tensorboardx_writer(folder: str, **options: str):
+    """tensorboardX's writer; it imports PyTorch where that is installed."""
+    from tensorboardX import SummaryWriter
+
+    return SummaryWriter(folder, **options)
+
+
+WRITERS = {"torch": torch_writer, "tensorboardX": tensorboardx_writer}
 
 
 @pytest.fixture(params=sorted(WRITERS))
