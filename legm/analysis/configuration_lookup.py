@@ -11,6 +11,7 @@ from legm.core.effective_values import EffectiveValues
 from legm.core.naming import numbered_name, readable_name
 from legm.errors import ParameterError, closest
 from legm.records import Configuration
+from legm.runlog.trashed import in_trash_text
 
 __all__ = ["LookupCandidate", "lookup_labels", "resolve_configuration"]
 
@@ -84,6 +85,8 @@ def resolve_configuration(
                 f"({labels}) or its fingerprint ({keys})"
             )
     names = {one.label for one in candidates}
+    if trashed := in_trash_text(experiment_folder / text):
+        raise ParameterError(f"{experiment} has no configuration {text!r}: {trashed}")
     names |= {one.configuration.name for one in candidates if one.configuration and one.configuration.name}
     raise ParameterError(f"{experiment} has no configuration {text!r}; {closest(text, names)}")
 

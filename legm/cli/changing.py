@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from legm.errors import NotSupported, StorageError
 from legm.runlog.file_names import INDEX, OWN_FOLDER
+from legm.runlog.trashed import missing_folder_text
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -56,7 +57,7 @@ def root_of_changes(path: Path) -> Path:
     if backend := backend_without_folders(path):
         raise _refusal_without_folders(backend)
     if not path.is_dir():
-        raise StorageError(f"there is no folder {path}")
+        raise StorageError(missing_folder_text(path))
     if is_configuration_folder(path):
         return path.parent.parent
     if (path / OWN_FOLDER / INDEX).exists() or next(configuration_paths(path), None) is not None:

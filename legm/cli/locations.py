@@ -38,6 +38,7 @@ from legm.runlog.file_names import (
 )
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
+from legm.runlog.trashed import in_trash_text
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
@@ -405,6 +406,8 @@ def require_location_folder(path: Path) -> None:
     """
     if path.is_dir():
         return
+    if trashed := in_trash_text(path):
+        raise StorageError(f"there is no folder {path}: {trashed}")
     missing = path
     while not _parent_of_location(missing).is_dir():
         missing = _parent_of_location(missing)

@@ -32,6 +32,7 @@ from legm.runlog.file_names import CONSOLE_FILE
 from legm.runlog.log_folder import LogFolder, find_pending_logs
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.marks_files import result_with_marks
+from legm.runlog.trashed import missing_folder_text
 
 __all__ = [
     "BATCH",
@@ -261,7 +262,7 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         BackendError: no backend has the name ``to``.
     """
     if not root.is_dir():
-        raise StorageError(f"there is no folder {root}")
+        raise StorageError(missing_folder_text(root))
     logs = find_pending_logs(root)
     if to is not None:
         _require_delivered_to(to.partition(" ")[0], logs)

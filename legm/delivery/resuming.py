@@ -21,6 +21,7 @@ from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_logs
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.recorded_values import to_recorded_step
+from legm.runlog.trashed import in_trash_text
 
 __all__ = [
     "RESUME",
@@ -259,6 +260,8 @@ class ResumableRun:
             raise ParameterError(
                 f"several runs have ids that end in {run_id!r}: {', '.join(found or others)}"
             )
+        if trashed := in_trash_text(self._root / run_id):
+            raise ParameterError(f"there is no run {run_id!r}: {trashed}")
         raise ParameterError(f"there is no run {run_id!r}; {closest(run_id, here or elsewhere)}")
 
     def _try_to_open(self, logs: LogFolder, path: Path, statuses: frozenset[Status]) -> _OpenedLog | None:

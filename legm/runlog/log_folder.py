@@ -35,6 +35,7 @@ from legm.runlog.file_names import (
     log_file_name,
 )
 from legm.runlog.log_records import read_log_in_pieces
+from legm.runlog.trashed import in_trash_text
 from legm.util.atomic_files import delete_folder
 
 __all__ = [
@@ -99,6 +100,8 @@ def find_run_log(root: Path, run: str) -> Path:
         logs |= {path.stem: path for path in LogFolder.of(folder).logs_except(())}
     found = [run_id for run_id in logs if run and run_id.endswith(run)]
     if len(found) != 1:
+        if not found and (trashed := in_trash_text(root / run)):
+            raise ParameterError(f"there is no run {run!r}: {trashed}")
         several = f"{len(found)} runs have ids that end in {run!r}" if found else f"there is no run {run!r}"
         raise ParameterError(f"{several}; {closest(run, found or logs)}")
     return logs[found[0]]

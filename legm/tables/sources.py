@@ -40,6 +40,7 @@ from legm.runlog.log_folder import (
 from legm.runlog.log_reader import read_log_backends, read_log_head
 from legm.runlog.log_writer import is_log_locked
 from legm.runlog.marks_files import runs_with_marks
+from legm.runlog.trashed import missing_folder_text
 from legm.stats.run_counts import count_by_description
 
 __all__ = [
@@ -141,7 +142,7 @@ def table_source(
     if access is None:
         return BackendTableSource(connect_client(root, backend, options, read_only=True))
     if not root.is_dir():
-        raise StorageError(f"there is no folder {root}")
+        raise StorageError(missing_folder_text(root))
     return FolderTableSource(access, root, report)
 
 

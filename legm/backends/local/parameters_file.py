@@ -22,6 +22,7 @@ from legm.errors import CorruptFile, LegmError, NewerFile, StorageError, storage
 from legm.records import Configuration
 from legm.runlog.configuration_folders import is_configuration_folder
 from legm.runlog.file_names import PARAMETERS_FILE
+from legm.runlog.trashed import in_trash_text
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml, parse_yaml
@@ -199,7 +200,8 @@ def read_parameters_file(path: Path, most: int = -1) -> bytes:
             return file.read(most)
     except FileNotFoundError as cause:
         raise StorageError(
-            f"{path.parent} is not a configuration's folder: it has no {PARAMETERS_FILE}"
+            f"{path.parent} is not a configuration's folder: "
+            + (in_trash_text(path.parent) or f"it has no {PARAMETERS_FILE}")
         ) from cause
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
