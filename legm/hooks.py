@@ -606,6 +606,21 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
+    def legm_read_file(self, run: Run, name: str, largest: int) -> bytes | None:
+        """Read a file that a run logged (optional).
+
+        Without it, the copy in the configuration's folder is read, where there is one.
+
+        Args:
+            run: the run.
+            name: the name under which the run logged it.
+            largest: the most bytes that are wanted.
+
+        Returns:
+            the file's content; None where there is no such file, or it is larger.
+        """
+
+    @hookspec(firstresult=True)
     def legm_read_media(self, run: Run) -> Iterable[Media] | None:
         """Read the media of a run, without those that a rewind made void (MEDIA).
 

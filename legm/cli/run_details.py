@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["print_reproduction", "print_run", "print_run_differences"]
 
 _HIDDEN = "distributions."  # many; they are counted
+_SHOWN_AS_LINES = ("git.patch.", "git.changes", "git.left_out.", "git.problem")
 
 
 def _shown(value: Plain) -> str:
@@ -107,6 +108,7 @@ def print_reproduction(run: LocatedRun, *, as_json: bool) -> None:
 
 def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> None:
     """Print what differs in two runs: parameters, tags, notes, code, command, machine and versions."""
+    from legm.cli.code_differences import print_code_differences, read_code_differences
     from legm.core.identity import configuration_differences
 
     marks = [one.result.marks for one in (a, b)]
@@ -114,6 +116,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
     compared = configuration_differences(runs[0].configuration, runs[1].configuration)
     own = origin_differences(runs[0].parameters, runs[1].parameters)
     found = origin_differences(runs[0].environment, runs[1].environment)
+    code = read_code_differences(a, b)
     if as_json:
         print_json(
             {
@@ -123,6 +126,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
                 ],
                 "marks": [{"name": name, "a": x, "b": y} for name, x, y in _noted_differences(*marks)],
                 "environment": [{"name": name, "a": ours, "b": theirs} for name, ours, theirs in found],
+                "code": code.as_dict(),
             }
         )
         return
@@ -142,11 +146,16 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
         rows = [(name, _shown_noted(ours), _shown_noted(theirs)) for name, ours, theirs in noted]
         print_table([Column("what is noted"), *titles], rows)
         say()
-    if found:
-        rows = [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in found]
+    shown = [one for one in found if not one[0].startswith(_SHOWN_AS_LINES)]
+    if shown:
+        rows = [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in shown]
         print_table([Column("code and environment", fit="fold"), *titles], rows)
-    else:
+    elif not found:
         say("the same code and environment, as far as they were recorded")
+    if any(name.startswith("git.") for name, _, _ in found):
+        if shown:
+            say()
+        print_code_differences(code)
 
 
 def _noted_differences(a: RunMarks, b: RunMarks) -> list[tuple[str, Any, Any]]:

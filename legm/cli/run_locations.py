@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from legm.cli.locations import Location, configuration_at_location, located_overview
 from legm.core.naming import short_name
 from legm.errors import LegmError, ParameterError, StorageError
 from legm.runlog.configuration_folders import artifacts_folder, configuration_folders
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.trashed import in_trash_text
 
 if TYPE_CHECKING:
+    from legm.cli.locations import LocatedStore
     from legm.records import RunResult
 
 __all__ = ["LocatedRun", "names_configuration", "require_run_at_location", "run_at_location"]
 
+_LARGEST_PATCH = 4_194_304  # bytes; legm keeps no patch that is larger than a quarter of it
 _LEAST_END = 6  # characters of an id that may stand for it, as legm show prints them
 
 
@@ -27,21 +32,67 @@ class LocatedRun:
     Args:
         result: the run.
         folder: its configuration's, as a user names it.
+        store: where it was found.
     """
 
     result: RunResult
     folder: Path
+    store: LocatedStore
 
     @property
     def changes(self) -> Path | None:
-        """The file with the uncommitted changes of its code; None where it is not at hand."""
-        git = self.result.run.environment.get("git")
-        kept = git.get("patch") if isinstance(git, dict) else None
-        name = kept.get("file") if isinstance(kept, dict) else None
-        if not isinstance(name, str) or not name:
+        """The file with the uncommitted changes of its code; None where it is not on this machine."""
+        name = self._changes_name
+        folder = self._own_folder
+        if name is None or folder is None:
             return None
-        path = artifacts_folder(self.folder, self.result.run.run_id) / short_name(name)
+        path = artifacts_folder(folder, self.result.run.run_id) / short_name(name)
         return path.absolute() if path.is_file() and not path.is_symlink() else None
+
+    def read_changes(self) -> tuple[bytes, str]:
+        """The uncommitted changes of its code, from this machine or the backend.
+
+        Returns:
+            the patch, and why it is not known; "" where it is, or there is none.
+        """
+        name, path = self._changes_name, self.changes
+        if name is None:
+            is_dirty = _mapping(self.result.run.environment.get("git")).get("dirty") is True
+            return b"", "they were not kept as a patch" if is_dirty else ""
+        try:
+            if path is not None and path.stat().st_size <= _LARGEST_PATCH:
+                content: bytes | None = path.read_bytes()
+            elif self.store.folders is None:
+                content = self.store.client.logged_file(self.result.run, name, _LARGEST_PATCH)
+            else:
+                content = None
+        except (LegmError, OSError) as error:
+            return b"", str(error)
+        if content is None:
+            return b"", f"the run's file {name} is not there" + ("" if path is None else ", or too large")
+        if hashlib.sha256(content).hexdigest() != self._recorded_changes.get("sha256"):
+            return b"", f"the run's file {name} is not the one that was recorded"
+        return content, ""
+
+    @property
+    def _recorded_changes(self) -> Mapping[str, Any]:
+        return _mapping(_mapping(self.result.run.environment.get("git")).get("patch"))
+
+    @property
+    def _changes_name(self) -> str | None:
+        name = self._recorded_changes.get("file")
+        return name if isinstance(name, str) and name else None
+
+    @property
+    def _own_folder(self) -> Path | None:
+        """The configuration's folder that has legm's files of the run."""
+        if self.store.folders is not None:
+            return self.folder
+        return self.store.client.folder(self.result.run.configuration)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def run_at_location(location: Location) -> LocatedRun | None:
@@ -83,7 +134,7 @@ def run_at_location(location: Location) -> LocatedRun | None:
         raise ParameterError(
             f"several runs have ids that end in {text!r}: {', '.join(one.run.run_id for one in runs)}"
         )
-    return LocatedRun(runs[0], found.folder) if runs else None
+    return LocatedRun(runs[0], found.folder, located[0].store) if runs else None
 
 
 def require_run_at_location(location: Location) -> LocatedRun:
@@ -95,6 +146,8 @@ def require_run_at_location(location: Location) -> LocatedRun:
     """
     found = run_at_location(location)
     if found is None:
+        if trashed := in_trash_text(location.path):
+            raise ParameterError(f"{location.path} does not name a run: {trashed}")
         raise ParameterError(
             f"{location.path} does not name a run: it is the run's id, or {_LEAST_END} or more characters of "
             "its end, behind where it is: ROOT/RUN or ROOT/EXPERIMENT/NAME/RUN"

@@ -361,6 +361,20 @@ class BackendClient:
         files = self._iterate("legm_read_files", f"for the configuration {configuration.name!r}", found or ())
         return sorted(files, key=lambda file: (file.run_id, file.name))
 
+    def logged_file(self, run: Run, name: str, largest: int) -> bytes | None:
+        """The content of a file that a run logged.
+
+        Args:
+            run: the run.
+            name: the name under which the run logged it.
+            largest: the most bytes that are wanted.
+
+        Returns:
+            None where the backend has no such file, or a larger one, or does not read files.
+        """
+        content: bytes | None = self._call("legm_read_file", run=run, name=name, largest=largest)
+        return content
+
     def media(self, run: Run) -> list[Media]:
         """The media of a run, without those that a rewind made void; in the order they were logged.
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from legm.core.credentials import redact_source, redact_url_user
+from legm.core.patch_reading import split_patch_changes
 from legm.provenance.git_commands import GitCommands, GitProblem
 from legm.provenance.git_folder import GitFolder, find_git_folder
-from legm.provenance.patches import LARGEST_PATCH, Patch, in_patch_order, is_source_code, split_patch_changes
+from legm.provenance.patches import LARGEST_PATCH, Patch, in_patch_order, is_source_code
 from legm.records import Plain
 
 __all__ = ["TIME_LIMIT", "GitState", "read_git_head", "read_git_state"]

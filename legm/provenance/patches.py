@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from legm.core.credentials import redact_source
+from legm.core.patch_reading import patch_file_name, unprefixed_patch_name
 
 __all__ = [
     "LARGEST_FILE",
@@ -18,7 +19,6 @@ __all__ = [
     "Patch",
     "in_patch_order",
     "is_source_code",
-    "split_patch_changes",
 ]
 
 LARGEST_PATCH = 1_048_576
@@ -36,9 +36,6 @@ _KEPT_SECRETS = (
 )
 """Names of files that hold nothing but secrets."""
 _GROUP = 25  # lines that are searched at once for credentials, so that the training waits for none of it
-_SCANNED = 65_536  # bytes that are searched at once for the changes in a patch
-_DIFF = b"diff --git "
-_NEXT_DIFF = b"\n" + _DIFF
 _BINARY = re.compile(rb"^Binary files (.*) and (.*) differ$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ ", re.MULTILINE)
 _CREDENTIAL = "holds a credential"
@@ -84,10 +81,10 @@ class Patch:
         head = change[: found.start()] if (found := _HUNK.search(change)) else change
         if head.count(b"\n") < 2:  # only its times have changed
             return
-        name = _patch_file_name(head)
+        name = patch_file_name(head)
         code = change
         if binary := _BINARY.search(head):
-            self.left_out[_unprefixed_patch_name(binary[2] if binary[2] != b"/dev/null" else binary[1])] = (
+            self.left_out[unprefixed_patch_name(binary[2] if binary[2] != b"/dev/null" else binary[1])] = (
                 "is binary"
             )
         elif len(change) > LARGEST_FILE:
@@ -156,40 +153,6 @@ class Patch:
         self.pieces.append(change)
         self.size += len(change)
         self.redacted += redacted
-
-
-def split_patch_changes(diff: bytes, pause: Callable[[], None] = lambda: None) -> list[bytes]:
-    """What ``git diff`` says of each file.
-
-    Args:
-        diff: what it printed.
-        pause: is called after each piece of work.
-    """
-    starts = [0] if diff.startswith(_DIFF) else []
-    for at in range(0, len(diff), _SCANNED):
-        end = at + _SCANNED + len(_NEXT_DIFF) - 1
-        while (found := diff.find(_NEXT_DIFF, at, end)) >= 0:
-            starts.append(found + 1)
-            at = found + 1  # noqa: PLW2901 - the rest of this piece
-        pause()
-    return [diff[a:b] for a, b in zip(starts, [*starts[1:], len(diff)], strict=True)]
-
-
-def _patch_file_name(head: bytes) -> str:
-    for start in (b"+++ ", b"--- ", b"rename to "):
-        for line in head.splitlines():
-            if line.startswith(start) and line != start + b"/dev/null":
-                return _unprefixed_patch_name(line[len(start) :])
-    line = head.partition(b"\n")[0].removeprefix(_DIFF)
-    return _unprefixed_patch_name(line[len(line) // 2 + 1 :])  # both names are the same
-
-
-def _unprefixed_patch_name(name: bytes) -> str:
-    """A name as git prints it, without ``a/`` or ``b/`` before it and the tab after it."""
-    text = name.decode("utf-8", "replace").rstrip("\t")
-    quote = '"' if text.startswith('"') else ""
-    text = text.removeprefix(quote)
-    return quote + (text[2:] if text[:2] in ("a/", "b/") else text)
 
 
 # Credentials

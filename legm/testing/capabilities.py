@@ -13,7 +13,7 @@ from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient
 from legm.errors import NotSupported
 from legm.hooks import Capability
-from legm.records import RunMarks, StoredFile
+from legm.records import Run, RunMarks, StoredFile
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_records import read_log_in_pieces
 from legm.stats import aggregate
@@ -106,6 +106,20 @@ class CapabilityTests(ConformanceKit):
         listed = BackendClient(backend, tmp_path).files(result.run.configuration)
         expected = [StoredFile(result.run.run_id, "model/ü.bin", len(content))]
         kit_expects(listed == expected, f"the files are listed as {listed}, not as {expected}")
+        if hasattr(backend, "legm_read_file"):
+            self._expect_that_files_are_read(BackendClient(backend, tmp_path), result.run, content)
+
+    @staticmethod
+    def _expect_that_files_are_read(client: BackendClient, run: Run, content: bytes) -> None:
+        size = len(content)
+        read = client.logged_file(run, "model/ü.bin", size)
+        kit_expects(read == content, f"the content of the file is read as {read!r}, not as {content!r}")
+        for name, largest, why in (
+            ("model/u.bin", size, "is not there"),
+            ("model/ü.bin", size - 1, "is larger"),
+        ):
+            read = client.logged_file(run, name, largest)
+            kit_expects(read is None, f"of a file that {why}, {read!r} is read instead of None")
 
     def test_displays_are_shown_or_refused(self, tmp_path: Path) -> None:
         """DISPLAYS: the store contains a text and a number that are shown with the run."""

@@ -712,6 +712,17 @@ class MlflowBackend:
                     yield StoredFile(run.data.tags[names.RUN_ID_TAG], unescape_name(name), size)
 
     @hookimpl
+    def legm_read_file(self, run: Run, name: str, largest: int) -> bytes | None:
+        """An artifact of the run that was logged as a file."""
+        with self._translate_errors("read a file"):
+            found = self._stored_as(run)
+            artifacts = self._artifacts(found[0]) if found else None
+            for path, size in () if artifacts is None else artifacts.files(portable.ARTIFACTS):
+                if artifacts is not None and unescape_name(path) == name and size <= largest:
+                    return artifacts.read(f"{portable.ARTIFACTS}/{path}")
+            return None
+
+    @hookimpl
     def legm_read_media(self, run: Run) -> Iterable[Media]:
         """Those in the index among the run's artifacts."""
         with self._translate_errors("read the media"):

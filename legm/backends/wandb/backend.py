@@ -665,6 +665,18 @@ class WandbBackend:
                         yield StoredFile(stored.run.run_id, unescape_name(name), size)
 
     @hookimpl
+    def legm_read_file(self, run: Run, name: str, largest: int) -> bytes | None:
+        """One of the files that the run logged as such."""
+        with self._translate_errors("read a file"):
+            found = self._found(run)
+            for path, size in () if found is None else found.files():
+                folder, _, own = path.partition("/")
+                is_it = folder == portable.ARTIFACTS and unescape_name(own) == name
+                if found is not None and is_it and size <= largest:
+                    return found.read(path)
+            return None
+
+    @hookimpl
     def legm_read_media(self, run: Run) -> Iterable[Media]:
         """Those in the index among the run's files."""
         with self._translate_errors("read the media"):
