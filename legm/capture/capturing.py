@@ -13,6 +13,7 @@ from pathlib import Path
 from legm.capture.kept_store import keep_mlflow_store
 from legm.capture.live_ingest import CapturedSource, LiveIngest
 from legm.capture.mlflow_tailer import MlflowTailer
+from legm.capture.resumed_runs import ResumedByCapture, script_launch
 from legm.capture.script_console import ScriptConsole
 from legm.capture.script_process import ScriptProcess
 from legm.capture.staging import StagingFolder, abandoned_staging_folders
@@ -91,11 +92,22 @@ def capture(
     overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     overrides.require_consistent()
     limit = console_limit(console, default=True)
-    staging = StagingFolder.create(root, experiment, overrides)
+    launch = script_launch(command)
+    resumed = ResumedByCapture(root, launch, os.environ)
+    earlier_runs = 0
+    earlier_problems: list[str] = []
+    if resumed.is_wanted:  # by now, what was killed with its capture is to be resumed too
+        earlier_runs, earlier_problems = _finish_earlier_captures(root)
+        resumed.choose()
+    try:
+        staging = StagingFolder.create(root, experiment, overrides, launch, resumed.kept)
+    except LegmError:
+        resumed.release()
+        raise
     script_console = ScriptConsole(staging.console, staging.begun, limit)
     try:
         live_ingest = LiveIngest(root, experiment, overrides, staging)
-        environment = staging.environment(os.environ)
+        environment = {**staging.environment(os.environ), **resumed.variables()}
         if limit:
             script_console.begin()
             environment.setdefault("PYTHONUNBUFFERED", "1")  # the times of what is printed are true
@@ -103,6 +115,7 @@ def capture(
     except LegmError:
         script_console.end()
         staging.remove()
+        resumed.release()
         raise
     with script.signals_forwarded():
         with _open_capture_tailers(staging) as tailers:
@@ -119,7 +132,7 @@ def capture(
                 staging.processes()
             )  # before the import, so that nothing they write is lost
             reports, problems = _import_captured_stores(
-                root, live_ingest, tailers, experiment, script.end_description, script_console
+                root, live_ingest, tailers, staging, script.end_description, script_console
             )
         is_complete = (
             _remove_complete_capture(root, staging, live_ingest, reports, problems)
@@ -127,11 +140,10 @@ def capture(
             else staging.release()
         )
         problems += live_ingest.unmet_overrides()
-        earlier_runs = 0
-        for other in abandoned_staging_folders(root, but=staging.folder):
-            others, other_problems = _finish_earlier_capture(root, other)
-            earlier_runs += sum(report.runs for report in others)
-            problems += other_problems
+        more_runs, more_problems = _finish_earlier_captures(root, but=staging.folder)
+        earlier_runs += more_runs
+        problems += [*earlier_problems, *more_problems]
+    resumed.release()
     kept_stores = None if is_complete else staging.folder
     return Capture(
         script.status, tuple(reports), tuple(problems), kept_stores, running_processes, earlier_runs
@@ -165,7 +177,7 @@ def _import_captured_stores(
     root: Path,
     live_ingest: LiveIngest,
     tailers: Sequence[Tailer],
-    experiment: str | None,
+    staging: StagingFolder,
     end_description: str,
     console: ScriptConsole,
 ) -> tuple[list[Report], list[str]]:
@@ -177,7 +189,14 @@ def _import_captured_stores(
             if source is None:
                 continue
             with closing(
-                CapturedSource(source, experiment, end_description, live_ingest.earlier, console)
+                CapturedSource(
+                    source,
+                    staging.experiment,
+                    end_description,
+                    live_ingest.earlier,
+                    console,
+                    live_ingest.launch,
+                )
             ) as as_captured:
                 live_ingest.ingest_all(as_captured)
                 reports.append(_reworded_capture_note(import_runs(as_captured, root)))
@@ -213,6 +232,16 @@ def _remove_complete_capture(
     return staging.remove()
 
 
+def _finish_earlier_captures(root: Path, but: Path | None = None) -> tuple[int, list[str]]:
+    """Import what earlier captures left behind; returns how many runs, and what went wrong."""
+    runs, problems = 0, []
+    for other in abandoned_staging_folders(root, but=but):
+        reports, found = _finish_earlier_capture(root, other)
+        runs += sum(report.runs for report in reports)
+        problems += found
+    return runs, problems
+
+
 def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
     """Import what an earlier capture left behind."""
     live_ingest = LiveIngest(root, staging.experiment, staging.overrides, staging)
@@ -222,7 +251,7 @@ def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Re
             root,
             live_ingest,
             tailers,
-            staging.experiment,
+            staging,
             end_description,
             ScriptConsole(staging.console, staging.begun),
         )

@@ -7,8 +7,9 @@ folders were there. A copy of the earlier log lies in the staging folder, since 
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from legm.core.origins import IMPORTED
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_counts
+from legm.delivery.script_runs import is_same_script_value
 from legm.errors import storage_error
 from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.ingest import ingested_artifact_path
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EarlierRuns"]
 
+log = logging.getLogger("legm.capture")
+
 _KIND = "wandb"  # MLflow finds no run of an earlier store
 
 
@@ -43,11 +47,19 @@ class EarlierRuns:
     Args:
         client: reads the root directory.
         folder: a folder for copies of their logs.
+        kept: by its key, the parameters that a run keeps which the script resumes without knowing.
     """
 
-    def __init__(self, client: BackendClient, folder: Path) -> None:
+    def __init__(
+        self,
+        client: BackendClient,
+        folder: Path,
+        kept: Mapping[str, Mapping[str, Plain]] | None = None,
+    ) -> None:
         self._client = client
         self._folder = folder
+        self._kept = dict(kept or {})
+        self._reported: set[tuple[str, str]] = set()
         self._logs: dict[str, Path | None] = {}
         self._stored: dict[str, list[Path]] = {}
 
@@ -78,10 +90,20 @@ class EarlierRuns:
         return replace(
             run,
             started=log.run.started,
-            parameters={**_earlier_run_parameters(log.run, run), **run.parameters},
+            parameters={**_earlier_run_parameters(log.run, run), **run.parameters, **self._kept_of(run)},
             records=lambda: _earlier_run_records(path, run),
             files=lambda: self._files(path, run),
         )
+
+    def _kept_of(self, run: ExternalRun) -> Mapping[str, Plain]:
+        """The parameters that the run keeps; where the script gave it others, that is said once."""
+        kept = self._kept.get(run.key, {})
+        for name, value in kept.items():
+            own = run.parameters.get(name, value)
+            if not is_same_script_value(own, value) and (run.key, name) not in self._reported:
+                self._reported.add((run.key, name))
+                log.warning("the run was resumed: its %r stays %r, not %r", name, value, own)
+        return kept
 
     def _log(self, run: ExternalRun, kind: str) -> Path | None:
         """The copy of the earlier log; None if there is none."""

@@ -11,12 +11,14 @@ from pathlib import Path
 from legm.capture.captured_run import CapturedRun
 from legm.capture.earlier_runs import EarlierRuns
 from legm.capture.live_consoles import LiveConsoles
+from legm.capture.resumed_runs import digest_of_launch
 from legm.capture.script_console import ScriptConsole, with_console
 from legm.capture.staging import StagingFolder
 from legm.capture.tailers import Tailer
 from legm.console.console_options import console_path
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
+from legm.delivery.script_runs import FIRST, LAUNCH
 from legm.errors import LegmError, closest
 from legm.importers.external_run import ExternalFile, ExternalRun, ImportSource
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
@@ -32,11 +34,12 @@ from legm.importers.translation import (
     translated_parameters,
 )
 from legm.importers.valid_names import is_reserved_name
+from legm.provenance.collect import is_provenance_wanted
 from legm.records import Plain, Points, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.util.process_rank import RANK_TAG
 
-__all__ = ["CapturedSource", "LiveIngest", "as_captured_run"]
+__all__ = ["CapturedLaunch", "CapturedSource", "LiveIngest", "as_captured_run"]
 
 log = logging.getLogger("legm.capture")
 
@@ -72,6 +75,36 @@ def _file_key(file: ExternalFile) -> tuple[object, ...]:
     return (file.name,) if medium is None else (file.name, *medium.key, medium.caption)
 
 
+class CapturedLaunch:
+    """How the script was started, for its runs: the same command resumes the first one.
+
+    Args:
+        launch: its command and its folder; nothing where they are unknown.
+    """
+
+    def __init__(self, launch: Mapping[str, Plain]) -> None:
+        self._launch = dict(launch)
+        self._first: dict[str, str] = {}
+
+    def note(self, kind: str, run: ExternalRun) -> None:
+        """Note that the script writes a run: the one that is noted first is its first one."""
+        if run.native_run is None:
+            self._first.setdefault(kind, run.key)
+
+    def of_run(self, kind: str, run: ExternalRun) -> ExternalRun:
+        """A run with the command that began it, and whether it was the first one."""
+        if not self._launch or run.native_run is not None:
+            return run
+        own, origin = self._launch if is_provenance_wanted(True) else {}, run.origin
+        is_first = self._first.get(kind) == run.key
+        details = {
+            **run.details,
+            LAUNCH: digest_of_launch(self._launch),
+            **({FIRST: True} if is_first else {}),
+        }
+        return replace(run, details=details, origin=lambda: {**own, **origin()})
+
+
 class CapturedSource:
     """A private store as an import source, once its script has ended: see :func:`as_captured_run`."""
 
@@ -82,9 +115,14 @@ class CapturedSource:
         end_description: str,
         earlier: EarlierRuns,
         console: ScriptConsole,
+        launch: CapturedLaunch,
     ) -> None:
         self._source = source
-        self._consoles = console.files(run for run in source.runs() if RANK_TAG not in run.tags)
+        own = [run for run in source.runs() if RANK_TAG not in run.tags]
+        self._consoles = console.files(own)
+        self._launch = launch
+        for run in sorted(own, key=lambda run: run.started):
+            launch.note(source.kind, run)
         self._earlier = earlier
         self._experiment = experiment
         self._ending = end_description
@@ -104,7 +142,8 @@ class CapturedSource:
 
     def _as_captured(self, run: ExternalRun) -> ExternalRun:
         console = self._consoles.get(run.key)
-        found = self._earlier.joined(as_captured_run(run, self._experiment, self._ending), self.kind)
+        captured = self._launch.of_run(self.kind, as_captured_run(run, self._experiment, self._ending))
+        found = self._earlier.joined(captured, self.kind)
         if console is None:
             return found
         return replace(found, files=lambda: with_console(found.files(), console))
@@ -154,7 +193,8 @@ class LiveIngest:
         self._experiment = experiment
         self._overrides = overrides
         self._client = connect_client(root)
-        self.earlier = EarlierRuns(self._client, staging.folder / "earlier")
+        self.earlier = EarlierRuns(self._client, staging.folder / "earlier", staging.kept)
+        self.launch = CapturedLaunch(staging.launch)
         self.consoles = LiveConsoles(staging.console, staging.begun)
         """What the script prints, for each of its runs."""
         self._ingestions: dict[str, Ingestion] = {}
@@ -180,7 +220,10 @@ class LiveIngest:
             if RANK_TAG in update.run.tags:
                 continue
             run, at = as_captured_run(update.run, self._experiment), (tailer.kind, update.run.key)
+            self.launch.note(tailer.kind, run)
             has_ended = run.status is not Status.RUNNING
+            if has_ended:  # else nothing may resume it yet
+                run = self.launch.of_run(tailer.kind, run)
             if run.native_run is None:
                 self.consoles.set_run(at, run.started, (run.ended or time.time()) if has_ended else None)
             try:

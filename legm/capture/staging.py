@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from filelock import lock_descriptor
@@ -18,6 +18,7 @@ from filelock import lock_descriptor
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
+from legm.records import Plain
 from legm.runlog.file_names import CAPTURES, OWN_FOLDER
 from legm.util.user_environment import GIVEN, describe_replaced_variables
 
@@ -40,13 +41,25 @@ class StagingFolder:
         lock: the descriptor of a file that stays locked while it is open, here or in the script.
         experiment: the experiment of all runs; None for their own.
         overrides: what the user decided about parameters.
+        launch: the command and the folder of the script; None where they are unknown.
+        kept: by its key, the parameters that a run keeps which the script resumes without knowing.
     """
 
-    def __init__(self, folder: Path, lock: int, experiment: str | None, overrides: IdentityOverrides) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lock: int,
+        experiment: str | None,
+        overrides: IdentityOverrides,
+        launch: Mapping[str, Plain] | None = None,
+        kept: Mapping[str, Mapping[str, Plain]] | None = None,
+    ) -> None:
         self.folder = folder
         self.lock = lock
         self.experiment = experiment
         self.overrides = overrides
+        self.launch = dict(launch or {})
+        self.kept = dict(kept or {})
         self.wandb = folder / "wandb"
         """The folder that contains W&B's own folders."""
         self.mlflow = folder / SQLITE_FILE
@@ -54,14 +67,29 @@ class StagingFolder:
         """What the script prints."""
 
     @classmethod
-    def create(cls, root: Path, experiment: str | None, overrides: IdentityOverrides) -> StagingFolder:
+    def create(
+        cls,
+        root: Path,
+        experiment: str | None,
+        overrides: IdentityOverrides,
+        launch: Mapping[str, Plain] | None = None,
+        kept: Mapping[str, Mapping[str, Plain]] | None = None,
+    ) -> StagingFolder:
         """Create a staging folder below a root directory.
+
+        Args:
+            root: the root directory.
+            experiment: the experiment of all runs; None for their own.
+            overrides: what the user decided about parameters.
+            launch: the command and the folder of the script, without credentials.
+            kept: by its key, the parameters that a run keeps which the script resumes without knowing.
 
         Raises:
             StorageError: it cannot be created.
         """
         folder = _staging_root(root) / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-        about = {"experiment": experiment, "overrides": asdict(overrides)}
+        about: dict[str, Any] = {"experiment": experiment, "overrides": asdict(overrides)}
+        about |= {"launch": dict(launch or {}), "kept": dict(kept or {})}
         try:
             (folder / "wandb").mkdir(parents=True)
             (folder / _ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
@@ -70,7 +98,7 @@ class StagingFolder:
         except OSError as cause:
             shutil.rmtree(folder, ignore_errors=True)
             raise storage_error("create the folder", folder, cause) from cause
-        return cls(folder, lock, experiment, overrides)
+        return cls(folder, lock, experiment, overrides, launch, kept)
 
     @classmethod
     def take_over(cls, folder: Path) -> StagingFolder | None:
@@ -84,7 +112,8 @@ class StagingFolder:
             overrides = IdentityOverrides(
                 **{name: tuple(names) for name, names in about["overrides"].items()}
             )
-            staging = cls(folder, lock, about["experiment"], overrides)
+            more = about.get("launch"), about.get("kept")
+            staging = cls(folder, lock, about["experiment"], overrides, *more)
             if lock_descriptor(lock, blocking=False) and not staging.processes():
                 return staging
         except (OSError, ValueError, KeyError, TypeError):
@@ -161,7 +190,7 @@ class StagingFolder:
         return False
 
 
-def abandoned_staging_folders(root: Path, but: Path) -> Iterator[StagingFolder]:
+def abandoned_staging_folders(root: Path, but: Path | None) -> Iterator[StagingFolder]:
     """The staging folders that nobody uses any more, except for one: they could not be imported yet."""
     for folder in sorted(_staging_root(root).glob("*/")):
         staging = StagingFolder.take_over(folder) if folder != but else None

@@ -43,12 +43,12 @@ def capture_script(
     command: Sequence[str],
     root: Path,
     *,
-    experiment: str | None,
-    seed_param: tuple[str, ...],
-    ignore: tuple[str, ...],
-    compare: tuple[str, ...],
-    name_param: tuple[str, ...],
-    console: bool | None,
+    experiment: str | None = None,
+    seed_param: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    compare: tuple[str, ...] = (),
+    name_param: tuple[str, ...] = (),
+    console: bool | None = None,
 ) -> Capture:
     """Capture a script with the options of the command; exits where the script cannot be run."""
     from legm.capture.capturing import capture

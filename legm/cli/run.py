@@ -22,7 +22,7 @@ from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER
 from legm.console.console_options import SWITCH, console_limit
 from legm.errors import CommandError
 
-__all__ = ["run_command"]
+__all__ = ["command_with_stand_ins", "run_command"]
 
 _PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?")
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")  # options of Python's whose value is the next argument
@@ -110,11 +110,7 @@ def _run_with_libraries(
 
 def _run_with_stand_ins(command: Sequence[str], settings: Mapping[str, str], *, as_json: bool) -> NoReturn:
     """Run the command in place of this process where that can be, so that all is as without legm."""
-    at = _script_index(command)
-    if at is not None and command[at] != "-c":
-        command = [*command[:at], "-m", "legm.compat", *command[at:]]
-    paths = [str(SHADOW_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(paths)}
+    command, environment = command_with_stand_ins(command, settings)
     try:
         if os.name == "posix" and not as_json:
             sys.stderr.flush()
@@ -129,6 +125,23 @@ def _run_with_stand_ins(command: Sequence[str], settings: Mapping[str, str], *, 
     if as_json:
         click.echo(json.dumps({"way": "drop-in", "status": status}))
     sys.exit(status)
+
+
+def command_with_stand_ins(
+    command: Sequence[str], settings: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """A command and its environment, so that legm stands in for wandb and mlflow in it.
+
+    Args:
+        command: the program and its arguments.
+        settings: environment variables of the stand-ins.
+    """
+    at = _script_index(command)
+    found = list(command)
+    if at is not None and command[at] != "-c":
+        found = [*command[:at], "-m", "legm.compat", *command[at:]]
+    paths = [str(SHADOW_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return found, {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _status_of(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -25,12 +25,15 @@ from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.delivery.process_end import at_process_end, status_at_process_end
+from legm.delivery.resuming import RESUME, wanted_run
+from legm.delivery.script_runs import FIRST, LAUNCH, EarlierScriptRun, earlier_script_runs, launch_digest
 from legm.errors import LegmError
+from legm.provenance.collect import collect_started_environment
 from legm.records import Plain, Status
 from legm.util.process_exit import PROCESS_EXIT
 from legm.util.process_rank import is_main_process
 
-__all__ = ["SESSION", "ScriptSession"]
+__all__ = ["SESSION", "ScriptSession", "kept_when_resumed"]
 
 log = logging.getLogger("legm.compat")
 
@@ -56,6 +59,8 @@ class ScriptSession:
         self._reminders: ExportReminders | None = None
         self._pid = os.getpid()
         self._owners: dict[str, RunOwner] = {}
+        self._begun: set[str] = set()  # the trackers of which this process has begun a run
+        self._claimed: dict[str, JoinedCalls] = {}  # of runs that are about to be resumed, by their keys
         self._watching: threading.Thread | None = None
         self._is_closed = threading.Event()
 
@@ -96,13 +101,67 @@ class ScriptSession:
             if self._trackers:
                 self._reminders = self._reminders or ExportReminders(settings, self._trackers)
                 self._reminders.write()
-            calls = self._joined_calls(kind, scope, key)
+            calls = self._claimed.pop(key, None) or self._joined_calls(kind, scope, key)
+            if kind not in self._begun and earlier is None:
+                notes = {**(notes or {}), FIRST: True, LAUNCH: _own_launch()}
+            self._begun.add(kind)
             run = self._begin_or_join(calls, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
         for one in ended[:-_MOST_HELD]:
             one.release()
         return run
+
+    def earlier_run(
+        self,
+        kind: str,
+        experiment: str,
+        description: str = "",
+        parameters: Mapping[str, Plain] | None = None,
+        scope: str = "",
+    ) -> RunSnapshot | None:
+        """The stored run that this process continues, although the script does not say so.
+
+        It is the one that ``LEGM_RESUME`` asks for; only the first run that a process begins is resumed. No
+        other process can resume it from now on.
+
+        Args:
+            kind, experiment, description, scope: as for :meth:`begin`.
+            parameters: those of the run that are known by now.
+        """
+        wanted = wanted_run(None)
+        if wanted is None or kind in self._begun or not is_main_process():
+            return None
+        settings = self.settings
+        experiment = settings.experiment or experiment
+        for found in earlier_script_runs(settings.root, kind, wanted, _own_launch()):
+            problem = self._cannot_resume(found, experiment, description, parameters or {})
+            if problem:
+                log.warning("the run %s is not resumed: %s", found.run.run_id, problem)
+                continue
+            calls = self._joined_calls(kind, scope, found.key)
+            if not calls.try_to_own({"kind": kind, "key": found.key, "experiment": experiment}):
+                continue  # another process resumes it
+            stored = find_snapshot(settings, found.key, [experiment])
+            if stored is None or stored.status is Status.RUNNING:
+                calls.release()
+                continue
+            self._claimed[found.key] = calls
+            log.info("the run %s is resumed, as %s says", found.run.run_id, RESUME)
+            return stored
+        return None
+
+    @staticmethod
+    def _cannot_resume(
+        found: EarlierScriptRun, experiment: str, description: str, parameters: Mapping[str, Plain]
+    ) -> str:
+        """Why a stored run is not the one that the script begins; "" where it is."""
+        its = found.run
+        if its.configuration.experiment != experiment:
+            return f"it is of {its.configuration.experiment!r}, and the script's is of {experiment!r}"
+        if its.description != description:
+            return f"its description is {its.description!r}, and the script's is {description!r}"
+        return found.contradiction(parameters)
 
     def _begin_or_join(
         self,
@@ -240,6 +299,24 @@ class ScriptSession:
         """End the runs as the process ends."""
         self.error = self.error or PROCESS_EXIT.error()
         self.close()
+
+
+def _own_launch() -> str:
+    """What distinguishes how this process was started."""
+    known = collect_started_environment()
+    command = known.get("command")
+    return launch_digest(
+        [str(one) for one in command] if isinstance(command, list) else [], str(known.get("folder", ""))
+    )
+
+
+def kept_when_resumed(earlier: RunSnapshot) -> Mapping[str, Plain]:
+    """The parameters that a run keeps when ``LEGM_RESUME`` has it resumed, whatever the script says then.
+
+    Args:
+        earlier: the run.
+    """
+    return {} if earlier.run is None else EarlierScriptRun(earlier.run, earlier.key).distinguishing
 
 
 def _end_open_run(run: ScriptRun, error: str | None) -> None:

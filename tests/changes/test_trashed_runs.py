@@ -104,7 +104,7 @@ def test_the_command_that_is_named_brings_the_run_back(own_deleted, monkeypatch)
     assert own_deleted in calling.shown("show", f"../../{own_deleted}")
 
 
-def test_a_script_that_resumes_it_is_told(deleted):
+def test_a_script_that_resumes_it_gets_the_same_error(deleted):
     handler = ExperimentHandler("runs", "e")
     handler.set_dict_params({"x": 1, "seed": 1})
     handler.disable_param("seed")
@@ -113,7 +113,7 @@ def test_a_script_that_resumes_it_is_told(deleted):
         handler.start(resume=deleted)
 
 
-def test_a_script_that_resumes_it_by_the_environment_begins_a_new_run_and_is_told(
+def test_a_script_that_resumes_it_by_the_environment_begins_a_new_run_with_a_warning(
     own_deleted, monkeypatch, caplog
 ):
     monkeypatch.setenv("LEGM_RESUME", own_deleted)

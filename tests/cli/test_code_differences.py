@@ -16,8 +16,6 @@ import pytest
 import legm
 from legm import ExperimentHandler
 from tests.support import calling
-from tests.support.mlflow_store import prepare_store
-from tests.support.prepared import Prepared
 from tests.support.repositories import Repository
 
 SCRIPT = """
@@ -155,7 +153,7 @@ def made_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
         digest = hashlib.sha256(patch or b"").hexdigest()
         kept = {} if patch is None else {"patch": {"file": "given.patch", "sha256": digest}}
         environment = {"git": {"dirty": True, **kept, **git}}
-        monkeypatch.setattr("legm.delivery.run_start.started_environment", lambda *_: environment)
+        monkeypatch.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: environment)
         with ExperimentHandler(tmp_path, "e") as handler:
             handler.set_param("x", 1)
             handler.start()
@@ -242,8 +240,10 @@ def test_lines_have_colours_in_a_terminal(runs, monkeypatch):
 
 @pytest.mark.libraries
 @pytest.mark.parametrize("backend", ["mlflow", "wandb"])
-def test_the_lines_come_from_every_backend_that_keeps_files(prepared: Prepared, tmp_path, backend):
+def test_the_lines_come_from_every_backend_that_keeps_files(prepared, tmp_path, backend):
     """Also where nothing but the backend's own store is left."""
+    from tests.support.mlflow_store import prepare_store
+
     made = Repository(tmp_path / "code", **{"train.py": SCRIPT})
     root = tmp_path / "runs"
     prepare_store(root / "mlflow.db")

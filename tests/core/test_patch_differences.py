@@ -34,7 +34,7 @@ def new_file(content: str, name: str = "new.py") -> bytes:
 
 
 def applied(lines: Sequence[str], difference: FileDifference) -> list[str]:
-    """A file after the lines of a difference, which name each place and repeat what stands there."""
+    """A file after the lines of a difference, which name each line and repeat it."""
     found: list[str] = []
     at = 0
     for line in difference.lines:

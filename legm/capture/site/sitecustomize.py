@@ -14,6 +14,7 @@ import functools
 import importlib.machinery
 import importlib.util
 import inspect
+import json
 import os
 import pathlib
 import sys
@@ -40,6 +41,27 @@ def _load_capture_module(package, name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _resumed_by_capture(tracker):
+    """The run of an earlier capture that the first run of the script resumes; None for no such run."""
+    try:
+        return json.loads(os.environ.get("LEGM_CAPTURE_RESUME") or "{}").get(tracker)
+    except ValueError:
+        return None
+
+
+def _is_first_in_capture(tracker):
+    """Whether no process of the script has begun a run of a tracker before."""
+    try:
+        os.close(os.open(os.path.join(_STAGING_FOLDER, f".begun-{tracker}"), os.O_CREAT | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+def _report_resumed_run(text):
+    sys.stderr.write(f"legm: {text}\n")
 
 
 def _warn_unused_in_capture(what, given):
@@ -86,6 +108,8 @@ def _patch_captured_wandb(wandb):
         _restore_captured_environment()
         kwargs.pop("dir", None)
         kwargs["mode"] = "offline"
+        if wandb.run is None:
+            kwargs.update(_resumed_captured_wandb_run(kwargs, given))
         if isinstance(settings, dict):
             settings.pop("mode", None)
             settings.pop("root_dir", None)
@@ -99,6 +123,38 @@ def _patch_captured_wandb(wandb):
     wandb.init, wandb.login = init, login
     _EXIT.PROCESS_EXIT.watch()
     _patch_captured_exit_code()
+
+
+def _resumed_captured_wandb_run(kwargs, given):
+    """The id of the run of an earlier capture that this one continues, for the first run of the script.
+
+    None where the script or the user says which run it is, or begins one that cannot be the same.
+    """
+
+    def value(name, setting, variable, default=""):
+        return kwargs.get(name) or given.get(setting) or os.environ.get(variable) or default
+
+    found = _resumed_by_capture("wandb")
+    if found is None or not _is_first_in_capture("wandb"):
+        return {}
+    names = ("id", "run_id", "WANDB_RUN_ID"), ("resume", "resume", "WANDB_RESUME")
+    others = ("fork_from", "resume_from")
+    if any(value(*one) for one in names) or any(kwargs.get(one) for one in others):
+        return {}
+    if value("project", "project", "WANDB_PROJECT", "uncategorized") != found["project"]:
+        return {}
+    if value("job_type", "run_job_type", "WANDB_JOB_TYPE") != found["job_type"]:
+        return {}
+    config = kwargs.get("config")
+    for name, known in found["parameters"].items() if isinstance(config, dict) else ():
+        own = config
+        for part in [name] if name in config else name.split("."):
+            own = own.get(part, known) if isinstance(own, dict) else known
+        if own != known and str(own) != str(known):
+            text = f"the run {found['run_id']} is not resumed: {name} was {known!r} and is {own!r}"
+            _report_resumed_run(text)
+            return {}
+    return {"id": found["key"], "resume": "allow"}
 
 
 def _patch_captured_exit_code():
@@ -161,6 +217,7 @@ def _patch_captured_mlflow(mlflow):
 
     MlflowClient.__init__, MlflowClient.create_experiment = init, create_experiment
     MlflowClient.create_run = create_marked_run
+    _patch_captured_mlflow_start(mlflow, MlflowClient)
     for module in (mlflow, mlflow.tracking):
         for name in ("set_tracking_uri", "set_registry_uri"):
             if hasattr(module, name):
@@ -174,6 +231,58 @@ def _patch_captured_mlflow(mlflow):
 
     _EXIT.PROCESS_EXIT.watch()
     atexit.register(mark_failed)
+
+
+def _patch_captured_mlflow_start(mlflow, client):
+    """Let the first run of the script be the one of an earlier capture that it resumes without saying so."""
+    from mlflow.tracking import fluent
+
+    begin, log_param, log_batch = fluent.start_run, client.log_param, client.log_batch
+    kept = {}  # by the id of a resumed run, its params
+
+    def resumed_run(experiment_id):
+        found = _resumed_by_capture("mlflow")
+        if found is None or not _is_first_in_capture("mlflow"):
+            return None
+        try:
+            run = client().get_run(found["key"])
+            wanted = str(experiment_id or fluent._get_experiment_id())  # noqa: SLF001 - there is no public name
+        except Exception as error:
+            _report_resumed_run(f"the run {found['run_id']} is not resumed: {error}")
+            return None
+        if run.info.experiment_id != wanted or run.info.lifecycle_stage != "active":
+            return None
+        kept[run.info.run_id] = dict(run.data.params)
+        return run.info.run_id
+
+    def is_kept(run_id, name, value):
+        """Whether a param of a resumed run has another value already, which MLflow never changes."""
+        known = kept.get(run_id, {}).get(name)
+        if known is None or known == str(value):
+            return False
+        _report_resumed_run(f"the run is resumed: its {name!r} stays {known!r}, not {str(value)!r}")
+        return True
+
+    @functools.wraps(begin)
+    def start_run(run_id=None, experiment_id=None, *args, **kwargs):
+        is_first = run_id is None and not kwargs.get("parent_run_id") and not os.environ.get("MLFLOW_RUN_ID")
+        if is_first and mlflow.active_run() is None and _RANKS.is_main_process():
+            run_id = resumed_run(experiment_id)
+        return begin(run_id, experiment_id, *args, **kwargs)
+
+    @functools.wraps(log_param)
+    def log_own_param(self, run_id, key, value, *args, **kwargs):
+        if is_kept(run_id, key, value):
+            return value
+        return log_param(self, run_id, key, value, *args, **kwargs)
+
+    @functools.wraps(log_batch)
+    def log_own_batch(self, run_id, metrics=(), params=(), *args, **kwargs):
+        params = [one for one in params if not is_kept(run_id, one.key, one.value)]
+        return log_batch(self, run_id, metrics, params, *args, **kwargs)
+
+    client.log_param, client.log_batch = log_own_param, log_own_batch
+    fluent.start_run = mlflow.start_run = start_run
 
 
 def _begin_with_earlier_runs(version):

@@ -147,6 +147,10 @@ def start_run(
     all_tags = dict(tags or {})
     if description is not None:
         all_tags["mlflow.note.content"] = description
+    if run_id is None and experiment_id is None:
+        experiment_id = EXPERIMENTS.ensure(ACTIVE.experiment_name()).experiment_id
+    if run_id is None and parent_run_id is None and not ACTIVE.runs:
+        run_id = STORE.earlier_run(EXPERIMENTS.folder_of(experiment_id))
     if run_id is not None:
         run = STORE.open_run(run_id)
         run.reopen()
@@ -158,8 +162,6 @@ def start_run(
     else:
         if parent_run_id is not None or ACTIVE.runs:
             all_tags["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
-        if experiment_id is None:
-            experiment_id = EXPERIMENTS.ensure(ACTIVE.experiment_name()).experiment_id
         run_id = STORE.create_run(experiment_id, run_name, all_tags).key
     ACTIVE.runs.append(run_id)
     ACTIVE.last = run_id

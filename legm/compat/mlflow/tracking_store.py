@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import secrets
 import shutil
@@ -29,15 +30,17 @@ from legm.compat.mlflow.name_rules import check_key
 from legm.compat.null_objects import contains_null_object
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
 from legm.compat.script_run import ScriptRun
-from legm.compat.script_session import SESSION
+from legm.compat.script_session import SESSION, kept_when_resumed
 from legm.core.value_parsing import parse_value_text
 from legm.errors import MetricError
-from legm.records import Status
+from legm.records import Plain, Status
 from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
 from legm.runlog.recorded_values import to_recorded_value
 from legm.util.process_rank import is_main_process
 
 __all__ = ["STORE", "TrackingStore", "given_tags"]
+
+log = logging.getLogger("legm.compat")
 
 _MLFLOW_STATUSES = {
     Status.RUNNING: "RUNNING",
@@ -53,6 +56,7 @@ class TrackingStore:
 
     def __init__(self) -> None:
         self._steps: dict[str, MetricSteps] = {}
+        self._resumed: dict[str, Mapping[str, Plain]] = {}  # as LEGM_RESUME says: what the runs keep
         self.uri: str | None = None
         self.registry_uri: str | None = None
 
@@ -75,6 +79,13 @@ class TrackingStore:
         tags.setdefault("mlflow.user", tracking_user())
         run_id = secrets.token_hex(16)
         return SESSION.begin("mlflow", run_id, experiment, notes={"name": name, "tags": tags})
+
+    def earlier_run(self, experiment: str) -> str | None:
+        """The id of the run that this process continues, as ``LEGM_RESUME`` says; None for a new one."""
+        earlier = SESSION.earlier_run("mlflow", experiment)
+        if earlier is not None:
+            self._resumed[earlier.key] = kept_when_resumed(earlier)
+        return None if earlier is None else earlier.key
 
     def open_run(self, run_id: str) -> ScriptRun:
         """The run with an id, for writing; a stored run is reopened.
@@ -169,18 +180,25 @@ class TrackingStore:
             for key, value in params.items()
             if not is_unknown_pair("parameter", key, value)
         }
+        changed: set[str] = set()
         for key, value in params.items():
             text = str(value)
             if key in known and str(texts.get(key, known[key])) != text:
+                if run_id in self._resumed:  # the script does not know that it resumes a run
+                    changed.add(key)
+                    continue
                 raise invalid_value_exception(
                     f"Changing param values is not allowed. Param with key='{key}' was already logged with "
                     f"value='{texts.get(key, known[key])}' for run ID='{run_id}'. Attempted logging new "
                     f"value '{text}'."
                 )
-        run.set_parameters({key: _read_value(value) for key, value in params.items() if key not in known})
+        for key in sorted(changed & {*self._resumed.get(run_id, ())}):
+            log.warning("the run is resumed: its %r stays %r, not %r", key, known[key], params.pop(key))
+        new = {key: value for key, value in params.items() if key not in known or key in changed}
+        run.set_parameters({key: _read_value(value) for key, value in new.items()})
         stored = run.state().parameters
         odd = {key: str(value) for key, value in params.items() if str(value) != str(stored.get(key))}
-        if odd.keys() - texts.keys():
+        if odd.keys() - texts.keys() or changed & odd.keys():
             run.note(texts={**texts, **odd})
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, Any], step: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 from legm.compat.wandb.attribute_mapping import AttributeMapping
 from legm.compat.wandb.errors import ConfigError, Error
 from legm.core.config_objects import parameters_from_config
+from legm.delivery.script_runs import is_same_script_value
 
 __all__ = ["Config", "UninitializedObject"]
+
+log = logging.getLogger("legm.compat")
 
 
 def _config_dict(given: Any) -> dict[str, Any]:
@@ -43,12 +47,14 @@ class Config(AttributeMapping):
     """
 
     def __init__(self, changed: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
-        super().__init__("config", _changed=changed, _locked=set())
+        super().__init__("config", _changed=changed, _locked=set(), _kept=None)
 
     def _set(self, given: Any, *, allow_val_change: bool | None) -> None:
         named = {str(name).strip("-"): value for name, value in _config_dict(given).items()}
         new = {name: value for name, value in named.items() if name not in self._locked}
-        if not allow_val_change:
+        if self._kept is not None:
+            new = {name: value for name, value in new.items() if not self._is_kept(name, value)}
+        elif not allow_val_change:
             for name, value in new.items():
                 if name in self._items and not _are_equal_config_values(self._items[name], value):
                     raise ConfigError(
@@ -62,6 +68,20 @@ class Config(AttributeMapping):
         """Set the parameters of a sweep, which the script does not change."""
         self._set(values, allow_val_change=True)
         self._locked.update(values)
+
+    def _keep(self, values: Mapping[str, Any]) -> None:
+        """Keep what distinguishes the run, which the script resumes without knowing; the rest may change."""
+        self.__dict__["_kept"] = dict(values)
+
+    def _is_kept(self, name: str, value: Any) -> bool:
+        """Whether a parameter, or one in it, keeps another value, which is said then."""
+        own = parameters_from_config("wandb's config", {name: value}, flatten=True)
+        other = [
+            one for one in own if one in self._kept and not is_same_script_value(own[one], self._kept[one])
+        ]
+        for one in other:
+            log.warning("the run is resumed: its %r stays %r, not %r", one, self._kept[one], own[one])
+        return bool(other)
 
     def update(self, d: Any, allow_val_change: bool | None = None) -> None:
         """Set parameters from a dictionary, namespace or configuration object.

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.run_snapshot import RunSnapshot
-from legm.compat.script_session import SESSION
+from legm.compat.script_session import SESSION, kept_when_resumed
 from legm.compat.wandb.errors import Error, UsageError
 from legm.compat.wandb.util import generate_id
 from legm.compat.wandb.wandb_run import Run
+from legm.core.config_objects import parameters_from_config
+from legm.errors import LegmError
 from legm.records import Status
 from legm.util.process_rank import is_main_process
 
@@ -147,6 +149,11 @@ def init(
         "tags": all_tags.split(",") if isinstance(all_tags, str) else list(all_tags),
     }
     earlier = None if disabled else _run_to_resume(run_id, resume, project)
+    is_by_environment = False
+    if not (disabled or run_id or resume or swept):
+        known = _known_config(config, config_include_keys, config_exclude_keys)
+        earlier = SESSION.earlier_run("wandb", project, fields["job_type"] or "", known, project)
+        is_by_environment = earlier is not None
     run_id = earlier.key if earlier is not None else run_id or generate_id()
     tracked = None
     if not disabled:
@@ -169,13 +176,15 @@ def init(
         tracked,
         step,
         entity=entity,
-        resumed=bool(resume and earlier),
+        resumed=bool(earlier and (resume or is_by_environment)),
         settings=given,
         **fields,
     )
     if earlier is not None:
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
         run.config.__dict__["_items"].update(earlier.parameters)
+        if is_by_environment:
+            run.config._keep(kept_when_resumed(earlier))  # noqa: SLF001 - a public name may be a parameter's
     if Path(_CONFIG_DEFAULTS).is_file():
         run.config.setdefaults(_CONFIG_DEFAULTS)
     run.config.update(
@@ -227,6 +236,20 @@ def _run_to_resume(run_id: str | None, resume: Any, project: str) -> RunSnapshot
     if resume == "must":
         raise UsageError(f"resume='must', but {project!r} has no ended run {run_id!r}")
     return None
+
+
+def _known_config(
+    config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None
+) -> Mapping[str, Any]:
+    """The parameters that ``init`` is given, as the run would have them; none where they are not valid."""
+    from legm.compat.wandb.configs import Config
+
+    parsed = Config()
+    try:
+        parsed.update(_select_run_config_keys(config, include, exclude))
+        return parameters_from_config("wandb's config", parsed.as_dict(), flatten=True)
+    except (TypeError, ValueError, LegmError):  # which init itself raises
+        return {}
 
 
 def _select_run_config_keys(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
