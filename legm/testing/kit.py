@@ -119,6 +119,9 @@ class ConformanceKit:
     """Seconds to wait for another process."""
     many = 100_000
     """Points in a long run."""
+    is_shared_by_processes = True
+    """Whether a process finds in the store what another one has stored. False for a backend that keeps runs
+    in the memory of its process: tests with a second process then look in each process for its own runs."""
 
     def make_backend(self, store: Path) -> Backend:
         """A new instance of the backend on a store; several instances may use the same store.

@@ -135,11 +135,16 @@ class ResumingTests(ConformanceKit):
         kit_expects_same(
             sorted(resumed.values()), ["a new run", "resumed"], "what two processes got that asked at once"
         )
-        read = self.make_backend(store)
+        if self.is_shared_by_processes:
+            self._expect_resumed_at_once(store, resumed)
+
+    def _expect_resumed_at_once(self, store: Path, resumed: dict[str, str]) -> None:
+        """The store has just these runs, by what each is: the one that was resumed, and a new one."""
+        backend = self.make_backend(store)
         for run_id, what in resumed.items():
             shifts = dict.fromkeys(range(5), 0.0) if what == "resumed" else dict.fromkeys(range(4), 0.5)
-            self._resumed_run(store, read, shifts, run_id, is_rewound=False)
-        kit_expects_same(len(self._read(store, read)), 2, "the number of runs")
+            self._resumed_run(store, backend, shifts, run_id, is_rewound=False)
+        kit_expects_same(len(self._read(store, backend)), len(resumed), "the number of runs")
 
     def _resume_beside_the_first(self, store: str) -> None:
         """Runs in another process: it asks for the run that the first process asks for too."""
@@ -162,8 +167,11 @@ class ResumingTests(ConformanceKit):
         else:
             _set_losses(handler, range(4), 0.5)
         self._flush([handler])
+        run_id, what = handler.run_id or "", "resumed" if handler.is_resumed else "a new run"
         handler.log()
-        self._leave_message(store, f"{name} logged", "resumed" if handler.is_resumed else "a new run")
+        if not self.is_shared_by_processes:
+            self._expect_resumed_at_once(store, {run_id: what})
+        self._leave_message(store, f"{name} logged", what)
 
     def test_a_killed_process_in_a_rewind_leaves_a_run_to_resume(self, tmp_path: Path) -> None:
         """What is void stays void, although the process ended before it noted what it had delivered."""
