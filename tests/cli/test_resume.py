@@ -243,15 +243,40 @@ def test_an_unknown_run_among_several_changes_none(tmp_path, interrupted):
 
 @pytest.mark.libraries
 @pytest.mark.parametrize(("option", "status"), [("--complete", "completed"), ("--fail", "failed")])
-def test_a_run_is_ended_in_every_backend(mlflow_store, option, status):
-    run_id = begin(mlflow_store, "interrupted", ["local", "mlflow"])
+def test_a_run_is_ended_in_every_backend(tracked, option, status):
+    from tests.support.wandb_log import records
 
-    (row,) = as_json("recover", mlflow_store, option, run_id)["runs"][:1]
+    run_id = begin(tracked, "interrupted", TRACKERS)
+    for backend in TRACKERS:
+        until(lambda backend=backend: statuses(tracked, backend) == [(run_id, "interrupted")])
+
+    (row,) = as_json("recover", tracked, option, run_id)["runs"][:1]
 
     assert (row["run_id"], row["status"]) == (run_id, status)
-    for backend in ("local", "mlflow"):
-        (run,) = runs_of(mlflow_store, backend=backend)
-        assert (run.run.run_id, run.status.value) == (run_id, status)
+    for backend in TRACKERS:
+        until(lambda backend=backend: statuses(tracked, backend) == [(run_id, status)])
+        (run,) = runs_of(tracked, backend=backend)
+        assert [one.values.tolist() for one in run.histories.values()] == [[1.0]], backend
+    logs = sorted((tracked / "wandb").glob("*/run-*.wandb"), key=lambda path: path.stat().st_mtime_ns)
+    (exit_code,) = {one.exit.exit_code for one in records(logs[-1]) if one.HasField("exit")}
+    assert exit_code == (0 if status == "completed" else 1)
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize("option", ["--complete", "--fail", "--discard"])
+def test_a_run_that_only_wandb_has_is_ended_or_deleted(tracked, option):
+    run_id = begin(tracked, "interrupted", "wandb")
+    until(lambda: statuses(tracked, "wandb") == [(run_id, "interrupted")])
+
+    shown("recover", tracked, option, run_id)
+
+    expected = {"--complete": [(run_id, "completed")], "--fail": [(run_id, "failed")], "--discard": []}
+    until(lambda: statuses(tracked, "wandb") == expected[option])
+    assert not (option == "--discard" and [*(tracked / "wandb").glob(f"*{run_id}*")])
+
+
+def statuses(root: Path, backend: str) -> list[tuple[str, str]]:
+    return [(run.run.run_id, run.status.value) for run in runs_of(root, backend=backend)]
 
 
 @pytest.mark.parametrize(

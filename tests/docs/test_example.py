@@ -13,9 +13,12 @@ import yaml
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from legm.core.result_equality import RUN_FIELDS, differing_result_fields, result_digests
+from legm.core.run_environment import run_stretches
 from tests.support.mlflow_store import prepare_store
 from tests.support.paths import EXAMPLE, RESUME_EXAMPLE
 from tests.support.prepared import Prepared
+from tests.support.reading import runs_of
 
 SIZES = {"epochs": 8, "runs": 2}
 
@@ -143,3 +146,14 @@ def test_a_training_that_is_killed_continues_in_the_same_run(tmp_path: Path) -> 
     assert [line.rpartition(" ")[2] for line in stretches] == ["-9", "-9", "0", "0"]
     assert killed.startswith("killed: 1 run, ")
     assert killed.partition(":")[2] == undisturbed.partition(":")[2]
+    found = {run.run.description: run for run in runs_of(tmp_path, "line")}
+    assert found.keys() == {"killed", "undisturbed"}
+    assert [len(run_stretches(found[name].run)) for name in ("killed", "undisturbed")] == [3, 1]
+    every = result_digests(found["undisturbed"], RUN_FIELDS - {"run id", "start", "description"})
+    assert not differing_result_fields(found["killed"], every)
+    curves = {}
+    for name, run in found.items():
+        ((_, history),) = run.histories.items()
+        curves[name] = list(zip(history.steps.tolist(), history.values.tolist(), strict=True))
+    assert curves["killed"] == curves["undisturbed"]
+    assert [step for step, _ in curves["killed"]] == list(range(40))

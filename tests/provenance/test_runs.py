@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from legm.core.origins import CHANGES_FILE
 from legm.core.run_environment import run_stretches
 from legm.delivery.client import connect_client
 from legm.provenance import git
-from legm.records import Points, Query, RunResult, Status
+from legm.records import Artifact, Points, Query, RunResult, Status
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
 from tests.support.memory_backend import Memory
@@ -249,6 +250,38 @@ def test_start_waits_for_nothing(tmp_path, monkeypatch):
     (result,) = runs_in(tmp_path / "runs")
     assert result.status is Status.COMPLETED  # what comes too late changes nothing
     assert "os" not in result.run.environment
+
+
+def test_a_thousand_changed_files_delay_neither_start_nor_a_step(repository, tmp_path, monkeypatch):
+    """git is read only after start() has returned and the values are on the disk; all of it is kept then."""
+    names = [f"many/{number}.py" for number in range(1_000)]
+    repository.write(dict.fromkeys(names, "x = 1\n"))
+    repository.commit()
+    repository.write(dict.fromkeys(names, "x = 2\n"))
+    are_logged, is_asked = threading.Event(), threading.Event()
+
+    def read(*given: Any) -> Any:
+        is_asked.set()
+        assert are_logged.wait(60)  # start() and the training wait for nothing of this, or it ends here
+        return read_git_state(*given)
+
+    read_git_state = git.read_git_state
+    monkeypatch.setattr(git, "read_git_state", read)
+    monkeypatch.setattr("legm.provenance.collect._PATIENCE", 60.0)
+    monkeypatch.setattr("legm.provenance.collect._script", lambda: None)
+    monkeypatch.chdir(repository.folder)
+    handler = ExperimentHandler(tmp_path / "runs", "e").start()
+    assert is_asked.wait(60)
+    for step in range(100):
+        handler.set_metric("loss", 1 / (1 + step))
+    handler.flush()
+    (log,) = find_logs(tmp_path / "runs")
+    assert sum(len(one.steps) for one in read_log(log).records if isinstance(one, Points)) == 100
+    assert not any(isinstance(one, Artifact) for one in read_log(log).records)
+    are_logged.set()
+    kept = handler.log().run.environment["git"]["patch"]
+    (patch,) = (tmp_path / "runs").rglob(kept["file"])
+    assert patch.read_bytes().count(b"diff --git ") == 1_000
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a program that is a script of the shell")
