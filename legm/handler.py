@@ -28,8 +28,8 @@ from legm.delivery.client import connect_client
 from legm.delivery.preemption import SIGNALS, watch_preemption
 from legm.delivery.process_end import is_normal_process_end
 from legm.delivery.reading import default_folder_access
-from legm.delivery.resuming import WantedRun, unfinished_runs, wanted_run, wanted_step
-from legm.delivery.run_session import RunSession, new_run, wanted_outcome
+from legm.delivery.resuming import WantedRun, run_to_resume, step_to_resume_at, unfinished_runs_to_resume
+from legm.delivery.run_session import RunSession, new_run, session_outcome
 from legm.delivery.run_start import RunOptions, RunStarter, warn_of_compared_seeds
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
 from legm.errors import InvalidName, LegmError, MetricError, StateError, closest
@@ -554,8 +554,8 @@ class ExperimentHandler(MediaLogging):
             StorageError: the root directory cannot be written, or the log of the run with the id is damaged.
             BackendError: the backend failed.
         """
-        wanted = wanted_run(resume)
-        rewind_to = wanted_step(rewind_to, wanted)
+        wanted = run_to_resume(resume)
+        rewind_to = step_to_resume_at(rewind_to, wanted)
         if self._session is not None:
             if self._session.recorder.is_empty and self._is_wanted_run(self._session, resume):
                 return self
@@ -589,7 +589,7 @@ class ExperimentHandler(MediaLogging):
         if folder is None:
             return {}
         new = new_run(configuration, self._description, self._parameters.uncompared())
-        return dict.fromkeys(unfinished_runs(LogFolder.of(folder), new), folder)
+        return dict.fromkeys(unfinished_runs_to_resume(LogFolder.of(folder), new), folder)
 
     def _is_wanted_run(self, session: RunSession | UnrecordedSession, resume: bool | str | None) -> bool:
         """Whether a run that has begun is the one that ``start(resume=…)`` asks for."""
@@ -974,7 +974,7 @@ class ExperimentHandler(MediaLogging):
             StateError: there is no run, or it is completed already.
             StorageError, BackendError: as :meth:`log`.
         """
-        outcome = wanted_outcome(status, reason)
+        outcome = session_outcome(status, reason)
         session = self._session
         if session is None:
             session = self._running("end()")  # raises

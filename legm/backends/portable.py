@@ -372,11 +372,13 @@ def rewound_from(data: bytes) -> Rewound:
         ValueError, KeyError, TypeError: the bytes are damaged; see :func:`checked_files`.
     """
     content = json.loads(data)
-    marks = tuple((_whole_number(step), _whole_number(limit)) for step, limit in content["marks"])
+    marks = tuple(
+        (_portable_whole_number(step), _portable_whole_number(limit)) for step, limit in content["marks"]
+    )
     return Rewound(marks, frozenset(map(str, content["texts"])))
 
 
-def _whole_number(value: object) -> int:
+def _portable_whole_number(value: object) -> int:
     if type(value) is not int or not -(2**63) <= value < 2**63:
         raise ValueError(f"not a step or a limit: {value!r}")
     return value

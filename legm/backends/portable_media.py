@@ -26,14 +26,14 @@ __all__ = [
     "MEDIA_FOLDER",
     "MediaEntry",
     "StoredMedia",
-    "content_of_media_file",
+    "content_of_portable_media",
     "counting_media",
     "media_block_file",
     "media_entries_from",
     "media_entries_json",
-    "name_of_content",
+    "name_of_portable_media",
     "read_media_entries",
-    "written_blocks",
+    "written_media_blocks",
 ]
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def media_block_file(block: int) -> str:
     return f"{MEDIA_FOLDER}/{block}.json"
 
 
-def written_blocks(entries: Sequence[MediaEntry], first: int) -> Iterator[tuple[str, bytes]]:
+def written_media_blocks(entries: Sequence[MediaEntry], first: int) -> Iterator[tuple[str, bytes]]:
     """The blocks that hold the last entries.
 
     Args:
@@ -131,10 +131,10 @@ def media_entries_json(entries: Sequence[MediaEntry]) -> bytes:
     Returns:
         the content of a block.
     """
-    return json.dumps([_entry_as_json(one) for one in entries], indent=1).encode()
+    return json.dumps([_media_entry_as_json(one) for one in entries], indent=1).encode()
 
 
-def _entry_as_json(entry: MediaEntry) -> dict[str, Any]:
+def _media_entry_as_json(entry: MediaEntry) -> dict[str, Any]:
     if isinstance(entry, Rewind):
         return {"rewind": entry.step, "time": entry.time}
     medium = entry.medium
@@ -158,35 +158,44 @@ def media_entries_from(data: bytes) -> list[MediaEntry]:
     Raises:
         ValueError, KeyError, TypeError: the bytes are damaged, or name a file outside of the store.
     """
-    return [_entry_from_json(one) for one in json.loads(data)]
+    return [_media_entry_from_json(one) for one in json.loads(data)]
 
 
-def _entry_from_json(entry: Mapping[str, Any]) -> MediaEntry:
+def _media_entry_from_json(entry: Mapping[str, Any]) -> MediaEntry:
     if "rewind" in entry:
-        return Rewind(_step(entry["rewind"]), float(entry["time"]))
+        return Rewind(_media_entry_step(entry["rewind"]), float(entry["time"]))
     files = tuple(
-        MediaFile(_inner_path(one["path"]), _digest(one["digest"]), str(one["caption"]), dict(one["details"]))
+        MediaFile(
+            _media_entry_path(one["path"]),
+            _media_entry_digest(one["digest"]),
+            str(one["caption"]),
+            dict(one["details"]),
+        )
         for one in entry["files"]
     )
     medium = Media(
-        str(entry["name"]), MediaKind(entry["kind"]), files, _step(entry["step"]), float(entry["time"])
+        str(entry["name"]),
+        MediaKind(entry["kind"]),
+        files,
+        _media_entry_step(entry["step"]),
+        float(entry["time"]),
     )
-    return StoredMedia(medium, tuple(map(_inner_path, entry["shown"])))
+    return StoredMedia(medium, tuple(map(_media_entry_path, entry["shown"])))
 
 
-def _step(value: object) -> int:
+def _media_entry_step(value: object) -> int:
     if type(value) is not int or not -(2**63) <= value < 2**63:
         raise ValueError(f"not a step: {value!r}")
     return value
 
 
-def _digest(value: object) -> str:
+def _media_entry_digest(value: object) -> str:
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError(f"not the digest of a content: {value!r}")
     return value
 
 
-def _inner_path(value: object) -> str:
+def _media_entry_path(value: object) -> str:
     """A path below the store's files of the run; the index may have been made by somebody else."""
     if not isinstance(value, str) or not value or "\\" in value or "\0" in value or ":" in value:
         raise ValueError(f"not the path of a file of the run: {value!r}")
@@ -195,7 +204,7 @@ def _inner_path(value: object) -> str:
     return value
 
 
-def content_of_media_file(medium: Media, file: MediaFile) -> bytes | None:
+def content_of_portable_media(medium: Media, file: MediaFile) -> bytes | None:
     """The content of a medium's file, as it was logged.
 
     Args:
@@ -221,7 +230,7 @@ def content_of_media_file(medium: Media, file: MediaFile) -> bytes | None:
     return None
 
 
-def name_of_content(file: MediaFile) -> str:
+def name_of_portable_media(file: MediaFile) -> str:
     """The digest of a file, as a part of a file's name.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.core.system_names import is_system_name
 from legm.delivery.client import BackendClient
-from legm.delivery.run_session import RunSession, resume_as
+from legm.delivery.run_session import RunSession, resume_session_as
 from legm.importers.valid_names import valid_name
 from legm.records import Points, Run, Series, Split
 
@@ -48,7 +48,7 @@ class CapturedRun:
         else:
             earlier.close()
             self._unstepped = earlier._unstepped  # noqa: SLF001
-            self._session, _ = resume_as(client, run, earlier.run, earlier.folder)
+            self._session, _ = resume_session_as(client, run, earlier.run, earlier.folder)
 
     @property
     def folder(self) -> Path:
@@ -65,7 +65,7 @@ class CapturedRun:
             }
             if not columns:
                 return
-            self._session.recorder.add_records([points_from_columns(columns, _live_dev_series)])
+            self._session.recorder.add_records([points_from_columns(columns, _captured_dev_series)])
 
     def _stepped(self, series: Series, steps: IntArray) -> IntArray:
         """The steps; positions from the first step on, as long as all are at that one."""
@@ -81,5 +81,5 @@ class CapturedRun:
         self._session.release()
 
 
-def _live_dev_series(series: Series) -> Series:
+def _captured_dev_series(series: Series) -> Series:
     return Series(valid_name(series.name), Split.DEV, series.index)

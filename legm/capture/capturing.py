@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from legm.capture.kept_store import keep_mlflow_store
-from legm.capture.live_ingest import CapturedSource, LiveIngest
+from legm.capture.live_ingest import CaptureIngestSource, LiveIngest
 from legm.capture.mlflow_tailer import MlflowTailer
 from legm.capture.resumed_runs import ResumedByCapture, script_launch
 from legm.capture.script_console import ScriptConsole
@@ -189,7 +189,7 @@ def _import_captured_stores(
             if source is None:
                 continue
             with closing(
-                CapturedSource(
+                CaptureIngestSource(
                     source,
                     staging.experiment,
                     end_description,

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from legm.console.console_file import console_stamp
 
-__all__ = ["ConsolePart", "ScriptLine", "console_parts", "script_lines"]
+__all__ = ["ConsolePart", "ScriptLine", "console_parts", "script_console_lines"]
 
 _LATE = 0.01  # seconds by which what was printed before a run began may arrive after it
 _MARGIN = 0.05  # seconds by which what was printed by a run may arrive after its end
@@ -47,7 +47,7 @@ class ConsolePart:
 
     def is_behind(self, when: float) -> bool:
         """Whether what was printed at a time, in s since 1970, no longer belongs to it."""
-        return _stamp(when) > self.end
+        return _console_part_stamp(when) > self.end
 
     def choose(self, lines: Sequence[ScriptLine]) -> list[ScriptLine]:
         """Those of some lines that belong to the run."""
@@ -75,21 +75,21 @@ def console_parts(runs: Mapping[Key, tuple[float, float | None]], begun: float) 
     last = None if None in ends else max(ended for ended in ends if ended is not None)
     found = {}
     for key, (started, ended) in spans.items():
-        begin = _FIRST if started == starts[0] else _stamp(started + _LATE)
+        begin = _FIRST if started == starts[0] else _console_part_stamp(started + _LATE)
         end = _LAST
         if ended is not None and ended != last:
             following = starts[bisect_right(starts, started) :][:1]
             is_alone = bool(following) and ended <= following[0]  # then each line belongs to one of both
-            end = _stamp(following[0] + _LATE if is_alone else ended + _MARGIN)
+            end = _console_part_stamp(following[0] + _LATE if is_alone else ended + _MARGIN)
         found[key] = ConsolePart(begin, end)
     return found
 
 
-def _stamp(when: float) -> bytes:
+def _console_part_stamp(when: float) -> bytes:
     return console_stamp(when).encode()
 
 
-def script_lines(content: bytes, before: bytes = _FIRST) -> list[ScriptLine]:
+def script_console_lines(content: bytes, before: bytes = _FIRST) -> list[ScriptLine]:
     """The lines of a console; one without a stamp, such as a note, has that of the line before.
 
     Args:

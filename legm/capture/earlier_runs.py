@@ -147,8 +147,8 @@ class EarlierRuns:
     def _files(self, path: Path, run: ExternalRun) -> Iterable[ExternalFile]:
         """The new files, and those of the earlier run that have other names."""
         log = log_reader.read_log(path)
-        shift = _steps_before(log.records, run.records(), run.counted_metrics())
-        new = [_with_shifted_step(file, shift) for file in run.files()]
+        shift = _steps_of_earlier_run(log.records, run.records(), run.counted_metrics())
+        new = [_with_step_past_earlier(file, shift) for file in run.files()]
         names = {file.name for file in new}
         kept = dict.fromkeys(one.name for one in log.records if isinstance(one, Artifact))
         folder = self._artifacts(log.run)
@@ -161,7 +161,7 @@ class EarlierRuns:
                 file
                 for one in log.records
                 if isinstance(one, Media) and (one.name, one.kind, one.step) not in shown
-                for file in _files_of_medium(one, folder)
+                for file in _files_of_earlier_medium(one, folder)
             ),
             *new,
             *(ExternalFile.from_path(name, ingested_artifact_path(folder, name)) for name in others),
@@ -175,7 +175,7 @@ class EarlierRuns:
         return None
 
 
-def _files_of_medium(medium: Media, folder: Path) -> Iterator[ExternalFile]:
+def _files_of_earlier_medium(medium: Media, folder: Path) -> Iterator[ExternalFile]:
     """The files of a medium, which are among the artifacts in a folder by now."""
     for one in medium.files:
         name = Path(one.path).name
@@ -185,7 +185,7 @@ def _files_of_medium(medium: Media, folder: Path) -> Iterator[ExternalFile]:
         yield ExternalFile.from_path(name, folder / MEDIA / name, shown)
 
 
-def _with_shifted_step(file: ExternalFile, shift: int) -> ExternalFile:
+def _with_step_past_earlier(file: ExternalFile, shift: int) -> ExternalFile:
     medium = file.medium
     return file if medium is None else replace(file, medium=replace(medium, step=medium.step + shift))
 
@@ -205,12 +205,12 @@ def _earlier_run_records(path: Path, run: ExternalRun) -> Iterator[Points | Disp
     """The records of the earlier run, and those of the new one, with continued steps if these begin at 0."""
     earlier, new, counted = log_reader.read_log(path).records, list(run.records()), run.counted_metrics()
     yield from (one for one in earlier if isinstance(one, (Points, Display, BestRule)))
-    shift = _steps_before(earlier, new, counted)
+    shift = _steps_of_earlier_run(earlier, new, counted)
     for record in new:
         yield _shifted_past_earlier_run(record, shift, counted)
 
 
-def _steps_before(earlier: Sequence[Record], new: Iterable[Record], counted: frozenset[str]) -> int:
+def _steps_of_earlier_run(earlier: Sequence[Record], new: Iterable[Record], counted: frozenset[str]) -> int:
     """How many steps the earlier run has before the new one, whose steps begin at 0; 0 if they continue.
 
     Args:
@@ -218,12 +218,12 @@ def _steps_before(earlier: Sequence[Record], new: Iterable[Record], counted: fro
         new: those of the new one.
         counted: the metrics whose steps are no numbers of rows.
     """
-    last = max((int(steps.max()) for steps in _row_numbers(earlier, counted)), default=-1)
-    first = min((int(steps.min()) for steps in _row_numbers(new, counted)), default=None)
+    last = max((int(steps.max()) for steps in _earlier_row_numbers(earlier, counted)), default=-1)
+    first = min((int(steps.min()) for steps in _earlier_row_numbers(new, counted)), default=None)
     return last + 1 if first == 0 else 0
 
 
-def _row_numbers(records: Iterable[Record], counted: frozenset[str]) -> Iterator[IntArray]:
+def _earlier_row_numbers(records: Iterable[Record], counted: frozenset[str]) -> Iterator[IntArray]:
     """The steps, of each series, that are numbers of rows."""
     columns = columns_by_series(one for one in records if isinstance(one, Points))
     for series, (steps, _, _) in columns.items():

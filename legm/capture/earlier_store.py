@@ -32,7 +32,7 @@ __all__ = [
     "add_runs_of_another_version",
     "begin_with_earlier_runs",
     "earlier_states",
-    "has_table",
+    "has_earlier_table",
     "kept_store",
     "kept_store_stamp",
     "unchanged_earlier_runs",
@@ -130,8 +130,10 @@ def add_runs_of_another_version(staging: Path) -> None:
             connection.execute("PRAGMA trusted_schema = 0")
             connection.execute("ATTACH ? AS other", (str(other),))
             for table in _COPIED:
-                columns = _columns(connection, "other", table)
-                common = ", ".join(one for one in _columns(connection, "main", table) if one in columns)
+                columns = _earlier_store_columns(connection, "other", table)
+                common = ", ".join(
+                    one for one in _earlier_store_columns(connection, "main", table) if one in columns
+                )
                 if common:
                     connection.execute(
                         f"INSERT INTO main.{table} ({common}) SELECT {common} FROM other.{table}"
@@ -143,7 +145,7 @@ def add_runs_of_another_version(staging: Path) -> None:
         other.unlink()
 
 
-def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
+def _earlier_store_columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
     """The names of a table's columns; none if there is no such table."""
     return [name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})").fetchall()]
 
@@ -165,7 +167,7 @@ def _locate_earlier_files(connection: sqlite3.Connection, root: Path, staging: P
         "UPDATE runs SET artifact_uri = "
         "located(artifact_uri, experiment_id || '/' || run_uuid || '/artifacts')"
     )
-    if has_table(connection, "logged_models"):
+    if has_earlier_table(connection, "logged_models"):
         connection.execute(
             "UPDATE logged_models SET artifact_location = "
             "located(artifact_location, experiment_id || '/models/' || model_id || '/artifacts')"
@@ -188,7 +190,7 @@ def _earlier_run_digests(connection: sqlite3.Connection) -> dict[str, str]:
     """A digest of each run, its numbers aside."""
     found: dict[str, Any] = {}
     for table, columns in _CONTENTS.items():
-        if not has_table(connection, table):
+        if not has_earlier_table(connection, table):
             continue
         for row in connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1, 2").fetchall():
             found.setdefault(row[0], hashlib.sha256()).update(repr(row).encode("utf-8", "replace"))
@@ -198,7 +200,7 @@ def _earlier_run_digests(connection: sqlite3.Connection) -> dict[str, str]:
 def earlier_states(connection: sqlite3.Connection) -> dict[str, tuple[str, int | None]]:
     """The status and the end of each run as they were when the script began."""
     table = EARLIER_TABLES[0]
-    if not has_table(connection, table):
+    if not has_earlier_table(connection, table):
         return {}
     rows = connection.execute(f"SELECT run_uuid, status, end_time FROM {table}").fetchall()
     return {run_id: (status, ended) for run_id, status, ended in rows}
@@ -207,7 +209,7 @@ def earlier_states(connection: sqlite3.Connection) -> dict[str, tuple[str, int |
 def unchanged_earlier_runs(connection: sqlite3.Connection) -> frozenset[str]:
     """The runs of earlier captures that the script has left alone."""
     runs, metrics = EARLIER_TABLES
-    if not has_table(connection, metrics):
+    if not has_earlier_table(connection, metrics):
         return frozenset()
     before = dict(connection.execute(f"SELECT run_uuid, digest FROM {runs}").fetchall())
     query = f"SELECT DISTINCT run_uuid FROM metrics WHERE rowid > (SELECT last FROM {metrics})"
@@ -218,7 +220,7 @@ def unchanged_earlier_runs(connection: sqlite3.Connection) -> frozenset[str]:
     )
 
 
-def has_table(connection: sqlite3.Connection, table: str) -> bool:
+def has_earlier_table(connection: sqlite3.Connection, table: str) -> bool:
     """Whether a store has a table: older versions of MLflow have fewer."""
     query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
     return connection.execute(query, (table,)).fetchone() is not None

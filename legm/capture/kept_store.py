@@ -14,7 +14,7 @@ from legm.capture.earlier_store import (
     ABOUT_FILE,
     BELOW_ROOT,
     EARLIER_TABLES,
-    has_table,
+    has_earlier_table,
     kept_store,
     kept_store_stamp,
     unchanged_earlier_runs,
@@ -136,7 +136,7 @@ def _make_kept_addresses_relative(
     ]
     connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", located)
     _make_kept_column_relative(connection, root, "runs", "artifact_uri")
-    if has_table(connection, "logged_models"):
+    if has_earlier_table(connection, "logged_models"):
         connection.executemany(
             "UPDATE logged_models SET artifact_location = ? || '/models/' || name || '-' || model_id "
             "WHERE source_run_id = ?",

@@ -12,7 +12,7 @@ import os
 import time
 from pathlib import Path
 
-from legm.capture.console_parts import ConsolePart, ScriptLine, console_parts, script_lines
+from legm.capture.console_parts import ConsolePart, ScriptLine, console_parts, script_console_lines
 from legm.console.console_file import open_console
 from legm.errors import LegmError
 from legm.runlog.configuration_folders import refuse_folder_links
@@ -36,10 +36,10 @@ class LiveConsoles:
     """
 
     def __init__(self, console: Path, begun: float) -> None:
-        self._script = _ScriptLines(console)
+        self._script = _LiveConsoleLines(console)
         self._begun = begun
         self._runs: dict[_Key, tuple[float, float | None]] = {}
-        self._copies: dict[_Key, _ConsoleCopy] = {}
+        self._copies: dict[_Key, _LiveConsoleCopy] = {}
         self._replaced: list[int] = []  # descriptors of the files in other folders before
         self._failed: set[_Key] = set()
 
@@ -52,7 +52,7 @@ class LiveConsoles:
         if at in self._failed or path.exists():  # it is this run's, or is left as it is
             return
         if at not in self._copies:
-            self._copies[at] = _ConsoleCopy(path)
+            self._copies[at] = _LiveConsoleCopy(path)
             return
         try:
             before = self._copies[at].move(path)
@@ -114,7 +114,7 @@ class LiveConsoles:
             self._end(at)
 
 
-class _ScriptLines:
+class _LiveConsoleLines:
     """The lines of the script's console that are not known to be final.
 
     Args:
@@ -155,7 +155,7 @@ class _ScriptLines:
                 if file.read(len(self._last.text)) != self._last.text:
                     self.begin, self._last = 0, ScriptLine(b"", b"")
                     file.seek(0)
-                self.lines = script_lines(file.read(), self._last.stamp)
+                self.lines = script_console_lines(file.read(), self._last.stamp)
         except OSError:  # it is not kept
             return
 
@@ -168,7 +168,7 @@ class _ScriptLines:
         if not self.begin:
             return []
         with self._path.open("rb") as file:
-            return script_lines(file.read(self.begin))
+            return script_console_lines(file.read(self.begin))
 
     def finalize(self) -> None:
         """Let the next :meth:`read` begin behind the final ones."""
@@ -177,7 +177,7 @@ class _ScriptLines:
             self.lines = self.changing
 
 
-class _ConsoleCopy:
+class _LiveConsoleCopy:
     """The file with a run's part.
 
     Args:
@@ -193,7 +193,7 @@ class _ConsoleCopy:
         self._latest = b""  # stamp among them
         self._changing = b""  # what follows them
 
-    def update(self, script: _ScriptLines, part: ConsolePart) -> None:
+    def update(self, script: _LiveConsoleLines, part: ConsolePart) -> None:
         """Write what is new or has changed.
 
         Raises:
@@ -204,12 +204,15 @@ class _ConsoleCopy:
         if is_new:
             final = [*part.choose(script.before()), *final]
             self._size, self._latest, self._changing = 0, b"", b""
-        final_content, changing = _content(final), _content(part.choose(script.changing))
+        final_content, changing = (
+            _live_console_content(final),
+            _live_console_content(part.choose(script.changing)),
+        )
         content = final_content + changing
         if content != self._changing or (is_new and self._fd is not None):
             if self._fd is None:
                 self._fd = self._open()
-            _write_end(self._fd, self._size, content)
+            _write_live_console_end(self._fd, self._size, content)
         self._part, self._built_to = part, script.final_end
         self._size += len(final_content)
         self._changing = changing
@@ -229,14 +232,14 @@ class _ConsoleCopy:
             self._fd = self._open()
             with open(before, "rb", closefd=False) as file:
                 file.seek(0)
-                _write_end(self._fd, 0, file.read())
+                _write_live_console_end(self._fd, 0, file.read())
         return before
 
     def _open(self) -> int:
         refuse_folder_links(self._path.parent.parent, self._path.parent, self._path)
         return open_console(self._path)
 
-    def _continues(self, script: _ScriptLines, part: ConsolePart) -> bool:
+    def _continues(self, script: _LiveConsoleLines, part: ConsolePart) -> bool:
         """Whether the final lines stay: the others follow them, and they still belong to the run."""
         return (
             self._part is not None
@@ -252,11 +255,11 @@ class _ConsoleCopy:
             self._fd = None
 
 
-def _content(lines: list[ScriptLine]) -> bytes:
+def _live_console_content(lines: list[ScriptLine]) -> bytes:
     return b"".join(line.text for line in lines)
 
 
-def _write_end(fd: int, at: int, content: bytes) -> None:
+def _write_live_console_end(fd: int, at: int, content: bytes) -> None:
     """Replace the end of a file. A reader sees no line shorter than before, unless it is."""
     os.lseek(fd, at, os.SEEK_SET)
     rest = memoryview(content)

@@ -39,7 +39,7 @@ from legm.records import Plain, Points, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.util.process_rank import RANK_TAG
 
-__all__ = ["CapturedLaunch", "CapturedSource", "LiveIngest", "as_captured_run"]
+__all__ = ["CaptureIngestSource", "CapturedLaunch", "LiveIngest", "as_captured_run"]
 
 log = logging.getLogger("legm.capture")
 
@@ -66,10 +66,10 @@ def as_captured_run(
     if end_description is not None and run.status is Status.RUNNING:
         run = replace(run, status=Status.INTERRUPTED, error=end_description)
     files = run.files  # those of a model that an earlier capture logged are among its run's files
-    return replace(run, files=lambda: tuple({_file_key(file): file for file in files()}.values()))
+    return replace(run, files=lambda: tuple({_ingested_file_key(file): file for file in files()}.values()))
 
 
-def _file_key(file: ExternalFile) -> tuple[object, ...]:
+def _ingested_file_key(file: ExternalFile) -> tuple[object, ...]:
     """What distinguishes a file of a run: one may be several media, such as equal pictures of one step."""
     medium = file.medium
     return (file.name,) if medium is None else (file.name, *medium.key, medium.caption)
@@ -105,7 +105,7 @@ class CapturedLaunch:
         return replace(run, details=details, origin=lambda: {**own, **origin()})
 
 
-class CapturedSource:
+class CaptureIngestSource:
     """A private store as an import source, once its script has ended: see :func:`as_captured_run`."""
 
     def __init__(
@@ -154,7 +154,7 @@ class CapturedSource:
 
 
 @dataclass(slots=True)
-class _WaitingRun:
+class _WaitingLiveRun:
     """A run that is not shown yet."""
 
     since: float
@@ -168,7 +168,7 @@ class _WaitingRun:
         )
 
 
-def _compared_text(run: ExternalRun) -> str:
+def _compared_ingest_text(run: ExternalRun) -> str:
     """What may belong to the run's configuration, as text."""
     return repr((run.parameters, run.labels))
 
@@ -198,7 +198,7 @@ class LiveIngest:
         self.consoles = LiveConsoles(staging.console, staging.begun)
         """What the script prints, for each of its runs."""
         self._ingestions: dict[str, Ingestion] = {}
-        self._waiting: dict[tuple[str, str], _WaitingRun] = {}
+        self._waiting: dict[tuple[str, str], _WaitingLiveRun] = {}
         self._live: dict[tuple[str, str], CapturedRun] = {}
         self._ingested: dict[tuple[str, str], Run] = {}
         self._not_shown: set[tuple[str, str]] = set()
@@ -243,7 +243,7 @@ class LiveIngest:
 
     def _show_update(self, at: tuple[str, str], run: ExternalRun, points: Points) -> None:
         live, now = self._live.get(at), time.monotonic()
-        if live is not None and (live.parameters == _compared_text(run) or now < live.fixed_until):
+        if live is not None and (live.parameters == _compared_ingest_text(run) or now < live.fixed_until):
             live.add(points)
         elif live is not None:
             # Parameters were added later: show it as a run of the configuration that all of them make.
@@ -251,7 +251,7 @@ class LiveIngest:
             started.fixed_until = now + 2 * (now - live.started)  # restarting writes all of it again
             started.add(points)
         else:
-            waiting = self._waiting.setdefault(at, _WaitingRun(now))
+            waiting = self._waiting.setdefault(at, _WaitingLiveRun(now))
             if len(points):
                 waiting.points.append(points)
                 waiting.first = waiting.first or now
@@ -267,7 +267,7 @@ class LiveIngest:
         empty = replace(run, records=lambda: iter(()))
         with open_decisions(self._root, keep=False) as decisions:
             new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved_name).run
-        started = self._live[at] = CapturedRun(self._client, new, _compared_text(run), earlier)
+        started = self._live[at] = CapturedRun(self._client, new, _compared_ingest_text(run), earlier)
         self._show_console(at, new)
         return started
 
@@ -298,7 +298,7 @@ class LiveIngest:
             [name for name in labels if name not in decided],
         )
         found = infer_identity(observed, given, more_to_come=True)
-        return found if known == Identity() else _with_proposed_absent_values(found, known, values)
+        return found if known == Identity() else _ingest_with_proposed_values(found, known, values)
 
     def ingest_ended(self, at: tuple[str, str], run: ExternalRun) -> None:
         """Store a run that has ended, replacing what was shown of it.
@@ -323,7 +323,7 @@ class LiveIngest:
             delete_run(self._client, before)
         self._ingested[at] = new.run
 
-    def ingest_all(self, source: CapturedSource) -> None:
+    def ingest_all(self, source: CaptureIngestSource) -> None:
         """Store every run of a store whose script has ended: a run may have been changed after its end.
 
         The import that follows reports what could not be stored.
@@ -376,7 +376,7 @@ class LiveIngest:
         self.consoles.close()
 
 
-def _with_proposed_absent_values(found: Identity, known: Identity, values: Mapping[str, Plain]) -> Identity:
+def _ingest_with_proposed_values(found: Identity, known: Identity, values: Mapping[str, Plain]) -> Identity:
     """An identity that proposes the values of parameters that no earlier run had."""
     new = {*found.compared} - {*known.compared, *known.ignored, *found.absent_values}
     proposed = {

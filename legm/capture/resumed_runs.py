@@ -12,7 +12,7 @@ from filelock import lock_descriptor
 
 from legm.core.credentials import redact
 from legm.core.origins import IMPORTED
-from legm.delivery.resuming import WantedRun, wanted_run
+from legm.delivery.resuming import WantedRun, run_to_resume
 from legm.delivery.script_runs import EarlierScriptRun, earlier_script_runs, launch_digest
 from legm.records import Plain
 from legm.runlog.file_names import CAPTURES, OWN_FOLDER
@@ -57,7 +57,7 @@ class ResumedByCapture:
     def __init__(self, root: Path, launch: Mapping[str, Plain], given: Mapping[str, str]) -> None:
         self._root = root
         self._launch = launch
-        self._wanted = wanted_run(None)
+        self._wanted = run_to_resume(None)
         self._mlflow_run = given.get("MLFLOW_RUN_ID", "")
         self._trackers = [
             tracker for tracker, names in _DECIDED_BY.items() if not any(given.get(name) for name in names)

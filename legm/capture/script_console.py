@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from legm.capture.console_parts import console_parts, script_lines
+from legm.capture.console_parts import console_parts, script_console_lines
 from legm.console.console_options import LIMIT
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.runlog.file_names import CONSOLE_FILE
@@ -51,7 +51,7 @@ class ScriptConsole:
     def files(self, runs: Iterable[ExternalRun]) -> Mapping[str, ExternalFile]:
         """By key, the console of each run that has one, as :func:`console_parts` decides."""
         try:
-            lines = script_lines(self._path.read_bytes())
+            lines = script_console_lines(self._path.read_bytes())
         except OSError:
             return {}
         spans = {run.key: (run.started, run.ended) for run in runs if run.native_run is None}

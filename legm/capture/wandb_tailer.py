@@ -27,7 +27,7 @@ _LONGEST_BEGIN = 3.0  # seconds until a run is described in its folder
 
 
 @dataclass(slots=True)
-class _GrowingWandbRun:
+class _TailedWandbRun:
     """A run whose last log is read as it grows, with the state so far."""
 
     fold: WandbRunFold = field(default_factory=WandbRunFold)
@@ -87,7 +87,7 @@ class WandbTailer:
             Path, tuple[TransactionLogReader, list[Any]]
         ] = {}  # logs whose run is not known yet
         self._logs: dict[Path, float] = {}  # when each was seen first
-        self._runs: dict[tuple[str, str, str], _GrowingWandbRun] = {}
+        self._runs: dict[tuple[str, str, str], _TailedWandbRun] = {}
         self._ended: set[tuple[str, str, str]] = set()
 
     def updates(self) -> Iterator[RunUpdate]:
@@ -102,7 +102,7 @@ class WandbTailer:
             if head is not None:
                 del self._unassigned[log]
                 key = head.entity, head.project, head.run_id
-                self._runs.setdefault(key, _GrowingWandbRun()).begin(reader, records)
+                self._runs.setdefault(key, _TailedWandbRun()).begin(reader, records)
                 self._ended.discard(key)
         for key, run_logs in self._runs.items():
             if key in self._ended:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from legm.changes.journal import Journal, locked_root
 from legm.changes.steps import Step, require_path_below
-from legm.delivery.amended_runs import keep_marks
+from legm.delivery.amended_runs import keep_marks_of_amended
 from legm.delivery.backlog import (
-    backend_key,
-    backends_to_deliver_to,
-    deliver_pending_log,
-    unchosen_target_problem,
+    backends_with_backlog,
+    backlog_backend_key,
+    deliver_pending_backlog,
+    unchosen_backlog_problem,
 )
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import find_backend_by_stored_name, make_backend
@@ -209,7 +209,7 @@ def _is_deleted(
             planned = client.plan_change(run, None)
             if planned.kind is not ChangeKind.ABSENT:
                 if (root / task.folder).is_dir():  # otherwise the trash was emptied
-                    keep_marks(planned, LogFolder.of(root / task.folder), run.run_id)
+                    keep_marks_of_amended(planned, LogFolder.of(root / task.folder), run.run_id)
                 client.discard_run(run)
             problems.clear(target)
         except LegmError as error:
@@ -220,10 +220,10 @@ def _is_deleted(
 def _client(
     root: Path, name: str, options: Mapping[str, Plain], clients: dict[str, BackendClient]
 ) -> BackendClient:
-    key = backend_key(name, options)
+    key = backlog_backend_key(name, options)
     if key not in clients:
         if not is_trusted(name, options):
-            raise BackendError(unchosen_target_problem(trusted_target_text(name, options)))
+            raise BackendError(unchosen_backlog_problem(trusted_target_text(name, options)))
         clients[key] = BackendClient(make_backend(find_backend_by_stored_name(name), root, options), root)
     return clients[key]
 
@@ -238,15 +238,15 @@ def _deliver_amended(root: Path, path: Path, clients: dict[str, BackendClient], 
         if path.exists():
             problems.add(str(path), path.stem, str(error))
         return
-    for name in backends_to_deliver_to(known):
+    for name in backends_with_backlog(known):
         options = known.backends[name]
         target = trusted_target_text(name, options)
         if problems.is_given_up(target):
             problems.add(target, path.stem)
         elif not is_trusted(name, options):
-            problems.add(target, path.stem, unchosen_target_problem(target))
+            problems.add(target, path.stem, unchosen_backlog_problem(target))
         else:
-            one = deliver_pending_log(root, path, name, options, clients)
+            one = deliver_pending_backlog(root, path, name, options, clients)
             if one.problem:
                 problems.add(target, path.stem, one.problem)
             else:

@@ -37,7 +37,7 @@ from legm.core.naming import check_name
 from legm.core.origins import DROP_IN, IMPORTED
 from legm.core.plain_form import to_plain
 from legm.delivery.client import connect_client
-from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as
+from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_session_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.media.pending_file import PendingFile
@@ -534,7 +534,7 @@ class ScriptRun:
             session = RunSession(self._client, run)
         else:
             left_out = {DROP_IN_NOTES_FILE}
-            session, problems = resume_as(
+            session, problems = resume_session_as(
                 self._client, run, self._run, self._folder, left_out, self._corrected
             )
             self._corrected = None

@@ -25,7 +25,7 @@ from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.delivery.process_end import at_process_end, status_at_process_end
-from legm.delivery.resuming import RESUME, wanted_run
+from legm.delivery.resuming import RESUME, run_to_resume
 from legm.delivery.script_runs import FIRST, LAUNCH, EarlierScriptRun, earlier_script_runs, launch_digest
 from legm.errors import LegmError
 from legm.provenance.collect import collect_started_environment
@@ -129,7 +129,7 @@ class ScriptSession:
             kind, experiment, description, scope: as for :meth:`begin`.
             parameters: those of the run that are known by now.
         """
-        wanted = wanted_run(None)
+        wanted = run_to_resume(None)
         if wanted is None or kind in self._begun or not is_main_process():
             return None
         settings = self.settings

@@ -11,7 +11,7 @@ from legm.records import ChangeKind, Run, StoredChange
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.marks_files import change_marks
 
-__all__ = ["keep_marks", "open_amended_run"]
+__all__ = ["keep_marks_of_amended", "open_amended_run"]
 
 
 def open_amended_run(
@@ -50,12 +50,12 @@ def open_amended_run(
         if planned.kind is ChangeKind.AMENDED:
             client.amend_run(before, run)
         else:
-            keep_marks(planned, logs, run.run_id)
+            keep_marks_of_amended(planned, logs, run.run_id)
             client.discard_run(before)
     return client.open_run(run, make_folder=make_folder)
 
 
-def keep_marks(planned: StoredChange, logs: LogFolder, run_id: str) -> None:
+def keep_marks_of_amended(planned: StoredChange, logs: LogFolder, run_id: str) -> None:
     """Keep beside the log of a run what users noted about it in a backend, before it is deleted there.
 
     Args:

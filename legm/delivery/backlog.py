@@ -37,17 +37,17 @@ from legm.runlog.trashed import missing_folder_text
 __all__ = [
     "BATCH",
     "DeliveredLog",
-    "backend_key",
-    "backends_to_deliver_to",
+    "backends_with_backlog",
+    "backlog_backend_key",
     "dead_run_outcome",
-    "deliver_log",
-    "deliver_pending_log",
+    "deliver_backlog_log",
+    "deliver_pending_backlog",
     "finalize_backlog_log",
     "finalize_dead_runs",
     "flush_backlog",
     "replay_backlog",
     "sync_backlog",
-    "unchosen_target_problem",
+    "unchosen_backlog_problem",
     "watch_backlog",
 ]
 
@@ -77,7 +77,9 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         if path in being_written or not os.access(path, os.W_OK):
             continue
         try:
-            result = deliver_log(client, logs, path) if _is_to_be_finalized(client, path) else None
+            result = (
+                deliver_backlog_log(client, logs, path) if _is_backlog_to_finalize(client, path) else None
+            )
         except LegmError as error:
             if path.exists():  # otherwise another process has just finalized it
                 log.error("%s. The undelivered part of the run stays in %s.", error, path)  # noqa: TRY400
@@ -86,17 +88,17 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
     return finalized
 
 
-def _is_to_be_finalized(client: BackendClient, path: Path) -> bool:
+def _is_backlog_to_finalize(client: BackendClient, path: Path) -> bool:
     from legm.core import results  # needs NumPy
 
-    if not _is_run_of_backend(client, path):
+    if not _is_backlog_of_backend(client, path):
         return False
     known = read_log_in_pieces(path)
     is_stored = results.result_outcome(known.records) is not None and known.is_delivered_to(client.name)
     return not is_stored or all(known.is_delivered_to(name) for name in known.backends)
 
 
-def _is_run_of_backend(client: BackendClient, path: Path) -> bool:
+def _is_backlog_of_backend(client: BackendClient, path: Path) -> bool:
     return log_reader.read_log_head(path).backends.get(client.name) == client.options
 
 
@@ -111,14 +113,14 @@ def flush_backlog(client: BackendClient, except_for: Path) -> None:
         if path.name == except_for.name or not os.access(path, os.W_OK):
             continue
         try:
-            if _is_run_of_backend(client, path):
-                deliver_log(client, LogFolder.containing(path), path)
+            if _is_backlog_of_backend(client, path):
+                deliver_backlog_log(client, LogFolder.containing(path), path)
         except LegmError as error:
             if path.exists():
                 log.warning("%s. The undelivered part of the run stays in %s.", error, path)
 
 
-def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult | None:
+def deliver_backlog_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult | None:
     """Deliver the rest of a run whose process died, and finalize its log.
 
     Returns:
@@ -265,7 +267,7 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         raise StorageError(missing_folder_text(root))
     logs = find_pending_logs(root)
     if to is not None:
-        _require_delivered_to(to.partition(" ")[0], logs)
+        _require_backlog_of(to.partition(" ")[0], logs)
     clients: dict[str, BackendClient] = {}
     for path in logs:
         try:
@@ -274,24 +276,24 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
             if path.exists():  # otherwise another process has just finalized it
                 yield DeliveredLog(path, "", problem=str(error))
             continue
-        for name in backends_to_deliver_to(known):
+        for name in backends_with_backlog(known):
             options = known.backends[name]
             target = trusted_target_text(name, options)
             if to not in {None, name, target}:
                 continue
             if to == target or is_trusted(name, options):
-                yield deliver_pending_log(root, path, name, options, clients)
+                yield deliver_pending_backlog(root, path, name, options, clients)
             else:
-                yield DeliveredLog(path, name, problem=unchosen_target_problem(target))
+                yield DeliveredLog(path, name, problem=unchosen_backlog_problem(target))
 
 
-def backends_to_deliver_to(known: log_reader.Log) -> list[str]:
+def backends_with_backlog(known: log_reader.Log) -> list[str]:
     """The backends that lack something of a run; one where none does, so that the log is finalized."""
     undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
     return undelivered or list(known.backends)[:1]
 
 
-def _require_delivered_to(name: str, logs: Sequence[Path]) -> None:
+def _require_backlog_of(name: str, logs: Sequence[Path]) -> None:
     """Refuse the name of a backend that is neither installed nor in a run log."""
     known = backend_names()
     if name in known:
@@ -330,7 +332,7 @@ def watch_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         time.sleep(pause)
 
 
-def unchosen_target_problem(target: str) -> str:
+def unchosen_backlog_problem(target: str) -> str:
     """Why a log is not delivered to a target that no user of this machine chose, and what to do."""
     return (
         f"no run was begun on this machine with the target that its log names, {target!r}; "
@@ -338,12 +340,12 @@ def unchosen_target_problem(target: str) -> str:
     )
 
 
-def backend_key(name: str, options: Mapping[str, Plain]) -> str:
+def backlog_backend_key(name: str, options: Mapping[str, Plain]) -> str:
     """A text that is the same for the same target."""
     return json.dumps([name, dict(options)], sort_keys=True)
 
 
-def deliver_pending_log(
+def deliver_pending_backlog(
     root: Path, path: Path, name: str, options: dict[str, Plain], clients: dict[str, BackendClient]
 ) -> DeliveredLog:
     """Deliver one log to one of its backends; a problem is in the answer.
@@ -353,12 +355,12 @@ def deliver_pending_log(
         path: the log.
         name: the backend's name.
         options: the backend's own.
-        clients: those that were made before, by :func:`backend_key`, to which a new one is added.
+        clients: those that were made before, by :func:`backlog_backend_key`, to which a new one is added.
     """
-    key = backend_key(name, options)
+    key = backlog_backend_key(name, options)
     try:
         if key not in clients:
             clients[key] = BackendClient(make_backend(find_backend_by_stored_name(name), root, options), root)
-        return DeliveredLog(path, name, deliver_log(clients[key], LogFolder.containing(path), path))
+        return DeliveredLog(path, name, deliver_backlog_log(clients[key], LogFolder.containing(path), path))
     except LegmError as error:
         return DeliveredLog(path, name, problem=str(error))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.core.run_marks import merged_marks
-from legm.delivery.backlog import unchosen_target_problem
+from legm.delivery.backlog import unchosen_backlog_problem
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import find_backend_by_stored_name, make_backend
 from legm.delivery.trusted import is_trusted, trusted_target_text
@@ -90,7 +90,7 @@ class Marker:
         for name, (client, stored) in there.items():
             before = marks if stored is None else stored.marks
             if stored is None or stored.marks != marks:
-                _write_or_log(name, client, self._run(run), before, marks)
+                _write_marks_or_log(name, client, self._run(run), before, marks)
         return marks
 
     @staticmethod
@@ -166,7 +166,7 @@ class Marker:
         key = f"{root} {target}"
         if key not in self._clients:
             if not is_trusted(name, options):
-                raise BackendError(unchosen_target_problem(target))
+                raise BackendError(unchosen_backlog_problem(target))
             self._clients[key] = BackendClient(
                 make_backend(find_backend_by_stored_name(name), root, options), root
             )
@@ -181,7 +181,9 @@ class Marker:
         return self._stored[key].get(run.run_id)
 
 
-def _write_or_log(name: str, client: BackendClient, run: Run, before: RunMarks, marks: RunMarks) -> None:
+def _write_marks_or_log(
+    name: str, client: BackendClient, run: Run, before: RunMarks, marks: RunMarks
+) -> None:
     """Store marks in a backend; its failure is logged."""
     try:
         client.write_marks(run, before, marks)

@@ -51,7 +51,7 @@ def watch_preemption(
     """
     if save is not None and not callable(save):
         raise ParameterError(f"on_preemption() takes a function that saves the training, not {save!r}")
-    numbers = _known_signals([names] if isinstance(names, (str, int)) else names)
+    numbers = _preemption_signals([names] if isinstance(names, (str, int)) else names)
     if threading.current_thread() is not threading.main_thread():
         raise StateError("on_preemption() was called on another thread: signals arrive on the main thread")
     watch = _Preemption(current, save)
@@ -59,7 +59,7 @@ def watch_preemption(
         watch.install(number)
 
 
-def _known_signals(names: Iterable[str | int]) -> list[signal.Signals]:
+def _preemption_signals(names: Iterable[str | int]) -> list[signal.Signals]:
     """The signals with these names or numbers that the system has.
 
     Raises:

@@ -49,7 +49,7 @@ def read_runs(
     """
     folder = client.folder(configuration)
     if folder is not None:
-        _finalize(client, LogFolder.of(folder))
+        _finalize_before_reading(client, LogFolder.of(folder))
     elif client.supports(Capability.FOLDERS):
         return iter(())
     query = Query(configuration.experiment, configuration.fingerprint, description, histories)
@@ -84,11 +84,11 @@ def read_counts(client: BackendClient, experiment: str) -> Sequence[RunCounts]:
         if (logs := LogFolder.of(Path(folder))).pending_logs()
     ]
     for logs in pending:
-        _finalize(client, logs)
+        _finalize_before_reading(client, logs)
     return client.counts_as_stored(experiment) if pending else found
 
 
-def _finalize(client: BackendClient, logs: LogFolder) -> list[RunResult]:
+def _finalize_before_reading(client: BackendClient, logs: LogFolder) -> list[RunResult]:
     from legm.delivery.backlog import finalize_dead_runs  # only where something is pending
 
     return finalize_dead_runs(client, logs) if logs.pending_logs() else []
@@ -282,7 +282,7 @@ class FolderAccess:
         from legm.delivery.client import BackendClient
 
         root, backend = self._reader.backend_of(folder)
-        return _finalize(BackendClient(backend, root), logs)
+        return _finalize_before_reading(BackendClient(backend, root), logs)
 
     def _finalize_quietly(self, folder: Path) -> list[RunResult]:
         with contextlib.suppress(LegmError):  # whoever reads the folder next reports its damage

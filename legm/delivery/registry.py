@@ -310,11 +310,11 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     Raises:
         BackendError: the name is unknown, the options do not fit, or what was given is not a backend.
     """
-    with _making_reported(backend):
+    with _report_making_backend(backend):
         return _make_backend_now(backend, root, options)
 
 
-def _making_reported(backend: object) -> AbstractContextManager[None]:
+def _report_making_backend(backend: object) -> AbstractContextManager[None]:
     """Say in the log what is waited for, where a backend's import or constructor hangs.
 
     Both stay on the caller's thread, where libraries may install signal handlers or open connections.

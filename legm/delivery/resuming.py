@@ -28,9 +28,9 @@ __all__ = [
     "ResumableRun",
     "ResumedLog",
     "WantedRun",
-    "unfinished_runs",
-    "wanted_run",
-    "wanted_step",
+    "run_to_resume",
+    "step_to_resume_at",
+    "unfinished_runs_to_resume",
 ]
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class WantedRun:
     is_required: bool = True
 
 
-def wanted_run(resume: bool | str | None) -> WantedRun | None:
+def run_to_resume(resume: bool | str | None) -> WantedRun | None:
     """Which run ``start(resume=…)`` asks for, or the environment variable where it says nothing.
 
     Returns:
@@ -76,7 +76,7 @@ def wanted_run(resume: bool | str | None) -> WantedRun | None:
     return WantedRun(resume)
 
 
-def wanted_step(rewind_to: Any, wanted: WantedRun | None) -> int | None:
+def step_to_resume_at(rewind_to: Any, wanted: WantedRun | None) -> int | None:
     """The step that a resumed run goes back to, as ``start(rewind_to=…)`` is given it.
 
     Raises:
@@ -91,7 +91,7 @@ def wanted_step(rewind_to: Any, wanted: WantedRun | None) -> int | None:
     return step
 
 
-def unfinished_runs(logs: LogFolder, new: Run) -> list[str]:
+def unfinished_runs_to_resume(logs: LogFolder, new: Run) -> list[str]:
     """The runs of a configuration that did not complete, and have the description and seeds of another one.
 
     Args:

@@ -8,8 +8,8 @@ from pathlib import Path
 from legm.delivery.backlog import (
     DeliveredLog,
     dead_run_outcome,
-    deliver_pending_log,
-    unchosen_target_problem,
+    deliver_pending_backlog,
+    unchosen_backlog_problem,
 )
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import find_backend_by_stored_name, make_backend
@@ -67,9 +67,9 @@ def end_stored_run(root: Path, run: str, status: Status, reason: str | None = No
     delivered = []
     for name, options in known.backends.items():
         if is_trusted(name, options):
-            delivered.append(deliver_pending_log(root, writer.path, name, options, clients))
+            delivered.append(deliver_pending_backlog(root, writer.path, name, options, clients))
         else:
-            problem = unchosen_target_problem(trusted_target_text(name, options))
+            problem = unchosen_backlog_problem(trusted_target_text(name, options))
             delivered.append(DeliveredLog(writer.path, name, problem=problem))
     return delivered
 
@@ -102,26 +102,26 @@ def discard_stored_run(root: Path, run: str) -> Run:
         clients = list[BackendClient]()
         for name, options in [*known.backends.items(), *known.earlier_backends]:
             if not is_trusted(name, options):
-                raise BackendError(unchosen_target_problem(trusted_target_text(name, options)))
+                raise BackendError(unchosen_backlog_problem(trusted_target_text(name, options)))
             backend = make_backend(find_backend_by_stored_name(name), root, options)
             clients.append(BackendClient(backend, root))
             clients[-1].require(Capability.DISCARD, f"deleting the run {path.stem}")
-        _require_answers(clients)
-        _discard_from_each(clients, known.run)
+        _require_answers_before_ending(clients)
+        _discard_run_from_each(clients, known.run)
         LogFolder.containing(path).delete_run_files(known.run.run_id)
     finally:
         writer.close()
     return known.run
 
 
-def _require_answers(clients: Sequence[BackendClient]) -> None:
+def _require_answers_before_ending(clients: Sequence[BackendClient]) -> None:
     """Ask each backend something before one of them deletes anything."""
     for client in clients:
         if client.supports(Capability.EXPERIMENTS):
             client.experiments()
 
 
-def _discard_from_each(clients: Sequence[BackendClient], run: Run) -> None:
+def _discard_run_from_each(clients: Sequence[BackendClient], run: Run) -> None:
     deleted: list[str] = []
     for client in clients:
         try:

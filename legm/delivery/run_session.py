@@ -59,9 +59,9 @@ __all__ = [
     "can_delete_runs",
     "delete_run",
     "new_run",
-    "resume_as",
+    "resume_session_as",
+    "session_outcome",
     "store_run",
-    "wanted_outcome",
 ]
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def new_run(
     )
 
 
-def wanted_outcome(status: str, reason: str | None) -> Outcome:
+def session_outcome(status: str, reason: str | None) -> Outcome:
     """How a run ends now, from the arguments of ``end()``.
 
     Raises:
@@ -377,7 +377,7 @@ class RunSession:
             pass
 
 
-def resume_as(
+def resume_session_as(
     client: BackendClient,
     run: Run,
     earlier: Run,

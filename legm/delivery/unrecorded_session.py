@@ -28,7 +28,7 @@ class UnrecordedSession:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.is_logged = self.is_preempted = False
-        self.recorder = self.delivery = self.files = self.media = _NullRecorder()
+        self.recorder = self.delivery = self.files = self.media = _UnrecordedRecorder()
 
     def rewind(self, step: int) -> None:
         """Do nothing."""
@@ -50,7 +50,7 @@ class UnrecordedSession:
         """Do nothing."""
 
 
-class _NullRecorder:
+class _UnrecordedRecorder:
     """The recorder, the delivery, the files and the media of a run that is not recorded."""
 
     is_empty = True

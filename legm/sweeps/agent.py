@@ -18,7 +18,7 @@ from legm.records import Status
 from legm.sweeps.script_runs import ScriptRuns
 from legm.sweeps.sweep_command import check_command, command_with_values
 from legm.sweeps.sweep_config import SweepConfig
-from legm.sweeps.sweep_study import SweepStudy, TakenTrial
+from legm.sweeps.sweep_study import StudyTrial, SweepStudy
 
 __all__ = ["SweepAgent", "SweepStopped"]
 
@@ -92,7 +92,7 @@ class SweepAgent:
 
     # A trial
 
-    def _work_on(self, taken: TakenTrial) -> bool:
+    def _work_on(self, taken: StudyTrial) -> bool:
         """Run the script for a trial, unless its runs are there; returns whether the trial is right."""
         values = dict(taken.parameters)
         if self._seeds:
@@ -104,7 +104,7 @@ class SweepAgent:
             if known is None:
                 ended = self._run(command_with_values(self._command, values), taken, runs)
                 known = runs.value(self._config.metric)
-            title = f"trial {taken.first}: {_texts(taken.parameters)}"
+            title = f"trial {taken.first}: {_sweep_agent_texts(taken.parameters)}"
             if ended.is_pruned and known is None:
                 self._mark_pruned(runs)
                 self.study.prune(taken)
@@ -121,7 +121,7 @@ class SweepAgent:
             runs.close()
         return True
 
-    def _warn_of_unused(self, taken: TakenTrial, fingerprint: str) -> None:
+    def _warn_of_unused(self, taken: StudyTrial, fingerprint: str) -> None:
         """Say that a script does not record what it is given, so that its trials are one configuration."""
         other = self.study.parameters_by_configuration().get(fingerprint)
         values = taken.parameters
@@ -142,7 +142,7 @@ class SweepAgent:
             return f"its run has no number as {self._config.metric!r}, but {', '.join(names) or 'nothing'}"
         return f"its run is {last.status.value}: {last.error or f'exit status {ended.status}'}"
 
-    def _run(self, command: Sequence[str], taken: TakenTrial, runs: ScriptRuns) -> _Ended:
+    def _run(self, command: Sequence[str], taken: StudyTrial, runs: ScriptRuns) -> _Ended:
         """Run the script, and stop it where the study's pruner says so."""
         script = ScriptProcess(command, self._environment(taken.tag), taken.lock.fd)
         pruning, is_pruned = self._config.pruning, False
@@ -151,14 +151,14 @@ class SweepAgent:
                 if pruning is not None and self._is_to_prune(taken, runs, pruning.interval):
                     is_pruned = True
                     script.stop(_GRACE)
-        _require_no_signal(script)
+        _require_no_agent_signal(script)
         if pruning is not None and not is_pruned:  # the others are compared with all of its steps
             runs.look_again()
             for step, value in runs.new_points(self._config.metric, pruning.interval):
                 taken.trial.report(value, step)
         return _Ended(script.status, is_pruned)
 
-    def _is_to_prune(self, taken: TakenTrial, runs: ScriptRuns, interval: int) -> bool:
+    def _is_to_prune(self, taken: StudyTrial, runs: ScriptRuns, interval: int) -> bool:
         for step, value in runs.new_points(self._config.metric, interval):
             taken.trial.report(value, step)
             if taken.trial.should_prune():
@@ -216,7 +216,7 @@ class SweepAgent:
         tag = f"sweep:{config.name}/{fingerprint[-12:]}-{seed}"
         runs = self._runs(tag, time.time() - 1)
         command = command_with_values(self._command, {**values, config.seed: seed})
-        title = f"{_texts(values)}, {config.seed}={seed}"
+        title = f"{_sweep_agent_texts(values)}, {config.seed}={seed}"
         try:
             with handler:
                 script = ScriptProcess(command, self._environment(tag))
@@ -226,7 +226,7 @@ class SweepAgent:
             with script.signals_forwarded():
                 while not script.ends_within(_PAUSE):
                     pass
-            _require_no_signal(script)
+            _require_no_agent_signal(script)
             found = runs.value(config.metric)
             if found is None:
                 failed.add(fingerprint)
@@ -252,12 +252,12 @@ class SweepAgent:
         return {seed for one, status, seed in rows if one == fingerprint and status == "completed"}
 
 
-def _require_no_signal(script: ScriptProcess) -> None:
+def _require_no_agent_signal(script: ScriptProcess) -> None:
     if script.received is not None:
         raise SweepStopped("the sweep was stopped; the next call continues it", 128 + script.received)
 
 
-def _texts(values: Mapping[str, Any]) -> str:
+def _sweep_agent_texts(values: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()

@@ -12,7 +12,7 @@ from typing import Any
 from legm.core.direction import direction_by_name
 from legm.errors import ParameterError, closest, storage_error
 
-__all__ = ["ParameterRange", "Pruning", "SweepConfig", "read_sweep_config"]
+__all__ = ["Pruning", "SweepConfig", "SweepParameterRange", "read_sweep_config"]
 
 _SAMPLERS = ("tpe", "random", "grid")
 _KEYS = (
@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterRange:
+class SweepParameterRange:
     """The values that a parameter may have: choices, or all between two numbers.
 
     Args:
@@ -93,7 +93,7 @@ class SweepConfig:
     experiment: str
     metric: str
     higher_better: bool
-    parameters: Mapping[str, ParameterRange]
+    parameters: Mapping[str, SweepParameterRange]
     trials: int
     sampler: str = "tpe"
     sampler_seed: int = 0
@@ -204,7 +204,7 @@ class _SweepFile:
             self._number("interval", default.interval, 1, content),
         )
 
-    def _trials(self, parameters: Mapping[str, ParameterRange], sampler: str) -> int:
+    def _trials(self, parameters: Mapping[str, SweepParameterRange], sampler: str) -> int:
         if sampler != "grid":
             if "trials" not in self._content:
                 raise self._error("the key 'trials' is missing: how many trials the sweep has")
@@ -216,7 +216,7 @@ class _SweepFile:
                 raise self._error(f"parameters: {name}: a grid needs a step, or a list of values")
         return math.prod(one.count() or 0 for one in parameters.values())
 
-    def _parameters(self) -> dict[str, ParameterRange]:
+    def _parameters(self) -> dict[str, SweepParameterRange]:
         given = self._content.get("parameters")
         if not isinstance(given, dict) or not given:
             raise self._error("parameters: it has to be a mapping from names to lists or ranges")
@@ -225,10 +225,10 @@ class _SweepFile:
                 raise self._error(f"parameters: {name!r} is not the name of a parameter")
         return {name: self._range(name, one) for name, one in given.items()}
 
-    def _range(self, name: str, given: Any) -> ParameterRange:
+    def _range(self, name: str, given: Any) -> SweepParameterRange:
         where = f"parameters: {name}: "
         if isinstance(given, (str, int, float)):
-            return ParameterRange((given,))
+            return SweepParameterRange((given,))
         if isinstance(given, list) and given:
             return self._choices(where, given)
         if not isinstance(given, dict):
@@ -248,9 +248,9 @@ class _SweepFile:
                 raise self._error(f"{where}step: {step!r} does not divide the range")
             if abs((high - low) / step - round((high - low) / step)) > 1e-9:
                 raise self._error(f"{where}step: {step!r} does not divide the range")
-        return ParameterRange((), low, high, bool(log), step)
+        return SweepParameterRange((), low, high, bool(log), step)
 
-    def _choices(self, where: str, given: list[Any]) -> ParameterRange:
+    def _choices(self, where: str, given: list[Any]) -> SweepParameterRange:
         for value in given:
             if not isinstance(value, (str, int, float)) or (isinstance(value, float) and math.isnan(value)):
                 raise self._error(f"{where}{value!r} is not a text, a number, true or false")
@@ -259,7 +259,7 @@ class _SweepFile:
             if str(value) in texts:
                 raise self._error(f"{where}{value!r} is there twice")
             texts.add(str(value))
-        return ParameterRange(tuple(given))
+        return SweepParameterRange(tuple(given))
 
     def _limit(self, where: str, given: Mapping[str, Any], key: str) -> float:
         value = given.get(key)

@@ -12,10 +12,10 @@ from typing import Any
 
 from legm.errors import LegmError, ParameterError, StorageError, storage_error
 from legm.runlog.file_names import OWN_FOLDER
-from legm.sweeps.sweep_config import ParameterRange, SweepConfig
+from legm.sweeps.sweep_config import SweepConfig, SweepParameterRange
 from legm.util.locks import file_lock
 
-__all__ = ["SweepStudy", "TakenTrial", "TrialLock"]
+__all__ = ["StudyTrial", "StudyTrialLock", "SweepStudy"]
 
 _OF, _AFTER, _POINT = "legm_trial", "legm_after", "legm_point"
 _RUNS, _CONFIGURATION, _SPACE = "legm run ids", "legm_configuration", "legm_space"
@@ -23,7 +23,7 @@ _RUNS, _CONFIGURATION, _SPACE = "legm run ids", "legm_configuration", "legm_spac
 and their configuration; and of the study: what is varied."""
 
 
-class TrialLock:
+class StudyTrialLock:
     """A trial is worked on while this file is locked: by the agent, or by the script that inherited the lock.
 
     Args:
@@ -65,7 +65,7 @@ class TrialLock:
 
 
 @dataclass(slots=True)
-class TakenTrial:
+class StudyTrial:
     """A trial that this agent works on.
 
     Args:
@@ -78,7 +78,7 @@ class TakenTrial:
     trial: Any
     first: int
     tag: str
-    lock: TrialLock
+    lock: StudyTrialLock
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -86,7 +86,7 @@ class TakenTrial:
         return dict(self.trial.params)
 
 
-class _JournalLock:
+class _StudyJournalLock:
     """What Optuna's journal is locked with: a lock that a killed process does not leave behind."""
 
     def __init__(self, path: Path) -> None:
@@ -139,10 +139,10 @@ class SweepStudy:
         optuna, config, journal = self._optuna, self._config, self._folder / "study.journal"
         if journal.is_symlink():
             raise StorageError(f"{journal} is a link, which is not followed: delete it")
-        lock = _JournalLock(self._folder / "journal.lock")
+        lock = _StudyJournalLock(self._folder / "journal.lock")
         lock.acquire()
         try:
-            _cut_torn_line(journal)
+            _cut_torn_study_line(journal)
         finally:
             lock.release()
         backend = optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=lock)
@@ -158,7 +158,7 @@ class SweepStudy:
                 pruning.startup_trials, pruning.warmup_steps, n_min_trials=1, interval_steps=1
             ),
         )
-        space = _space_text(config)
+        space = _study_space_text(config)
         known = study.user_attrs.get(_SPACE)
         if known is None:
             study.set_user_attr(_SPACE, space)
@@ -171,7 +171,7 @@ class SweepStudy:
 
     # Taking trials
 
-    def take(self) -> TakenTrial | None:
+    def take(self) -> StudyTrial | None:
         """Take the next trial: one whose agent died, or a new one; None where no trial is left.
 
         Of agents that ask at once, each gets another one, and together they get no more than there are.
@@ -192,10 +192,10 @@ class SweepStudy:
             if not lock.acquire():
                 raise StorageError(f"trial {trial.number} is locked although it is new")
             first = trial.user_attrs.get(_OF, trial.number)
-            return TakenTrial(trial, first, f"sweep:{self._config.name}/{first}", lock)
+            return StudyTrial(trial, first, f"sweep:{self._config.name}/{first}", lock)
 
-    def _lock_of(self, number: int) -> TrialLock:
-        return TrialLock(self._folder / f"trial-{number}.lock")
+    def _lock_of(self, number: int) -> StudyTrialLock:
+        return StudyTrialLock(self._folder / f"trial-{number}.lock")
 
     def _requeue_abandoned(self) -> None:
         """Ask again for the trials that nobody works on any more."""
@@ -237,7 +237,7 @@ class SweepStudy:
     def _distributions(self) -> dict[str, Any]:
         return {name: self._distribution(one) for name, one in self._config.parameters.items()}
 
-    def _distribution(self, one: ParameterRange) -> Any:
+    def _distribution(self, one: SweepParameterRange) -> Any:
         kinds = self._optuna.distributions
         if one.choices:
             return kinds.CategoricalDistribution(one.choices)
@@ -247,17 +247,17 @@ class SweepStudy:
 
     # What became of them
 
-    def complete(self, taken: TakenTrial, value: float, runs: Sequence[str], fingerprint: str) -> None:
+    def complete(self, taken: StudyTrial, value: float, runs: Sequence[str], fingerprint: str) -> None:
         """A trial's value, with the runs and the configuration that it is of."""
         taken.trial.set_user_attr(_RUNS, list(runs))
         taken.trial.set_user_attr(_CONFIGURATION, fingerprint)
         self._study.tell(taken.trial, value)
 
-    def prune(self, taken: TakenTrial) -> None:
+    def prune(self, taken: StudyTrial) -> None:
         """A trial was stopped."""
         self._study.tell(taken.trial, state=self._optuna.trial.TrialState.PRUNED)
 
-    def fail(self, taken: TakenTrial) -> None:
+    def fail(self, taken: StudyTrial) -> None:
         """A trial has no value."""
         self._study.tell(taken.trial, state=self._optuna.trial.TrialState.FAIL)
 
@@ -296,7 +296,7 @@ class SweepStudy:
         return {name: [*found.values()].count(name) for name in dict.fromkeys(found.values())}
 
 
-def _cut_torn_line(path: Path) -> None:
+def _cut_torn_study_line(path: Path) -> None:
     """Delete what a killed process has left of the journal's last line."""
     try:
         with path.open("rb+") as file:
@@ -308,7 +308,7 @@ def _cut_torn_line(path: Path) -> None:
         return
 
 
-def _space_text(config: SweepConfig) -> str:
+def _study_space_text(config: SweepConfig) -> str:
     ranges = {
         name: list(one.choices) or [one.low, one.high, "log" if one.log else "", one.step]
         for name, one in sorted(config.parameters.items())

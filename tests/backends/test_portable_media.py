@@ -11,14 +11,14 @@ import pytest
 from legm.backends.portable_media import (
     BLOCK,
     StoredMedia,
-    content_of_media_file,
+    content_of_portable_media,
     counting_media,
     media_block_file,
     media_entries_from,
     media_entries_json,
-    name_of_content,
+    name_of_portable_media,
     read_media_entries,
-    written_blocks,
+    written_media_blocks,
 )
 from legm.records import Media, MediaFile, MediaKind, Rewind
 
@@ -42,7 +42,7 @@ def test_entries_of_many_batches_are_in_blocks_of_limited_size():
     entries = [StoredMedia(medium(step)) for step in range(2 * BLOCK + 30)]
     for start in range(0, len(entries), 70):
         first = start // BLOCK * BLOCK
-        files |= written_blocks(entries[first : start + 70], first)
+        files |= written_media_blocks(entries[first : start + 70], first)
     assert list(files) == [media_block_file(0), media_block_file(1), media_block_file(2)]
     assert read_media_entries(files.get) == read_media_entries(files.get, len(entries)) == entries
     assert read_media_entries(files.get, 150) == entries[:150]
@@ -54,7 +54,7 @@ def test_entries_of_many_batches_are_in_blocks_of_limited_size():
 
 def test_a_block_that_is_full_may_be_the_last_one():
     entries = [StoredMedia(medium(step)) for step in range(BLOCK)]
-    assert read_media_entries(dict(written_blocks(entries, 0)).get) == entries
+    assert read_media_entries(dict(written_media_blocks(entries, 0)).get) == entries
     assert read_media_entries({}.get) == []
 
 
@@ -98,11 +98,11 @@ def test_a_file_that_is_missing_or_changed_is_reported_and_has_no_content(tmp_pa
     path = tmp_path / "a.wav"
     file = MediaFile(str(path), hashlib.sha256(b"x").hexdigest())
     one = Media("beep", MediaKind.AUDIO, (file,), 4, 0.0)
-    assert content_of_media_file(one, file) is None
+    assert content_of_portable_media(one, file) is None
     path.write_bytes(b"x")
-    assert content_of_media_file(one, file) == b"x"
+    assert content_of_portable_media(one, file) == b"x"
     path.write_bytes(b"y")
-    assert content_of_media_file(one, file) is None
+    assert content_of_portable_media(one, file) is None
     assert [record.getMessage().split(" and ")[0] for record in caplog.records] == [
         f"{path} no longer exists,",
         f"{path} is not what was logged any more,",
@@ -110,4 +110,4 @@ def test_a_file_that_is_missing_or_changed_is_reported_and_has_no_content(tmp_pa
 
 
 def test_a_digest_of_a_log_of_others_is_no_path():
-    assert name_of_content(MediaFile("x", "../../x")) == hashlib.sha256(b"../../x").hexdigest()
+    assert name_of_portable_media(MediaFile("x", "../../x")) == hashlib.sha256(b"../../x").hexdigest()

@@ -406,7 +406,7 @@ def test_what_a_server_that_stops_missed_is_refused_or_delivered_later(server, t
 
     # It goes away in the middle: after the plan, before the runs are replaced.
     with monkeypatch.context() as patch:
-        patch.setattr("legm.changes.backend_deliveries.backends_to_deliver_to", stop_first(server))
+        patch.setattr("legm.changes.backend_deliveries.backends_with_backlog", stop_first(server))
         done = as_json("amend", root / "e", "--rename", "rate=lr", "--yes")
     (note,) = done["notes"]
     assert "3 runs are still to be changed in mlflow tracking_uri=" in note
@@ -437,11 +437,11 @@ def test_what_a_server_that_stops_missed_is_refused_or_delivered_later(server, t
 
 
 def stop_first(server):
-    from legm.delivery.backlog import backends_to_deliver_to
+    from legm.delivery.backlog import backends_with_backlog
 
     def stopping(known):
         server.stop()
-        return backends_to_deliver_to(known)
+        return backends_with_backlog(known)
 
     return stopping
 

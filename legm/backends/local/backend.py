@@ -16,10 +16,10 @@ from legm.backends.local.folder_index import FolderIndex, find_experiment_folder
 from legm.backends.local.parameters_file import (
     read_configuration,
     refuse_newer_parameters,
-    stated_fingerprint,
+    stated_parameters_fingerprint,
 )
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
-from legm.backends.local.status_cache import counted_once, read_statuses
+from legm.backends.local.status_cache import cached_statuses_once, read_cached_statuses
 from legm.core.naming import short_name
 from legm.errors import CorruptFile, storage_error
 from legm.hooks import Capability, hookimpl
@@ -130,7 +130,10 @@ class LocalBackend:
     def _fixed_folder(self, configuration: Configuration) -> Path | None:
         """The folder that is used for a configuration whatever others there are, unless it was amended."""
         fixed = self._fixed.get(configuration.fingerprint)
-        if fixed is not None and stated_fingerprint(fixed) not in {None, configuration.fingerprint}:
+        if fixed is not None and stated_parameters_fingerprint(fixed) not in {
+            None,
+            configuration.fingerprint,
+        }:
             return None
         return fixed
 
@@ -151,7 +154,7 @@ class LocalBackend:
             NewerFile: a newer legm wrote it.
         """
         fingerprint, folder = self._last or ("", self._root)
-        if fingerprint != configuration.fingerprint or stated_fingerprint(folder) != fingerprint:
+        if fingerprint != configuration.fingerprint or stated_parameters_fingerprint(folder) != fingerprint:
             return None
         refuse_newer_parameters(folder)
         return folder
@@ -323,7 +326,7 @@ class LocalBackend:
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
         """Each configuration once, also where a user copied its folder, or damaged its runs."""
         found: dict[str, Configuration] = {}
-        for one in read_statuses(self._experiment_folder(experiment)):
+        for one in read_cached_statuses(self._experiment_folder(experiment)):
             if one.configuration is None:
                 assert one.problem is not None  # noqa: S101
                 raise one.problem
@@ -341,11 +344,11 @@ class LocalBackend:
     @hookimpl
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts]:
         """Every configuration's runs, counted, from the catalogue; those in copies of a folder once."""
-        found = read_statuses(self._experiment_folder(experiment))
+        found = read_cached_statuses(self._experiment_folder(experiment))
         for one in found:
             if one.problem is not None:
                 raise one.problem
-        return counted_once(found)
+        return cached_statuses_once(found)
 
     # What is computed over runs
 

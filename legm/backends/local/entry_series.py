@@ -41,14 +41,14 @@ def read_entry_series(
     Raises:
         ValueError: it is another text.
     """
-    text = _Text(pieces)
+    text = _EntrySeriesText(pieces)
     found: dict[str, Numbers | dict[str, Numbers]] = {}
     shared: dict[str, Numbers] = {}
     while (key := text.match(_KEY)) is not None:
-        name = _name(key)
+        name = _entry_series_name(key)
         is_wanted = names is None or name in names
         value = (
-            _indexed_numbers(text, shared, is_wanted)
+            _indexed_series_numbers(text, shared, is_wanted)
             if key["open"] == "{"
             else _series_numbers(text, key, shared, is_wanted)
         )
@@ -59,33 +59,37 @@ def read_entry_series(
     return found
 
 
-def _name(key: re.Match[str]) -> str:
+def _entry_series_name(key: re.Match[str]) -> str:
     return str(json.loads(yaml_text.yaml_flow_as_json(key[1])))
 
 
-def _indexed_numbers(text: _Text, shared: dict[str, Numbers], is_wanted: bool) -> dict[str, Numbers]:
+def _indexed_series_numbers(
+    text: _EntrySeriesText, shared: dict[str, Numbers], is_wanted: bool
+) -> dict[str, Numbers]:
     found: dict[str, Numbers] = {}
     while text.match(_END) is None:
         key = text.match(_KEY)
         if key is None or key["open"] == "{":
             raise ValueError("a value of an indexed metric is not a list")
-        found[_name(key)] = _series_numbers(text, key, shared, is_wanted)
+        found[_entry_series_name(key)] = _series_numbers(text, key, shared, is_wanted)
     return found
 
 
-def _series_numbers(text: _Text, key: re.Match[str], shared: dict[str, Numbers], is_wanted: bool) -> Numbers:
+def _series_numbers(
+    text: _EntrySeriesText, key: re.Match[str], shared: dict[str, Numbers], is_wanted: bool
+) -> Numbers:
     """The numbers after a key; those with an anchor are kept for its aliases, whether wanted or not."""
     if key["alias"] is not None:
         if key["alias"] not in shared:
             raise ValueError(f"the alias *{key['alias']} has no anchor before it")
         return shared[key["alias"]]
     if key["anchor"] is None:
-        return _numbers(text, is_wanted)
-    numbers = shared[key["anchor"]] = _numbers(text, True)
+        return _bracketed_series_numbers(text, is_wanted)
+    numbers = shared[key["anchor"]] = _bracketed_series_numbers(text, True)
     return numbers
 
 
-def _numbers(text: _Text, is_wanted: bool) -> Numbers:
+def _bracketed_series_numbers(text: _EntrySeriesText, is_wanted: bool) -> Numbers:
     """The numbers up to the bracket that ends them, which are skipped if they are not wanted."""
     import numpy as np
 
@@ -103,7 +107,7 @@ def _numbers(text: _Text, is_wanted: bool) -> Numbers:
     return column.whole()
 
 
-class _Text:
+class _EntrySeriesText:
     """A text that comes in pieces, read from its beginning to its end."""
 
     def __init__(self, pieces: Iterator[str]) -> None:

@@ -31,7 +31,7 @@ from legm.backends.local.event_records import (
     plugin_event,
 )
 from legm.backends.local.event_rows import encode_event_rows, encode_point_events
-from legm.backends.local.tensorboard_media import tensorboard_value
+from legm.backends.local.tensorboard_media import tensorboard_media_value
 from legm.records import Plain, Points, Status
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class EventFile:
         Raises:
             OSError: a file of it cannot be read.
         """
-        value = tensorboard_value(medium)
+        value = tensorboard_media_value(medium)
         if value is not None:
             self._value({"tag": clean_event_tag(medium.name), **value}, medium.step, medium.time)
 

@@ -72,9 +72,9 @@ def replace_event_hparams(folder: str, session: bytes, started: float) -> None:
 
 def _replace_hparams_in_file(path: str, session: bytes, started: float) -> None:
     try:
-        file = _open_unlinked(path, os.O_RDWR)
+        file = _open_hparams_file(path, os.O_RDWR)
     except PermissionError:  # the file, but not its folder, is read-only
-        file = _open_unlinked(path, os.O_RDONLY)
+        file = _open_hparams_file(path, os.O_RDONLY)
     if file is None:
         return
     with file:
@@ -103,7 +103,7 @@ def _replace_hparams_in_file(path: str, session: bytes, started: float) -> None:
     os.replace(temporary, path)  # noqa: PTH105
 
 
-def _open_unlinked(path: str, flags: int) -> io.FileIO | None:
+def _open_hparams_file(path: str, flags: int) -> io.FileIO | None:
     """A file, open; None for a link, which may lead anywhere."""
     try:
         fd = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0))

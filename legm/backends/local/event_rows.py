@@ -42,7 +42,7 @@ _STEP = _TIME + 8 + 1
 def encode_point_events(points: Points) -> Iterator[bytes]:
     """The records of every dev series that is not indexed, in the order of the rows, in pieces."""
     for part in _split_event_points(points):
-        yield _encode_part(_joined_event_rows(part))
+        yield _encode_event_part(_joined_event_rows(part))
 
 
 def encode_event_rows(
@@ -51,7 +51,7 @@ def encode_event_rows(
     """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
     if not len(steps):
         return []
-    widths = _varint_widths(steps)
+    widths = _row_varint_widths(steps)
     used = np.unique(widths)
     if len(used) == 1:
         return _encode_equal_rows(tags, int(used[0]), steps, times, values)
@@ -92,7 +92,7 @@ def _joined_event_rows(points: Points) -> Points:
         if is_joined and len(keys[-1]) < _MOST_TOGETHER:
             key = (*keys[-1], layout)
             if key not in joined:
-                joined[key] = _joined_series(points, key)
+                joined[key] = _joined_row_series(points, key)
             if joined[key] is not None:
                 keys[-1] = key
                 continue
@@ -104,13 +104,13 @@ def _joined_event_rows(points: Points) -> Points:
     return Points(layouts, layout, points.steps[firsts], points.times[firsts], points.values)
 
 
-def _joined_series(points: Points, layouts: Sequence[int]) -> tuple[Series, ...] | None:
+def _joined_row_series(points: Points, layouts: Sequence[int]) -> tuple[Series, ...] | None:
     """The series of some layouts; None where one of them is in two."""
     series = [one for number in layouts for one in points.layouts[number]]
     return tuple(series) if len(set(series)) == len(series) else None
 
 
-def _encode_part(points: Points) -> bytes:
+def _encode_event_part(points: Points) -> bytes:
     """The records of all rows, in the order of the rows, since readers expect increasing steps."""
     records = [b""] * len(points.layout)
     for series, rows, values in points.located_blocks():
@@ -123,7 +123,7 @@ def _encode_part(points: Points) -> bytes:
     return b"".join(records)
 
 
-def _varint_widths(steps: IntArray) -> NDArray[Any]:
+def _row_varint_widths(steps: IntArray) -> NDArray[Any]:
     """How many bytes each step takes as a varint; a negative one takes ten."""
     limits = np.array([1 << bits for bits in range(7, 63, 7)], np.uint64)
     widths = np.searchsorted(limits, steps.astype(np.uint64), "right") + 1
@@ -146,19 +146,19 @@ def _encode_equal_rows(
     columns = np.add.outer([first + offset for offset in offsets], np.arange(4)).ravel()
 
     rows = np.tile(np.frombuffer(record, np.uint8), (len(steps), 1))
-    rows[:, _TIME : _TIME + 8] = _row_bytes(times, "<f8")
+    rows[:, _TIME : _TIME + 8] = _event_row_bytes(times, "<f8")
     septets = steps.astype(np.uint64)[:, None] >> np.arange(0, 7 * width, 7, dtype=np.uint64)
     rows[:, _STEP:step_end] = septets & np.uint64(127) | np.array([128] * (width - 1) + [0], np.uint64)
     with np.errstate(over="ignore", invalid="ignore"):
-        rows[:, columns] = _row_bytes(values, "<f4")
+        rows[:, columns] = _event_row_bytes(values, "<f4")
     size, laid = len(record), rows.tobytes()
     starts = range(0, len(laid), size)
     checks = [google_crc32c.value(laid[start + EVENT_FRAME : start + size - 4]) for start in starts]
-    rows[:, -4:] = _row_bytes(mask_event_crc(np.array(checks, np.uint64)), "<u4")
+    rows[:, -4:] = _event_row_bytes(mask_event_crc(np.array(checks, np.uint64)), "<u4")
     laid = rows.tobytes()
     return [laid[start : start + size] for start in starts]
 
 
-def _row_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
+def _event_row_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
     """The bytes of the array as the given type: shape (n, bytes of a row)."""
     return np.ascontiguousarray(array, dtype).view(np.uint8).reshape(len(array), -1)

@@ -9,8 +9,8 @@ from typing import Any
 
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.folder_index import FolderIndex, experiment_folder, find_experiment_folder
-from legm.backends.local.parameters_file import parameters_yaml, stated_fingerprint
-from legm.backends.local.result_yaml import own_series_keys
+from legm.backends.local.parameters_file import parameters_yaml, stated_parameters_fingerprint
+from legm.backends.local.result_yaml import own_yaml_series_keys
 from legm.core.naming import short_name
 from legm.errors import storage_error
 from legm.records import Adoption, Configuration, Run
@@ -39,7 +39,7 @@ __all__ = [
 
 def stated(folder: Path) -> str | None:
     """The fingerprint of the configuration that a folder is of; None where it is of none."""
-    return stated_fingerprint(folder)
+    return stated_parameters_fingerprint(folder)
 
 
 def find(root: Path, configuration: Configuration) -> Path | None:
@@ -132,11 +132,11 @@ def amend_runs(folder: Path, runs: Iterable[Run], *, parameters_change: bool) ->
     metrics = EntryFile(folder / METRICS_FILE)
     if parameters_change and metrics.path.exists():
         with file_lock(LogFolder.of(folder).lock):
-            metrics.change_heads(lambda head: _amended_entry_head(head, by_id))
-    _amend_events(folder, by_id.values())
+            metrics.change_heads(lambda head: _changed_entry_head(head, by_id))
+    _change_folder_events(folder, by_id.values())
 
 
-def _amended_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[str, Any]:
+def _changed_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[str, Any]:
     run = runs.get(str(head.get("run_id")))
     own = head.get("legm")
     if run is None or not isinstance(own, dict):
@@ -144,7 +144,7 @@ def _amended_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[s
     return {**head, "legm": {**own, "parameters": dict(run.parameters)}}
 
 
-def _amend_events(folder: Path, runs: Iterable[Run]) -> None:
+def _change_folder_events(folder: Path, runs: Iterable[Run]) -> None:
     """Replace the entries of runs of one configuration in TensorBoard's HPARAMS table."""
     from legm.backends.local.event_hparams import hparams_session, replace_event_hparams
 
@@ -155,7 +155,7 @@ def _amend_events(folder: Path, runs: Iterable[Run]) -> None:
             configuration = run.configuration
             active = {name: configuration.parameters[name] for name in configuration.active}
             session = hparams_session(active, folder.name)
-        events = _events_folder(folder, run)
+        events = _events_folder_to_change(folder, run)
         refuse_folder_links(events)
         try:
             replace_event_hparams(str(events), session, run.started)
@@ -163,7 +163,7 @@ def _amend_events(folder: Path, runs: Iterable[Run]) -> None:
             raise storage_error("write event files in", events, cause) from cause
 
 
-def _events_folder(folder: Path, run: Run) -> Path:
+def _events_folder_to_change(folder: Path, run: Run) -> Path:
     name = f"{short_name(run.description)}-{run.run_id}" if run.description else run.run_id
     return folder / TENSORBOARD / name
 
@@ -185,20 +185,20 @@ def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
     runs = list(runs)
     for folder in (source, target):
         refuse_linked_configuration_folder(folder)
-        _create(LogFolder.of(folder).folder)
+        _create_changed_folder(LogFolder.of(folder).folder)
     for name in (STEPS_FILE, METRICS_FILE):
-        _copy_entries(source / name, target / name, runs)
+        _copy_folder_entries(source / name, target / name, runs)
     for run in runs:
-        before, now = _events_folder(source, run), _events_folder(target, run)
+        before, now = _events_folder_to_change(source, run), _events_folder_to_change(target, run)
         if before.exists() and not now.exists():
-            _create(now.parent)
+            _create_changed_folder(now.parent)
             try:
                 before.rename(now)
             except OSError as cause:
                 raise storage_error("move to", now, cause) from cause
-    _amend_events(target, runs)
+    _change_folder_events(target, runs)
     for name in (METRICS_FILE, STEPS_FILE):
-        _remove_entries(source / name, {run.run_id for run in runs})
+        _remove_folder_entries(source / name, {run.run_id for run in runs})
 
 
 def hide_from_viewers(folder: Path, *, hidden: bool) -> None:
@@ -214,8 +214,8 @@ def hide_from_viewers(folder: Path, *, hidden: bool) -> None:
         StorageError: a file cannot be renamed.
     """
     before, now = ("tfevents", "tf-events") if hidden else ("tf-events", "tfevents")
-    for run in _names_in(f"{folder}/{TENSORBOARD}"):
-        for name in _names_in(events := f"{folder}/{TENSORBOARD}/{run}"):
+    for run in _names_in_folder(f"{folder}/{TENSORBOARD}"):
+        for name in _names_in_folder(events := f"{folder}/{TENSORBOARD}/{run}"):
             if name.startswith(f"events.out.{before}."):
                 try:
                     os.rename(f"{events}/{name}", f"{events}/{name.replace(before, now, 1)}")  # noqa: PTH104
@@ -223,7 +223,7 @@ def hide_from_viewers(folder: Path, *, hidden: bool) -> None:
                     raise storage_error("rename", Path(events, name), cause) from cause
 
 
-def _names_in(folder: str) -> list[str]:
+def _names_in_folder(folder: str) -> list[str]:
     """What is in a folder; nothing where there is none."""
     try:
         return os.listdir(folder)  # noqa: PTH208 - quicker than Path's
@@ -231,14 +231,14 @@ def _names_in(folder: str) -> list[str]:
         return []
 
 
-def _create(folder: Path) -> None:
+def _create_changed_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise storage_error("create the folder", folder, cause) from cause
 
 
-def _copy_entries(source: Path, target: Path, runs: Iterable[Run]) -> None:
+def _copy_folder_entries(source: Path, target: Path, runs: Iterable[Run]) -> None:
     if not source.exists():
         return
     by_id = {run.run_id: run for run in runs}
@@ -248,11 +248,11 @@ def _copy_entries(source: Path, target: Path, runs: Iterable[Run]) -> None:
         for entry in from_file.entries():
             run_id = str(entry.head.get("run_id"))
             if run_id in by_id and run_id not in known:
-                head, series = _entry_as_legm_writes(from_file, entry)
-                to_file.put(_amended_entry_head(head, by_id), [series] if series else [])
+                head, series = _entry_for_changed_folder(from_file, entry)
+                to_file.put(_changed_entry_head(head, by_id), [series] if series else [])
 
 
-def _remove_entries(path: Path, run_ids: set[str]) -> None:
+def _remove_folder_entries(path: Path, run_ids: set[str]) -> None:
     if not path.exists():
         return
     file = EntryFile(path)
@@ -264,11 +264,11 @@ def _remove_entries(path: Path, run_ids: set[str]) -> None:
             file.remove(entry)
 
 
-def _entry_as_legm_writes(file: EntryFile, entry: Entry) -> tuple[dict[str, Any], str]:
+def _entry_for_changed_folder(file: EntryFile, entry: Entry) -> tuple[dict[str, Any], str]:
     """The head and series of an entry, also of one that a user wrote by hand."""
     if entry.trailer is not None:
         return entry.head, file.text(entry)
-    keys = own_series_keys(entry.head) if file.path.name == METRICS_FILE else [*entry.head]
+    keys = own_yaml_series_keys(entry.head) if file.path.name == METRICS_FILE else [*entry.head]
     keys = [key for key in keys if key != "run_id"]
     head = {name: value for name, value in entry.head.items() if name not in keys}
     if file.path.name == METRICS_FILE:

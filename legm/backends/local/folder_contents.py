@@ -22,7 +22,7 @@ from legm.runlog.marks_files import has_marks, has_marks_file
 __all__ = [
     "FolderScanner",
     "configurations_in_folder",
-    "experiment_in",
+    "experiment_in_folder",
     "experiments_in_folders",
     "runs_in_folders",
     "scan_folder_contents",
@@ -40,14 +40,14 @@ def experiments_in_folders(root: Path) -> Iterator[str]:
         StorageError: the folder cannot be read.
     """
     for path in experiment_paths(root):
-        name = experiment_in(root / path)
+        name = experiment_in_folder(root / path)
         if name is not None and "/" in path and find_experiment_folder(root, name) != root / path:
             name = path
         if name is not None:
             yield name
 
 
-def experiment_in(folder: Path) -> str | None:
+def experiment_in_folder(folder: Path) -> str | None:
     """The name by which an experiment's folder is found; None where it is not an experiment's.
 
     Raises:

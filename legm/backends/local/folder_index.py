@@ -25,7 +25,7 @@ from legm.backends.local.parameters_file import (
     parameters_yaml,
     read_configuration,
     refuse_newer_parameters,
-    stated_fingerprint,
+    stated_parameters_fingerprint,
 )
 from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
@@ -297,7 +297,7 @@ class FolderIndex:
     def _all_with(self, index: IndexContent, digest: str) -> Iterator[Path]:
         """The folders that the index has for a fingerprint, and that still have it."""
         folders = (self.folder / name for name in index.names_with(digest))
-        return (one for one in folders if stated_fingerprint(one) == digest)
+        return (one for one in folders if stated_parameters_fingerprint(one) == digest)
 
     def _refuse_damaged(self, indexes: Iterable[IndexContent], digest: str) -> None:
         """Refuse to begin a configuration anew whose folder is there with another fingerprint than it had.
@@ -311,7 +311,7 @@ class FolderIndex:
         for folder in (self.folder / name for name in names):
             if not is_configuration_folder(folder):
                 continue
-            stated = stated_fingerprint(folder)
+            stated = stated_parameters_fingerprint(folder)
             if stated is not None and is_of_other_version(stated, digest):
                 path = folder / PARAMETERS_FILE
                 log.error(

@@ -78,16 +78,16 @@ def read_statuses(experiment: Path) -> list[ConfigurationStatus]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    from legm.backends.local.status_cache import read_statuses
+    from legm.backends.local.status_cache import read_cached_statuses
 
-    return read_statuses(experiment)
+    return read_cached_statuses(experiment)
 
 
 def counted_once(statuses: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
     """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
-    from legm.backends.local.status_cache import counted_once
+    from legm.backends.local.status_cache import cached_statuses_once
 
-    return counted_once(statuses)
+    return cached_statuses_once(statuses)
 
 
 def experiment_in(folder: Path) -> str | None:
@@ -96,9 +96,9 @@ def experiment_in(folder: Path) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    from legm.backends.local.folder_contents import experiment_in
+    from legm.backends.local.folder_contents import experiment_in_folder
 
-    return experiment_in(folder)
+    return experiment_in_folder(folder)
 
 
 def read_runs(

@@ -59,7 +59,7 @@ def index_line(digest: str, name: str) -> bytes:
 def parse_index_line(line: bytes) -> tuple[str, str]:
     """The fingerprint and the path of a configuration's folder that a line says; "" twice for any other."""
     digest, _, text = line.partition(b"\t")
-    name = None if digest.startswith(b"@") else _folder_name(text)
+    name = None if digest.startswith(b"@") else _indexed_folder_name(text)
     return ("", "") if name is None else (digest.decode(errors="replace"), name)
 
 
@@ -138,7 +138,7 @@ class IndexContent:
         at = self.data.find(start)
         while at >= 0:
             first = at + len(start)
-            name = _folder_name(self.data[first : self.data.find(b"\n", first)])
+            name = _indexed_folder_name(self.data[first : self.data.find(b"\n", first)])
             if name is not None:
                 yield name
             at = self.data.find(start, first)
@@ -156,7 +156,7 @@ class IndexContent:
         return 0
 
 
-def _folder_name(text: bytes) -> str | None:
+def _indexed_folder_name(text: bytes) -> str | None:
     """The path in a line of the index; None where the line is damaged."""
     try:
         name = json.loads(text)

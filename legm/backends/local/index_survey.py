@@ -18,7 +18,7 @@ from legm.backends.local.index_content import index_line, parse_index_line, skip
 from legm.backends.local.parameters_file import (
     fingerprints_of_parameters,
     read_configuration,
-    stated_fingerprint,
+    stated_parameters_fingerprint,
 )
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.runlog.configuration_folders import (
@@ -91,7 +91,10 @@ class _Survey:
             at = skip_index_stamp(file)
             for line in file:
                 digest, name = parse_index_line(line)
-                if self._has_line.get(name) is False and stated_fingerprint(self._folder / name) == digest:
+                if (
+                    self._has_line.get(name) is False
+                    and stated_parameters_fingerprint(self._folder / name) == digest
+                ):
                     self._add(name, digest)
                     self._has_line[name] = True
                 elif name in self._has_line or "/" in name:
@@ -137,7 +140,7 @@ class _Survey:
     def _is_of_edited_parameters(self, name: str, digest: str) -> bool:
         """Whether a fingerprint that a folder's file does not state is that of its parameters."""
         path = self._folder / name
-        return stated_fingerprint(path) != digest and digest in fingerprints_of_parameters(path)
+        return stated_parameters_fingerprint(path) != digest and digest in fingerprints_of_parameters(path)
 
     def _digests(self, name: str, known: Iterable[str]) -> tuple[str, ...]:
         """Those of the fingerprints that the index has of a folder which it still has."""
@@ -148,7 +151,7 @@ class _Survey:
 
     def _is_of_folder(self, name: str, digest: str) -> bool:
         """Whether a folder has a fingerprint, or had it and now states one that is not its parameters'."""
-        stated = stated_fingerprint(self._folder / name)
+        stated = stated_parameters_fingerprint(self._folder / name)
         if stated == digest:
             return True
         if stated is None or is_of_other_version(stated, digest):

@@ -29,7 +29,7 @@ from legm.util.yaml_files import load_yaml, parse_yaml
 
 __all__ = [
     "add_parameters_checksums",
-    "checked_configuration",
+    "checked_parameters_file",
     "experiment_of_parameters",
     "fingerprints_of_parameters",
     "is_parameters_checksum",
@@ -38,7 +38,7 @@ __all__ = [
     "read_configuration",
     "read_parameters_file",
     "refuse_newer_parameters",
-    "stated_fingerprint",
+    "stated_parameters_fingerprint",
 ]
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def parameters_yaml(configuration: Configuration) -> bytes:
         "parameters": dict(configuration.parameters),
         "metadata": dict(configuration.metadata),
     }
-    return _with_checksums(yaml_text.yaml_block(content).encode())
+    return _with_parameters_checksums(yaml_text.yaml_block(content).encode())
 
 
 def add_parameters_checksums(folder: Path, *, dry_run: bool) -> bool:
@@ -83,10 +83,10 @@ def add_parameters_checksums(folder: Path, *, dry_run: bool) -> bool:
     """
     path = folder / PARAMETERS_FILE
     data = read_parameters_file(path)
-    if _parts(data)[1]:
+    if _parameters_parts(data)[1]:
         return False
     if not dry_run:
-        write_atomically(path, _with_checksums(data if data.endswith(b"\n") else data + b"\n"))
+        write_atomically(path, _with_parameters_checksums(data if data.endswith(b"\n") else data + b"\n"))
     return True
 
 
@@ -104,20 +104,20 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
         CorruptFile: its parameters are not those that its fingerprint was made of.
     """
     path = folder / PARAMETERS_FILE
-    return checked_configuration(path, read_parameters_file(path), known)
+    return checked_parameters_file(path, read_parameters_file(path), known)
 
 
-def checked_configuration(path: Path, data: bytes, known: dict[str, Any] | None = None) -> Configuration:
+def checked_parameters_file(path: Path, data: bytes, known: dict[str, Any] | None = None) -> Configuration:
     """The configuration in a parameters file that was read; see :func:`read_configuration`."""
     found, digest = parse_parameters(path, data, known)
     if digest != found.fingerprint:
         raise _not_of_its_parameters(path, data, found.fingerprint, digest)
-    for problem in _differences(path, data):
+    for problem in _parameters_differences(path, data):
         log.warning("%s", problem)
     return redact_configuration(found)
 
 
-def stated_fingerprint(folder: Path) -> str | None:
+def stated_parameters_fingerprint(folder: Path) -> str | None:
     """The fingerprint that a folder's parameters file begins with; None if it is not a configuration's."""
     path = folder / PARAMETERS_FILE
     try:
@@ -158,7 +158,7 @@ def fingerprints_of_parameters(folder: Path) -> tuple[str, ...]:
     """
     if not is_configuration_folder(folder):
         return ()
-    path, stated = folder / PARAMETERS_FILE, stated_fingerprint(folder)
+    path, stated = folder / PARAMETERS_FILE, stated_parameters_fingerprint(folder)
     known = () if stated is None else (stated,)
     try:
         if stated is not None and _is_file_unchanged(path):
@@ -219,7 +219,9 @@ def parse_parameters(path: Path, data: bytes, known: dict[str, Any] | None) -> t
         CorruptFile: it is not a parameters file.
     """
     try:
-        content: Any = yaml_text.parse_yaml_block(_parts(data)[0].decode(), {} if known is None else known)
+        content: Any = yaml_text.parse_yaml_block(
+            _parameters_parts(data)[0].decode(), {} if known is None else known
+        )
     except (ValueError, RecursionError):  # no UTF-8, too many digits or brackets
         content = None
     if content is None:
@@ -246,7 +248,9 @@ def parse_parameters(path: Path, data: bytes, known: dict[str, Any] | None) -> t
 
 
 def _not_of_its_parameters(path: Path, data: bytes, stated: str, digest: str) -> CorruptFile:
-    parts = _changed_sections(data) or [one for one in _sections(data) if one[0] == b"parameters"]
+    parts = _changed_parameters_sections(data) or [
+        one for one in _parameters_sections(data) if one[0] == b"parameters"
+    ]
     line = parts[0][1] if parts else 1
     return CorruptFile(
         path,
@@ -259,7 +263,7 @@ def _not_of_its_parameters(path: Path, data: bytes, stated: str, digest: str) ->
 # The checksums
 
 
-def _sections(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+def _parameters_sections(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
     """Each key at the beginning of a line, the number of that line, and its text up to the next one."""
     key, first, lines = b"", 1, list[bytes]()
     for number, line in enumerate(data.replace(b"\r\n", b"\n").splitlines(keepends=True), 1):
@@ -273,23 +277,23 @@ def _sections(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
         yield key, first, b"".join(lines)
 
 
-def _with_checksums(body: bytes) -> bytes:
+def _with_parameters_checksums(body: bytes) -> bytes:
     """A file's lines, and the comment with their checksums."""
-    checksums = {key: zlib.crc32(text) for key, _, text in _sections(body)}
+    checksums = {key: zlib.crc32(text) for key, _, text in _parameters_sections(body)}
     comment = [f"{_COMMENT}{zlib.crc32(body):08x}"]
     comment += [f"{key.decode()}={checksum:08x}" for key, checksum in checksums.items()]
     return body + " ".join(comment).encode() + b"\n"
 
 
-def _parts(data: bytes) -> tuple[bytes, bytes]:
+def _parameters_parts(data: bytes) -> tuple[bytes, bytes]:
     """What a file says, and the comment with its checksums; nothing where it has none."""
     at = data.rfind(f"\n{_COMMENT}".encode()) + 1
     return (data[:at], data[at + len(_COMMENT) :]) if at else (data, b"")
 
 
-def _is_unchanged(data: bytes) -> bool:
+def _are_parameters_unchanged(data: bytes) -> bool:
     """Whether a file has checksums and is as legm wrote it."""
-    body, checksums = _parts(data)
+    body, checksums = _parameters_parts(data)
     return checksums[:8] == b"%08x" % zlib.crc32(body)
 
 
@@ -303,7 +307,7 @@ def _is_file_unchanged(path: Path) -> bool:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - _START, 0))
-            body, checksums = _parts(file.read())
+            body, checksums = _parameters_parts(file.read())
             at = max(size - _START, 0) + len(body)
             file.seek(0)
             checksum = 0
@@ -327,17 +331,21 @@ def is_parameters_checksum(comment: bytes, checksum: int) -> bool:
     return comment[len(_COMMENT) :][:8] == b"%08x" % checksum
 
 
-def _changed_sections(data: bytes) -> list[tuple[bytes, int, bytes]]:
+def _changed_parameters_sections(data: bytes) -> list[tuple[bytes, int, bytes]]:
     """What is no longer as its checksum has it; nothing where there are none."""
-    body, checksums = _parts(data)
+    body, checksums = _parameters_parts(data)
     known = dict(_CHECKSUM.findall(checksums))
-    return [one for one in _sections(body) if known and known.get(one[0]) != b"%08x" % zlib.crc32(one[2])]
+    return [
+        one
+        for one in _parameters_sections(body)
+        if known and known.get(one[0]) != b"%08x" % zlib.crc32(one[2])
+    ]
 
 
-def _differences(path: Path, data: bytes) -> Iterator[CorruptFile]:
+def _parameters_differences(path: Path, data: bytes) -> Iterator[CorruptFile]:
     """What was changed in a file whose parameters are those of its fingerprint."""
-    if _is_unchanged(data):
+    if _are_parameters_unchanged(data):
         return
     keep = f"Restore it from a copy, or, if you edited it, delete the line that begins with {_COMMENT!r}."
-    for key, number, _ in _changed_sections(data):
+    for key, number, _ in _changed_parameters_sections(data):
         yield CorruptFile(path, f"line {number}", f"{key.decode()!r} was edited or damaged", keep)

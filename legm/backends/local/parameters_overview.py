@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.parameters_file import (
-    checked_configuration,
+    checked_parameters_file,
     is_parameters_checksum,
     parameters_yaml,
     parse_parameters,
@@ -54,14 +54,16 @@ def read_configuration_overview(
     path = folder / PARAMETERS_FILE
     data = read_parameters_file(path, _LARGE + 1)
     if len(data) <= _LARGE:
-        return checked_configuration(path, data, known), False
-    short, is_shortened, is_unchanged = _shortened(_pieces_of_file(path))
+        return checked_parameters_file(path, data, known), False
+    short, is_shortened, is_unchanged = _shortened_parameters_overview(_parameters_overview_pieces(path))
     if not is_unchanged:  # an earlier version wrote it, or it was edited: only its fingerprint tells
-        short, is_shortened, _ = _shortened([parameters_yaml(read_configuration(folder, known))])
+        short, is_shortened, _ = _shortened_parameters_overview(
+            [parameters_yaml(read_configuration(folder, known))]
+        )
     return redact_configuration(parse_parameters(path, short, None)[0]), is_shortened
 
 
-def _pieces_of_file(path: Path) -> Iterator[bytes]:
+def _parameters_overview_pieces(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
@@ -70,7 +72,7 @@ def _pieces_of_file(path: Path) -> Iterator[bytes]:
         raise storage_error("read", path, cause) from cause
 
 
-def _shortened(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool]:
+def _shortened_parameters_overview(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool]:
     """What a parameters file says, with large values shortened.
 
     Args:
@@ -81,8 +83,8 @@ def _shortened(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool]:
     """
     kept, is_shortened = bytearray(), False
     checksum, comment, section = 0, b"", b""
-    value: _Value | None = None
-    for start, is_new_line in _parts_of_lines(pieces):
+    value: _ParametersOverviewValue | None = None
+    for start, is_new_line in _parameters_overview_parts(pieces):
         if is_new_line:
             if start[:1] not in {b" ", b""}:
                 section = start
@@ -91,7 +93,7 @@ def _shortened(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool]:
                 is_shortened |= value.is_large
                 value = None
             if value is None and section.startswith(_PARAMETERS) and (key := _PARAMETER.match(start)):
-                value = _Value(key[0])
+                value = _ParametersOverviewValue(key[0])
             comment = start if start.startswith(_COMMENT) else b""
         elif comment:
             comment += start
@@ -107,7 +109,7 @@ def _shortened(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool]:
     return bytes(kept), is_shortened, is_parameters_checksum(comment, checksum)
 
 
-def _parts_of_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+def _parameters_overview_parts(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """The content in parts of which none has more than one line, each with whether it begins a line.
 
     The beginning of a line is never cut within its first 4 KiB, unless the content is.
@@ -129,7 +131,7 @@ def _parts_of_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
         yield rest, is_new_line
 
 
-class _Value:
+class _ParametersOverviewValue:
     """A parameter in the file, of which no more is kept than an overview needs.
 
     Args:
@@ -159,13 +161,13 @@ class _Value:
             return bytes(self._kept)
         start = bytes(self._kept[len(self._key) : len(self._key) + _SHOWN]).decode(errors="ignore").strip()
         if start.startswith('"'):
-            start = _beginning_of_string(start)
+            start = _parameters_overview_string(start)
         size = self._size - len(self._key) - 2  # without the space and the line's end
         text = f"{' '.join(start.split())}… ({size:,} bytes, {self._checksum:08x})"
         return b"%s %s\n" % (self._key, json.dumps(text).encode())
 
 
-def _beginning_of_string(text: str) -> str:
+def _parameters_overview_string(text: str) -> str:
     """What a text in quotes, cut anywhere, stands for."""
     for end in range(len(text), max(len(text) - 12, 1), -1):  # no escape is longer
         try:

@@ -103,13 +103,13 @@ def _repair_logs(folder: Path, logs: LogFolder) -> list[str]:
 
 
 def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> list[str]:
-    sound = _undamaged_run_ids(file)
+    sound = _run_ids_without_repair(file)
     ids = [run_id for found in _RUN_ID.findall(text) if (run_id := found.decode()) not in sound]
     results = [result for run_id in ids if (result := _repaired_run_from_log(folder, run_id))]
     if not results:  # perhaps it is the id that is damaged
         others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob(f"*{LOG_SUFFIX}")} - sound)
         candidates = [result for run_id in others if (result := _repaired_run_from_log(folder, run_id))]
-        results = [r for r in candidates if _was_entry_of(file, entry, text, r)]
+        results = [r for r in candidates if _is_entry_to_repair(file, entry, text, r)]
     if not results:
         name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
         return [f"{file.path}: {name} is damaged and no run log has its run: repair or delete it"]
@@ -122,7 +122,7 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
 def _repair_steps(folder: Path, metrics: EntryFile, steps: EntryFile) -> list[str]:
     """The steps of runs that have values but no steps any more."""
     done = []
-    for run_id in sorted(_undamaged_run_ids(metrics) - _undamaged_run_ids(steps)):
+    for run_id in sorted(_run_ids_without_repair(metrics) - _run_ids_without_repair(steps)):
         result = _repaired_run_from_log(folder, run_id)
         if result is not None:
             steps.put(*_repaired_entry_content(steps, result))
@@ -130,12 +130,12 @@ def _repair_steps(folder: Path, metrics: EntryFile, steps: EntryFile) -> list[st
     return done
 
 
-def _undamaged_run_ids(file: EntryFile) -> set[str]:
+def _run_ids_without_repair(file: EntryFile) -> set[str]:
     """The runs whose entries are sound."""
     return {str(entry.head.get("run_id")) for entry in file.check()[0]}
 
 
-def _was_entry_of(file: EntryFile, entry: Entry, text: bytes, result: RunResult) -> bool:
+def _is_entry_to_repair(file: EntryFile, entry: Entry, text: bytes, result: RunResult) -> bool:
     """Whether a damaged entry was that of a run, as this version or an earlier one wrote it."""
     return any(
         file.was(text, entry.number, *_repaired_entry_content(file, result, make))

@@ -41,7 +41,7 @@ __all__ = [
     "count_yaml_entries",
     "earlier_series_yaml",
     "metrics_yaml_head",
-    "own_series_keys",
+    "own_yaml_series_keys",
     "read_result_yaml",
     "series_yaml",
     "steps_yaml_head",
@@ -70,7 +70,7 @@ def _metric_of_yaml_key(key: str) -> str | None:
     return None if key in _OWN_KEYS or key.startswith(_PREFIXES) else key
 
 
-def own_series_keys(content: Mapping[str, Any]) -> list[str]:
+def own_yaml_series_keys(content: Mapping[str, Any]) -> list[str]:
     """The keys of the series in an entry that a user wrote by hand, with everything at one level."""
     return [key for key in content if _metric_of_yaml_key(key) is not None]
 
@@ -134,7 +134,7 @@ def series_yaml(result: RunResult) -> tuple[Iterator[str], Iterator[str]]:
     """
     return (
         _series_yaml_flow(result.histories, lambda history: yaml_array(history.values)),
-        _series_yaml_flow(result.histories, _SharedSteps(result).yaml),
+        _series_yaml_flow(result.histories, _YamlSharedSteps(result).yaml),
     )
 
 
@@ -146,7 +146,7 @@ def earlier_series_yaml(result: RunResult) -> tuple[Iterator[str], Iterator[str]
     )
 
 
-class _SharedSteps:
+class _YamlSharedSteps:
     """The steps of a run's series, each list written once.
 
     YAML allows an anchor once in a file: its name is made of the run, so that runs have different ones, and

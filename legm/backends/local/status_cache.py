@@ -35,7 +35,7 @@ from legm.runlog.marks_files import has_marks, note_found_marks
 from legm.util.forked_calls import ForkedCall, number_of_forked_processes
 from legm.util.garbage import paused_garbage_collection
 
-__all__ = ["counted_once", "read_statuses"]
+__all__ = ["cached_statuses_once", "read_cached_statuses"]
 
 _HEADER = re.compile(rb"legm catalogue 9 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
@@ -47,7 +47,7 @@ _Scanned: TypeAlias = tuple[list[Plain], bool, bool]
 
 
 @paused_garbage_collection()
-def read_statuses(folder: Path) -> list[ConfigurationStatus]:
+def read_cached_statuses(folder: Path) -> list[ConfigurationStatus]:
     """What is in each configuration's folder of an experiment, by the folders' names.
 
     Args:
@@ -58,7 +58,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     parent, path = str(folder), folder / OWN_FOLDER / CATALOGUE
-    with _begin_reading_signatures(folder, path) as reading:
+    with _begin_reading_status_signatures(folder, path) as reading:
         kept = _load_status_cache(path)
         table = _StatusStringTable(kept.get("shared", []))
         old: dict[str, list[Any]] = kept.get("folders", {})
@@ -107,7 +107,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     return [statuses[name] for name in found]
 
 
-def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
+def cached_statuses_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
     """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
     by_fingerprint: dict[str, list[ConfigurationStatus]] = {}
     for one in found:
@@ -157,7 +157,7 @@ class _StatusSignatures:
 
 
 @contextlib.contextmanager
-def _begin_reading_signatures(folder: Path, cache: Path) -> Iterator[Callable[[], _StatusSignatures]]:
+def _begin_reading_status_signatures(folder: Path, cache: Path) -> Iterator[Callable[[], _StatusSignatures]]:
     """Read the signatures in another process where they are many; what is given returns them."""
     try:
         is_large = cache.stat().st_size > _WORTH_PROCESSES * _LEAST_ROW
@@ -263,7 +263,7 @@ def _packed_statuses(
 
 
 class _StatusStringTable:
-    """Packs read_statuses into plain rows, and keeps what many have in common once.
+    """Packs statuses into plain rows, and keeps what many have in common once.
 
     Args:
         shared: what is common to the rows of an earlier time.
@@ -271,13 +271,13 @@ class _StatusStringTable:
 
     def __init__(self, shared: list[list[Plain]]) -> None:
         self.shared = shared
-        self._numbers = {_table_key(one): number for number, one in enumerate(shared)}
+        self._numbers = {_status_table_key(one): number for number, one in enumerate(shared)}
         self._common = functools.cache(self._read_common)
         self._common_of_counts = functools.cache(self._read_common_of_counts)
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared entries this is; it is added where it is new."""
-        number = self._numbers.setdefault(_table_key(common), len(self.shared))
+        number = self._numbers.setdefault(_status_table_key(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
         return number
@@ -355,7 +355,7 @@ class _StatusStringTable:
         return (*counts, tuple(keys), lengths, frozenset(indexed), dict(code), runs_by_rule)
 
 
-def _table_key(common: list[Plain]) -> bytes:
+def _status_table_key(common: list[Plain]) -> bytes:
     """Equal for entries that are equal with the types of all in them."""
     return marshal.dumps(common, 2)  # quicker than repr(); later versions also depend on references
 

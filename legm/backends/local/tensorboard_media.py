@@ -17,7 +17,7 @@ from legm.media.histograms import histogram_counts
 from legm.media.tables import media_table_columns, table_cell_text
 from legm.records import Media, MediaKind
 
-__all__ = ["tensorboard_value"]
+__all__ = ["tensorboard_media_value"]
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _PICTURES = (".png", ".gif", ".jpg", ".jpeg", ".bmp")  # what a browser shows, o
 _MOST_ROWS = 50  # of a table
 
 
-def tensorboard_value(medium: Media) -> dict[str, Any] | None:
+def tensorboard_media_value(medium: Media) -> dict[str, Any] | None:
     """The fields of the ``Summary.Value`` that shows a medium, except its tag.
 
     Args:
@@ -47,30 +47,30 @@ def tensorboard_value(medium: Media) -> dict[str, Any] | None:
     suffixes = {path.suffix for path in paths}
     value: dict[str, Any] | None = None
     if medium.kind in (MediaKind.IMAGE, MediaKind.FIGURE, MediaKind.VIDEO):
-        value = _pictures(contents) if suffixes <= set(_PICTURES) else None
+        value = _tensorboard_pictures(contents) if suffixes <= set(_PICTURES) else None
     elif medium.kind is MediaKind.AUDIO and suffixes == {".wav"}:
-        value = _sounds(contents, [one.caption for one in medium.files])
+        value = _tensorboard_sounds(contents, [one.caption for one in medium.files])
     elif medium.kind is MediaKind.HISTOGRAM:
-        value = _histogram(contents[0])
+        value = _tensorboard_histogram(contents[0])
     elif medium.kind is MediaKind.TEXT:
-        value = _text(contents[0])
+        value = _tensorboard_text(contents[0])
     elif medium.kind is MediaKind.TABLE:
-        value = _table(contents[0])
+        value = _tensorboard_table(contents[0])
     if value is not None and captions:
         value["metadata"]["summary_description"] = captions.encode("utf-8", "replace").decode()
     return value
 
 
-def _value(plugin: str, tensor: Mapping[str, Any], content: bytes = b"") -> dict[str, Any]:
+def _tensorboard_plugin_value(plugin: str, tensor: Mapping[str, Any], content: bytes = b"") -> dict[str, Any]:
     return {"metadata": {"plugin_data": {"plugin_name": plugin, "content": content}}, "tensor": tensor}
 
 
-def _texts(values: Sequence[bytes], *shape: int) -> dict[str, Any]:
+def _tensorboard_texts(values: Sequence[bytes], *shape: int) -> dict[str, Any]:
     dimensions = {"dim": [{"size": size} for size in shape]}
     return {"dtype": "DT_STRING", "string_val": list(values), "tensor_shape": dimensions}
 
 
-def _pictures(contents: Sequence[bytes]) -> dict[str, Any] | None:
+def _tensorboard_pictures(contents: Sequence[bytes]) -> dict[str, Any] | None:
     from PIL import Image
     from tensorboard.plugins.image.plugin_data_pb2 import ImagePluginData
 
@@ -81,19 +81,21 @@ def _pictures(contents: Sequence[bytes]) -> dict[str, Any] | None:
         return None
     head = [str(width).encode(), str(height).encode()]
     data = ImagePluginData(version=0).SerializeToString()
-    return _value("images", _texts([*head, *contents], 2 + len(contents)), data)
+    return _tensorboard_plugin_value(
+        "images", _tensorboard_texts([*head, *contents], 2 + len(contents)), data
+    )
 
 
-def _sounds(contents: Sequence[bytes], captions: Sequence[str]) -> dict[str, Any]:
+def _tensorboard_sounds(contents: Sequence[bytes], captions: Sequence[str]) -> dict[str, Any]:
     from tensorboard.plugins.audio.plugin_data_pb2 import AudioPluginData
 
     labels = [caption.encode("utf-8", "replace") for caption in captions]
     rows = [text for pair in zip(contents, labels, strict=True) for text in pair]
     data = AudioPluginData(encoding=AudioPluginData.WAV).SerializeToString()
-    return _value("audio", _texts(rows, len(contents), 2), data)
+    return _tensorboard_plugin_value("audio", _tensorboard_texts(rows, len(contents), 2), data)
 
 
-def _histogram(content: bytes) -> dict[str, Any] | None:
+def _tensorboard_histogram(content: bytes) -> dict[str, Any] | None:
     try:
         edges, counts = histogram_counts(content)
     except ValueError:
@@ -106,30 +108,30 @@ def _histogram(content: bytes) -> dict[str, Any] | None:
         "double_val": [float(number) for row in rows for number in row],
         "tensor_shape": {"dim": [{"size": len(counts)}, {"size": 3}]},
     }
-    return _value("histograms", tensor)
+    return _tensorboard_plugin_value("histograms", tensor)
 
 
-def _text(content: bytes) -> dict[str, Any]:
-    return _value("text", _texts([content]))
+def _tensorboard_text(content: bytes) -> dict[str, Any]:
+    return _tensorboard_plugin_value("text", _tensorboard_texts([content]))
 
 
-def _table(content: bytes) -> dict[str, Any] | None:
+def _tensorboard_table(content: bytes) -> dict[str, Any] | None:
     try:
         columns = media_table_columns(content)
     except ValueError:
         return None
-    return _text(_markdown(columns).encode("utf-8", "replace"))
+    return _tensorboard_text(_tensorboard_markdown(columns).encode("utf-8", "replace"))
 
 
-def _markdown(columns: Mapping[str, Sequence[Any]]) -> str:
+def _tensorboard_markdown(columns: Mapping[str, Sequence[Any]]) -> str:
     """A table in Markdown, with its first rows and how many there are."""
     rows = list(zip(*columns.values(), strict=True))
-    lines = [_markdown_row(columns), _markdown_row("---" for _ in columns)]
-    lines += [_markdown_row(map(table_cell_text, row)) for row in rows[:_MOST_ROWS]]
+    lines = [_tensorboard_markdown_row(columns), _tensorboard_markdown_row("---" for _ in columns)]
+    lines += [_tensorboard_markdown_row(map(table_cell_text, row)) for row in rows[:_MOST_ROWS]]
     if len(rows) > _MOST_ROWS:
         lines.append(f"\nThe first {_MOST_ROWS} of {len(rows)} rows.")
     return "\n".join(lines)
 
 
-def _markdown_row(cells: Any) -> str:
+def _tensorboard_markdown_row(cells: Any) -> str:
     return "| " + " | ".join(str(one).replace("|", "\\|").replace("\n", " ") for one in cells) + " |"

@@ -43,12 +43,12 @@ def upgrade(folder: Path, *, dry_run: bool) -> list[str]:
     logs = LogFolder.of(folder)
     if dry_run:
         return done + [
-            _entries_text(file, count) for file in files if (count := file.number_of_old_entries())
+            _upgraded_entries_text(file, count) for file in files if (count := file.number_of_old_entries())
         ]
     logs.create_folders()
     with file_lock(logs.lock):
-        return done + [_entries_text(file, count) for file in files if (count := file.upgrade())]
+        return done + [_upgraded_entries_text(file, count) for file in files if (count := file.upgrade())]
 
 
-def _entries_text(file: EntryFile, count: int) -> str:
+def _upgraded_entries_text(file: EntryFile, count: int) -> str:
     return f"{file.path}: checksums of {count} {'entry' if count == 1 else 'entries'} of the first version"

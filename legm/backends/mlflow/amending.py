@@ -18,12 +18,17 @@ from legm.backends.mlflow.database_session import open_database_session
 from legm.backends.mlflow.stores import MlflowArtifactStore
 from legm.records import Run
 
-__all__ = ["delete_params", "params_to_delete", "rename_mlflow_run", "rewrite_run_file"]
+__all__ = [
+    "amended_params_to_delete",
+    "delete_amended_params",
+    "rename_amended_mlflow_run",
+    "rewrite_amended_run_file",
+]
 
 _RUN_NAME_TAG = "mlflow.runName"
 
 
-def params_to_delete(
+def amended_params_to_delete(
     there: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> list[str]:
     """The params of an MLflow run that are no longer right; those that a user added stay.
@@ -40,7 +45,7 @@ def params_to_delete(
     ]
 
 
-def delete_params(store: Any, run_id: str, keys: Iterable[str]) -> None:
+def delete_amended_params(store: Any, run_id: str, keys: Iterable[str]) -> None:
     """Delete params of a run from a database."""
     from mlflow.store.tracking.dbmodels.models import SqlParam
     from sqlalchemy import delete
@@ -50,7 +55,7 @@ def delete_params(store: Any, run_id: str, keys: Iterable[str]) -> None:
             session.execute(delete(SqlParam).where(SqlParam.run_uuid == run_id, SqlParam.key == key))
 
 
-def rewrite_run_file(files: MlflowArtifactStore, after: Run) -> None:
+def rewrite_amended_run_file(files: MlflowArtifactStore, after: Run) -> None:
     """Change the configuration and parameters in the file that holds the run, and nothing else in it."""
     try:
         data = files.read(portable.RUN_FILE)
@@ -62,7 +67,7 @@ def rewrite_run_file(files: MlflowArtifactStore, after: Run) -> None:
     files.write(portable.RUN_FILE, portable.run_json(now))
 
 
-def rename_mlflow_run(store: Any, mlflow_run: Any, before: str, after: str) -> None:
+def rename_amended_mlflow_run(store: Any, mlflow_run: Any, before: str, after: str) -> None:
     """Give an MLflow run the name that legm gives it now, unless a user renamed it."""
     if mlflow_run.info.run_name == before and before != after:
         store.set_tag(mlflow_run.info.run_id, RunTag(_RUN_NAME_TAG, after))

@@ -32,32 +32,32 @@ from mlflow.exceptions import MlflowException
 from legm.backends import portable
 from legm.backends.mlflow import names
 from legm.backends.mlflow.amending import (
-    delete_params,
-    params_to_delete,
-    rename_mlflow_run,
-    rewrite_run_file,
+    amended_params_to_delete,
+    delete_amended_params,
+    rename_amended_mlflow_run,
+    rewrite_amended_run_file,
 )
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.display import (
     display_configuration_note,
+    display_indexed_tables,
     display_milliseconds,
     display_rewind,
+    display_source_tags,
     display_stretches,
     display_value,
-    indexed_tables,
-    source_tags,
 )
 from legm.backends.mlflow.media_display import MlflowMediaBatch, read_mlflow_media
 from legm.backends.mlflow.rewinding import (
-    can_delete_points,
+    can_rewind_points,
     delete_for_good,
-    delete_points_after,
-    delete_points_at,
-    delete_texts_after,
-    last_steps_in_database,
-    newest_points,
+    delete_points_by_rewinding,
+    delete_replaced_mlflow_points,
+    delete_texts_by_rewinding,
+    last_steps_before_rewinding,
+    newest_points_after_rewinding,
     reopen_mlflow_run,
-    without_points_after,
+    without_rewound_mlflow_points,
 )
 from legm.backends.mlflow.stores import (
     MlflowArtifactStore,
@@ -121,7 +121,7 @@ def _is_incomplete_mlflow_run(parent: Any) -> bool:
     return bool(parent.info.status == "RUNNING")
 
 
-def _received(mlflow_run: Any) -> tuple[bool, int]:
+def _received_by_mlflow(mlflow_run: Any) -> tuple[bool, int]:
     """How much of a run its MLflow run has: whether its end, and the byte of the run log."""
     tags = mlflow_run.data.tags
     has_ended = tags.get(names.STATUS_TAG, Status.RUNNING.value) != Status.RUNNING.value
@@ -154,12 +154,12 @@ class _LiveMlflowRun:
         return max(display_milliseconds(moment), *limits) if limits else display_milliseconds(moment)
 
 
-def _noted(tags: Mapping[str, str]) -> dict[str, Any]:
+def _noted_in_mlflow(tags: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a result for what a user noted about a run."""
     return {"marks": names.marks_from_tags(tags), "sent_marks": names.sent_marks_from_tags(tags)}
 
 
-def _title(run: Run) -> str:
+def _mlflow_run_title(run: Run) -> str:
     """The name of the MLflow run."""
     own = [f"{name}={display_value(value)}" for name, value in run.parameters.items()]
     return run_title(run.configuration, own)[:120]
@@ -249,7 +249,7 @@ class MlflowBackend:
         if name not in self._experiments:
             if not self._exists():
                 return None
-            found = self._store.get_experiment_by_name(names.experiment_name(name))
+            found = self._store.get_experiment_by_name(names.mlflow_experiment_name(name))
             if found is None:
                 return None
             if found.lifecycle_stage != "active":
@@ -270,7 +270,7 @@ class MlflowBackend:
         tags = [ExperimentTag(names.EXPERIMENT_TAG, name)]
         try:
             self._experiments[name] = self._store.create_experiment(
-                names.experiment_name(name), location, tags
+                names.mlflow_experiment_name(name), location, tags
             )
         except Exception:  # another process created it first
             found = self._find_experiment(name)
@@ -306,7 +306,7 @@ class MlflowBackend:
     def _most_received_first(
         self, experiment: str, tags: Mapping[str, str], view: int = ViewType.ACTIVE_ONLY
     ) -> list[Any]:
-        return sorted(self._search(experiment, tags, view), key=_received, reverse=True)
+        return sorted(self._search(experiment, tags, view), key=_received_by_mlflow, reverse=True)
 
     def _create(self, experiment: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         user = getpass.getuser()
@@ -423,14 +423,14 @@ class MlflowBackend:
                     names.FINGERPRINT_TAG: configuration.fingerprint,
                     names.DESCRIPTION_DIGEST_TAG: names.mlflow_description_digest(run.description),
                     _PARENT_TAG: self._parent(configuration).info.run_id,
-                    **source_tags(run.environment),
+                    **display_source_tags(run.environment),
                 }
                 if run.description:
                     tags[_NOTE_TAG] = run.description
                     tags[names.DESCRIPTION_TAG] = display_value(run.description)
                 if len(run_stretches(run)) > 1:
                     tags[names.STRETCHES_TAG] = display_stretches(run)
-                made = self._create(experiment, _title(run), run.started, tags)
+                made = self._create(experiment, _mlflow_run_title(run), run.started, tags)
                 found = self._only_run(experiment, run.run_id) or made
             live = self._runs[run.run_id] = _LiveMlflowRun(found)
             if names.REWOUND_TAG in found.data.tags:
@@ -438,8 +438,8 @@ class MlflowBackend:
                     live.rewound = portable.rewound_from(self._artifacts(found).read(portable.REWOUND_FILE))
             position = found.data.tags.get(names.POSITION_TAG)
             if position is not None:
-                if can_delete_points(self._store):
-                    live.last_steps = last_steps_in_database(self._store, live.run_id)
+                if can_rewind_points(self._store):
+                    live.last_steps = last_steps_before_rewinding(self._store, live.run_id)
                 return int(position)
             self._artifacts(found).write(portable.RUN_FILE, portable.run_json(run))
             params = self._params(configuration, run.parameters)
@@ -485,17 +485,17 @@ class MlflowBackend:
                         Metric(key, float(record.value), live.milliseconds(record.time), record.step)
                     )
                 elif isinstance(record, Resumption):
-                    tags |= source_tags(record.environment) | self._reopen(live, record)
+                    tags |= display_source_tags(record.environment) | self._reopen(live, record)
                 elif isinstance(record, EnvironmentUpdate):
-                    tags |= source_tags(record.environment)
+                    tags |= display_source_tags(record.environment)
                 elif isinstance(record, Rewind):
-                    metrics = without_points_after(metrics, record.step)
+                    metrics = without_rewound_mlflow_points(metrics, record.step)
                     rewound_to = record.step if rewound_to is None else min(rewound_to, record.step)
                     media.rewind(record)
                     tags |= self._rewind(live, record)
-            if rewound_to is not None and can_delete_points(self._store):
-                delete_points_after(self._store, live.run_id, rewound_to)
-            metrics = newest_points(metrics)
+            if rewound_to is not None and can_rewind_points(self._store):
+                delete_points_by_rewinding(self._store, live.run_id, rewound_to)
+            metrics = newest_points_after_rewinding(metrics)
             self._delete_replaced(live, metrics)
             self._log(live.run_id, metrics, tags=tags | media.store_index())
 
@@ -508,8 +508,8 @@ class MlflowBackend:
                 live.last_steps[one.key] = one.step
             else:
                 replaced.setdefault(one.key, []).append(one.step)
-        if replaced and can_delete_points(self._store):
-            delete_points_at(self._store, live.run_id, replaced)
+        if replaced and can_rewind_points(self._store):
+            delete_replaced_mlflow_points(self._store, live.run_id, replaced)
 
     def _metrics(self, live: _LiveMlflowRun, points: Points) -> Iterator[Metric]:
         keys = {
@@ -549,9 +549,9 @@ class MlflowBackend:
         Returns:
             the tags that say so.
         """
-        kept = delete_texts_after(self._artifacts(live.mlflow_run), rewind.step)
+        kept = delete_texts_by_rewinding(self._artifacts(live.mlflow_run), rewind.step)
         rewound = replace(live.rewound, texts=live.rewound.texts | kept)
-        if not can_delete_points(self._store):
+        if not can_rewind_points(self._store):
             rewound = rewound.with_mark(rewind.step, display_milliseconds(rewind.time))
         if rewound:
             self._mark(live, rewound)
@@ -570,7 +570,7 @@ class MlflowBackend:
             files = self._artifacts(live.mlflow_run)
             files.write(portable.SERIES_FILE, portable.series_npz(result.histories))
             files.write(portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
-            for name, table in indexed_tables(result).items():
+            for name, table in display_indexed_tables(result).items():
                 files.write(name, table.encode())
             # The newest of several is shown, and the clock may have been set back since the run ended before.
             stamp = max(display_milliseconds(ended), (live.mlflow_run.info.end_time or 0) + 1)
@@ -581,7 +581,7 @@ class MlflowBackend:
             }
             if result.best_step is not None:
                 numbers[names.BEST_STEP_METRIC] = float(result.best_step)
-            tags = {names.STATUS_TAG: result.status.value, **source_tags(run.environment)}
+            tags = {names.STATUS_TAG: result.status.value, **display_source_tags(run.environment)}
             known = live.mlflow_run.data.tags
             if result.marks != RunMarks() or names.SENT_MARKS_TAG in known:
                 there = names.sent_marks_without_those_there(known)
@@ -644,17 +644,17 @@ class MlflowBackend:
             found = next(iter(self._stored_as(run)), None)
             if found is None:
                 return StoredChange(ChangeKind.ABSENT)
-            noted = _noted(found.data.tags)
+            noted = _noted_in_mlflow(found.data.tags)
             if after is None:
                 return StoredChange(ChangeKind.DELETED, **noted)
             is_here = run.configuration.experiment == after.configuration.experiment
             stale = self._params_to_delete(found, run, after)
-            is_changeable = is_here and (not stale or can_delete_points(self._store))
+            is_changeable = is_here and (not stale or can_rewind_points(self._store))
             return StoredChange(ChangeKind.AMENDED if is_changeable else ChangeKind.REPLACED, **noted)
 
     def _params_to_delete(self, mlflow_run: Any, run: Run, after: Run) -> list[str]:
         before, now = (self._params(one.configuration, one.parameters) for one in (run, after))
-        return params_to_delete(mlflow_run.data.params, before, now)
+        return amended_params_to_delete(mlflow_run.data.params, before, now)
 
     @hookimpl
     def legm_amend_run(self, run: Run, after: Run) -> None:
@@ -662,11 +662,13 @@ class MlflowBackend:
         with self._translate_errors("change the run"):
             for found in self._stored_as(run):
                 run_id = found.info.run_id
-                rewrite_run_file(self._artifacts(found), after)
+                rewrite_amended_run_file(self._artifacts(found), after)
                 stale = self._params_to_delete(found, run, after)
                 if stale:
-                    delete_params(self._store, run_id, stale)
-                rename_mlflow_run(self._store, found, _title(run), _title(after))
+                    delete_amended_params(self._store, run_id, stale)
+                rename_amended_mlflow_run(
+                    self._store, found, _mlflow_run_title(run), _mlflow_run_title(after)
+                )
                 tags = {
                     _PARENT_TAG: self._parent(after.configuration).info.run_id,
                     names.FINGERPRINT_TAG: after.configuration.fingerprint,
@@ -676,7 +678,7 @@ class MlflowBackend:
                 self._delete_unused_parent(run.configuration)
             elif run.configuration != after.configuration:  # its metadata, which the fingerprint leaves out
                 parent = self._parent(after.configuration)
-                rewrite_run_file(self._artifacts(parent), replace(after, parameters={}))
+                rewrite_amended_run_file(self._artifacts(parent), replace(after, parameters={}))
 
     # Reading back
 
@@ -697,7 +699,7 @@ class MlflowBackend:
                 if names.POSITION_TAG not in run.data.tags:  # it does not have its files yet
                     continue
                 run_id = run.data.tags[names.RUN_ID_TAG]
-                found[run_id] = max(found.get(run_id, run), run, key=_received)
+                found[run_id] = max(found.get(run_id, run), run, key=_received_by_mlflow)
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
                 yield from readers.map(lambda run: self._read_stored(run, query.histories), found.values())
 
@@ -745,7 +747,7 @@ class MlflowBackend:
         files, tags = self._artifacts(run), run.data.tags
         if tags.get(names.STATUS_TAG, Status.RUNNING.value) == Status.RUNNING.value:
             running = portable.run_from(files.read(portable.RUN_FILE))
-            return replace(RunResult(running, Status.RUNNING), **_noted(tags))
+            return replace(RunResult(running, Status.RUNNING), **_noted_in_mlflow(tags))
         fingerprint = tags[names.FINGERPRINT_TAG]
         if fingerprint not in self._configurations:
             self._configurations[fingerprint] = self._read_configuration(run)
@@ -755,7 +757,7 @@ class MlflowBackend:
         if metrics is None or any(one.name in metrics for one in series):
             histories = portable.series_from(files.read(portable.SERIES_FILE), series, metrics)
             result = replace(result, histories=histories)
-        return replace(result, **_noted(tags))
+        return replace(result, **_noted_in_mlflow(tags))
 
     @hookimpl
     def legm_read_experiments(self) -> Iterator[str]:
@@ -824,7 +826,7 @@ class MlflowBackend:
                 if isinstance(value, (int, float))
             ]
             files = self._artifacts(parent)
-            files.write(names.mlflow_aggregates_file(description), json.dumps(values, indent=1).encode())
+            files.write(names.mlflow_aggregates_file_name(description), json.dumps(values, indent=1).encode())
             note = display_configuration_note(configuration, description, summary)
             self._log(parent.info.run_id, metrics, tags={_NOTE_TAG: note})
             experiment = self._experiment(configuration.experiment)
@@ -841,7 +843,9 @@ class MlflowBackend:
         with self._translate_errors("store the curves"):
             files = self._artifacts(self._parent(configuration))
             for curve in curves:
-                files.write(names.curve_file(description, curve.metric), portable.curve_csv(curve))
+                files.write(
+                    names.mlflow_curve_file_name(description, curve.metric), portable.curve_csv(curve)
+                )
 
     @hookimpl
     def legm_write_figure(
@@ -864,7 +868,7 @@ class MlflowBackend:
                     kind,
                     {names.KIND_TAG: kind},
                 )
-            path = names.figure_file(description, name, format)
+            path = names.mlflow_figure_file_name(description, name, format)
             files = self._artifacts(run)
             files.write(path, content)
             return files.location(path)

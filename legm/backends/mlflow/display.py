@@ -8,19 +8,19 @@ from datetime import datetime, timezone
 from typing import Any
 
 from legm.backends.mlflow import names
-from legm.backends.mlflow.names import mlflow_indexed_file
+from legm.backends.mlflow.names import mlflow_indexed_file_name
 from legm.core.run_environment import STARTED, run_stretches
 from legm.core.texts import counted
 from legm.records import Aggregate, Configuration, Plain, Rewind, Run, RunResult, Summary
 
 __all__ = [
     "display_configuration_note",
+    "display_indexed_tables",
     "display_milliseconds",
     "display_rewind",
+    "display_source_tags",
     "display_stretches",
     "display_value",
-    "indexed_tables",
-    "source_tags",
 ]
 
 _LONGEST_VALUE = 500  # characters of a param or tag
@@ -38,7 +38,7 @@ def display_milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def _time_text(seconds: float) -> str:
+def _display_time_text(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
@@ -52,7 +52,7 @@ def display_stretches(run: Run) -> str:
     for number in range(len(stretches), 0, -1):
         one = stretches[number - 1]
         started = one.get(STARTED)
-        when = _time_text(started) if isinstance(started, (int, float)) else "?"
+        when = _display_time_text(started) if isinstance(started, (int, float)) else "?"
         line = f"{number}. {when} on {one.get('host') or '?'}"
         if len(line) + len(shown) >= _LONGEST_VALUE:
             return f"…\n{shown}"
@@ -62,17 +62,17 @@ def display_stretches(run: Run) -> str:
 
 def display_rewind(rewind: Rewind) -> str:
     """Which points are void that a server cannot delete."""
-    return f"points after step {rewind.step} from before {_time_text(rewind.time)} are void"
+    return f"points after step {rewind.step} from before {_display_time_text(rewind.time)} are void"
 
 
-def indexed_tables(result: RunResult) -> dict[str, str]:
+def display_indexed_tables(result: RunResult) -> dict[str, str]:
     """The indexed metrics at the best step and of the test data: one CSV table per metric, by artifact."""
     rows: dict[str, list[str]] = {}
     for values in (result.best, result.test):
         for series, value in values.items():
             if series.index is not None:
                 quoted = '"' + series.index.replace('"', '""') + '"'
-                table = rows.setdefault(mlflow_indexed_file(series), ["index,value"])
+                table = rows.setdefault(mlflow_indexed_file_name(series), ["index,value"])
                 table.append(f"{quoted},{value!r}")
     return {name: "\n".join(lines) for name, lines in rows.items()}
 
@@ -104,7 +104,7 @@ def display_configuration_note(configuration: Configuration, description: str, s
     return "\n".join(lines)[:_LONGEST_NOTE]
 
 
-def source_tags(environment: Mapping[str, Plain]) -> dict[str, str]:
+def display_source_tags(environment: Mapping[str, Plain]) -> dict[str, str]:
     """MLflow's own tags for where a run comes from, as far as its environment says."""
     git, script = environment.get("git"), environment.get("script")
     git = git if isinstance(git, dict) else {}

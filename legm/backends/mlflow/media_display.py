@@ -25,12 +25,12 @@ from legm.backends.portable_media import (
     BLOCK,
     MediaEntry,
     StoredMedia,
-    content_of_media_file,
+    content_of_portable_media,
     counting_media,
     media_block_file,
     media_entries_from,
     read_media_entries,
-    written_blocks,
+    written_media_blocks,
 )
 from legm.media.content_files import content_extension
 from legm.media.tables import media_table_columns
@@ -73,7 +73,7 @@ class MlflowMediaBatch:
     @property
     def _count(self) -> int:
         """How many entries the index has before this batch."""
-        return _count_in(self._tags)
+        return _mlflow_media_count(self._tags)
 
     def add(self, medium: Media) -> None:
         """Store a medium."""
@@ -86,7 +86,7 @@ class MlflowMediaBatch:
         self._new.append(rewind)
         if self._files.folder is not None:
             earlier = read_media_entries(self._files.read, self._count)
-            for name in _paths_after([*earlier, *self._new], rewind.step):
+            for name in _mlflow_media_paths_after([*earlier, *self._new], rewind.step):
                 self._files.delete(name)
 
     def store_index(self) -> dict[str, str]:
@@ -102,7 +102,7 @@ class MlflowMediaBatch:
         if self._count > first:
             block = media_entries_from(self._files.read(media_block_file(first // BLOCK)))
         entries = [*block[: self._count - first], *self._new]
-        for name, data in written_blocks(entries, first):
+        for name, data in written_media_blocks(entries, first):
             self._files.write(name, data)
         tags = {names.MEDIA_TAG: str(first + len(entries))}
         media = [one.medium for one in self._new if isinstance(one, StoredMedia)]
@@ -119,13 +119,15 @@ class MlflowMediaBatch:
             found = json.loads(self._tags.get(names.LOGGED_FILES_TAG, "[]"))
         for entry in self._new:
             if isinstance(entry, Rewind):
-                found = [one for one in found if not _is_table_after(one, entry.step)]
+                found = [one for one in found if not _is_mlflow_table_after(one, entry.step)]
             else:
                 tables = [name for name in entry.shown if name.startswith(f"{names.TABLES_FOLDER}/")]
                 new = [{"path": name, "type": "table"} for name in tables]
                 found = [*(one for one in found if one not in new), *new]
         while len(text := json.dumps(found)) > _LONGEST_TAG:
-            oldest = next((at for at, one in enumerate(found) if _table_step(one) is not None), None)
+            oldest = next(
+                (at for at, one in enumerate(found) if _mlflow_media_table_step(one) is not None), None
+            )
             if oldest is None:
                 break
             del found[oldest]
@@ -143,17 +145,17 @@ def read_mlflow_media(files: MlflowArtifactStore, tags: Mapping[str, str]) -> li
         ValueError: the index is damaged.
     """
     with portable.checked_files(str(tags.get(names.RUN_ID_TAG))):
-        return counting_media(read_media_entries(files.read, _count_in(tags)))
+        return counting_media(read_media_entries(files.read, _mlflow_media_count(tags)))
 
 
-def _count_in(tags: Mapping[str, str]) -> int:
+def _mlflow_media_count(tags: Mapping[str, str]) -> int:
     text = tags.get(names.MEDIA_TAG, "0")
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"the tag {names.MEDIA_TAG} is not a number: {text!r}")
     return int(text)
 
 
-def _table_step(logged: Any) -> int | None:
+def _mlflow_media_table_step(logged: Any) -> int | None:
     """The step of a table of legm's in MLflow's tag; None for one of a user."""
     path = logged.get("path") if isinstance(logged, dict) else None
     parts = str(path).split("/")
@@ -163,12 +165,12 @@ def _table_step(logged: Any) -> int | None:
     return int(step)
 
 
-def _is_table_after(logged: Any, last: int) -> bool:
-    step = _table_step(logged)
+def _is_mlflow_table_after(logged: Any, last: int) -> bool:
+    step = _mlflow_media_table_step(logged)
     return step is not None and step > last
 
 
-def _paths_after(entries: list[MediaEntry], step: int) -> Iterator[str]:
+def _mlflow_media_paths_after(entries: list[MediaEntry], step: int) -> Iterator[str]:
     for entry in entries:
         if isinstance(entry, StoredMedia) and entry.medium.step > step:
             yield from (file.path for file in entry.medium.files)
@@ -178,44 +180,44 @@ def _paths_after(entries: list[MediaEntry], step: int) -> Iterator[str]:
 def _store_mlflow_media(files: MlflowArtifactStore, medium: Media) -> StoredMedia:
     stored, shown = [], []
     for number, file in enumerate(medium.files):
-        path = _exact_file(medium, number)
-        content = content_of_media_file(medium, file)
+        path = _exact_mlflow_media_file(medium, number)
+        content = content_of_portable_media(medium, file)
         if content is not None:
             files.write(path, content)
-            for name, data in _shown_files(medium, number, content):
+            for name, data in _shown_mlflow_media_files(medium, number, content):
                 files.write(name, data)
                 shown.append(name)
         stored.append(replace(file, path=path))
     return StoredMedia(replace(medium, files=tuple(stored)), tuple(shown))
 
 
-def _exact_file(medium: Media, number: int) -> str:
+def _exact_mlflow_media_file(medium: Media, number: int) -> str:
     """The artifact that holds a file as it was logged."""
     file = medium.files[number]
     extension = content_extension(file.path)
     if medium.kind is MediaKind.IMAGE and extension == ".png":
-        return names.mlflow_image_file(medium, number, extension)
+        return names.mlflow_image_file_name(medium, number, extension)
     if medium.kind is MediaKind.FIGURE:
-        return names.mlflow_figure_file(medium, file, extension)
-    return names.mlflow_media_file(medium, file)
+        return names.mlflow_drawing_file_name(medium, file, extension)
+    return names.mlflow_medium_file_name(medium, file)
 
 
-def _shown_files(medium: Media, number: int, content: bytes) -> Iterator[tuple[str, bytes]]:
+def _shown_mlflow_media_files(medium: Media, number: int, content: bytes) -> Iterator[tuple[str, bytes]]:
     """The further artifacts by which MLflow's page shows a file; none for one that it cannot show."""
     file = medium.files[number]
     extension = content_extension(file.path)
     if medium.kind is MediaKind.IMAGE:
-        pictures = _shown_pictures(content, has_png=extension == ".png")
+        pictures = _shown_mlflow_pictures(content, has_png=extension == ".png")
         for ending, data in pictures.items():
-            yield names.mlflow_image_file(medium, number, ending), data
+            yield names.mlflow_image_file_name(medium, number, ending), data
     elif medium.kind is MediaKind.FIGURE and extension == ".plotly.json":
-        yield names.mlflow_figure_file(medium, file, ".html"), _plotly_page(medium.name, content)
+        yield names.mlflow_drawing_file_name(medium, file, ".html"), _mlflow_plotly_page(medium.name, content)
     elif medium.kind is MediaKind.TABLE:
         with contextlib.suppress(ValueError):
-            yield names.mlflow_table_file(medium), _split_table(content)
+            yield names.mlflow_table_file_name(medium), _mlflow_media_table(content)
 
 
-def _shown_pictures(content: bytes, *, has_png: bool) -> dict[str, bytes]:
+def _shown_mlflow_pictures(content: bytes, *, has_png: bool) -> dict[str, bytes]:
     """By the end of its name, the small copy of a picture, and the picture as PNG if it is not one."""
     try:
         from PIL import Image
@@ -225,32 +227,32 @@ def _shown_pictures(content: bytes, *, has_png: bool) -> dict[str, bytes]:
             whole = opened.convert("RGBA" if has_alpha else "RGB")
         small = whole.copy()
         small.thumbnail((_SMALL, _SMALL))
-        found = {"+compressed.webp": _encoded(small, "WEBP")}
-        return found if has_png else {".png": _encoded(whole, "PNG"), **found}
+        found = {"+compressed.webp": _encoded_mlflow_picture(small, "WEBP")}
+        return found if has_png else {".png": _encoded_mlflow_picture(whole, "PNG"), **found}
     except Exception as error:  # noqa: BLE001 - Pillow raises many kinds of errors for damaged files
         log.debug("a picture is not shown: %r", error)
         return {}
 
 
-def _encoded(picture: Any, form: str) -> bytes:
+def _encoded_mlflow_picture(picture: Any, form: str) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, form)
     return buffer.getvalue()
 
 
-def _plotly_page(title: str, content: bytes) -> bytes:
+def _mlflow_plotly_page(title: str, content: bytes) -> bytes:
     figure = content.decode("utf-8", "replace").replace("<", "\\u003c")  # nothing ends the script
     return _PAGE.format(title=html.escape(title), script=_PLOTLY, figure=figure).encode()
 
 
-def _split_table(content: bytes) -> bytes:
+def _mlflow_media_table(content: bytes) -> bytes:
     """A table as ``log_table`` stores it: the form "split" of pandas, with null for what JSON has not."""
     columns = media_table_columns(content)
-    rows = [[_cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
+    rows = [[_mlflow_media_cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
     return json.dumps({"columns": list(columns), "data": rows}, ensure_ascii=False, allow_nan=False).encode(
         "utf-8", "replace"
     )
 
 
-def _cell(value: Any) -> Any:
+def _mlflow_media_cell(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value

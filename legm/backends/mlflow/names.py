@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
-from legm.backends.portable_media import name_of_content
+from legm.backends.portable_media import name_of_portable_media
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
 from legm.core.run_marks import mark_tag_from_text, marks_from_json, marks_from_texts, marks_json
 from legm.core.system_names import is_system_name
@@ -56,20 +56,20 @@ __all__ = [
     "STRETCHES_TAG",
     "TABLES_FOLDER",
     "changed_tags",
-    "curve_file",
-    "experiment_name",
-    "figure_file",
     "marks_from_tags",
-    "mlflow_aggregates_file",
+    "mlflow_aggregates_file_name",
+    "mlflow_curve_file_name",
     "mlflow_description_digest",
     "mlflow_display_key",
-    "mlflow_figure_file",
-    "mlflow_image_file",
-    "mlflow_indexed_file",
-    "mlflow_media_file",
+    "mlflow_drawing_file_name",
+    "mlflow_experiment_name",
+    "mlflow_figure_file_name",
+    "mlflow_image_file_name",
+    "mlflow_indexed_file_name",
+    "mlflow_medium_file_name",
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
-    "mlflow_table_file",
+    "mlflow_table_file_name",
     "sent_marks_from_tags",
     "sent_marks_without_those_there",
 ]
@@ -140,14 +140,14 @@ _LONGEST_EXPERIMENT = 400
 _LONGEST_MEDIA_NAME = 100
 
 
-def experiment_name(experiment: str) -> str:
+def mlflow_experiment_name(experiment: str) -> str:
     """The name of the MLflow experiment of a legm experiment."""
-    return shorten_name(experiment, _name_digest(experiment), _LONGEST_EXPERIMENT)
+    return shorten_name(experiment, _mlflow_name_digest(experiment), _LONGEST_EXPERIMENT)
 
 
 def mlflow_description_digest(description: str) -> str:
     """The value of :data:`DESCRIPTION_DIGEST_TAG`."""
-    return _name_digest(description)[:32]
+    return _mlflow_name_digest(description)[:32]
 
 
 def mlflow_display_key(name: str) -> str:
@@ -160,27 +160,29 @@ def mlflow_metric_key(*parts: str) -> str:
 
     A ``/`` stays where it separates groups; every other character is written as ``_x<hex>_``.
     """
-    key = "/".join(_name_segment(segment) for part in parts for segment in part.split("/"))
-    return shorten_name(key, _name_digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
+    key = "/".join(_mlflow_name_segment(segment) for part in parts for segment in part.split("/"))
+    return shorten_name(
+        key, _mlflow_name_digest("/".join(parts)), _LONGEST_KEY, mark="_"
+    )  # a server refuses "~"
 
 
-def _name_segment(text: str, *, is_ascii: bool = False) -> str:
+def _mlflow_name_segment(text: str, *, is_ascii: bool = False) -> str:
     if not text.strip(". "):
         return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty segment is between two "/"
     return escape_name(text, lambda c: (c.isalnum() and (c.isascii() or not is_ascii)) or c in "_-. ")
 
 
-def _name_digest(text: str) -> str:
+def _mlflow_name_digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def mlflow_indexed_file(series: Series) -> str:
+def mlflow_indexed_file_name(series: Series) -> str:
     """The artifact with the values of an indexed metric at the best step, or of the test data."""
     split = "test" if series.split is Split.TEST else BEST_METRICS
     return f"indexed/{safe_name(f'{split}_{series.name}')}.csv"
 
 
-def mlflow_image_file(medium: Media, number: int, ending: str) -> str:
+def mlflow_image_file_name(medium: Media, number: int, ending: str) -> str:
     """The artifact with a picture, named as MLflow names the pictures of its ``log_image``.
 
     The last part, which MLflow draws at random, comes from the content, so that a picture that is delivered
@@ -192,53 +194,53 @@ def mlflow_image_file(medium: Media, number: int, ending: str) -> str:
         ending: ``.png``, or ``+compressed.webp`` for the small copy.
     """
     file = medium.files[number]
-    key = _media_name(medium.name if len(medium.files) == 1 else f"{medium.name}/{number}")
-    unique = uuid.UUID(name_of_content(file)[:32])
+    key = _mlflow_media_name(medium.name if len(medium.files) == 1 else f"{medium.name}/{number}")
+    unique = uuid.UUID(name_of_portable_media(file)[:32])
     return f"images/{key}+step+{medium.step}+timestamp+{int(medium.time * 1000)}+{unique}{ending}"
 
 
-def mlflow_figure_file(medium: Media, file: MediaFile, extension: str) -> str:
+def mlflow_drawing_file_name(medium: Media, file: MediaFile, extension: str) -> str:
     """The artifact with a drawn figure."""
-    return f"figures/{_media_name(medium.name)}/{_media_file_name(medium, file)}{extension}"
+    return f"figures/{_mlflow_media_name(medium.name)}/{_mlflow_media_file_name(medium, file)}{extension}"
 
 
-def mlflow_table_file(medium: Media) -> str:
+def mlflow_table_file_name(medium: Media) -> str:
     """The artifact with a table as MLflow's page shows it; runs with the same one are compared there."""
-    return f"{TABLES_FOLDER}/{_media_name(medium.name)}/{medium.step}.json"
+    return f"{TABLES_FOLDER}/{_mlflow_media_name(medium.name)}/{medium.step}.json"
 
 
-def mlflow_media_file(medium: Media, file: MediaFile) -> str:
+def mlflow_medium_file_name(medium: Media, file: MediaFile) -> str:
     """The artifact with a medium of another kind."""
-    name = f"{_media_file_name(medium, file)}{content_extension(file.path)}"
-    return f"media/{_media_name(medium.name)}/{name}"
+    name = f"{_mlflow_media_file_name(medium, file)}{content_extension(file.path)}"
+    return f"media/{_mlflow_media_name(medium.name)}/{name}"
 
 
-def _media_file_name(medium: Media, file: MediaFile) -> str:
-    return f"{medium.step}-{name_of_content(file)[:12]}"
+def _mlflow_media_file_name(medium: Media, file: MediaFile) -> str:
+    return f"{medium.step}-{name_of_portable_media(file)[:12]}"
 
 
-def _media_name(name: str) -> str:
+def _mlflow_media_name(name: str) -> str:
     """The name of a medium as MLflow allows it for a picture's key, with its ``~`` for ``/``."""
-    segments = [_name_segment(one, is_ascii=True) for one in name.split("/")]
-    return shorten_name("~".join(segments), _name_digest(name), _LONGEST_MEDIA_NAME, mark="_")
+    segments = [_mlflow_name_segment(one, is_ascii=True) for one in name.split("/")]
+    return shorten_name("~".join(segments), _mlflow_name_digest(name), _LONGEST_MEDIA_NAME, mark="_")
 
 
-def mlflow_aggregates_file(description: str) -> str:
+def mlflow_aggregates_file_name(description: str) -> str:
     """The artifact with the aggregates of a configuration's runs that have this description."""
-    return f"{_name_prefix(description)}aggregated_metrics.json"
+    return f"{_mlflow_name_prefix(description)}aggregated_metrics.json"
 
 
-def curve_file(description: str, metric: str) -> str:
+def mlflow_curve_file_name(description: str, metric: str) -> str:
     """The artifact with the aggregated curve of a metric."""
-    return f"{_name_prefix(description)}curves/{short_name(metric)}.csv"
+    return f"{_mlflow_name_prefix(description)}curves/{short_name(metric)}.csv"
 
 
-def figure_file(description: str, name: str, extension: str) -> str:
+def mlflow_figure_file_name(description: str, name: str, extension: str) -> str:
     """The artifact with a figure."""
-    return f"{_name_prefix(description)}plots/{short_name(name)}.{extension}"
+    return f"{_mlflow_name_prefix(description)}plots/{short_name(name)}.{extension}"
 
 
-def _name_prefix(description: str) -> str:
+def _mlflow_name_prefix(description: str) -> str:
     return f"{short_name(description)}-" if description else ""
 
 

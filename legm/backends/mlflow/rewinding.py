@@ -17,16 +17,16 @@ from legm.backends.mlflow.database_session import open_database_session
 from legm.backends.mlflow.stores import MlflowArtifactStore
 
 __all__ = [
-    "can_delete_points",
+    "can_rewind_points",
     "delete_for_good",
-    "delete_points_after",
-    "delete_points_at",
-    "delete_texts_after",
+    "delete_points_by_rewinding",
+    "delete_replaced_mlflow_points",
+    "delete_texts_by_rewinding",
     "is_rewindable_metric",
-    "last_steps_in_database",
-    "newest_points",
+    "last_steps_before_rewinding",
+    "newest_points_after_rewinding",
     "reopen_mlflow_run",
-    "without_points_after",
+    "without_rewound_mlflow_points",
 ]
 
 _STEPS_PER_STATEMENT = 500
@@ -38,23 +38,25 @@ def is_rewindable_metric(key: str) -> bool:
     return key.startswith(names.REWINDABLE_METRICS)
 
 
-def without_points_after(metrics: list[Metric], step: int) -> list[Metric]:
+def without_rewound_mlflow_points(metrics: list[Metric], step: int) -> list[Metric]:
     """The points without dev values and displays at a later step."""
     return [one for one in metrics if one.step <= step or not is_rewindable_metric(one.key)]
 
 
-def _metric_tables() -> tuple[Any, Any]:
+def _rewindable_metric_tables() -> tuple[Any, Any]:
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 
     return SqlMetric.__table__, SqlLatestMetric.__table__
 
 
-def can_delete_points(store: Any) -> bool:
+def can_rewind_points(store: Any) -> bool:
     """Whether a store is a database with the tables that are known here."""
     return (
         hasattr(store, "engine")
         and hasattr(store, "ManagedSessionMaker")
-        and all({column.name for column in table.columns} == _COLUMNS for table in _metric_tables())
+        and all(
+            {column.name for column in table.columns} == _COLUMNS for table in _rewindable_metric_tables()
+        )
     )
 
 
@@ -65,11 +67,11 @@ def delete_for_good(store: Any, run_id: str) -> None:
         delete(run_id)
 
 
-def delete_points_after(store: Any, run_id: str, step: int) -> None:
+def delete_points_by_rewinding(store: Any, run_id: str, step: int) -> None:
     """Delete a run's dev values and displays at a later step from a database; repeating it is harmless."""
     from sqlalchemy import delete, insert, or_, select
 
-    points, latest = _metric_tables()
+    points, latest = _rewindable_metric_tables()
 
     def later(table: Any) -> Any:
         kinds = or_(*(table.c.key.startswith(prefix, autoescape=True) for prefix in names.REWINDABLE_METRICS))
@@ -89,7 +91,7 @@ def delete_points_after(store: Any, run_id: str, step: int) -> None:
                 session.execute(insert(latest), [{name: row[name] for name in _COLUMNS}])
 
 
-def newest_points(metrics: list[Metric]) -> list[Metric]:
+def newest_points_after_rewinding(metrics: list[Metric]) -> list[Metric]:
     """The points without those that a later one of the same metric and step replaces."""
     newest = {(one.key, one.step): one for one in metrics}
     if len(newest) == len(metrics):
@@ -97,17 +99,17 @@ def newest_points(metrics: list[Metric]) -> list[Metric]:
     return [one for one in metrics if newest[one.key, one.step] is one]
 
 
-def last_steps_in_database(store: Any, run_id: str) -> dict[str, int]:
+def last_steps_before_rewinding(store: Any, run_id: str) -> dict[str, int]:
     """By metric, the largest step of a run's points in a database."""
     from sqlalchemy import select
 
-    _, latest = _metric_tables()
+    _, latest = _rewindable_metric_tables()
     with open_database_session(store, read_only=True) as session:
         rows = session.execute(select(latest.c.key, latest.c.step).where(latest.c.run_uuid == run_id))
         return {row.key: row.step for row in rows}
 
 
-def delete_points_at(store: Any, run_id: str, steps: Mapping[str, Sequence[int]]) -> None:
+def delete_replaced_mlflow_points(store: Any, run_id: str, steps: Mapping[str, Sequence[int]]) -> None:
     """Delete a run's points at some steps from a database, since others replace them.
 
     Args:
@@ -121,7 +123,7 @@ def delete_points_at(store: Any, run_id: str, steps: Mapping[str, Sequence[int]]
         for key, wanted in steps.items():
             for at in range(0, len(wanted), _STEPS_PER_STATEMENT):
                 some = wanted[at : at + _STEPS_PER_STATEMENT]
-                for table in _metric_tables():
+                for table in _rewindable_metric_tables():
                     session.execute(
                         delete(table).where(
                             table.c.run_uuid == run_id, table.c.key == key, table.c.step.in_(some)
@@ -129,14 +131,14 @@ def delete_points_at(store: Any, run_id: str, steps: Mapping[str, Sequence[int]]
                     )
 
 
-def _texts_after(files: MlflowArtifactStore, step: int) -> Iterator[str]:
+def _texts_to_rewind(files: MlflowArtifactStore, step: int) -> Iterator[str]:
     for name, _ in files.files(portable.TEXTS):
         number = name.rpartition("/")[2].removesuffix(".txt")
         if number.lstrip("-").isdigit() and int(number) > step:
             yield f"{portable.TEXTS}/{name}"
 
 
-def delete_texts_after(files: MlflowArtifactStore, step: int) -> frozenset[str]:
+def delete_texts_by_rewinding(files: MlflowArtifactStore, step: int) -> frozenset[str]:
     """Delete a run's texts at a later step.
 
     Args:
@@ -146,7 +148,7 @@ def delete_texts_after(files: MlflowArtifactStore, step: int) -> frozenset[str]:
     Returns:
         the texts at a later step that cannot be deleted: only a folder on this machine is changed.
     """
-    later = frozenset(_texts_after(files, step))
+    later = frozenset(_texts_to_rewind(files, step))
     if files.folder is None:
         return later
     for name in later:

@@ -164,11 +164,11 @@ def open_mlflow_store(uri: str, artifacts: str | None) -> Any:
         if path is not None and not path.exists():
             create_sqlite_store(path)
         elif path is None and scheme.partition("+")[0] in _DATABASES:
-            _prepare_database(uri)
+            _prepare_store_database(uri)
         return _get_store(uri, artifacts)
 
 
-def _prepare_database(uri: str) -> None:
+def _prepare_store_database(uri: str) -> None:
     """Connect once, since MLflow itself would retry for minutes, and create the tables if there are none."""
     import sqlalchemy
 

@@ -112,13 +112,13 @@ def create_database_tables(engine: Any) -> None:
 
     if _get_schema_version(engine) == _get_latest_schema_revision():
         return
-    with _database_lock(engine):
+    with _table_creation_lock(engine):
         if not _all_tables_exist(engine):
             _create_tables(engine.url.render_as_string(hide_password=False))
 
 
 @contextlib.contextmanager
-def _database_lock(engine: Any) -> Iterator[None]:
+def _table_creation_lock(engine: Any) -> Iterator[None]:
     """Exclude other processes that create tables, where the database has locks for it."""
     import sqlalchemy
 

@@ -38,12 +38,12 @@ from legm.backends.wandb import names
 from legm.backends.wandb.code_settings import code_settings
 from legm.backends.wandb.display import (
     display_config,
-    display_history_rows,
+    display_indexed_tables,
     display_metadata,
     display_native_config,
     display_stretches,
     display_summary_values,
-    indexed_tables,
+    display_wandb_history_rows,
 )
 from legm.backends.wandb.media_display import (
     WandbMedia,
@@ -54,8 +54,8 @@ from legm.backends.wandb.media_display import (
 from legm.backends.wandb.offline_log import require_offline_log
 from legm.backends.wandb.run_finder import (
     FoundRun,
-    WandbFolderRuns,
-    WandbServerRuns,
+    WandbFolderRunFinder,
+    WandbServerRunFinder,
     intact_found_runs,
 )
 from legm.backends.wandb.server_health import require_healthy_server
@@ -119,7 +119,7 @@ _WITHOUT_ORIGIN = {
 _WITHOUT_TRACKING = {**_WITHOUT_ORIGIN, "x_disable_stats": True}
 
 
-def _is_of_this_process(run: Run) -> bool:
+def _is_wandb_run_of_process(run: Run) -> bool:
     """Whether a run was begun by this process, with provenance, so that W&B may say the same of it.
 
     W&B stores the command line as it is, so it may not where the user's own names of credentials redact it.
@@ -129,7 +129,7 @@ def _is_of_this_process(run: Run) -> bool:
     return (known.get("host"), known.get("pid"), known.get("command")) == here
 
 
-def _title(run: Run) -> str:
+def _wandb_run_title(run: Run) -> str:
     """The name of the W&B run."""
     own = [f"{name}={value}" for name, value in run.parameters.items()]
     return run_title(run.configuration, own)[:120]
@@ -246,7 +246,7 @@ class WandbBackend:
         self._mode = self._choose_mode(mode or user_variable("WANDB_MODE") or None)
         if not self._is_online:
             self.capabilities = self.capabilities - {Capability.MARKS, Capability.AMEND}
-        self._folders = WandbFolderRuns(self._dir)
+        self._folders = WandbFolderRunFinder(self._dir)
         known: dict[str, Any] = {
             "project": self._project,
             "entity": self._entity,
@@ -257,7 +257,7 @@ class WandbBackend:
         }
         self.options = {key: value for key, value in known.items() if value}
         self.patience = None if self._is_online else _PATIENCE_OFFLINE
-        self._server: WandbServerRuns | None = None
+        self._server: WandbServerRunFinder | None = None
         self._connecting = threading.Lock()
         self._live: dict[str, _LiveWandbRun] = {}
         self._ends_at_exit = False
@@ -353,12 +353,12 @@ class WandbBackend:
 
     def _tracking_of(self, run: Run) -> Mapping[str, Any]:
         """W&B's settings for what it finds out itself: about this process, so for no run of another one."""
-        if _is_of_this_process(run):
+        if _is_wandb_run_of_process(run):
             return code_settings(self._settings)
         return _WITHOUT_TRACKING if run.environment else _WITHOUT_ORIGIN
 
     def _project_of(self, experiment: str) -> str:
-        return self._project or names.project_name(experiment)
+        return self._project or names.wandb_project_name(experiment)
 
     @staticmethod
     def _save_file(handle: Any, name: str, data: bytes) -> Path:
@@ -389,8 +389,8 @@ class WandbBackend:
                 run.run_id,
                 project=self._project_of(configuration.experiment),
                 settings=self._tracking_of(run),
-                name=_title(run),
-                group=names.group_name(configuration),
+                name=_wandb_run_title(run),
+                group=names.wandb_group_name(configuration),
                 job_type=names.RUN_JOB,
                 notes=run.description or None,
             )
@@ -405,7 +405,7 @@ class WandbBackend:
                 handle.starting_step,
                 had_result=ended not in {None, Status.COMPLETED.value, Status.RUNNING.value},
             )
-            live.has_own_origin = _is_of_this_process(run)
+            live.has_own_origin = _is_wandb_run_of_process(run)
             data = portable.run_json(run)
             config = {**display_config(configuration, run.parameters), **display_native_config(run, data)}
             handle.config.update(config, allow_val_change=True)
@@ -423,7 +423,7 @@ class WandbBackend:
             rows: list[dict[str, Any] | Media] = []
             for record in records:
                 if isinstance(record, Points):
-                    rows.extend(display_history_rows(record))
+                    rows.extend(display_wandb_history_rows(record))
                 elif isinstance(record, Artifact):
                     content = Path(record.path).read_bytes()
                     self._save_file(live.handle, portable.artifact_file(record.name), content)
@@ -488,17 +488,19 @@ class WandbBackend:
             self._save_file(handle, portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
             if not live.has_own_origin and run.environment.get("command"):
                 self._save_origin(handle, run)
-            for key, table in indexed_tables(result).items():
+            for key, table in display_indexed_tables(result).items():
                 handle.summary[key] = wandb.Table(columns=["index", "value"], data=table)
             values = {
                 names.wandb_best_summary_key(s.name): value
                 for s, value in result.best.items()
                 if s.index is None
             }
-            values |= {names.history_key(s): value for s, value in result.test.items() if s.index is None}
+            values |= {
+                names.wandb_history_key(s): value for s, value in result.test.items() if s.index is None
+            }
             if live.rewound:  # W&B's summary has the last row of each key, void or not
                 values |= {
-                    names.history_key(s): float(history.values[-1])
+                    names.wandb_history_key(s): float(history.values[-1])
                     for s, history in result.histories.items()
                     if s.index is None
                 }
@@ -595,7 +597,9 @@ class WandbBackend:
         config = display_config(after.configuration, after.parameters)
         with self._translate_errors("change the run"):
             project = self._project_of(run.configuration.experiment)
-            self._connect().amend(project, run, after, _title(after), before.keys() - config.keys(), config)
+            self._connect().amend(
+                project, run, after, _wandb_run_title(after), before.keys() - config.keys(), config
+            )
 
     def _end_handle(self, run_id: str) -> None:
         """End the W&B run that is open for a run: sent or not, the run log has all of it.
@@ -628,16 +632,16 @@ class WandbBackend:
         if not self._is_online:
             yield from self._folders.runs(experiment, fingerprint)
             return
-        group = names.group_name(configuration) if configuration is not None else None
+        group = names.wandb_group_name(configuration) if configuration is not None else None
         yield from self._connect().runs(self._project_of(experiment), experiment, group, fingerprint)
 
-    def _connect(self) -> WandbServerRuns:
+    def _connect(self) -> WandbServerRunFinder:
         self._check_health()  # the SDK itself would retry for long
         still_working()
         with self._connecting:
             if self._server is None:
                 api = wandb.Api(overrides={"base_url": self._url}, timeout=30, api_key=self._session.api_key)
-                self._server = WandbServerRuns(api, self._entity or api.default_entity or "")
+                self._server = WandbServerRunFinder(api, self._entity or api.default_entity or "")
             return self._server
 
     @hookimpl
@@ -751,7 +755,7 @@ class WandbBackend:
             job, what, group, title = names.COMPARISON_JOB, experiment, names.COMPARISON_GROUP, ""
         else:
             job, what, title = names.AGGREGATE_JOB, configuration.fingerprint, configuration.name
-            group = names.group_name(configuration)
+            group = names.wandb_group_name(configuration)
         run_id = names.wandb_computed_run_id(job, experiment, what, description)
         old = [] if self._is_online else self._folders.folders_of(run_id)
         handle = self._begin(
@@ -832,7 +836,7 @@ class WandbBackend:
             self._computed_run(configuration.experiment, configuration, description) as handle,
         ):
             for curve in curves:
-                self._save_file(handle, names.curve_file(curve.metric), portable.curve_csv(curve))
+                self._save_file(handle, names.wandb_curve_file_name(curve.metric), portable.curve_csv(curve))
 
     @hookimpl
     def legm_write_figure(
@@ -849,10 +853,10 @@ class WandbBackend:
             self._translate_errors("store the figure"),
             self._computed_run(experiment, configuration, description) as handle,
         ):
-            file = names.figure_file(name, format)
+            file = names.wandb_figure_file_name(name, format)
             self._save_file(handle, file, content)
             if format == "png":
-                self._update_summary(handle, {}, {names.figure_summary_key(name): file})
+                self._update_summary(handle, {}, {names.wandb_figure_summary_key(name): file})
             if self._is_online:
                 return f"{handle.url}/files/{file}"
             return str(

@@ -37,13 +37,13 @@ def code_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     if not root or not commit:
         return {}
     found = {"disable_git": True, "git_root": str(root), "git_commit": commit, "git_remote_url": remote}
-    path = _script_below(str(root))
+    path = _code_script_below(str(root))
     if path is not None:
         found["program_relpath"] = path
     return {name: value for name, value in found.items() if value and name not in given}
 
 
-def _script_below(root: str) -> str | None:
+def _code_script_below(root: str) -> str | None:
     """The path of the script in the repository, which W&B does not look for then."""
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)

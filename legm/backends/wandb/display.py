@@ -15,12 +15,12 @@ from legm.records import Aggregate, Configuration, Points, Run, RunResult, Serie
 
 __all__ = [
     "display_config",
-    "display_history_rows",
+    "display_indexed_tables",
     "display_metadata",
     "display_native_config",
     "display_stretches",
     "display_summary_values",
-    "indexed_tables",
+    "display_wandb_history_rows",
 ]
 
 _LONGEST_VALUE = 1_000  # characters of a parameter's text
@@ -29,7 +29,7 @@ _LONGEST_VALUE = 1_000  # characters of a parameter's text
 def display_config(configuration: Configuration, own: Mapping[str, Any]) -> dict[str, Any]:
     """The active parameters and a run's own, as W&B shows and filters them."""
     values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
-    return {names.config_key(name): _display_value(value) for name, value in values.items()}
+    return {names.wandb_config_key(name): _display_value(value) for name, value in values.items()}
 
 
 def display_native_config(run: Run, run_json: bytes) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def display_metadata(run: Run) -> dict[str, Any]:
         "host": known.get("host"),
         "program": known.get("script"),
         "root": known.get("folder"),
-        "args": _arguments_after(command, known.get("script")) if isinstance(command, list) else None,
+        "args": _displayed_arguments(command, known.get("script")) if isinstance(command, list) else None,
         "cpu_count_logical": known.get("cpu_count"),
         "memory": {"total": str(known["memory"])} if known.get("memory") else None,
         "startedAt": started.isoformat().replace("+00:00", "Z"),
@@ -66,7 +66,7 @@ def display_metadata(run: Run) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _arguments_after(command: Sequence[str], script: Any) -> list[str]:
+def _displayed_arguments(command: Sequence[str], script: Any) -> list[str]:
     """The script's own arguments."""
     name = PurePath(str(script)).name if script else ""
     at = next((i for i, one in enumerate(command) if name and PurePath(str(one)).name == name), 0)
@@ -90,12 +90,12 @@ def _display_value(value: Any) -> Any:
     return value
 
 
-def display_history_rows(points: Points) -> Iterator[dict[str, Any]]:
+def display_wandb_history_rows(points: Points) -> Iterator[dict[str, Any]]:
     """A row of W&B's history for each row with at least one metric that is not indexed, in order."""
     kept_by_layout: dict[tuple[Series, ...], tuple[list[str], list[int]]] = {}
     for layout in points.layouts:
         kept = [column for column, series in enumerate(layout) if series.index is None]
-        kept_by_layout[layout] = [names.history_key(layout[column]) for column in kept], kept
+        kept_by_layout[layout] = [names.wandb_history_key(layout[column]) for column in kept], kept
     for layout, step, time, values in points.rows():
         keys, kept = kept_by_layout[layout]
         if keys:
@@ -103,13 +103,13 @@ def display_history_rows(points: Points) -> Iterator[dict[str, Any]]:
             yield {**dict(zip(keys, chosen, strict=True)), names.STEP_KEY: step, "_timestamp": time}
 
 
-def indexed_tables(result: RunResult) -> dict[str, list[tuple[str, float]]]:
+def display_indexed_tables(result: RunResult) -> dict[str, list[tuple[str, float]]]:
     """The indexed metrics at the best step and of the test data: rows of index and value by summary key."""
     tables: dict[str, list[tuple[str, float]]] = {}
     for values in (result.best, result.test):
         for series, value in values.items():
             if series.index is not None:
-                tables.setdefault(names.indexed_summary_key(series), []).append((series.index, value))
+                tables.setdefault(names.wandb_indexed_summary_key(series), []).append((series.index, value))
     return tables
 
 

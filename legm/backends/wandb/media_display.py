@@ -24,10 +24,10 @@ from legm.backends.portable_media import (
     BLOCK,
     MediaEntry,
     StoredMedia,
-    content_of_media_file,
+    content_of_portable_media,
     counting_media,
     read_media_entries,
-    written_blocks,
+    written_media_blocks,
 )
 from legm.backends.wandb import names
 from legm.backends.wandb.history_upload import send_history_rows
@@ -61,7 +61,7 @@ class WandbMedia:
         """Store the files of a medium; equal ones once."""
         files = []
         for file in medium.files:
-            content = content_of_media_file(medium, file)
+            content = content_of_portable_media(medium, file)
             name = names.wandb_media_file(file)
             if content is not None:
                 self._save(name, content)
@@ -77,7 +77,7 @@ class WandbMedia:
         """Store what was added in the index."""
         if self._stored < len(self._entries):
             first = self._stored // BLOCK * BLOCK
-            for name, data in written_blocks(self._entries[first:], first):
+            for name, data in written_media_blocks(self._entries[first:], first):
                 self._save(name, data)
             self._stored = len(self._entries)
 
@@ -114,15 +114,15 @@ def send_rows_and_media(handle: Any, rows: Iterable[dict[str, Any] | Media]) -> 
     for is_media, group in itertools.groupby(rows, lambda row: isinstance(row, Media)):
         if is_media:
             for medium in group:
-                _log_medium(handle, medium)  # type: ignore[arg-type]
+                _log_wandb_medium(handle, medium)  # type: ignore[arg-type]
         else:
             send_history_rows(handle, group)  # type: ignore[arg-type]
 
 
-def _log_medium(handle: Any, medium: Media) -> None:
+def _log_wandb_medium(handle: Any, medium: Media) -> None:
     row = {names.STEP_KEY: medium.step, "_timestamp": medium.time}
     try:
-        value = _wandb_value(medium)
+        value = _wandb_media_value(medium)
         if value is not None:
             handle.log({names.wandb_media_key(medium.name): value, **row})
             return
@@ -131,7 +131,7 @@ def _log_medium(handle: Any, medium: Media) -> None:
     handle.log(row)
 
 
-def _wandb_value(medium: Media) -> Any:
+def _wandb_media_value(medium: Media) -> Any:
     """A medium as a value of W&B; None for one that W&B has no type for, or whose file is missing.
 
     Raises:
@@ -141,16 +141,18 @@ def _wandb_value(medium: Media) -> Any:
     if len(files) < len(medium.files):
         return None
     has_captions = any(file.caption for file in files)  # W&B shows those of a list if the first one has one
-    values = [_wandb_file_value(medium.kind, file, file.caption if has_captions else None) for file in files]
+    values = [
+        _wandb_media_file_value(medium.kind, file, file.caption if has_captions else None) for file in files
+    ]
     if any(value is None for value in values):  # W&B's values cannot be compared with None
         return None
     return values[0] if len(values) == 1 else values
 
 
-def _wandb_file_value(kind: MediaKind, file: MediaFile, caption: str | None) -> Any:
+def _wandb_media_file_value(kind: MediaKind, file: MediaFile, caption: str | None) -> Any:
     path = Path(file.path)
     if kind is MediaKind.FIGURE and path.name.endswith(".plotly.json"):
-        return _plotly_value(path.read_bytes())
+        return _wandb_plotly_value(path.read_bytes())
     if kind in (MediaKind.IMAGE, MediaKind.FIGURE):
         return wandb.Image(str(path), caption=caption)
     if kind is MediaKind.AUDIO:
@@ -159,9 +161,9 @@ def _wandb_file_value(kind: MediaKind, file: MediaFile, caption: str | None) -> 
     if kind is MediaKind.VIDEO:
         return wandb.Video(str(path), caption=caption)
     if kind is MediaKind.HISTOGRAM:
-        return _histogram_value(path.read_bytes())
+        return _wandb_histogram_value(path.read_bytes())
     if kind is MediaKind.TABLE:
-        return _table_value(path.read_bytes())
+        return _wandb_table_value(path.read_bytes())
     if kind is MediaKind.OBJECT3D:
         return wandb.Object3D(str(path))
     text = path.read_bytes().decode("utf-8", "replace")
@@ -169,7 +171,7 @@ def _wandb_file_value(kind: MediaKind, file: MediaFile, caption: str | None) -> 
     return wandb.Html(page, inject=False, data_is_not_path=True)
 
 
-def _plotly_value(content: bytes) -> Any:
+def _wandb_plotly_value(content: bytes) -> Any:
     """A Plotly figure; None without the package plotly, which W&B needs."""
     try:
         graph_objects = importlib.import_module("plotly.graph_objects")
@@ -178,7 +180,7 @@ def _plotly_value(content: bytes) -> Any:
     return wandb.Plotly(graph_objects.Figure(json.loads(content), skip_invalid=True))
 
 
-def _histogram_value(content: bytes) -> Any:
+def _wandb_histogram_value(content: bytes) -> Any:
     """A histogram; neighbouring bins are joined where W&B accepts fewer."""
     edges, counts = histogram_counts(content)
     if not counts:
@@ -190,7 +192,7 @@ def _histogram_value(content: bytes) -> Any:
     return wandb.Histogram(np_histogram=(joined, np.array([*edges[:-1:width], edges[-1]])))
 
 
-def _table_value(content: bytes) -> Any:
+def _wandb_table_value(content: bytes) -> Any:
     columns = media_table_columns(content)
     rows = itertools.islice(zip(*columns.values(), strict=True), _MOST_ROWS)
     return wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)

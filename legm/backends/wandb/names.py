@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from legm.backends.portable import DISPLAYS, FOLDER
-from legm.backends.portable_media import MEDIA_FOLDER, name_of_content
+from legm.backends.portable_media import MEDIA_FOLDER, name_of_portable_media
 from legm.core.naming import short_name
 from legm.core.system_names import SYSTEM_PREFIX, is_system_name
 from legm.media.content_files import content_extension
@@ -47,20 +47,20 @@ __all__ = [
     "STEP_KEY",
     "STRETCHES_KEY",
     "SUMMARY_FILE",
-    "config_key",
-    "curve_file",
-    "figure_file",
-    "figure_summary_key",
-    "group_name",
-    "history_key",
-    "indexed_summary_key",
-    "project_name",
     "system_metric_from_wandb",
     "wandb_best_summary_key",
     "wandb_computed_run_id",
+    "wandb_config_key",
+    "wandb_curve_file_name",
     "wandb_display_history_item",
+    "wandb_figure_file_name",
+    "wandb_figure_summary_key",
+    "wandb_group_name",
+    "wandb_history_key",
+    "wandb_indexed_summary_key",
     "wandb_media_file",
     "wandb_media_key",
+    "wandb_project_name",
     "wandb_status_count_key",
 ]
 
@@ -146,12 +146,12 @@ _LONGEST_MEDIA_SEGMENT = 60  # bytes; W&B makes it part of a file's name
 _TAKEN = re.compile(r"legm_|_|wandb_version$")  # the config keys of legm and W&B begin like this
 
 
-def project_name(experiment: str) -> str:
+def wandb_project_name(experiment: str) -> str:
     """The project of an experiment: W&B refuses slashes, ``# ? % :`` and more than 128 characters."""
     return short_name(experiment, 100).replace("%", "_x25_").replace("#", "_x23_")
 
 
-def group_name(configuration: Configuration) -> str:
+def wandb_group_name(configuration: Configuration) -> str:
     """The group of a configuration's runs: its readable name and the start of its fingerprint."""
     start = configuration.fingerprint[:15]
     name = short_name(configuration.name, 100) if configuration.name else ""
@@ -164,12 +164,12 @@ def wandb_computed_run_id(job: str, *parts: str) -> str:
     return f"{job}-{digest[:24]}"
 
 
-def config_key(name: str) -> str:
+def wandb_config_key(name: str) -> str:
     """The config key of a parameter."""
     return f"param/{name}" if _TAKEN.match(name) or not name else name
 
 
-def history_key(series: Series) -> str:
+def wandb_history_key(series: Series) -> str:
     """The history key of a metric; of a test metric, the summary key too."""
     return f"{series.split.value}/{series.name}"
 
@@ -221,7 +221,7 @@ def wandb_media_key(name: str) -> str:
 
 def wandb_media_file(file: MediaFile) -> str:
     """The file that holds a file of a medium as it was logged."""
-    return f"{MEDIA_FOLDER}/{name_of_content(file)}{content_extension(file.path)}"
+    return f"{MEDIA_FOLDER}/{name_of_portable_media(file)}{content_extension(file.path)}"
 
 
 def wandb_best_summary_key(metric: str) -> str:
@@ -229,7 +229,7 @@ def wandb_best_summary_key(metric: str) -> str:
     return f"best/{metric}"
 
 
-def indexed_summary_key(series: Series) -> str:
+def wandb_indexed_summary_key(series: Series) -> str:
     """The summary key of the table of an indexed metric."""
     return f"indexed/{'test' if series.split is Split.TEST else 'best'}_{series.name}"
 
@@ -239,16 +239,16 @@ def wandb_status_count_key(status: Status) -> str:
     return f"runs/{status.value}"
 
 
-def curve_file(metric: str) -> str:
+def wandb_curve_file_name(metric: str) -> str:
     """The file with the aggregated curve of a metric."""
     return f"curves/{short_name(metric)}.csv"
 
 
-def figure_file(name: str, extension: str) -> str:
+def wandb_figure_file_name(name: str, extension: str) -> str:
     """The file with a figure."""
     return f"plots/{short_name(name)}.{extension}"
 
 
-def figure_summary_key(name: str) -> str:
+def wandb_figure_summary_key(name: str) -> str:
     """The summary key of a figure."""
     return f"plots/{name}"

@@ -34,7 +34,7 @@ def require_offline_log(folder: Path) -> None:
     """
     (path,) = folder.glob("run-*.wandb")
     until = time.monotonic() + _PATIENCE
-    while not _has_end(path):
+    while not _has_offline_log_end(path):
         if time.monotonic() > until:
             raise BackendError(
                 f"W&B could not write all of {path}: is the disk full? legm writes the run there again"
@@ -42,7 +42,7 @@ def require_offline_log(folder: Path) -> None:
         time.sleep(0.05)
 
 
-def _has_end(path: Path) -> bool:
+def _has_offline_log_end(path: Path) -> bool:
     messages: Any = importlib.import_module(
         "wandb.proto.wandb_internal_pb2"
     )  # its classes are made at run time
@@ -51,13 +51,13 @@ def _has_end(path: Path) -> bool:
         start = max(0, (end // _BLOCK - 1) * _BLOCK)
         file.seek(start)
         data = file.read()
-    records = list(_records(data, 0 if start else _HEADER_SIZE))
+    records = list(_offline_log_records(data, 0 if start else _HEADER_SIZE))
     return None not in records and any(
         messages.Record.FromString(record).WhichOneof("record_type") == "exit" for record in records if record
     )
 
 
-def _records(data: bytes, position: int) -> Iterator[bytes | None]:
+def _offline_log_records(data: bytes, position: int) -> Iterator[bytes | None]:
     """The records from the beginning of a block to the end of the file; None for one that is cut off."""
     chunks: list[bytes] | None = None
     while position < len(data):

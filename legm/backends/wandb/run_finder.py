@@ -24,7 +24,7 @@ from legm.errors import CorruptFile
 from legm.records import Run, RunMarks, StoredRun
 from legm.util.atomic_files import delete_folder
 
-__all__ = ["FoundRun", "WandbFolderRuns", "WandbServerRuns", "intact_found_runs"]
+__all__ = ["FoundRun", "WandbFolderRunFinder", "WandbServerRunFinder", "intact_found_runs"]
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def intact_found_runs(found: Iterable[FoundRun | StoredRun]) -> Iterator[FoundRu
         raise ValueError(damaged.problem)
 
 
-class WandbFolderRuns:
+class WandbFolderRunFinder:
     """The runs in the folders below ``wandb/``, which W&B writes both offline and online.
 
     Args:
@@ -179,7 +179,7 @@ def _found_run_files(files: Path) -> Iterator[tuple[str, int]]:
             yield path.relative_to(files).as_posix(), path.stat().st_size
 
 
-class WandbServerRuns:
+class WandbServerRunFinder:
     """The runs of an entity on a W&B server.
 
     Args:
@@ -250,7 +250,7 @@ class WandbServerRuns:
             for key in stale:
                 wandb_run.config.pop(key, None)
             wandb_run.config.update({**config, **display_native_config(now, portable.run_json(now))})
-            wandb_run.group = names.group_name(after.configuration)
+            wandb_run.group = names.wandb_group_name(after.configuration)
             wandb_run.display_name = name
             wandb_run.update()
 
@@ -261,7 +261,7 @@ class WandbServerRuns:
             filters={"$and": [{"jobType": names.RUN_JOB}, {"name": run.run_id}]},
             lazy=False,
         )
-        for wandb_run in _wandb_runs_of_project(found):
+        for wandb_run in _found_wandb_runs(found):
             text = wandb_run.config.get(names.RUN_KEY)
             with portable.checked_files(f"{wandb_run.id} of W&B"):
                 is_other = isinstance(text, str) and not _is_same_run(portable.run_from(text.encode()), run)
@@ -289,7 +289,7 @@ class WandbServerRuns:
             lazy=False,
         )
         skipped = 0
-        for wandb_run in _wandb_runs_of_project(found):
+        for wandb_run in _found_wandb_runs(found):
             text = wandb_run.config.get(names.RUN_KEY)
             if not isinstance(text, str):
                 skipped += 1
@@ -309,12 +309,12 @@ def _found_server_run(wandb_run: Any, run: Run) -> FoundRun:
         run,
         _found_run_file_downloader(wandb_run),
         functools.partial(_found_run_server_files, wandb_run),
-        _wandb_marks(wandb_run, run.description),
+        _found_wandb_marks(wandb_run, run.description),
         marks_from_json(wandb_run.config.get(names.SENT_MARKS_KEY)),
     )
 
 
-def _wandb_runs_of_project(found: Iterable[Any]) -> Iterator[Any]:
+def _found_wandb_runs(found: Iterable[Any]) -> Iterator[Any]:
     """The W&B runs that were found; none in a project that does not exist."""
     try:
         yield from found
@@ -323,7 +323,7 @@ def _wandb_runs_of_project(found: Iterable[Any]) -> Iterator[Any]:
             raise
 
 
-def _wandb_marks(wandb_run: Any, description: str) -> RunMarks:
+def _found_wandb_marks(wandb_run: Any, description: str) -> RunMarks:
     """What users noted about a run in W&B; its notes begin as the run's description."""
     note = wandb_run.notes or ""
     return marks_from_texts(wandb_run.tags or (), "" if note == description else note)

@@ -14,7 +14,7 @@ from legm import ExperimentHandler
 from legm.backends.local import parameters_overview
 from legm.backends.local.parameters_file import read_configuration
 from legm.backends.local.parameters_overview import read_configuration_overview
-from legm.backends.local.status_cache import read_statuses
+from legm.backends.local.status_cache import read_cached_statuses
 from legm.delivery.client import connect_client
 from tests.support.calling import as_json
 from tests.support.examples import examples
@@ -62,14 +62,14 @@ def test_a_parameter_of_many_megabytes_costs_a_look_no_memory(tmp_path, value):
 def test_different_huge_values_are_shown_as_different_ones(tmp_path):
     for end in "ab":
         made(tmp_path, data="x" * LARGE + end)
-    texts = {one.configuration.parameters["data"] for one in read_statuses(tmp_path / "e")}
+    texts = {one.configuration.parameters["data"] for one in read_cached_statuses(tmp_path / "e")}
     assert len(texts) == 2
     assert all(text.startswith("x" * 90) and f"… ({LARGE + 3:,} bytes, " in text for text in texts)
 
 
 def test_who_asks_for_a_configuration_gets_its_values_whole(tmp_path):
     folder = made(tmp_path, data="x" * 2 * LARGE, other=[1, {"a": None}])
-    (status,) = read_statuses(tmp_path / "e")
+    (status,) = read_cached_statuses(tmp_path / "e")
     assert status.is_shortened
     assert status.configuration.fingerprint == read_configuration(folder).fingerprint
     (found,) = connect_client(tmp_path).configurations("e")
@@ -83,7 +83,7 @@ def test_a_damaged_huge_value_is_reported(tmp_path):
     path = folder / "params.yml"
     content = path.read_bytes()
     path.write_bytes(content[:LARGE] + b"y" + content[LARGE + 1 :])
-    (status,) = read_statuses(tmp_path / "e")
+    (status,) = read_cached_statuses(tmp_path / "e")
     assert "edited or damaged" in str(status.problem)
 
 

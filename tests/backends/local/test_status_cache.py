@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from legm import CorruptFile, ExperimentHandler
 from legm.backends.local import folder_contents, status_cache
 from legm.backends.local.backend import LocalBackend
-from legm.backends.local.status_cache import read_statuses
+from legm.backends.local.status_cache import read_cached_statuses
 from legm.records import Query
 from legm.stats.run_counts import count_by_description
 from legm.util import yaml_text
@@ -146,7 +146,7 @@ def test_edited_parameters_are_an_error_even_after_a_scan(root):
     path.write_text(path.read_text().replace("rate: 0.5", "rate: 0.7"))
     with pytest.raises(CorruptFile, match=r"the parameters give v1-\w+, not v1-\w+: they were edited"):
         counted(root)
-    (damaged,) = (one for one in read_statuses(root / "e") if one.problem is not None)
+    (damaged,) = (one for one in read_cached_statuses(root / "e") if one.problem is not None)
     assert Path(damaged.folder).name == "0.5_0"
     path.write_text(path.read_text().replace("rate: 0.7", "rate: 0.5"))
     assert len(counted(root)) == 4
@@ -222,11 +222,11 @@ def test_a_moved_root_is_read_anew_and_names_its_new_folders(root, tmp_path_fact
 
 def test_several_processes_find_what_one_does(root, monkeypatch):
     (root / "e" / "0.5_0" / "params.yml").write_text("no: [parameters")
-    alone = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
+    alone = [(one.folder, one.counts, str(one.problem)) for one in read_cached_statuses(root / "e")]
     (root / "e" / ".legm" / "catalogue").unlink()
     monkeypatch.setattr(status_cache, "_WORTH_PROCESSES", 1)
     monkeypatch.setattr(status_cache, "number_of_forked_processes", lambda: 2)
-    shared = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
+    shared = [(one.folder, one.counts, str(one.problem)) for one in read_cached_statuses(root / "e")]
     assert json.dumps(shared, default=str) == json.dumps(alone, default=str)
 
 
@@ -249,7 +249,11 @@ def test_what_changed_is_seen_by_another_process_too(root, reads, monkeypatch, i
     assert counted(root) == first
     assert reads == ["signatures"] * is_killed
     (root / "e" / "0.5_0").rename(root / "e" / "ünd mehr")
-    assert [Path(one.folder).name for one in read_statuses(root / "e")] == ["0.125_0", "0.25_0", "ünd mehr"]
+    assert [Path(one.folder).name for one in read_cached_statuses(root / "e")] == [
+        "0.125_0",
+        "0.25_0",
+        "ünd mehr",
+    ]
 
 
 def test_experiments_are_listed_by_the_name_that_finds_their_folder(root):

@@ -24,7 +24,7 @@ import legm
 from legm import BackendError, ExperimentHandler
 from legm.backends.mlflow import MlflowBackend, names, table_creation
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
-from legm.backends.mlflow.names import experiment_name, mlflow_sqlite_uri
+from legm.backends.mlflow.names import mlflow_experiment_name, mlflow_sqlite_uri
 from legm.backends.mlflow.stores import open_mlflow_store, sqlite_store_path
 from legm.backends.mlflow.table_creation import create_sqlite_store
 from legm.records import Configuration, Run
@@ -249,7 +249,7 @@ def test_tables_that_cannot_be_created_are_an_error_that_says_why(tmp_path):
 def test_a_store_in_the_root_directory_does_not_decide_where_artifacts_are_stored(mlflow_store, tmp_path):
     theirs = tmp_path.parent / f"{tmp_path.name}-theirs"
     client = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
-    client.create_experiment(experiment_name("e"), artifact_location=theirs.as_uri())
+    client.create_experiment(mlflow_experiment_name("e"), artifact_location=theirs.as_uri())
     run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
     with pytest.raises(BackendError, match=r"keeps artifacts elsewhere.*artifact_location"):
         MlflowBackend(tmp_path).legm_open_run(run)
