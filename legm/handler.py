@@ -25,9 +25,9 @@ from legm.core.texts import counted
 from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
 from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
+from legm.delivery.folder_access import default_folder_access
 from legm.delivery.preemption import SIGNALS, watch_preemption
 from legm.delivery.process_end import is_normal_process_end
-from legm.delivery.reading import default_folder_access
 from legm.delivery.resuming import WantedRun, run_to_resume, step_to_resume_at, unfinished_runs_to_resume
 from legm.delivery.run_session import RunSession, new_run, session_outcome
 from legm.delivery.run_start import RunOptions, RunStarter, warn_of_compared_seeds

@@ -206,6 +206,7 @@ _AS_STORED = {
 """What reads runs without finalizing those whose process died."""
 
 _BEHIND_THE_DOOR = {
+    "legm.delivery.folder_access",  # the door to folders
     "legm.delivery.reading",  # the door
     "legm.delivery.client",
     "legm.delivery.registry",

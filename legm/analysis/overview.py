@@ -1,18 +1,16 @@
-"""Reads the folders below a root directory: configurations with their runs, differences, recovery."""
+"""Reads the folders below a root directory: configurations with their runs, differences."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.delivery.reading import FolderAccess, default_folder_access
+from legm.delivery.folder_access import FolderAccess, default_folder_access
 from legm.errors import LegmError, StorageError
-from legm.records import Configuration, RunResult, Status
-from legm.runlog.configuration_folders import configuration_folders, is_configuration_folder
+from legm.records import Configuration, RunResult
+from legm.runlog.configuration_folders import is_configuration_folder
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
@@ -26,10 +24,8 @@ from legm.runlog.file_names import (
 
 __all__ = [
     "Overview",
-    "interrupted_runs",
     "kept_configuration_files",
     "read_overview",
-    "recover_folders",
 ]
 
 log = logging.getLogger(__name__)
@@ -98,43 +94,3 @@ def kept_configuration_files(folder: Path) -> list[tuple[str, int]]:
         paths = [Path(parent, name) for name in files if name not in left_out and not name.startswith(".")]
         found += [(path.relative_to(folder).as_posix(), path.lstat().st_size) for path in paths]
     return sorted(found)
-
-
-def interrupted_runs(root: Path) -> Iterator[tuple[Path, list[RunResult]]]:
-    """The interrupted runs below a folder, whoever finalized them.
-
-    Yields:
-        for each configuration that has some: its folder and the runs.
-
-    Raises:
-        StorageError: there is no such folder.
-    """
-    reader = default_folder_access()
-    for folder in configuration_folders(root):
-        if any(counts.interrupted for counts in reader.read_status(folder).counts):
-            with contextlib.suppress(LegmError):  # a damaged folder, which recover_folders() reports
-                yield folder, [run for run in reader.read_runs(folder) if run.status is Status.INTERRUPTED]
-
-
-def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
-    """Finalize runs whose process died, and repair damaged files.
-
-    Yields:
-        for each configuration: its folder, the finalized runs, and what was or was not repaired.
-
-    Raises:
-        StorageError: there is no such folder.
-    """
-    folders = default_folder_access()
-    for folder in configuration_folders(root):
-        messages: list[str] = []
-        finalized: list[RunResult] = []
-        try:
-            messages = folders.repair(folder)
-            finalized = folders.finalize(folder)
-            problem = folders.read_status(folder).problem
-            messages += [str(problem)] if problem is not None and not messages else []
-        except LegmError as error:
-            messages += [str(error)] if str(error) not in messages else []
-        if finalized or messages:
-            yield folder, finalized, messages

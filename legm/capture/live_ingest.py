@@ -20,10 +20,11 @@ from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
 from legm.delivery.script_runs import FIRST, LAUNCH
 from legm.errors import LegmError, closest
-from legm.importers.external_run import ExternalFile, ExternalRun, ImportSource
+from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_inference import Identity, infer_identity
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import ImportSource
 from legm.importers.ingest import Ingestion
 from legm.importers.labels import LabelUse
 from legm.importers.observed import ObservedRuns

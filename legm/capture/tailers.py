@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from legm.importers.external_run import ExternalRun, ImportSource
+from legm.importers.external_run import ExternalRun
+from legm.importers.import_source import ImportSource
 from legm.records import Points
 
 __all__ = ["RunUpdate", "Tailer"]

@@ -18,7 +18,7 @@ from legm.core.amending import AmendmentChanges, require_possible_amendment
 from legm.core.parameters import reserved_name_error
 from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.delivery.absent_values import AbsentValuesFile
-from legm.delivery.reading import default_folder_access
+from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError
 from legm.records import Configuration, Plain

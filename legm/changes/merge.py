@@ -14,7 +14,7 @@ from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.steps import FOLDER, MOVE, Step, StepRun
 from legm.delivery.absent_values import AbsentValuesFile
-from legm.delivery.reading import default_folder_access
+from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import LegmError, ParameterError, StorageError, storage_error
 from legm.hooks import FolderChanger

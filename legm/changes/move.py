@@ -13,7 +13,7 @@ from legm.changes.plan import AmendmentPlan, moved_runs
 from legm.changes.steps import ADOPT, Step
 from legm.core.amending import AmendmentChanges
 from legm.core.selection import BoundSelection
-from legm.delivery.reading import default_folder_access
+from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import InvalidName, StorageError
 from legm.records import is_record_file_name

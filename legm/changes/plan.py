@@ -16,7 +16,7 @@ from legm.core.amending import AmendedConfiguration, AmendmentChanges
 from legm.core.identity import configuration_differences
 from legm.core.naming import numbered_name
 from legm.core.selection import BoundSelection, SelectionCandidate
-from legm.delivery.reading import FolderAccess
+from legm.delivery.folder_access import FolderAccess
 from legm.errors import CorruptFile, StateError
 from legm.hooks import FolderChanger
 from legm.records import Configuration, Plain, Run, RunResult, Status

@@ -15,7 +15,7 @@ from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.plan import moved_runs
 from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
 from legm.changes.trash import TrashItem, trashed_path
-from legm.delivery.reading import FolderAccess, default_folder_access
+from legm.delivery.folder_access import FolderAccess, default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError
 from legm.hooks import FolderChanger

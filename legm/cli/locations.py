@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.delivery.reading import FolderAccess, open_folder_access
+from legm.delivery.folder_access import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
 from legm.runlog.configuration_folders import (
     DEPTH,

@@ -30,7 +30,7 @@ def mv_command(source: Path, target: str, *, dry_run: bool, is_sure: bool, as_js
     from legm.cli.amend import confirmed_plan, print_amended
     from legm.cli.changing import root_of_changes
     from legm.core.naming import readable_name
-    from legm.delivery.reading import default_folder_access
+    from legm.delivery.folder_access import default_folder_access
     from legm.errors import StorageError
     from legm.runlog.configuration_folders import is_configuration_folder
 

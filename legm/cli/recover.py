@@ -55,7 +55,7 @@ def recover_command(
     command or run finalized earlier are listed too. With --complete, --fail or --discard, only these runs
     are changed.
     """
-    from legm.analysis import overview
+    from legm.analysis import recovery
     from legm.cli.locations import require_location_folder
     from legm.compat.run_owner import take_over_abandoned_runs
     from legm.compat.tracker_delivery import pending_exports
@@ -78,7 +78,7 @@ def recover_command(
     deleted = [discard_stored_run(root, run).run_id for run in discarded]
     are_chosen = bool(chosen or deleted)
     notes += [] if are_chosen else take_over_abandoned_runs(root)
-    for folder, finalized, messages in () if are_chosen else overview.recover_folders(root):
+    for folder, finalized, messages in () if are_chosen else recovery.recover_folders(root):
         rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages
     notes += [
@@ -88,7 +88,7 @@ def recover_command(
     known = {row["run_id"] for row in rows}
     earlier = [
         {"configuration": str(folder), **json_run(result)}
-        for folder, runs in (() if are_chosen else overview.interrupted_runs(root))
+        for folder, runs in (() if are_chosen else recovery.interrupted_runs(root))
         for result in runs
         if result.run.run_id not in known
     ]

@@ -26,7 +26,7 @@ def upgrade_command(root: Path, *, dry_run: bool, as_json: bool) -> None:
     exit status is 1 if a file is damaged, or was written by a newer legm.
     """
     from legm.core.texts import counted
-    from legm.delivery.reading import default_folder_access
+    from legm.delivery.folder_access import default_folder_access
     from legm.errors import LegmError
     from legm.runlog.configuration_folders import configuration_folders
 

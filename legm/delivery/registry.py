@@ -78,7 +78,7 @@ _REQUIRED_BY = {
 
 
 def find_folder_reader(name: str) -> FolderReader | None:
-    """What reads the folders of a backend that a user names; only :mod:`legm.delivery.reading` calls it.
+    """What reads the folders that a user names; only :mod:`legm.delivery.folder_access` calls it.
 
     It creates no backend, so that reading a folder is quick.
 

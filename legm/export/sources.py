@@ -13,7 +13,8 @@ from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.results import records_from_result
 from legm.delivery.backlog import dead_run_outcome
 from legm.delivery.client import BackendClient
-from legm.delivery.reading import FolderAccess, read_runs
+from legm.delivery.folder_access import FolderAccess
+from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Plain, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import log_reader, log_writer

@@ -18,7 +18,7 @@ from legm.core.run_marks import joined_marks
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient, connect_client
-from legm.delivery.reading import open_folder_access
+from legm.delivery.folder_access import open_folder_access
 from legm.delivery.run_session import store_run
 from legm.errors import BackendError, LegmError
 from legm.export.export_report import Exported, Report, State

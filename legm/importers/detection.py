@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
-from legm.importers.external_run import ImportSource
+from legm.importers.import_source import ImportSource
 
 __all__ = ["open_detected_source"]
 

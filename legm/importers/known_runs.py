@@ -23,13 +23,8 @@ from legm.backends import portable
 from legm.core.credentials import redact
 from legm.core.plain_form import from_plain, to_plain
 from legm.errors import LegmError
-from legm.importers.external_run import (
-    ExternalRun,
-    FolderNamedSource,
-    GroupedSource,
-    ImportSource,
-    RunGroup,
-)
+from legm.importers.external_run import ExternalRun
+from legm.importers.import_source import FolderNamedSource, GroupedSource, ImportSource, RunGroup
 from legm.importers.labels import Label, LabelKind
 from legm.records import Plain, Status
 from legm.runlog.file_names import OWN_FOLDER

@@ -13,14 +13,9 @@ from legm.core.results import records_from_result, result_records
 from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
 from legm.errors import CorruptFile, LegmError, StorageError
-from legm.importers.external_run import (
-    ExternalFile,
-    ExternalMedium,
-    ExternalRun,
-    RunGroup,
-    unreadable_run,
-)
+from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import RunGroup
 from legm.importers.run_validation import require_valid_run
 from legm.records import (
     Artifact,

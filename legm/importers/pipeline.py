@@ -16,16 +16,11 @@ from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_detected_source
-from legm.importers.external_run import (
-    CountedSource,
-    ExternalRun,
-    FolderNamedSource,
-    ImportSource,
-    SelectiveSource,
-)
+from legm.importers.external_run import ExternalRun
 from legm.importers.identity_decisions import AbsentValueDecisions, IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identity_file, write_identity_file
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
+from legm.importers.import_source import CountedSource, FolderNamedSource, ImportSource, SelectiveSource
 from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.known_runs import KnownRuns, known_runs_path
 from legm.importers.label_identity import averaged_labels

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from legm.core.naming import safe_name
 from legm.delivery.client import BackendClient, connect_client
-from legm.delivery.reading import FolderAccess, open_folder_access, read_counts, read_runs
+from legm.delivery.folder_access import FolderAccess, open_folder_access
+from legm.delivery.reading import read_counts, read_runs
 from legm.errors import LegmError, StorageError, closest
 from legm.hooks import Capability
 from legm.media.content_files import checked_media_content

@@ -12,7 +12,7 @@ from typing import Any
 from legm.analysis.selected_runs import SelectedRuns
 from legm.core.selection import RunSelection
 from legm.delivery.client import BackendClient, connect_client
-from legm.delivery.reading import open_folder_access
+from legm.delivery.folder_access import open_folder_access
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult, Status
 from legm.report.content import ExperimentContent, unique_report_names

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler
-from legm.analysis.overview import interrupted_runs
+from legm.analysis.recovery import interrupted_runs
 from legm.backends.local import folder_reader
 from legm.cli.options import STATUS_NAMES
 from legm.records import Status

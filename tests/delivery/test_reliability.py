@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, LegmError, StorageError
-from legm.analysis.overview import read_overview, recover_folders
+from legm.analysis.overview import read_overview
+from legm.analysis.recovery import recover_folders
 from legm.records import Points, Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_logs

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import BackendError, ExperimentHandler, StorageError, hookimpl
-from legm.analysis.overview import recover_folders
+from legm.analysis.recovery import recover_folders
 from legm.cli import main
 from legm.core import results
 from legm.core.result_equality import RESULT_FIELDS, differing_result_fields, result_digests

@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
-from legm.analysis.overview import read_overview, recover_folders
+from legm.analysis.overview import read_overview
+from legm.analysis.recovery import recover_folders
 from legm.delivery.client import connect_client
 from legm.delivery.run_endings import end_stored_run
 from legm.export import export_table

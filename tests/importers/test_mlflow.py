@@ -31,8 +31,8 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
-from legm.importers.external_run import CountedSource
 from legm.importers.import_notes import PERHAPS_ROUNDED
+from legm.importers.import_source import CountedSource
 from legm.records import Points, Query, Series, Status
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import configuration_folders

@@ -156,7 +156,10 @@ class _LiveMlflowRun:
 
 def _noted_in_mlflow(tags: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a result for what a user noted about a run."""
-    return {"marks": names.marks_from_tags(tags), "sent_marks": names.sent_marks_from_tags(tags)}
+    return {
+        "marks": names.marks_from_mlflow_tags(tags),
+        "sent_marks": names.sent_marks_from_mlflow_tags(tags),
+    }
 
 
 def _mlflow_run_title(run: Run) -> str:
@@ -584,8 +587,8 @@ class MlflowBackend:
             tags = {names.STATUS_TAG: result.status.value, **display_source_tags(run.environment)}
             known = live.mlflow_run.data.tags
             if result.marks != RunMarks() or names.SENT_MARKS_TAG in known:
-                there = names.sent_marks_without_those_there(known)
-                changed = names.changed_tags(known, there, result.marks)
+                there = names.sent_marks_without_mlflow_tags(known)
+                changed = names.changed_mlflow_tags(known, there, result.marks)
                 tags |= {name: value for name, value in changed.items() if value is not None}
             if result.error or names.ERROR_TAG in live.mlflow_run.data.tags:
                 tags[names.ERROR_TAG] = display_value(result.error or "")
@@ -599,7 +602,7 @@ class MlflowBackend:
             experiment = self._find_experiment(run.configuration.experiment)
             tags = {names.KIND_TAG: names.RUN_KIND, names.RUN_ID_TAG: run.run_id}
             for found in [] if experiment is None else self._search(experiment, tags):
-                for name, value in names.changed_tags(found.data.tags, before, marks).items():
+                for name, value in names.changed_mlflow_tags(found.data.tags, before, marks).items():
                     if value is None:
                         self._store.delete_tag(found.info.run_id, name)
                     else:

@@ -55,8 +55,8 @@ __all__ = [
     "STATUS_TAG",
     "STRETCHES_TAG",
     "TABLES_FOLDER",
-    "changed_tags",
-    "marks_from_tags",
+    "changed_mlflow_tags",
+    "marks_from_mlflow_tags",
     "mlflow_aggregates_file_name",
     "mlflow_curve_file_name",
     "mlflow_description_digest",
@@ -70,8 +70,8 @@ __all__ = [
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
     "mlflow_table_file_name",
-    "sent_marks_from_tags",
-    "sent_marks_without_those_there",
+    "sent_marks_from_mlflow_tags",
+    "sent_marks_without_mlflow_tags",
 ]
 
 SQLITE_FILE = "mlflow.db"
@@ -253,31 +253,31 @@ _MARKED = "true"  # the value of a tag that is only there or not
 _NOT_OF_USERS = ("mlflow.", "legm.")
 
 
-def marks_from_tags(tags: Mapping[str, str]) -> RunMarks:
+def marks_from_mlflow_tags(tags: Mapping[str, str]) -> RunMarks:
     """What a user noted about a run in MLflow: tags of one's own, ``key:value`` where one has a value."""
     note = tags.get(NOTE_TAG, "")
-    return marks_from_texts(_keys_by_tag(tags), "" if note == tags.get(DESCRIPTION_TAG) else note)
+    return marks_from_texts(_mlflow_tag_names(tags), "" if note == tags.get(DESCRIPTION_TAG) else note)
 
 
-def _keys_by_tag(tags: Mapping[str, str]) -> dict[str, str]:
+def _mlflow_tag_names(tags: Mapping[str, str]) -> dict[str, str]:
     """By legm's tag, the key of the tag in MLflow that is read as it."""
     own = {key: value for key, value in tags.items() if not key.startswith(_NOT_OF_USERS)}
     texts = {key: key if value in {"", _MARKED} else f"{key}:{value}" for key, value in own.items()}
     return {tag: key for key, text in texts.items() if (tag := mark_tag_from_text(text)) is not None}
 
 
-def sent_marks_from_tags(tags: Mapping[str, str]) -> RunMarks | None:
+def sent_marks_from_mlflow_tags(tags: Mapping[str, str]) -> RunMarks | None:
     """What legm last wrote of marks, before a user changed them in MLflow; None where it wrote none."""
     return marks_from_json(tags.get(SENT_MARKS_TAG))
 
 
-def sent_marks_without_those_there(tags: Mapping[str, str]) -> RunMarks:
+def sent_marks_without_mlflow_tags(tags: Mapping[str, str]) -> RunMarks:
     """What legm last wrote of marks, but only those tags that a user deleted in MLflow since."""
-    sent = sent_marks_from_tags(tags) or RunMarks()
-    return RunMarks(tuple(sorted(set(sent.tags) - _keys_by_tag(tags).keys())), sent.note)
+    sent = sent_marks_from_mlflow_tags(tags) or RunMarks()
+    return RunMarks(tuple(sorted(set(sent.tags) - _mlflow_tag_names(tags).keys())), sent.note)
 
 
-def changed_tags(tags: Mapping[str, str], before: RunMarks, marks: RunMarks) -> dict[str, str | None]:
+def changed_mlflow_tags(tags: Mapping[str, str], before: RunMarks, marks: RunMarks) -> dict[str, str | None]:
     """The tags of a run in MLflow that have to change for what a user noted about it; None deletes one.
 
     A tag of which the name is MLflow's or legm's own is not written.
@@ -287,7 +287,7 @@ def changed_tags(tags: Mapping[str, str], before: RunMarks, marks: RunMarks) -> 
         before: what was noted there before; what did not change since is left as it is.
         marks: what is noted now.
     """
-    keys = _keys_by_tag(tags)
+    keys = _mlflow_tag_names(tags)
     written = tuple(one for one in marks.tags if not one.startswith(_NOT_OF_USERS))
     changed: dict[str, str | None] = {SENT_MARKS_TAG: marks_json(RunMarks(written, marks.note))}
     changed |= {keys[one]: None for one in before.tags if one not in marks.tags and one in keys}

@@ -11,7 +11,7 @@ from legm.compat.classic.logging_mixin import LOG_FILE, LoggingMixin
 from legm.compat.classic.plots import plot_groups
 from legm.compat.classic.runs import ClassicRuns
 from legm.core.config_objects import parameters_from_config
-from legm.delivery.reading import default_folder_access
+from legm.delivery.folder_access import default_folder_access
 from legm.errors import NotSupported, closest
 from legm.runlog.file_names import CUSTOM_DATA_FILE
 from legm.runlog.recorded_values import recording_decorator, to_recorded_best_rule

@@ -35,8 +35,9 @@ from legm.importers.classic.layout import (
     classic_layout_start_time,
     is_classic_configuration_folder,
 )
-from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import RunGroup
 from legm.importers.run_files import run_files_below
 from legm.importers.unpickling import unpickle_unevaluated
 from legm.records import BestRule, Points, Status

@@ -29,8 +29,9 @@ import numpy as np
 from legm.core.point_columns import points_from_blocks
 from legm.core.value_parsing import parse_value_text
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.importers.external_run import ExternalRun, RunGroup, unreadable_run
+from legm.importers.external_run import ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import RunGroup
 from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,

@@ -180,7 +180,7 @@ def _as_converted_mlflow_run(
         name=run.name or run.tags.get("mlflow.runName", ""),
         parameters={name: parse_value_text(text) for name, text in run.params.items()},
         tags=run.tags,
-        marks=names.marks_from_tags(run.tags),
+        marks=names.marks_from_mlflow_tags(run.tags),
         status=_STATUSES.get(run.status, Status.RUNNING),
         started=started,
         ended=ended,

@@ -18,8 +18,9 @@ from legm.backends.mlflow.names import SQLITE_FILE
 from legm.core.point_columns import points_from_rows
 from legm.core.value_parsing import parse_value_text
 from legm.errors import CorruptFile, StorageError
-from legm.importers.external_run import ExternalRun, RunGroup
+from legm.importers.external_run import ExternalRun
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import RunGroup
 from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,

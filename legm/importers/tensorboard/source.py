@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import RunGroup
 from legm.importers.labels import Label, LabelKind
 from legm.importers.run_files import run_files_below
 from legm.importers.tensorboard.event_folders import (

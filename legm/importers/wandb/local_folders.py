@@ -25,14 +25,9 @@ from legm.backends import portable
 from legm.backends.wandb import names
 from legm.core.step_metrics import MetricDefinitions
 from legm.errors import LegmError, StorageError
-from legm.importers.external_run import (
-    ExternalFile,
-    ExternalMedium,
-    ExternalRun,
-    RunGroup,
-    unreadable_run,
-)
+from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.import_source import RunGroup
 from legm.importers.run_files import run_files_below
 from legm.importers.size_limits import read_within_size_limit
 from legm.importers.wandb.folder_without_log import (

@@ -16,7 +16,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, StorageError
-from legm.analysis.overview import read_overview, recover_folders
+from legm.analysis.overview import read_overview
+from legm.analysis.recovery import recover_folders
 from legm.backends.local.folder_index import (
     PARAMETERS_FILE,
     FolderIndex,
