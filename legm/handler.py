@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 from legm.console.console_options import console_limit
 from legm.core.absent_values import stored_absent_values
 from legm.core.config_objects import parameters_from_config
-from legm.core.credentials import CredentialRule
+from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import ParameterDifference, identity_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
@@ -153,7 +153,7 @@ class ExperimentHandler(MediaLogging):
         if description:
             check_name("description", description, InvalidName)
         self._experiment = experiment_name
-        self._description = description or ""
+        self._description = redact_text(description or "")
         self._is_main_process = is_main_process(main_process)
         recorded = RunOptions(
             self._is_main_process, console_limit(console), bool(system_metrics), has_provenance=provenance

@@ -371,9 +371,10 @@ def _comparison_limits(
     level: float,
 ) -> list[str]:
     """Notes on what the numbers cannot show."""
-    few = " and ".join(label for label, values in (("a", x), ("b", y)) if len(values) < 2)
+    few = [label for label, values in (("a", x), ("b", y)) if len(values) < 2]
     if few:
-        return [f"no interval and no p-value: they need two runs, and {few} has fewer"]
+        have = "has" if len(few) == 1 else "have"
+        return [f"no interval and no p-value: they need two runs, and {' and '.join(few)} {have} fewer"]
     if not all(map(isfinite, (*x, *y))):
         return ["no interval and no p-value: a value is infinite"]
     smallest = (2 if paired or len(x) == len(y) else 1) / outcome.arrangements

@@ -132,8 +132,8 @@ def decided_absent_values(
     for name in accepted:
         if name not in proposed:
             raise ParameterError(
-                f"no import proposed an absent value for {name!r}; {closest(name, sorted(proposed))}. "
-                "Say which value it is"
+                f"no import proposed an absent value for {name!r}, so say which value it is; "
+                f"{closest(name, sorted(proposed))}"
             )
         found[name] = proposed[name]
     return found

@@ -6,6 +6,7 @@ needs besides click is imported when it runs.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -86,7 +87,13 @@ class _CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except LegmError as error:
-            raise click.ClickException(str(error)) from error
+            from legm.core.texts import escape_unprintable_text
+
+            raise click.ClickException(escape_unprintable_text(str(error), kept="\n\t\xa0")) from error
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise click.ClickException(f"there is no path as long as {error.filename!r}") from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)  # in the order of their use

@@ -225,7 +225,7 @@ def _print_groups(
     if reader is not None and curves is not None:
         members = [one for group in shown for one in group.members]
         notes += reader.notes(curves, members, "configuration", metric)
-    print_notes([*notes, *choice.notes])
+    print_notes([*notes, *choice.notes, *choice.left_out_notes()])
 
 
 def _curve_columns(curves: CurveColumn | None, *, is_run: bool = False) -> list[Column]:

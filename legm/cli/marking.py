@@ -177,10 +177,11 @@ def _print_noted(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
         Column("tags", fit="fold"),
         Column("note", fit="fold"),
     ]
+    names = _configuration_names([one for one, _ in found])
     rows = [
         (
             one.run_id[-6:],
-            _configuration_name(one),
+            names[one.run_id],
             printable_text(shown_marks([marks])),
             printable_text(marks.note),
         )
@@ -189,10 +190,14 @@ def _print_noted(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
     print_table(columns, rows)
 
 
-def _configuration_name(one: RunToMark) -> str:
-    from legm.core.naming import readable_name
+def _configuration_names(runs: Sequence[RunToMark]) -> dict[str, str]:
+    """By run id, what the run's configuration is called among all of them; "" where it is not known."""
+    from legm.core.display_names import display_names
 
-    if one.stored is None:
-        return ""
-    configuration = one.stored.run.configuration
-    return printable_text(readable_name(configuration.name) or configuration.fingerprint)
+    known = {one.run_id: one.stored.run.configuration for one in runs if one.stored is not None}
+    labels = {one.fingerprint: one.name or one.fingerprint for one in known.values()}
+    names = display_names(list(known.values()), labels) if known else {}
+    return {
+        one.run_id: printable_text(names[known[one.run_id].fingerprint]) if one.run_id in known else ""
+        for one in runs
+    }

@@ -88,9 +88,18 @@ status_option = click.option(
     help="Also show runs with this status, listed separately and never averaged; may be given several times.",
 )
 
+
+def _stored_description(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """A description as it is stored, without credentials."""
+    from legm.core.credentials import redact_text
+
+    return given and redact_text(given)
+
+
 description_option = click.option(
     "--description",
     metavar="TEXT",
+    callback=_stored_description,
     help="Only runs with this description; by default those without one.",
 )
 

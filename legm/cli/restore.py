@@ -27,6 +27,7 @@ def restore_command(root: Path, name: str | None, *, run: str | None, as_json: b
     from legm.changes.remove import restore
     from legm.changes.trash import find_trash_item, trash_items
     from legm.cli.changing import root_of_changes
+    from legm.core.texts import counted
     from legm.errors import ParameterError
 
     root = root_of_changes(root)
@@ -43,4 +44,5 @@ def restore_command(root: Path, name: str | None, *, run: str | None, as_json: b
         print_json({"restored": item.name, "runs": list(done.runs), "notes": [*notes, *done.notes]})
         return
     print_notes([*notes, *done.notes])
-    say(f"restored {len(done.runs):,} run{'s' * (len(done.runs) != 1)} as they were before: {item.title}")
+    restored = counted(len(done.runs), "run as it was", "runs as they were")
+    say(f"restored {restored} before: {item.title}")

@@ -119,6 +119,12 @@ class Selection:
         """The note that only selected runs count; nothing where all do."""
         return [f"only runs and configurations with {self.text}"] if self.text else []
 
+    def left_out_notes(self) -> list[str]:
+        """The note that some of the runs are not completed and so not averaged; nothing where all are."""
+        from legm.analysis.notes import left_out_note
+
+        return left_out_note({**one.left_out, "running": one.running} for one in self.counts)
+
     def marks(self) -> dict[str, list[RunMarks]]:
         """By fingerprint, what is noted about the selected runs.
 
@@ -322,7 +328,9 @@ def select_metric(name: str, counts: Sequence[RunCounts], *, test: bool) -> Sele
         if name.startswith(prefix) and name.removeprefix(prefix) in known:
             return SelectedMetric(name.removeprefix(prefix), is_test)
     if not any(one.completed for one in counts):
-        raise MetricError(f"there is no metric {name!r}: no run is completed")
+        others = any(one.running or any(one.left_out.values()) for one in counts)
+        hint = "; legm best and legm plot show the others with --status all" if others else ""
+        raise MetricError(f"there is no metric {name!r}: no run is completed{hint}")
     kind, other = ("test", dev) if test else ("dev", tests)
     if name in other:
         hint = "it is a dev metric: leave out --test" if test else "it is a test metric: add --test"

@@ -18,8 +18,10 @@ from legm.cli.printing import (
     print_table,
     printable_text,
     printed_numbers,
+    say,
 )
 from legm.cli.terminal_tables import Column
+from legm.core.texts import escape_unprintable_text, listed_names
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -56,11 +58,16 @@ def sql_command(
     elif as_csv:
         rows = csv_writer(sys.stdout, "\n")
         rows.writerow(found.names)
-        rows.writerows(found.rows)
+        rows.writerows(map(_for_a_terminal, found.rows) if sys.stdout.isatty() else found.rows)
     elif found.rows:
         _print_rows(found.names, found.rows)
     else:
         print_notes(["; ".join(filter(None, ("no rows", other_stores_note(location))))])
+
+
+def _for_a_terminal(row: Sequence[Any]) -> list[Any]:
+    """A row whose texts do nothing to a terminal; a file or a program gets them as they are."""
+    return [escape_unprintable_text(one, "\n\t") if isinstance(one, str) else one for one in row]
 
 
 def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -75,6 +82,10 @@ def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
             else [printable_text("" if value is None else str(value)) for value in values]
         )
     print_table(columns, list(zip(*cells, strict=True)))
+    empty = [name for name, texts in zip(names, cells, strict=True) if not any(texts)]
+    if empty and len(empty) < len(names):
+        say()
+        print_notes([f"without a value: {listed_names(empty)}"])
 
 
 def _plain(value: Any) -> Any:

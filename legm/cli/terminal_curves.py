@@ -104,7 +104,7 @@ def _numbers_averaged(curves: Sequence[Curve], averaged: str) -> str:
     low, high = int(counts[counts > 0].min(initial=counts.max())), int(counts.max())
     kind = f"completed {averaged}" if averaged == "run" else averaged
     number = f"{low} to {high}" if low < high else f"{high}"
-    return f"{number} {kind}{'s' * (high != 1)} that have a value at a step"
+    return f"{number} {kind}{'s that have' if high != 1 else ' that has'} a value at a step"
 
 
 def drawn_curve(curve: Curve | None, scale: CurveScale | None, width: int, *, braille: bool) -> str:

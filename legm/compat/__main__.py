@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import io
 import os
 import sys
@@ -14,7 +15,9 @@ from typing import NoReturn
 import legm
 from legm.compat.script_observation import OBSERVATION
 from legm.compat.stand_in_imports import redirect_to_stand_ins
+from legm.delivery.process_end import at_process_end, has_awaited_threads
 from legm.errors import LegmError
+from legm.util.process_exit import is_success
 from legm.util.process_rank import is_main_process
 
 __all__ = ["main"]
@@ -52,14 +55,17 @@ def main(arguments: Sequence[str]) -> NoReturn:
             _run_script(arguments)
     except SystemExit as end:
         status = end.code
-        if status not in (None, 0):
+        if not is_success(status):
             cause = f"SystemExit: {status}"
     except BaseException as error:  # noqa: BLE001 - reported as Python reports it
         error = error.with_traceback(_script_traceback(error.__traceback__))
         sys.excepthook(type(error), error, error.__traceback__)
         cause = f"{type(error).__name__}: {error}"
         status = 130 if isinstance(error, KeyboardInterrupt) else 1
-    _end(cause)
+    if has_awaited_threads():
+        at_process_end(functools.partial(_end, cause))
+    else:
+        _end(cause)
     sys.exit(status)  # type: ignore[arg-type]
 
 

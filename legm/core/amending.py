@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from legm.core.absent_values import has_absent_value
+from legm.core.credentials import redact
 from legm.core.naming import check_name
 from legm.core.parameters import Parameters
 from legm.core.plain_form import canonical_plain_text, to_plain
@@ -62,6 +63,8 @@ class AmendmentChanges:
             raise ParameterError("nothing is to be changed: say what, such as a parameter to rename")
         for name in (*self.rename.values(), *self.set):
             check_name("parameter", name, ParameterError)
+        for name, value in (*self.set.items(), *self.new_absent.items()):
+            _refuse_credential(name, to_plain(name, value))
         if self.experiment is not None:
             check_name("experiment", self.experiment, ParameterError)
         for what, other in (
@@ -109,6 +112,18 @@ class AmendmentChanges:
         parts += [f"{name} has no absent value" for name in self.no_absent]
         parts += [f"moved to {self.experiment}"] if self.experiment is not None else []
         return ", ".join(parts)
+
+
+def _refuse_credential(name: str, value: Plain) -> None:
+    """Refuse a value that would not be stored.
+
+    Raises:
+        ParameterError: it is a credential, or has one in it.
+    """
+    if redact(name, value) is not value:
+        raise ParameterError(
+            f"the value of {name!r} has a credential in it, of which nothing is stored: set another value"
+        )
 
 
 def _amended_value_text(name: str, value: Plain) -> str:

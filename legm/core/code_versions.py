@@ -51,10 +51,14 @@ def count_code(environments: Iterable[Mapping[str, Plain]]) -> dict[str, int]:
         environments: of each run.
     """
     labels: dict[str, int] = {}
-    for label in map(code_label, environments):
+    before: Mapping[str, Plain] | None = None
+    label = ""
+    for one in environments:
+        if one is not before:  # runs of one process often share it
+            label, before = code_label(one), one
         if label:
             labels[label] = labels.get(label, 0) + 1
-    return dict(sorted(labels.items()))
+    return dict(sorted(labels.items())) if len(labels) > 1 else labels
 
 
 def different_code_text(code: Mapping[str, int]) -> str:

@@ -10,7 +10,7 @@ name that decides alone, every text in a list or mapping is one; elsewhere the n
 
 By its **form**, in any text: the user information of an address, what follows ``Bearer`` or ``Basic`` in a
 header, a private key, tokens whose issuers gave them a recognizable form, and what follows the name of a
-credential in ``name=value``, ``"name": "value"`` and ``--name value``.
+credential in ``name=value``, ``"name": "value"`` and ``--name value``, or a user in curl's ``-u name:value``.
 """
 
 from __future__ import annotations
@@ -176,6 +176,7 @@ _LITERAL = re.compile(
 _SETTING = re.compile(
     r"(?m)^([ \t]*(?:export |- )?)([A-Za-z_][\w.-]{1,100})([ \t]*[:=][ \t]*)([^\s\"'(){}\[\]$,;]+)$"
 )
+_CURL_USER = re.compile(r"(?<!\S)(-u|--(?:proxy-)?user)(\s*=?\s*[\"']?)([^\s:\"'-][^\s:\"']*):([^\s\"']+)")
 _OPTION = re.compile(r"(?<!\S)--([A-Za-z][\w.-]{1,100})(\s+)([^\s-]\S*)")
 
 
@@ -204,6 +205,8 @@ def redact_text(text: str) -> str:
         found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
     if any(head in text for head in _TOKEN_HEADS):
         found = _TOKEN.sub(REDACTED, found)
+    if "curl" in folded:
+        found = _CURL_USER.sub(rf"\1\2\3:{REDACTED}", found)
     if _has_credential_hint(folded):
         found = _redact_named(found)
     return text if found == text else found

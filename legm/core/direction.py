@@ -13,37 +13,40 @@ __all__ = ["LOWER_IS_BETTER", "decide_direction", "direction_by_name", "merge_di
 
 # fmt: off
 LOWER_IS_BETTER = frozenset((
-    "loss", "logloss", "mlogloss", "nll", "xent", "bce", "crossentropy",
-    "error", "merror", "err", "mse", "rmse", "msle", "rmsle", "nmse", "nrmse", "mae", "mape", "smape",
-    "wape", "mphe", "crps", "residual", "deviance",
+    "loss", "losses", "logloss", "mlogloss", "nll", "xent", "bce", "crossentropy",
+    "error", "errors", "merror", "err", "mse", "rmse", "msle", "rmsle", "nmse", "nrmse", "mae", "mape",
+    "smape", "wape", "mphe", "mpjpe", "epe", "ade", "fde", "crps", "residual", "deviance", "hamming",
     "perplexity", "ppl", "bpc", "bpb", "bpd", "brier", "ece", "wer", "cer", "ter", "der", "eer", "fpr",
     "fnr", "fid", "kid", "fvd", "lpips",
     "divergence", "kl", "kldiv", "regret", "distance", "chamfer", "hausdorff", "distortion", "penalty",
-    "violation", "violations",
+    "violation", "violations", "misses",
     "latency", "duration", "time", "runtime", "cost", "memory", "l1", "l2",
 ))
 # fmt: on
 """The words in a metric's name that mean that lower values are better."""
 
 _NEGATED = frozenset(("neg", "negative"))  # scikit-learn's neg_log_loss: higher is better
-_PHRASES = (("cross", "entropy"), ("false", "positive"), ("false", "negative"))
+_FALSE_RATES = frozenset((("false", "positive"), ("false", "negative")))
+_LOWER_PHRASES = frozenset((("cross", "entropy"), ("miss", "rate"), ("bits", "per"))) | _FALSE_RATES
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _PARTS = re.compile(r"[^\W_]+")
+_SPLIT_AND_WORD = re.compile(r"(?:train|training|valid|val|validation|test|dev|eval)(.+)")
 
 
 def direction_by_name(metric: str) -> bool | None:
     """Whether a metric's name says that higher values are better; None where it says nothing.
 
     Args:
-        metric: its name, of which words are taken as in ``val/crossEntropy_loss``. One of
-            :data:`LOWER_IS_BETTER` or "cross entropy" means lower, after "neg" or "negative" the opposite;
-            a negative likelihood is lower.
+        metric: its name, of which words are taken as in ``val/crossEntropy_loss`` or ``valloss``. One of
+            :data:`LOWER_IS_BETTER`, or a phrase like "cross entropy", means lower, after "neg" or "negative"
+            the opposite; a negative likelihood is lower.
     """
     words = [word.lower() for word in _WORDS.findall(metric)]
     parts = [part.lower() for part in _PARTS.findall(metric)]
+    parts += [found[1] for part in parts if (found := _SPLIT_AND_WORD.fullmatch(part))]
     pairs = set(itertools.pairwise(words))
-    false_rate = any(pair in pairs for pair in _PHRASES[1:])
-    lower = false_rate or _PHRASES[0] in pairs or not LOWER_IS_BETTER.isdisjoint((*words, *parts))
+    false_rate = not pairs.isdisjoint(_FALSE_RATES)
+    lower = not pairs.isdisjoint(_LOWER_PHRASES) or not LOWER_IS_BETTER.isdisjoint((*words, *parts))
     negated = not false_rate and not _NEGATED.isdisjoint(words)
     if negated and not lower and "likelihood" not in words:
         return None

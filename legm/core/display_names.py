@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _MAX_LETTERS = 400  # of a name: more than fit into any figure or line
+_MAX_IN_NAME = 12  # letters of a value in a name that is too long
 _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, or the levels of a metric's
 _BETWEEN_ASSIGNMENTS = re.compile(r",\s*(?=[^\s,=\[\]{}]+=)")
 NO_PARAMETERS = "no compared parameters"
@@ -63,8 +64,8 @@ def truncate_display_name(text: str, max_width: float, width: Width) -> str:
 def truncate_display_names(names: Sequence[str], max_width: float, width: Width) -> list[str]:
     """Truncate names to a width so that different names stay different.
 
-    Names that would become equal first lose the parts that they have in common, then their common start and
-    end; those that are still equal get a number.
+    Names that would become equal lose the parts that they have in common; if that is not enough, all but the
+    values that differ; else their common start and end. Those that are still equal get a number.
 
     Args:
         names: the names; equal names stay equal.
@@ -72,10 +73,20 @@ def truncate_display_names(names: Sequence[str], max_width: float, width: Width)
         width: returns the width of a text, in the same unit.
     """
     short = {name: truncate_display_name(name, max_width, width) for name in dict.fromkeys(names)}
-    for shorten in (_names_without_common_parts, _names_without_common_ends):
+    alike = [name for same in _groups_of_equal_names(short) for name in same]
+
+    def shorten_equal_ones(shorten: Callable[[Sequence[str]], list[str]]) -> None:
         for same in _groups_of_equal_names(short):
             for name, rest in zip(same, shorten(same), strict=True):
                 short[name] = truncate_display_name(rest, max_width, width)
+
+    shorten_equal_ones(_names_without_common_parts)
+    if _groups_of_equal_names(short):
+        values = [truncate_display_name(value, max_width, width) for value in _differing_values(alike)]
+        taken = {short[name] for name in short.keys() - set(alike)}
+        if len({*values, *taken}) == len(short):
+            short.update(zip(alike, values, strict=True))
+    shorten_equal_ones(_names_without_common_ends)
     for number, name in enumerate((name for same in _groups_of_equal_names(short) for name in same), 1):
         end = f" ({number})"
         short[name] = truncate_display_name(name, max_width - width(end), width) + end
@@ -101,6 +112,21 @@ def _names_without_common_parts(names: Sequence[str]) -> list[str]:
         marked = ["…" if same else part for part, same in zip(parts, common, strict=True)]
         kept.append(re.sub("…{2,}", "…", "".join(marked)))
     return kept
+
+
+def _differing_values(names: Sequence[str]) -> list[str]:
+    """The values alone of assignments that differ, long ones shortened; the names where a part is none."""
+    split = [name.split(",") for name in names]
+    if len({len(parts) for parts in split}) > 1:
+        return list(names)
+    differing = [column for column in zip(*split, strict=True) if len(set(column)) > 1]
+    if not all("=" in part for column in differing for part in column):
+        return list(names)
+    values = [
+        [truncate_display_name(part.rpartition("=")[2].strip(), _MAX_IN_NAME, len) for part in column]
+        for column in differing
+    ]
+    return [", ".join(row) for row in zip(*values, strict=True)]
 
 
 def _names_without_common_ends(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from legm.core.credentials import redact_text
 from legm.errors import InvalidName
 from legm.records import Plain, RunMarks
 
@@ -90,7 +91,7 @@ def changed_marks(
     if note is not None and (not isinstance(note, str) or len(note) > _MAX_NOTE):
         raise InvalidName(f"a note is a text of at most {_MAX_NOTE:,} characters")
     tags = tuple(sorted({*marks.tags, *added} - removed))
-    return RunMarks(tags, marks.note if note is None else note)
+    return RunMarks(tags, marks.note if note is None else redact_text(note))
 
 
 def joined_marks(own: RunMarks, others: RunMarks) -> RunMarks:

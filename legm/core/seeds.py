@@ -10,7 +10,13 @@ from legm.records import Plain
 
 __all__ = ["looks_like_seed", "seed_key"]
 
-_SEED = re.compile(r"(.*\.)?(seed|seed_[^.]*|[^.]*_seed|random_state)", re.IGNORECASE | re.DOTALL)
+_SEED = re.compile(
+    r"(.*[./:])?"
+    r"(seed\d*|seed[_-][^./:]*|[^./:]*[_-]seed(\d*|[_-](value|number|nr|id|init))|random[_-]?(seed|state)"
+    r"|(global|base|initial|manual|init|rng|np|numpy|torch|data|train|env)seed)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SEED_IN_CAMEL_CASE = re.compile(r"(.*[./:])?[^./:]*[a-z]Seed", re.DOTALL)
 _REPETITION = re.compile(
     r"(.*\.)?([^.]*_)?(fold|split|repeat|repetition|replicate|trial)(_(id|index|idx|number|nr))?",
     re.IGNORECASE | re.DOTALL,
@@ -21,8 +27,8 @@ _SIMPLE = frozenset((int, float, str))  # but for NaN, Python compares these as 
 
 @functools.lru_cache(maxsize=4096)
 def looks_like_seed(name: str) -> bool:
-    """Whether a parameter has the name of a seed; for a dotted name, the last part decides."""
-    return _SEED.fullmatch(name) is not None
+    """Whether a parameter has the name of a seed; of a name like ``data/seed``, the last part decides."""
+    return bool(_SEED.fullmatch(name) or _SEED_IN_CAMEL_CASE.fullmatch(name))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -22,6 +22,7 @@ from legm.core.selection_grammar import (
     ValueText,
     readings_of_selection,
 )
+from legm.core.texts import escape_unprintable_text
 from legm.core.value_texts import parse_value_text
 from legm.errors import ParameterError, SelectionError, closest
 from legm.records import Configuration, Plain, Status
@@ -283,7 +284,8 @@ class _SelectionBinder:
             wrong.is_quoted or isinstance(parse_value_text(wrong.text), str)
         ):
             hint += f" (numbers, and {wrong.text!r} is a text)"
-        return self._error(condition, f"no configuration has {name}={wrong.text}; {hint}")
+        shown = f"{escape_unprintable_text(name)}={escape_unprintable_text(wrong.text)}"
+        return self._error(condition, f"no configuration has {shown}; {hint}")
 
     # Fields
 

@@ -34,6 +34,9 @@ ENOUGH_DIGITS = (_DIGITS, 6, 9, 12)  # those that are tried until numbers look d
 _EXACT = 17  # and those of any number
 WHOLE = 1e7  # from here on numbers are written with an exponent,
 _SMALL = 1e-4  # and below here
+_LONGEST = (
+    1e15  # or from here on, where so many digits are asked for that all before the point are among them
+)
 _AMBIGUOUS = re.compile(
     r"[-+]?\.?\d.*|[-+]?\.?(nan|inf|infinity)|true|false|null|none|[\[{\"'~].*", re.IGNORECASE | re.DOTALL
 )
@@ -80,7 +83,9 @@ def number_text(value: float, digits: int = _DIGITS) -> str:
     size = abs(value)
     if size < WHOLE and value.is_integer():
         return str(int(value))
-    if _SMALL <= size < WHOLE:
+    if _SMALL <= size < max(WHOLE, min(10.0**digits, _LONGEST)):
+        if value.is_integer():
+            return str(int(value))
         decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
         return str(value) if _has_short_text(value, digits) else f"{value:.{decimals}f}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")

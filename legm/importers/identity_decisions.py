@@ -165,8 +165,8 @@ class AbsentValueDecisions:
         for name in self.accepted:
             if name not in proposed:
                 raise ParameterError(
-                    f"nothing suggests an absent value for {name!r}; {closest(name, sorted(proposed))}. "
-                    "Say which value it is"
+                    f"nothing suggests an absent value for {name!r}, so say which value it is; "
+                    f"{closest(name, sorted(proposed))}"
                 )
 
 

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from legm.core.texts import counted
 from legm.errors import MediaError
 from legm.media.pending_file import PendingFile
 from legm.media.pictures import plain_array
@@ -104,5 +105,6 @@ def histogram_counts(content: bytes) -> tuple[list[float], list[float]]:
     except TypeError as cause:
         raise ValueError("not a histogram: an edge or a count is not a number") from cause
     if len(edges) != len(counts) + 1 and (edges or counts):
-        raise ValueError(f"{len(edges)} edges do not fit {len(counts)} bins")
+        bins = counted(len(counts), "bin needs", "bins need")
+        raise ValueError(f"not a histogram: {bins} {len(counts) + 1:,} edges, not {len(edges):,}")
     return edges, counts

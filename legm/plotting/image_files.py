@@ -35,7 +35,8 @@ def checked_formats(formats: str | Sequence[str]) -> list[str]:
     asked = [formats] if isinstance(formats, str) else list(formats)
     for one in asked:
         if one not in FORMATS:
-            raise LegmError(f"figures cannot be saved in the format {one!r}; {closest(str(one), FORMATS)}")
+            named = f"in the format {one!r}" if one else "under a name that does not end in a format"
+            raise LegmError(f"figures cannot be saved {named}; {closest(str(one), FORMATS)}")
     if not asked:
         raise LegmError(f"formats= names no format; known: {', '.join(FORMATS)}")
     return list(dict.fromkeys(asked))

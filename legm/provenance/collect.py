@@ -283,6 +283,7 @@ class ProvenanceCollector:
             if facts.distributions is None:
                 pause = BackgroundPace(self._hurry).pause
                 facts.distributions = InstalledDistributions(list(sys.path), pause)
+                facts.distributions.imported(real_module_names())  # so that the end of the run reads little
             if facts.machine is None:
                 facts.machine = read_machine()
         self._report(facts.machine)

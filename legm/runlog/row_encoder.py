@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +164,8 @@ class RowEncoder:
         import numpy as np
 
         words = np.frombuffer(b"".join(rows), "<u8")
+        if self._add_equal_rows(encoded, words, rows):
+            return
         lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // 8
         starts = np.cumsum(lengths) - lengths
         kinds = words[starts]
@@ -182,6 +184,33 @@ class RowEncoder:
         if is_positioned.any():
             layouts = self._set_positions(layouts, columns, is_positioned)
         self._add(encoded, layouts, columns.layout, columns.steps, columns.times, words[is_value].view("<f8"))
+
+    def _add_equal_rows(self, encoded: Encoded, words: NDArray[Any], rows: Sequence[bytes]) -> bool:
+        """Add rows of one kind, as nearly all are that are set within a moment; returns whether they are it.
+
+        Args:
+            encoded: takes them.
+            words: the rows.
+            rows: the same.
+        """
+        import numpy as np
+
+        table = words.reshape(len(rows), -1) if len(set(map(len, rows))) == 1 else None
+        if table is None or not (table[:, 0] == table[0, 0]).all():
+            return False
+        kind = int(table[0, 0])
+        layout = self.layouts[kind >> 1]
+        if kind & 1:  # without a step
+            before = {self._counts.get(series, 0) for series in layout.series}
+            if len(before) > 1:
+                return False
+            first = before.pop()
+            steps = np.arange(first, first + len(rows), dtype=np.int64)
+        else:
+            steps = np.ascontiguousarray(table[:, 1]).view("<i8")
+        times, values = np.ascontiguousarray(table[:, 2]).view("<f8"), table[:, 3:].ravel().view("<f8")
+        self._add(encoded, [layout], np.zeros(len(rows), np.uint32), steps, times, values)
+        return True
 
     def _set_positions(
         self, layouts: list[RecordedLayout], columns: _RowColumns, is_positioned: NDArray[Any]
@@ -233,8 +262,11 @@ class RowEncoder:
         import numpy as np
 
         numbers = self._number(encoded, layouts)[local]
-        ends = np.cumsum(np.array([len(layout.series) for layout in layouts], np.int64)[local])
-        for rows, within in _row_pieces(ends):
+        pieces: Iterable[tuple[slice, slice]] = [(slice(None), slice(None))]
+        if len(values) > _VALUES_PER_FRAME:
+            widths = np.array([len(layout.series) for layout in layouts], np.int64)
+            pieces = _row_pieces(np.cumsum(widths[local]))
+        for rows, within in pieces:
             columns = (numbers[rows], steps[rows], times[rows], values[within])
             encoded.frames.append(points_frame(*map(np.ascontiguousarray, columns)))
         self._count(encoded, layouts, np.bincount(local, minlength=len(layouts)).tolist())
@@ -247,9 +279,9 @@ class RowEncoder:
     def _note_last_step(self, layouts: Sequence[RecordedLayout], local: Any, steps: Any) -> None:
         import numpy as np
 
-        is_dev = np.array([_is_dev_row_layout(layout) for layout in layouts], bool)
-        if not is_dev.all():
-            steps = steps[is_dev[local]]
+        is_dev = [_is_dev_row_layout(layout) for layout in layouts]
+        if not all(is_dev):
+            steps = steps[np.array(is_dev, bool)[local]]
         if len(steps):
             largest = int(steps.max())
             self.last_step = largest if self.last_step is None else max(self.last_step, largest)

@@ -19,6 +19,9 @@ __all__ = [
     "value_text",
 ]
 
+_MOST_DECIMALS = 7  # more of them are an exponent
+_EXPONENT = ".3e"
+
 
 def spread_description(method: str) -> str:
     """A method's center and spread in words.
@@ -54,7 +57,7 @@ def value_text(value: Aggregate, digits: int) -> str:
     spread = spread_half_width(value)
     size = max(abs(center), 0 if math.isnan(spread) else spread)
     form = _number_format(size, digits)
-    texts = [typographic_number(f"{number:{form}}") for number in (center, lower, upper, spread)]
+    texts = [_formatted(number, form) for number in (center, lower, upper, spread)]
     if math.isnan(spread):
         return texts[0]
     if AggregationMethod.parse(value.method).kind in {MethodKind.MEDIAN, MethodKind.CONFIDENCE}:
@@ -75,16 +78,22 @@ def decimal_text(value: float, digits: int) -> str:
         value: the number.
         digits: as for :func:`value_text`.
     """
-    return typographic_number(f"{value:{_number_format(abs(value), digits)}}")
+    return _formatted(value, _number_format(abs(value), digits))
 
 
 def _number_format(size: float, digits: int) -> str:
     """The format of numbers of a size."""
-    return f".{digits}f" if 10.0**-digits <= size < WHOLE or not size or math.isinf(size) else ".3e"
+    if digits > _MOST_DECIMALS:
+        return _EXPONENT
+    return f".{digits}f" if 10.0**-digits <= size < WHOLE or not size or math.isinf(size) else _EXPONENT
+
+
+def _formatted(value: float, form: str) -> str:
+    return "0" if form == _EXPONENT and not value else typographic_number(f"{value:{form}}")
 
 
 def decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()) -> int:
-    """The number of decimals for a column of numbers.
+    """The number of decimals for a column of numbers; one that is too large stands for an exponent.
 
     Args:
         spreads: half the width of each number's spread; most of them get two significant digits.
@@ -95,7 +104,7 @@ def decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()
     if not sizes:
         return 4
     digits = 2 if known else 4
-    return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), 7)
+    return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), _MOST_DECIMALS + 1)
 
 
 def decimals_for(values: Sequence[Aggregate]) -> int:

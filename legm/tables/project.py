@@ -74,10 +74,14 @@ class Project:
         backend: object = "local",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.root = Path(root)
-        self._backend = backend
-        self._source: TableSource = table_source(self.root, backend, options or {})
+        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - links are not resolved
+        self._backend, self._options = backend, dict(options or {})
+        self._source: TableSource = table_source(self.root, backend, self._options)
         self._media: dict[str, MediaTableRow] = {}
+
+    def __reduce__(self) -> tuple[type[Project], tuple[Path, object, dict[str, Any]]]:
+        """Copy it, or send it to another process, as what it was opened with."""
+        return type(self), (self.root, self._backend, self._options)
 
     def experiments(self) -> Table:
         """The experiments, each with its numbers of configurations and runs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from legm.core.texts import counted
 from legm.errors import LegmError
 from legm.tables.table_markup import MarkupCell, csv_table, latex_table, markdown_table
 
@@ -27,7 +28,8 @@ def written_table(asked: Any) -> str:
     kind, headers = str(asked["format"]), [str(one) for one in asked["headers"]]
     rows: list[Sequence[object]] = [list(row) for row in asked["rows"]]
     if any(len(row) != len(headers) for row in rows):
-        raise LegmError(f"each row of the table needs {len(headers)} cells, one for each header")
+        cells_needed = counted(len(headers), "cell")
+        raise LegmError(f"each row of the table needs {cells_needed}, one for each header")
     if kind == "csv":
         return csv_table(headers, rows)
     write = _WRITERS.get(kind)
@@ -35,7 +37,8 @@ def written_table(asked: Any) -> str:
         raise LegmError(f"a table is written as csv, latex or markdown, not as {kind!r}")
     numbers = [bool(one) for one in asked.get("numbers") or [False] * len(headers)]
     if len(numbers) != len(headers):
-        raise LegmError(f"numbers has {len(numbers)} entries for {len(headers)} columns")
+        entries = counted(len(numbers), "entry", "entries")
+        raise LegmError(f"numbers has {entries} for {counted(len(headers), 'column')}")
     cells = [["" if one is None else str(one) for one in row] for row in rows]
     notes = [str(one) for one in asked.get("notes") or []]
     return write(headers, [[MarkupCell(one) for one in row] for row in cells], numbers, notes)

@@ -13,7 +13,7 @@ import time
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-__all__ = ["PROCESS_EXIT", "UNKNOWN_EXIT", "ProcessExit"]
+__all__ = ["PROCESS_EXIT", "UNKNOWN_EXIT", "ProcessExit", "is_success"]
 
 UNKNOWN_EXIT = "the process ended by a raised SystemExit, whose code this version of Python does not tell"
 """The error of a process of which nothing more is known: it may have failed or not."""
@@ -131,8 +131,13 @@ class ProcessExit:
         monitoring.set_events(tool, monitoring.events.PY_UNWIND)
 
 
+def is_success(code: object) -> bool:
+    """Whether a process that exits with this code has succeeded; of 0.0, Python makes the code 1."""
+    return code is None or (isinstance(code, int) and code == 0)
+
+
 def _exit_error(code: object) -> str | None:
-    return None if code in (None, 0) else f"SystemExit: {code}"
+    return None if is_success(code) else f"SystemExit: {code}"
 
 
 PROCESS_EXIT = ProcessExit()

@@ -278,6 +278,15 @@ def test_one_run_leaves_the_difference_and_a_reason(tmp_path):
     assert "no interval and no p-value: they need two runs, and b has fewer" in found.notes
 
 
+def test_means_that_differ_by_rounding_alone_are_equally_good(tmp_path):
+    a, b = fill(tmp_path, {0: 0.3, 1: 0.2, 2: 0.1}, {5: 0.2, 6: 0.2})
+    found = a.compare(a, b, "acc")
+    assert abs(found.difference) < 1e-15
+    assert replace(found, difference=-2.8e-17).better == replace(found, difference=0.0).better == ""
+    assert replace(found, difference=-1e-9).better == "b"
+    assert replace(found, difference=math.inf, mean_a=math.inf).better == "a"
+
+
 def test_nothing_but_nan_leaves_a_reason(tmp_path):
     a, b = fill(tmp_path, {0: math.nan, 1: math.nan}, B)
     found = a.compare(a, b, "acc")

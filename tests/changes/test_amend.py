@@ -206,6 +206,8 @@ def test_aggregates_that_no_longer_hold_are_moved_to_the_trash(root):
         ({"parent": {"rate": "dropout"}}, "'dropout' is a parent but was never set"),
         ({"drop": ["seed"], "set": {"seed": 1}}, "cannot be changed by both set and drop"),
         ({"where": "rate=7", "drop": ["seed"]}, "no configuration"),
+        ({"set": {"api_key": "hunter2hunter2"}}, "'api_key' has a credential in it"),
+        ({"set": {"store": {"at": "https://me:pw@host"}}}, "'store' has a credential in it"),
         ({}, "nothing is to be changed"),
     ],
 )

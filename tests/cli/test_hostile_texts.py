@@ -96,6 +96,7 @@ def test_a_table_shows_characters_that_act_on_a_terminal_as_escapes(tmp_path, ki
         ["ls", tmp_path],
         ["best", tmp_path, metric],
         ["best", tmp_path, HOSTILE[:-1]],
+        ["ls", tmp_path, "--where", f"net={HOSTILE}x"],
         ["export", tmp_path, tmp_path / "runs.csv", "--to", "table"],
         ["report", tmp_path, "-o", tmp_path / "report.html"],
     ):

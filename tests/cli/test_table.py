@@ -62,7 +62,8 @@ def test_markdown_has_the_parameters_that_differ_and_the_best_in_bold(path):
     assert notes == [
         "last loss: lower is better, by its name",
         "test accuracy: higher is better, by default",
-        "mean ± std over 3 runs\n",
+        "mean ± std over 3 runs",
+        "1 failed run is not averaged\n",
     ]
 
 
@@ -72,6 +73,7 @@ def test_latex_is_a_booktabs_table_with_the_best_in_bold(path):
         r"% \usepackage{booktabs}",
         "% last loss: lower is better, as asked",
         "% mean ± std over 3 runs",
+        "% 1 failed run is not averaged",
         r"\begin{tabular}{rr}",
         r"\toprule",
         r"rate & last loss $\downarrow$ \\",

@@ -121,6 +121,7 @@ def test_all_runs_that_a_selection_names_are_marked_after_a_question(root):
     assert [one["tags"] for one in as_json("tag", root)] == [["baseline", "favourite"], ["broken"]]
     text = shown("tag", *select, "--yes", "+seen", "-broken")
     assert (first[-6:] in text, second[-6:] in text, "2 runs changed" in text) == (True, True, True)
+    assert "v1-" not in text  # configurations are called by what differs, and not by their fingerprints
     assert [one["tags"] for one in as_json("tag", root)] == [["baseline", "favourite", "seen"], ["seen"]]
     assert as_json("note", root / "net" / "_0", "--tag", "favourite", "look")["note"] == "look"
     assert [one["note"] for one in as_json("note", root / "net" / "_0")] == ["look", ""]

@@ -20,11 +20,13 @@ def rule(metric="loss", higher=False):
             "neg_log_likelihood negative_log_likelihood false_positive_rate cross_entropy eval/perplexity",
             False,
         ),
+        ("trainloss valloss VALLOSS evalmse val_losses num_errors bits_per_dim minADE miss_rate", False),
         ("neg_mean_squared_error neg_log_loss negRMSE", True),
         (
             "accuracy reward PSNR policy_entropy true_negative_rate timesteps r2 negative_reward f1 glossary",
             None,
         ),
+        ("trade made permission missing_rate bitsper validation", None),
     ],
 )
 def test_words_in_the_name_say_what_is_better(metrics, higher):

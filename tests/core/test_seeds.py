@@ -13,11 +13,19 @@ def test_the_last_part_of_a_name_says_whether_it_is_a_seed():
         "seed_data",
         "data_seed",
         "random_state",
-        "seeds",
-        "seedling",
-        "seed.path",
+        *(
+            "manualSeed",
+            "trainer.randomSeed",
+            "data/seed",
+            "random-seed",
+            "randomState",
+            "np_seed_value",
+            "seed2",
+        ),
     ]
-    assert [looks_like_seed(name) for name in names] == [*[True] * 5, *[False] * 3]
+    others = ["seeds", "seedling", "seed.path", "linseed", "num_seed_points", "seed/path"]
+    assert [name for name in names if not looks_like_seed(name)] == []
+    assert [name for name in others if looks_like_seed(name)] == []
 
 
 def test_runs_repeat_a_seed_when_all_their_seeds_are_equal_and_they_are_no_other_fold():

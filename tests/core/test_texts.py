@@ -32,6 +32,14 @@ def test_a_number_has_four_significant_digits(value, text):
     assert number_text(value) == text
 
 
+def test_large_numbers_that_need_all_digits_before_the_point_have_no_exponent():
+    times = [1796083163.94, 1796083163.99]
+    assert number_texts(times) == ["1796083163.94", "1796083163.99"]
+    assert number_texts([1e8 + 1, 1e8 + 2]) == ["100000001", "100000002"]
+    assert number_texts([1.5e12, 2.5e12]) == ["1.5e+12", "2.5e+12"]
+    assert number_texts([1e22, 2e22]) == ["1e+22", "2e+22"]
+
+
 @given(st.lists(st.floats(allow_nan=False), max_size=6))
 def test_different_numbers_of_a_column_look_different(numbers):
     numbers = [number + 0.0 for number in numbers]  # without the sign of a zero
@@ -54,6 +62,19 @@ def test_shortened_names_fit_and_stay_different(names, room):
     short = truncate_display_names(names, room, len)
     assert len(set(short)) == len(set(names))
     assert all(len(text) <= room for text in short)
+
+
+def test_names_of_long_dotted_parameters_are_shortened_to_the_values_that_differ():
+    names = [
+        f"policy.name={policy}, number_of_layers={layers}, learning_rate={rate}, configuration.name=adamw"
+        for policy in ("none", "randaugment.magnitude_9.layers_2")
+        for layers in (2, 4)
+        for rate in (0.1, 0.01)
+    ]
+    assert truncate_display_names(names, 40, len) == [
+        *("none, 2, 0.1", "none, 2, 0.01", "none, 4, 0.1", "none, 4, 0.01"),
+        *("randau…ers_2, 2, 0.1", "randau…ers_2, 2, 0.01", "randau…ers_2, 4, 0.1", "randau…ers_2, 4, 0.01"),
+    ]
 
 
 def test_a_number_agrees_with_its_noun():

@@ -16,7 +16,7 @@ from tests.support.calling import call
 from tests.support.mlflow_store import prepare_store
 from tests.support.secrets import SECRETS
 
-IN_ADDITION = ("in-the-command-line", "in-an-error", "in-a-tag")
+IN_ADDITION = ("in-the-command-line", "in-an-error", "in-a-tag", "in-a-note", "in-a-description")
 
 
 def text_of(path: Path) -> str:
@@ -45,12 +45,17 @@ def test_no_credential_comes_out_anywhere(tmp_path, monkeypatch, caplog):
     handler.name_params([name for name, _, _ in SECRETS])
     handler.start()
     handler.set_metric("loss", 0.5, step=0)
+    handler.set_note("begun by https://me:in-a-note@host")
     handler.log()
     handler.reset()
     with pytest.raises(ConnectionError), handler:
         raise ConnectionError("no answer from https://me:in-an-error@host")
     handler.aggregate_results()
-    (folder,) = (path.parent for path in root.glob("e/*/params.yml"))
+    described = ExperimentHandler(root, "e", "as https://me:in-a-description@host has it")
+    described.set_param("lr", 0.2)
+    with described.start():
+        described.set_metric("loss", 0.25)
+    folder = handler.configuration_folder
     out = {"repr": repr(handler), "logged": caplog.text}
     for arguments in (
         ["ls", root],
@@ -58,6 +63,7 @@ def test_no_credential_comes_out_anywhere(tmp_path, monkeypatch, caplog):
         ["show", folder],
         ["show", folder, "--json"],
         ["best", root, "loss", "--json"],
+        ["best", "--description", "as https://me:in-a-description@host has it", root, "loss"],
         ["table", root, "loss"],
         ["diff", folder, folder],
         ["report", root, "-o", tmp_path / "report.html"],

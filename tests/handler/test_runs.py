@@ -376,7 +376,8 @@ def test_a_handler_that_is_dropped_leaves_everything_that_was_set(tmp_path):
 
 
 UNLOGGED = """
-import os, sys, warnings
+import os, sys, threading, time, warnings
+from concurrent import futures
 import legm.backends.local.event_file, legm.core.results  # once for all children
 from legm import ExperimentHandler
 warnings.simplefilter("ignore")
@@ -416,6 +417,19 @@ for ending in sys.argv[2:]:
     elif ending == "with":
         with handler:
             sys.exit(0)
+    elif ending == "exit 0.0":  # which is not 0 for Python
+        sys.exit(0.0)
+    elif ending == "thread":
+        def later():
+            threading.main_thread().join()
+            handler.set_metric("loss", 1000)
+        threading.Thread(target=later).start()
+    elif ending == "executor":
+        def later():
+            while not futures.thread._shutdown:
+                time.sleep(0.005)
+            handler.set_metric("loss", 1000)
+        futures.ThreadPoolExecutor(1).submit(later)
     elif ending == "two":
         another = begin("another")
         del handler
@@ -423,7 +437,10 @@ for ending in sys.argv[2:]:
 """
 ENDINGS = {
     "end": (Status.COMPLETED, None),
+    "thread": (Status.COMPLETED, None),
+    "executor": (Status.COMPLETED, None),
     "exit": (Status.COMPLETED, None),
+    "exit 0.0": (Status.FAILED, "SystemExit: 0.0"),
     "exit 3": (Status.FAILED, "SystemExit: 3"),
     "raise exit 4": (Status.FAILED, "SystemExit: 4"),
     "caught": (Status.COMPLETED, None),
@@ -449,7 +466,8 @@ def test_how_a_process_ends_is_how_its_open_runs_end(tmp_path):
     for ending, end in ENDINGS.items():
         (folder,) = (path.parent for path in tmp_path.glob(f"{ending}/*/params.yml"))
         assert (ending, *shown(folder)) == (ending, end)
-        assert [run.points for run in runs(folder)] == [1001 if ending == "caught" else 1000]
+        is_more = ending in {"caught", "thread", "executor"}
+        assert [run.points for run in runs(folder)] == [1001 if is_more else 1000]
     handler = ExperimentHandler(tmp_path, "kill")
     handler.set_param("lr", 0.1)
     with handler.start():

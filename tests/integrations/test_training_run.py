@@ -54,6 +54,16 @@ def test_a_training_is_a_run_with_its_parameters_and_values(tmp_path):
     assert values_of(found) == (3.0, 2.0)
 
 
+def test_a_relative_root_is_that_of_the_folder_in_which_the_object_was_made(tmp_path, monkeypatch):
+    (tmp_path / "job").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = TrainingRun("results", "e")
+    monkeypatch.chdir("job")
+    trained(run, {"lr": 0.1})
+    assert len(runs_of(tmp_path / "results")) == 1
+    assert list((tmp_path / "job").iterdir()) == []
+
+
 def test_every_training_with_one_object_is_a_run_of_its_own(tmp_path):
     run = TrainingRun(tmp_path, "e")
     first = trained(run, {"lr": 0.1, "seed": 0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,47 @@ def test_the_first_one_on_the_path_is_what_was_imported(tmp_path):
     install(tmp_path / "b", "model", "1", "model/__init__.py")
     installed = InstalledDistributions([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "missing")])
     assert installed.imported(["model"]) == {"model": "2"}
+
+
+def test_modules_are_found_in_a_list_of_files_in_any_order(tmp_path):
+    files = [
+        "b/x.py",
+        '"a/with, comma.py"',
+        "b/y.py",
+        "single.py",
+        "../../bin/tool",
+        "native.cpython-311.so",
+        "a/z.py",
+    ]
+    install(tmp_path, "mixed", "1", *files, "mixed-1.dist-info/METADATA", "__pycache__/single.pyc")
+    installed = InstalledDistributions([str(tmp_path)])
+    found = {
+        name: bool(installed.imported([name])) for name in ("a", "b", "single", "native", "bin", "z", "x")
+    }
+    assert found == {
+        "a": True,
+        "b": True,
+        "single": True,
+        "native": True,
+        "bin": False,
+        "z": False,
+        "x": False,
+    }
+
+
+def test_one_that_is_installed_for_editing_is_found_by_its_name(tmp_path):
+    install(tmp_path, "My-Model", "3", "__editable___my_model_finder.py")
+    (tmp_path / "My_Model-3.dist-info").rename(tmp_path / "my_model-3.dist-info")
+    installed = InstalledDistributions([str(tmp_path)])
+    assert installed.imported(["My_Model.layers"]) == installed.imported(["my_model"]) == {"My-Model": "3"}
+
+
+def test_the_version_is_that_of_the_beginning_although_another_one_was_installed_since(tmp_path):
+    install(tmp_path, "model", "1.5", "model/__init__.py")
+    installed = InstalledDistributions([str(tmp_path)])
+    shutil.rmtree(tmp_path / "model-1.5.dist-info")
+    install(tmp_path, "model", "2.0", "model/__init__.py")
+    assert installed.imported(["model"]) == {"model": "1.5"}
 
 
 def test_outside_of_a_notebook_there_is_no_cell():

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Experiment } from "../../legm/report/page/content.js";
-import { byText, cut, decoded, distinct, duration, fixed, short } from "../../legm/report/page/values.js";
+import { byText, cut, decimalsOf, decoded, distinct, duration, fixed, short } from "../../legm/report/page/values.js";
 
 function encoded(code, numbers) {
   return `${code}:${Buffer.from(numbers.buffer).toString("base64")}`;
@@ -33,6 +33,20 @@ test("names that are cut stay different", () => {
   assert.equal(new Set(brief).size, 2);
   assert.ok(brief.every((name) => [...name].length <= 24));
   assert.equal(cut("abcdefgh", 5), "ab…gh");
+});
+
+test("names of long dotted parameters are shortened to the values that differ", () => {
+  const names = ["none", "randaugment.magnitude_9.layers_2"].flatMap((policy) =>
+    [2, 4].map((layers) => `policy.name=${policy}, number_of_layers=${layers}, configuration.name=adamw`),
+  );
+  assert.deepEqual(distinct(names, 30), ["none, 2", "none, 4", "randau…ers_2, 2", "randau…ers_2, 4"]);
+});
+
+test("numbers that need many decimals have an exponent", () => {
+  assert.equal(decimalsOf([2.97e-7], [9e-9]), 8);
+  assert.equal(fixed(2.97e-7, 8), "2.97e−07");
+  assert.equal(fixed(0, 8), "0");
+  assert.equal(fixed(0.0001234, 7), "0.0001234");
 });
 
 test("numbers in texts are ordered by value", () => {

@@ -28,6 +28,8 @@ SECRETS: list[tuple[str, Any, str]] = [
     ("remote", "https://0123456789abcdefuser@host/x.git", "0123456789abcdefuser"),
     ("query", "https://host/data?user=me&api_key=in-a-query&x=1", "in-a-query"),
     ("storage", "AccountName=me;AccountKey=in-a-connection;x=1", "in-a-connection"),
+    ("fetch", "curl -s -u me:pw-of-curl https://host/x", "pw-of-curl"),
+    ("fetch_by_proxy", "curl --proxy-user=me:pw-of-proxy https://host", "pw-of-proxy"),
     ("headers", {"X": "Bearer abcdef123456789bearer"}, "abcdef123456789bearer"),
     ("header", "Authorization: Basic " + base64.b64encode(b"me:basic-pw").decode(), "bWU6YmFzaWMtcHc"),
     ("command", "train.py --lr 0.1 --hf_token after-an-option", "after-an-option"),

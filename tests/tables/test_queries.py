@@ -174,6 +174,10 @@ def test_the_command_prints_a_table_json_or_csv(root):
     assert {float(row["loss"]) for row in rows} <= {*losses}
     assert [row["net"] for row in rows] == ["größe, 😀"] * 2
     assert shown("sql", root, "select 1 where false") == "no rows\n"
+    assert shown("sql", root, query).splitlines()[-1] == "without a value: nothing"
+    assert "without a value" not in shown("sql", root, "select 1 as one")
+    times = "select unnest([1796083163.94, 1796083163.99]) as began"
+    assert shown("sql", root, times).split()[-2:] == ["1796083163.94", "1796083163.99"]
     assert "exclude each other" in misused("sql", root, "select 1", "--csv", "--json")
     assert "does not exist" in failed("sql", root, "select * from nothing")
 

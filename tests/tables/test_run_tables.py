@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,20 @@ def root(tmp_path_factory) -> Path:
 
 def rows(table) -> list[dict]:
     return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+
+
+def test_a_relative_root_stays_where_it_was_when_the_process_changes_its_folder(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    project = legm.open(root.name)
+    monkeypatch.chdir(tmp_path)
+    assert len(project.runs()) == 7
+    assert len(project.history("loss", experiment="other")) == 4
+
+
+def test_a_project_can_be_copied_and_sent_to_another_process(root):
+    project = legm.open(root)
+    for other in (copy.copy(project), copy.deepcopy(project), pickle.loads(pickle.dumps(project))):
+        assert repr(rows(other.runs())) == repr(rows(project.runs()))
 
 
 def test_a_run_is_a_row_with_its_parameters_and_values(root):

@@ -222,7 +222,7 @@ class LocalBackend:
         known = read_log(log, until=position).records
         last = max(at for at, record in enumerate(known) if isinstance(record, Resumption))
         for points in ordered_dev_results(known[:last]):
-            _local_steps_only_rise(points, opened.last_steps)
+            _note_rising_local_steps(_shown_local_blocks(points), opened.last_steps)
 
     def _rewrite_events(self, run: Run, opened: _OpenRun, position: int) -> None:
         """Write the event file of a run that is still running anew, each step once."""
@@ -464,10 +464,14 @@ def _write_local_events(file: EventFile, records: Iterable[Record], last_steps: 
     in_order = True
     for record in records:
         if isinstance(record, Points):
-            parts = [record] if _local_steps_only_rise(record, {}) else ordered_dev_results([record])
-            for part in parts:
-                in_order = _local_steps_only_rise(part, last_steps) and in_order
-                file.points(part)
+            blocks = _shown_local_blocks(record)
+            if blocks[0].do_rise if len(blocks) == 1 else _note_rising_local_steps(blocks, {}):
+                in_order = _note_rising_local_steps(blocks, last_steps) and in_order
+                file.points(record)
+            else:
+                for part in ordered_dev_results([record]):
+                    in_order = _note_rising_local_steps(_shown_local_blocks(part), last_steps) and in_order
+                    file.points(part)
             if any(series.split is Split.TEST for layout in record.layouts for series in layout):
                 in_order = _write_local_test_events(file, [record], last_steps) and in_order
         elif isinstance(record, Rewind):
@@ -486,7 +490,7 @@ def _write_ordered_local_events(file: EventFile, records: Sequence[Record]) -> d
 
     last_steps: dict[Series, int] = {}
     for points in ordered_dev_results(records):
-        _local_steps_only_rise(points, last_steps)
+        _note_rising_local_steps(_shown_local_blocks(points), last_steps)
         file.points(points)
     _write_local_test_events(file, records, last_steps)
     _write_local_events(file, (one for one in records if isinstance(one, (Display, Media))), last_steps)
@@ -509,18 +513,47 @@ def _write_local_test_events(
     return are_new
 
 
-def _local_steps_only_rise(points: Points, last_steps: dict[Series, int]) -> bool:
-    """Whether the steps of each dev series that is shown only rise; notes the last ones."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class _ShownBlock:
+    """The dev series of a layout that are shown, and their steps in one batch.
 
-    rise = True
+    Args:
+        series: the series.
+        first: the first step.
+        last: the largest one.
+        do_rise: whether each step is larger than the one before.
+    """
+
+    series: tuple[Series, ...]
+    first: int
+    last: int
+    do_rise: bool
+
+
+def _shown_local_blocks(points: Points) -> list[_ShownBlock]:
+    """What :func:`_note_rising_local_steps` needs of points."""
+    blocks = []
     for every, steps, _, _ in points.blocks():
-        series = [one for one in every if one.split is Split.DEV and one.index is None]
+        series = tuple(one for one in every if one.split is Split.DEV and one.index is None)
         if series:
-            before = max(last_steps.get(one, -(2**63) - 1) for one in series)
-            rise = rise and int(steps[0]) > before and bool(np.all(steps[1:] > steps[:-1]))
-            last = int(steps.max())
-            last_steps.update({one: max(last_steps.get(one, last), last) for one in series})
+            do_rise = bool((steps[1:] > steps[:-1]).all())
+            blocks.append(
+                _ShownBlock(series, int(steps[0]), int(steps[-1] if do_rise else steps.max()), do_rise)
+            )
+    return blocks
+
+
+def _note_rising_local_steps(blocks: Iterable[_ShownBlock], last_steps: dict[Series, int]) -> bool:
+    """Whether the steps of each dev series that is shown only rise; notes the last ones."""
+    rise = True
+    for block in blocks:
+        known = [step for one in block.series if (step := last_steps.get(one)) is not None]
+        before = max(known, default=-(2**63) - 1)
+        rise = rise and block.do_rise and block.first > before
+        if block.last > before:
+            last_steps.update(dict.fromkeys(block.series, block.last))
+        else:
+            last_steps.update({one: max(last_steps.get(one, block.last), block.last) for one in block.series})
     return rise
 
 

@@ -30,6 +30,7 @@ from legm.backends.local.entry_series import read_entry_series
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
+from legm.util.file_reading import read_file_start
 from legm.util.yaml_files import parse_yaml
 
 __all__ = ["Entry", "EntryFile"]
@@ -163,9 +164,13 @@ class EntryFile:
             StorageError: the file cannot be read.
         """
         try:
+            data = read_file_start(self.path, _READ_SIZE + 1)
+            if len(data) <= _READ_SIZE and (found := self._walk_back(None, len(data), data)) is not None:
+                return found
             with self.path.open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
-                found = self._walk_back(file, size)
+                begin = max(0, size - _READ_SIZE)
+                found = self._walk_back(file, size, _read_entry_bytes(file, begin, size - begin))
                 return self._scan(file) if found is None else found
         except FileNotFoundError:
             return []
@@ -222,14 +227,19 @@ class EntryFile:
                 return entry
         return None
 
-    def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
-        """The entries, read by their trailers; None if a line has none."""
+    def _walk_back(self, file: BinaryIO | None, size: int, tail: bytes) -> list[Entry] | None:
+        """The entries, read by their trailers; None if a line has none.
+
+        Args:
+            file: the file; None where the tail is all of it, as of most files.
+            size: of the file, in bytes.
+            tail: its end.
+        """
         found: list[Entry] = []
-        begin = max(0, size - _READ_SIZE)
-        tail = _read_entry_bytes(file, begin, size - begin)  # all of most files, in one go
+        begin = size - len(tail)
 
         def read(start: int, length: int) -> bytes:
-            if start < begin:
+            if start < begin and file is not None:
                 return _read_entry_bytes(file, start, length)
             return tail[start - begin : start - begin + length]
 

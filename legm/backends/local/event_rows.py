@@ -7,6 +7,7 @@ in the numbers, and NumPy encodes them at once.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,11 @@ def encode_event_rows(
     """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
     if not len(steps):
         return []
+    width = _row_varint_width(int(steps.max()))
+    if width == _row_varint_width(int(steps.min())):
+        return _encode_equal_rows(tags, width, steps, times, values)
     widths = _row_varint_widths(steps)
     used = np.unique(widths)
-    if len(used) == 1:
-        return _encode_equal_rows(tags, int(used[0]), steps, times, values)
     records = [b""] * len(steps)
     for width in used.tolist():
         rows = np.flatnonzero(widths == width)
@@ -66,6 +68,9 @@ def encode_event_rows(
 
 def _split_event_points(points: Points) -> Iterator[Points]:
     """The same rows in the same order, in records of about ``_CHUNK`` numbers."""
+    if len(points) <= _CHUNK:
+        yield points
+        return
     widths = np.array([len(series) for series in points.layouts], np.int64)
     ends = np.cumsum(widths[points.layout])
     row = at = 0
@@ -80,7 +85,9 @@ def _split_event_points(points: Points) -> Iterator[Points]:
 
 def _joined_event_rows(points: Points) -> Points:
     """The same values, where neighbouring rows of other series at the same step are one row."""
-    is_next = (np.diff(points.steps) == 0) & (np.abs(np.diff(points.times)) <= _TOGETHER)
+    is_next = points.steps[1:] == points.steps[:-1]
+    if is_next.any():
+        is_next &= np.abs(np.diff(points.times)) <= _TOGETHER
     if not is_next.any():
         return points
     keys: list[tuple[int, ...]] = []
@@ -123,8 +130,13 @@ def _encode_event_part(points: Points) -> bytes:
     return b"".join(records)
 
 
+def _row_varint_width(step: int) -> int:
+    """How many bytes a step takes as a varint; a negative one takes ten."""
+    return 10 if step < 0 else max(1, (step.bit_length() + 6) // 7)
+
+
 def _row_varint_widths(steps: IntArray) -> NDArray[Any]:
-    """How many bytes each step takes as a varint; a negative one takes ten."""
+    """The same of each of many steps."""
     limits = np.array([1 << bits for bits in range(7, 63, 7)], np.uint64)
     widths = np.searchsorted(limits, steps.astype(np.uint64), "right") + 1
     return np.where(steps < 0, 10, widths)
@@ -134,21 +146,12 @@ def _encode_equal_rows(
     tags: Sequence[str], width: int, steps: IntArray, times: FloatArray, values: FloatArray
 ) -> list[bytes]:
     """The records of rows whose steps are varints of so many bytes."""
-    summary, offsets = b"", []
-    for tag in tags:
-        value = encode_event_field(1, clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
-        summary += encode_event_field(1, value)
-        offsets.append(len(summary) - 4)
-    step_end = _STEP + width
-    event = encode_event_head(0, 0)[: _STEP - EVENT_FRAME] + bytes(width) + encode_event_field(5, summary)
-    record = encode_event_record(event)
-    first = len(record) - 4 - len(summary)
-    columns = np.add.outer([first + offset for offset in offsets], np.arange(4)).ravel()
-
+    record, columns = _event_row_template(tuple(tags), width)
     rows = np.tile(np.frombuffer(record, np.uint8), (len(steps), 1))
     rows[:, _TIME : _TIME + 8] = _event_row_bytes(times, "<f8")
     septets = steps.astype(np.uint64)[:, None] >> np.arange(0, 7 * width, 7, dtype=np.uint64)
-    rows[:, _STEP:step_end] = septets & np.uint64(127) | np.array([128] * (width - 1) + [0], np.uint64)
+    following = np.array([128] * (width - 1) + [0], np.uint64)
+    rows[:, _STEP : _STEP + width] = septets & np.uint64(127) | following
     with np.errstate(over="ignore", invalid="ignore"):
         rows[:, columns] = _event_row_bytes(values, "<f4")
     size, laid = len(record), rows.tobytes()
@@ -157,6 +160,20 @@ def _encode_equal_rows(
     rows[:, -4:] = _event_row_bytes(mask_event_crc(np.array(checks, np.uint64)), "<u4")
     laid = rows.tobytes()
     return [laid[start : start + size] for start in starts]
+
+
+@functools.lru_cache(maxsize=16)
+def _event_row_template(tags: tuple[str, ...], width: int) -> tuple[bytes, IntArray]:
+    """The record of a row in which all numbers are zero, and where the bytes of its values are."""
+    summary, offsets = b"", []
+    for tag in tags:
+        value = encode_event_field(1, clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
+        summary += encode_event_field(1, value)
+        offsets.append(len(summary) - 4)
+    event = encode_event_head(0, 0)[: _STEP - EVENT_FRAME] + bytes(width) + encode_event_field(5, summary)
+    record = encode_event_record(event)
+    first = len(record) - 4 - len(summary)
+    return record, np.add.outer([first + offset for offset in offsets], np.arange(4)).ravel()
 
 
 def _event_row_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from legm.runlog.file_names import PARAMETERS_FILE
 from legm.runlog.trashed import in_trash_text
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
+from legm.util.file_reading import read_file_start
 from legm.util.yaml_files import load_yaml, parse_yaml
 
 __all__ = [
@@ -196,8 +198,7 @@ def read_parameters_file(path: Path, most: int = -1) -> bytes:
         StorageError: there is none, or it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return file.read(most)
+        return read_file_start(path, sys.maxsize if most < 0 else most)
     except FileNotFoundError as cause:
         raise StorageError(
             f"{path.parent} is not a configuration's folder: "

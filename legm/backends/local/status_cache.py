@@ -22,7 +22,7 @@ from array import array
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -225,15 +225,18 @@ def _scan_statuses(
     import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
 
     count = number_of_forked_processes() if len(names) >= _WORTH_PROCESSES else 1
-    if count == 1:
-        yield from zip(names, _packed_statuses(folder, names, table), strict=True)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    pieces = [names[start :: 2 * count] for start in range(2 * count)]
-    with ProcessPoolExecutor(count, get_context("fork")) as pool:
-        for piece, answer in zip(pieces, pool.map(_packed_statuses_of, repeat(folder), pieces), strict=True):
+    own, *others = [names[start::count] for start in range(count)]
+    with contextlib.ExitStack() as stack:
+        calls = [
+            stack.enter_context(ForkedCall(functools.partial(_packed_statuses_of, folder, piece)))
+            for piece in others
+        ]
+        yield from zip(own, _packed_statuses(folder, own, table), strict=True)
+        for piece, call in zip(others, calls, strict=True):
+            answer = call.result()
+            if answer is None:  # the process failed, or was killed
+                yield from zip(piece, _packed_statuses(folder, piece, table), strict=True)
+                continue
             shared, rows = marshal.loads(answer)  # noqa: S302 - of this program's own process
             numbers = [table.number(common) for common in shared]
             for name, one in zip(piece, rows, strict=True):
@@ -245,7 +248,7 @@ def _packed_statuses_of(folder: Path, names: Sequence[str]) -> bytes:
     """What folders hold, for another process: what their rows share, and the rows."""
     table = _StatusStringTable([])
     rows = list(_packed_statuses(folder, names, table))
-    return marshal.dumps((table.shared, rows))  # quicker than what the pool does with objects
+    return marshal.dumps((table.shared, rows))
 
 
 def _packed_statuses(

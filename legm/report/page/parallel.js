@@ -3,7 +3,7 @@
 import { colourOf, LONGEST_CHIP } from "./controls.js";
 import { fitPlot, plotLayout, plotOptions } from "./plot_style.js";
 import { toggleShown } from "./leaderboard.js";
-import { metricScale, NOT_ACTIVE, parameterScale, turned } from "./parallel_scales.js";
+import { LEFT_OF_AXES, metricScale, NOT_ACTIVE, parameterScale, turned, widthOfAxes } from "./parallel_scales.js";
 import { renderHandles, renderMetricAxis } from "./parallel_axes.js";
 import { changed } from "./redraw.js";
 import { experiment, filtered, higherBetter, isDark, look, metric, metricValue, state } from "./state.js";
@@ -240,7 +240,7 @@ function shade(share) {
 
 /** The title of each axis in lines that leave the neighbours' titles alone; different ones stay different. */
 function axisTitles(scales) {
-  const width = Math.max(byId("parallel-frame").clientWidth / (scales.length + 0.12), AXIS_WIDTH);
+  const width = Math.max(byId("parallel-frame").clientWidth / widthOfAxes(scales.length), AXIS_WIDTH);
   const letters = Math.floor(width / LETTER_WIDTH) - 1;
   const names = distinct(
     scales.map((one) => one.title),
@@ -293,7 +293,7 @@ function parallelLayout(scales) {
     height: 430,
     hovermode: "closest",
     hoverdistance: 12,
-    xaxis: { visible: false, range: [-0.62, scales.length - 0.5], fixedrange: true },
+    xaxis: { visible: false, range: [-LEFT_OF_AXES, scales.length - 0.5], fixedrange: true },
     yaxis: { visible: false, range: [bottom, 1.04], fixedrange: true },
     annotations: [...titles, ...labels],
     shapes: axes,

@@ -1,5 +1,6 @@
 // The handles of the axes of the parallel coordinates: they are dragged, turned round, and brushed.
 
+import { LEFT_OF_AXES, widthOfAxes } from "./parallel_scales.js";
 import { changed } from "./redraw.js";
 import { state } from "./state.js";
 import { byId, element, fill, moved } from "./values.js";
@@ -12,9 +13,9 @@ const DRAGGED = "text/x-legm-axis";
 /** Put the handles over the plot, whose y axis goes from `low` to `high` below `top` pixels of titles. */
 export function renderHandles(scales, { top, height, bottom, low, high }) {
   const geometry = { top, length: height - top - bottom, low, high };
-  const width = scales.length + 0.12;
+  const width = widthOfAxes(scales.length);
   const handles = scales.flatMap((scale, i) => {
-    const left = (share) => `calc(${SIDES / 2}px + (100% - ${SIDES}px) * ${(i + 0.62 + share) / width})`;
+    const left = (share) => `calc(${SIDES / 2}px + (100% - ${SIDES}px) * ${(i + LEFT_OF_AXES + share) / width})`;
     const title = titleHandle(scale, scales);
     Object.assign(title.style, { left: left(-0.5), height: `${top}px` });
     title.style.width = `calc((100% - ${SIDES}px) / ${width})`;

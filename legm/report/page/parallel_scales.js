@@ -57,6 +57,10 @@ function sideBySide(own, states, rows) {
 const MOST_LABELS = 16;
 const LONGEST_TICK = 13; // letters
 
+/** The width left of the first axis, for its labels, and that of all together, in distances between two axes. */
+export const LEFT_OF_AXES = 0.8;
+export const widthOfAxes = (number) => number - 0.5 + LEFT_OF_AXES;
+
 function valueTicks(parameter, states) {
   const every = Math.ceil(states.length / MOST_LABELS);
   const texts = distinct(

@@ -22,14 +22,17 @@ export function withMinus(text) {
   return text.replace("-", "−");
 }
 
+const MOST_DECIMALS = 7; // more of them are an exponent
 const WHOLE = 1e7; // from here on numbers are written with an exponent, as in the command line and the plots
 
 /** A number with a number of decimals; very large or small ones, or those of another such size, with an exponent. */
 export function fixed(value, decimals, size = Math.abs(value)) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  if (Number.isFinite(size) && size !== 0 && (size >= WHOLE || size < 10 ** -decimals)) return power(value);
-  return withMinus(value.toFixed(decimals));
+  const isMuch = decimals > MOST_DECIMALS;
+  if (Number.isFinite(size) && size !== 0 && (isMuch || size >= WHOLE || size < 10 ** -decimals))
+    return value === 0 ? "0" : power(value);
+  return withMinus(value.toFixed(isMuch ? 0 : decimals));
 }
 
 function power(value) {
@@ -64,7 +67,7 @@ export function decimalsOf(means, deviations) {
   const usual = median(positive(deviations));
   const size = usual ?? median(positive(means.map(Math.abs)));
   if (size === undefined) return 4;
-  return Math.min(Math.max((usual ? 1 : 3) - Math.floor(Math.log10(size) + 1e-9), 0), 7);
+  return Math.min(Math.max((usual ? 1 : 3) - Math.floor(Math.log10(size) + 1e-9), 0), MOST_DECIMALS + 1);
 }
 
 function median(numbers) {
@@ -93,6 +96,8 @@ export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
+const LONGEST_IN_NAME = 12; // letters of a value in a name that is too long
+
 /** A text with "…" in its middle if it is too long. */
 export function cut(text, width) {
   const letters = [...text];
@@ -104,10 +109,20 @@ export function cut(text, width) {
 /** Names cut to a width so that different names stay different, by the rule of legm/core/texts.py. */
 export function distinct(names, width) {
   const brief = new Map(names.map((name) => [name, cut(name, width)]));
-  for (const shorten of [withoutCommonParts, withoutCommonEnds]) {
+  const alike = groupsOfEquals(brief).flat();
+  const shortenEqualOnes = (shorten) => {
     for (const same of groupsOfEquals(brief))
       shorten(same).forEach((rest, i) => brief.set(same[i], cut(rest, width)));
+  };
+  shortenEqualOnes(withoutCommonParts);
+  if (groupsOfEquals(brief).length) {
+    const values = differingValues(alike).map((one) => cut(one, width));
+    const isAlike = new Set(alike);
+    const taken = [...brief].flatMap(([name, text]) => (isAlike.has(name) ? [] : [text]));
+    if (new Set([...values, ...taken]).size === brief.size)
+      alike.forEach((name, i) => brief.set(name, values[i]));
   }
+  shortenEqualOnes(withoutCommonEnds);
   groupsOfEquals(brief)
     .flat()
     .forEach((name, i) => brief.set(name, `${cut(name, width - 3 - String(i + 1).length)} (${i + 1})`));
@@ -132,6 +147,17 @@ function withoutCommonParts(names) {
       .join("")
       .replace(/…{2,}/g, "…"),
   );
+}
+
+/** The values alone of assignments that differ, long ones shortened; the names where some parts are none. */
+function differingValues(names) {
+  if (!names.length) return names;
+  const parts = names.map((name) => name.split(","));
+  if (new Set(parts.map((one) => one.length)).size > 1) return names;
+  const differ = parts[0].map((_, i) => i).filter((i) => parts.some((one) => one[i] !== parts[0][i]));
+  if (!parts.every((one) => differ.every((i) => one[i].includes("=")))) return names;
+  const value = (part) => cut(part.slice(part.lastIndexOf("=") + 1).trim(), LONGEST_IN_NAME);
+  return parts.map((one) => differ.map((i) => value(one[i])).join(", "));
 }
 
 /** The names with "…" for most of their common start and end. */

@@ -220,12 +220,17 @@ def test_a_moved_root_is_read_anew_and_names_its_new_folders(root, tmp_path_fact
     assert {Path(one.folder).parent.parent for one in LocalBackend(place).legm_read_counts("e")} == {place}
 
 
-def test_several_processes_find_what_one_does(root, monkeypatch):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_several_processes_find_what_one_does(root, monkeypatch, is_killed):
     (root / "e" / "0.5_0" / "params.yml").write_text("no: [parameters")
     alone = [(one.folder, one.counts, str(one.problem)) for one in read_cached_statuses(root / "e")]
     (root / "e" / ".legm" / "catalogue").unlink()
     monkeypatch.setattr(status_cache, "_WORTH_PROCESSES", 1)
     monkeypatch.setattr(status_cache, "number_of_forked_processes", lambda: 2)
+    if is_killed:
+        kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        monkeypatch.setattr(status_cache, "_packed_statuses_of", kill)
     shared = [(one.folder, one.counts, str(one.problem)) for one in read_cached_statuses(root / "e")]
     assert json.dumps(shared, default=str) == json.dumps(alone, default=str)
 

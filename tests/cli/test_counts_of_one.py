@@ -1,0 +1,126 @@
+"""One run of one configuration of one experiment, with one of everything: nothing says "1 runs"."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from legm import ExperimentHandler
+from legm.cli import main
+from tests.support.calling import call
+
+_PLURAL = re.compile(r"(?<![\w.,/=+-])1 (?!(?:as|is|has|its|this|was|less|plus|minus|across)\b)[a-z]+s\b")
+_PLURAL_VERB = re.compile(
+    r"(?<![\w.,/=+-])1 (?:[a-z]+ )?[a-z]*[a-rt-z] (?:that )?(?:have|are|were|do|as they)\b"
+)
+_START_SOMETHING = {"capture", "resume", "run", "sweep", "ui", "tensorboard", "mlflow-ui"}
+_SAY_NOTHING_OF_RUNS = {"backends", "completion", "upgrade", "sql"}
+
+
+def begun(root, experiment="only"):
+    handler = ExperimentHandler(root, experiment, console=True)
+    handler.set_dict_params({"rate": 0.5, "seed": 0})
+    handler.disable_param("seed")
+    handler.start()
+    os.write(1, b"a line\n")
+    handler.set_metric("acc", 0.5, step=0)
+    handler.set_dict_metrics({"cat": {"dice": 0.5}}, step=0)
+    handler.set_metric("f", 0.25, test=True)
+    handler.log_image("picture", np.zeros((4, 4), np.uint8), step=0)
+    handler.set_custom_data({"a": 0.5})
+    handler.tag("good")
+    return handler
+
+
+def fill_with_one(root, status):
+    """An experiment with one run of a status; that of a process that is gone is a copy of a running one."""
+    if status == "left behind":
+        running = begun(root.with_name("running"))
+        running.flush()
+        shutil.copytree(root.with_name("running"), root)
+        running.log()
+        return running
+    handler = begun(root)
+    if status != "running":
+        handler.end(status, "one reason" if status == "failed" else None)
+    return handler
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "interrupted", "pruned", "running", "left behind"])
+def test_one_of_anything_is_never_called_by_a_plural(tmp_path, status):
+    root, other = tmp_path / "root", tmp_path / "other"
+    handler = fill_with_one(root, status)
+    begun(other, "another").log()
+    (folder,) = (path.parent for path in root.glob("*/*/params.yml"))
+    run = root / next(root.glob("*/*/runs/**/*.log")).stem
+    calls = [
+        *(
+            ["ls", root, *more]
+            for more in ([], ["--curve", "acc"], ["--where", "rate=0.5"], ["--tag", "good"])
+        ),
+        *(
+            ["best", root, "acc", *more]
+            for more in ([], ["--status", "all"], ["--curve"], ["--one-per-seed"])
+        ),
+        ["best", root, "f", "--test"],
+        ["best", root, "acc", "--group-by", "rate"],
+        ["compare", folder, folder, "acc"],
+        *(["table", root, "acc", *more] for more in ([], ["--group-by", "rate"], ["--format", "latex"])),
+        *(
+            ["plot", root, "acc", "-o", tmp_path / "acc.svg", *more]
+            for more in ([], ["--bars"], ["--status", "all"])
+        ),
+        ["report", root, "-o", tmp_path / "report.html"],
+        *(["show", *more] for more in ([folder], [run], [folder, "--curve"])),
+        ["logs", run],
+        ["watch", root, "--json"],
+        ["diff", folder, folder],
+        ["diff", run, run],
+        *([*more, "--dry-run"] for more in (["tag", folder, "+new"], ["note", folder, "a text"])),
+        *(
+            ["amend", root / "only", *more, "--dry-run"]
+            for more in (["--rename", "rate=lr"], ["--drop", "rate"])
+        ),
+        ["amend", root / "only", "--absent", "depth=0.5", "--dry-run"],
+        ["amend", root / "only", "--to", "elsewhere", "--yes"],
+        ["mv", root / "elsewhere", "only"],
+        ["merge", root, other],
+        ["merge", root, other],
+        ["tag", run, "+new"],
+        ["note", run, "a text"],
+        ["recover", root],
+        ["sync", root],
+        ["import", root, tmp_path / "copy"],
+        ["import", root, tmp_path / "copy"],
+        ["export", root, tmp_path / "runs.csv", "--to", "table"],
+        ["rm", root / "another", "--dry-run"],
+        ["rm", root / "another", "--yes"],
+        ["trash", root],
+        ["restore", root],
+        ["trash", root, "--empty", "--yes"],
+        ["ls", tmp_path / "copy"],
+    ]
+    assert {str(one[0]) for one in calls} == set(main.commands) - _START_SOMETHING - _SAY_NOTHING_OF_RUNS
+    done = [(one, call(*one)) for one in calls]
+    if status == "running":
+        handler.log()
+    wrong = [
+        (" ".join(map(str, one)), found[0])
+        for one, answer in done
+        if (found := (_PLURAL.search(text := " ".join(answer.output.split())) or _PLURAL_VERB.search(text)))
+    ]
+    assert wrong == []
+    unanswered = [(one[0], answer.output) for one, answer in done if answer.exit_code > 1]
+    assert unanswered == []
+
+
+def test_the_pattern_finds_what_is_wrong_and_nothing_else():
+    assert _PLURAL.search("there are 1 runs")
+    assert _PLURAL.search("1 configurations without runs")
+    assert not _PLURAL.search("11 runs, n=1 runs, 1 of 2 runs, 0.1 runs, 1 is less")
+    assert _PLURAL_VERB.search("over the 1 completed run that have a value")
+    assert not _PLURAL_VERB.search("the 1 run that has a value, and others have none")
