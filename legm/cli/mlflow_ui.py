@@ -8,18 +8,19 @@ from pathlib import Path
 import click
 
 from legm.cli.options import json_option, path_argument
-from legm.cli.serving import serve_until_ended
+from legm.cli.serving import port_or_free_one, serve_until_ended
 
 __all__ = ["mlflow_ui_command"]
 
 
 @click.command("mlflow-ui")
 @path_argument("root", default=Path())
-@click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1.")
+@click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1; 0 for any free one.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 @json_option
 def mlflow_ui_command(root: Path, *, port: int, only_print: bool, as_json: bool) -> None:
     """Start MLflow's page on the runs it stores in ROOT."""
+    port = port_or_free_one(port)
     command = mlflow_server_command(root, port)
     # MLflow's jobs would need a second server.
     defaults = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

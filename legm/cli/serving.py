@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 
 from legm.cli.json_output import print_json
 from legm.cli.printing import say
 
-__all__ = ["serve_until_ended"]
+__all__ = ["port_or_free_one", "serve_until_ended"]
+
+
+def port_or_free_one(port: int) -> int:
+    """The port that was asked for; of 0, one that no program listens at, so that the address can be told."""
+    if port:
+        return port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def serve_until_ended(

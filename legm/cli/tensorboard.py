@@ -12,7 +12,7 @@ import click
 
 from legm.cli.options import json_option, path_argument
 from legm.cli.printing import say
-from legm.cli.serving import serve_until_ended
+from legm.cli.serving import port_or_free_one, serve_until_ended
 
 __all__ = ["tensorboard_command"]
 
@@ -23,7 +23,7 @@ _SELECTED_RUNS = 10  # of the address that is printed where there are more
 
 @click.command("tensorboard")
 @path_argument("root", default=Path())
-@click.option("--port", default=6006, show_default=True, help="The port on 127.0.0.1.")
+@click.option("--port", default=6006, show_default=True, help="The port on 127.0.0.1; 0 for any free one.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 @json_option
 def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: bool) -> None:
@@ -34,6 +34,7 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: boo
     from legm.cli.locations import require_location_folder
 
     require_location_folder(root)
+    port = port_or_free_one(port)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     if not only_print and not as_json:

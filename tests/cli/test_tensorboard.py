@@ -17,7 +17,7 @@ import pytest
 from legm import ExperimentHandler
 from legm.core.naming import safe_name
 from tests.support.answers import EXPERIMENT, fill
-from tests.support.calling import failed, shown
+from tests.support.calling import as_json, failed, shown
 from tests.support.paths import ROOT
 from tests.support.waiting import until
 
@@ -120,6 +120,13 @@ def test_the_command_can_be_printed_instead(tmp_path):
         *(sys.executable, "-m", "tensorboard.main", "--logdir", str(tmp_path)),
         *("--host", "127.0.0.1", "--port", "1234"),
     ]
+
+
+def test_of_port_0_the_address_has_the_port_that_is_taken(tmp_path):
+    found = as_json("tensorboard", tmp_path, "--print", "--port", 0)
+    port = found["command"][-1]
+    assert found["address"] == f"http://127.0.0.1:{port}"
+    assert int(port) > 0
 
 
 def test_a_folder_that_is_not_there_is_reported(tmp_path):
