@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable
 
-from legm.core.credentials import redact_text
 from legm.errors import InvalidName
 from legm.records import Plain, RunMarks
 
@@ -88,6 +87,8 @@ def changed_marks(
     added, removed = set(map(checked_mark_tag, add)), set(map(checked_mark_tag, remove))
     if added & removed:
         raise InvalidName(f"the tag {min(added & removed)!r} cannot be added and removed at once")
+    from legm.core.credentials import redact_text  # only for who changes them
+
     if note is not None and (not isinstance(note, str) or len(note) > _MAX_NOTE):
         raise InvalidName(f"a note is a text of at most {_MAX_NOTE:,} characters")
     tags = tuple(sorted({*marks.tags, *added} - removed))
