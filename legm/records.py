@@ -14,7 +14,6 @@ from __future__ import annotations
 import enum
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -894,7 +893,7 @@ class Comparison:
 
         Means of equal values in another order may differ by what was rounded, which is no difference.
         """
-        rounded = sys.float_info.epsilon * (self.n_a + self.n_b) * max(abs(self.mean_a), abs(self.mean_b))
+        rounded = math.ulp(1.0) * (self.n_a + self.n_b) * max(abs(self.mean_a), abs(self.mean_b))
         if abs(self.difference) <= rounded < math.inf:  # not NaN, which is neither above nor below 0
             return ""
         above, below = ("a", "b") if self.direction.higher_better else ("b", "a")
