@@ -121,7 +121,11 @@ def test(session: nox.Session) -> None:
 
 @nox.session(python=MAIN)
 def kills(session: nox.Session) -> None:
-    """A training that is killed 200 times over the local backend, MLflow and W&B; other numbers: -- 1000."""
+    """A training that is killed 200 times over the local backend, MLflow and W&B; other numbers: -- 1000.
+
+    The root directory is moved meanwhile; the clock is set back where faketime is installed, and the host is
+    another one where the user may make namespaces.
+    """
     session.install("-e", ".[test-trackers]")
     number = session.posargs[0] if session.posargs else "200"
     test = ("tests/delivery/test_resumed_delivery.py", "-k", "killed_until_it_is_done")

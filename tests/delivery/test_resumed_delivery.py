@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -28,6 +29,7 @@ from legm.records import Display, Query, Rewind, RunResult, Status
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
 from legm.testing import MemoryBackend
+from tests.support.fake_clocks import BE_ON_HOST, SLEEP, FakeClock, may_change_host
 from tests.support.memory_backend import Memory
 from tests.support.mlflow_store import prepare_store
 from tests.support.processes import ForkServer, wait_for_end
@@ -617,11 +619,14 @@ def test_a_full_disk_of_a_mirror_at_resume_loses_nothing(root, prepared, mirror,
 
 
 # Trains from its checkpoint on, whatever happened before.
-SCRIPT = """
+SCRIPT = (
+    BE_ON_HOST
+    + """
 import json, os, time
 from pathlib import Path
 from legm import ExperimentHandler
 
+be_on_host(sys.argv[6])
 root, backends, checkpoint = Path(sys.argv[1]), sys.argv[2].split(","), Path(sys.argv[3])
 state = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"step": -1, "x": 0.3}
 handler = ExperimentHandler(root, "e", backend=backends)
@@ -629,6 +634,7 @@ handler.set_dict_params({"lr": 0.1, "seed": 0})
 handler.disable_param("seed")
 handler.start(resume=True, rewind_to=state["step"])
 handler.set_best("early_stopping", metric="loss", higher_better=False)
+checkpoint.with_suffix(".begun").touch()
 x = state["x"]
 for step in range(state["step"] + 1, int(sys.argv[4])):
     x = 3.7 * x * (1 - x)
@@ -645,28 +651,41 @@ handler.log()
 sys.stdout.write(handler.run_id)
 sys.stdout.flush()
 """
-IMPORTS = "import numpy, legm.handler, legm.backends.local.backend, legm.backends.mlflow.backend, wandb"
+)
+IMPORTS = (
+    SLEEP + "import numpy, legm.handler, legm.backends.local.backend, legm.backends.mlflow.backend, wandb"
+)
 
 
 @pytest.mark.slow
-def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root, tmp_path):
+def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root, tmp_path, monkeypatch):
+    """Between its stretches the clock is set back, the host is another one, and the whole root is moved."""
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")  # which has the host of each stretch
+    monkeypatch.chdir(tmp_path)  # in no repository
     steps, randomness = 20 + 12 * KILLS, random.Random(20261130)  # the last kill comes before the end
     output, checkpoint, kills = tmp_path / "said.txt", tmp_path / "checkpoint.json", 0
-    with ForkServer(SCRIPT, IMPORTS) as server:
+    clock, begun = FakeClock(tmp_path), checkpoint.with_suffix(".begun")
+    with ForkServer(SCRIPT, IMPORTS, clock.environment) as server:
         while not output.exists() or not output.read_text():
             pace = 0.05 if kills < KILLS else 0.0  # seconds a step, so that no process ends before its kill
-            pid = server.begin(output, root, "local,mlflow,wandb", checkpoint, steps, pace)
+            clock.set_back((0, 90, 7_200, 86_400)[kills // 3 % 4])
+            host = ("one-host", "another-host", "")[kills // 3 % 3]
+            begun.unlink(missing_ok=True)
+            pid = server.begin(output, root, "local,mlflow,wandb", checkpoint, steps, pace, host)
             if kills < KILLS:
+                if kills % 3 == 2:  # else a slow machine has none of them in a training
+                    until(begun.exists)
                 instant = time.monotonic() + randomness.uniform(0.0, 1.2)
                 until(lambda instant=instant: time.monotonic() >= instant or output_is_there(output))
                 server.kill(pid)
                 kills += 1
             wait_for_end(pid)
-        pid = server.begin(
-            tmp_path / "alone.txt", tmp_path / "alone", "local", tmp_path / "c.json", steps, 0.0
-        )
+            if kills < KILLS and kills % 3 == 0:
+                root = root.rename(tmp_path / f"moved-{kills}")
+        alone = tmp_path / "alone"
+        pid = server.begin(tmp_path / "alone.txt", alone, "local", tmp_path / "c.json", steps, 0.0, "")
         wait_for_end(pid)
-    expected = stored(tmp_path / "alone", "local")
+    expected = stored(alone, "local")
     pieces = result_digests(expected, RUN_FIELDS - {"run id", "start"})
     assert expected.points == 2 * steps + 1
     for backend in OPTIONS:
@@ -676,8 +695,12 @@ def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root
     assert len([*find_logs(root)]) == 1
     of = "SELECT step, COUNT(*) FROM metrics WHERE key = 'dev/loss' GROUP BY step"
     assert rows(root, of) == [(step, 1) for step in range(steps)]
-    assert len(run_stretches(stored(root, "local").run)) <= kills + 1
     assert kills == KILLS
+    stretches = run_stretches(stored(root, "local").run)
+    assert len(stretches) <= kills + 1
+    times, hosts = [one["started"] for one in stretches], {one.get("host") for one in stretches}
+    assert not clock.is_there or any(later < earlier - 60 for earlier, later in itertools.pairwise(times))
+    assert not may_change_host() or hosts >= {"one-host", "another-host"}
 
 
 def output_is_there(output: Path) -> bool:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -70,15 +70,24 @@ else:
 
 
 class ForkServer:
-    """Begins processes that run the same code, one after the other, until the end of the block."""
+    """Begins processes that run the same code, one after the other, until the end of the block.
 
-    def __init__(self, code: str, imports: str) -> None:
+    Args:
+        code: What each of them runs.
+        imports: A statement that imports what the code needs.
+        environment: Environment variables that they have beside those of this process.
+    """
+
+    def __init__(self, code: str, imports: str, environment: Mapping[str, str] | None = None) -> None:
         self._command = [sys.executable, "-c", _SERVER.format(imports=imports) + code]
+        self._environment = {**os.environ, **(environment or {})}
         self._begun: list[int] = []
 
     def __enter__(self) -> ForkServer:
         pipe = subprocess.PIPE
-        self._server = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, encoding="utf-8")
+        self._server = subprocess.Popen(
+            self._command, stdin=pipe, stdout=pipe, encoding="utf-8", env=self._environment
+        )
         return self
 
     def __exit__(
