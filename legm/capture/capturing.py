@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,21 +93,32 @@ def capture(
     overrides.require_consistent()
     limit = console_limit(console, default=True)
     launch = script_launch(command)
-    resumed = ResumedByCapture(root, launch, os.environ)
-    earlier_runs = 0
-    earlier_problems: list[str] = []
-    if resumed.is_wanted:  # by now, what was killed with its capture is to be resumed too
-        earlier_runs, earlier_problems = _finish_earlier_captures(root)
-        resumed.choose()
-    try:
+    earlier = 0, list[str]()
+    with closing(ResumedByCapture(root, launch, os.environ)) as resumed:
+        if resumed.is_wanted:  # by now, what was killed with its capture is to be resumed too
+            earlier = _finish_earlier_captures(root)
+            resumed.choose()
         staging = StagingFolder.create(root, experiment, overrides, launch, resumed.kept)
-    except LegmError:
-        resumed.release()
-        raise
+        done = _capture_into(staging, command, root, resumed.variables(), limit)
+    problems = dict.fromkeys((*earlier[1], *done.problems))
+    return replace(done, earlier_runs=done.earlier_runs + earlier[0], problems=tuple(problems))
+
+
+def _capture_into(
+    staging: StagingFolder, command: Sequence[str], root: Path, variables: Mapping[str, str], limit: int
+) -> Capture:
+    """Capture a script that logs into a staging folder.
+
+    Args:
+        staging: the folder, which is gone or released afterwards.
+        command, root: as for :func:`capture`.
+        variables: further environment variables of the script.
+        limit: the most bytes of its console; 0 for none.
+    """
     script_console = ScriptConsole(staging.console, staging.begun, limit)
     try:
-        live_ingest = LiveIngest(root, experiment, overrides, staging)
-        environment = {**staging.environment(os.environ), **resumed.variables()}
+        live_ingest = LiveIngest(root, staging.experiment, staging.overrides, staging)
+        environment = {**staging.environment(os.environ), **variables}
         if limit:
             script_console.begin()
             environment.setdefault("PYTHONUNBUFFERED", "1")  # the times of what is printed are true
@@ -115,7 +126,6 @@ def capture(
     except LegmError:
         script_console.end()
         staging.remove()
-        resumed.release()
         raise
     with script.signals_forwarded():
         with _open_capture_tailers(staging) as tailers:
@@ -140,10 +150,8 @@ def capture(
             else staging.release()
         )
         problems += live_ingest.unmet_overrides()
-        more_runs, more_problems = _finish_earlier_captures(root, but=staging.folder)
-        earlier_runs += more_runs
-        problems += [*earlier_problems, *more_problems]
-    resumed.release()
+        earlier_runs, earlier_problems = _finish_earlier_captures(root, but=staging.folder)
+        problems += earlier_problems
     kept_stores = None if is_complete else staging.folder
     return Capture(
         script.status, tuple(reports), tuple(problems), kept_stores, running_processes, earlier_runs

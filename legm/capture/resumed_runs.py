@@ -20,8 +20,8 @@ from legm.runlog.file_names import CAPTURES, OWN_FOLDER
 __all__ = ["ResumedByCapture", "digest_of_launch", "script_launch"]
 
 _VARIABLE = "LEGM_CAPTURE_RESUME"
-_DECIDED_BY = {"wandb": ("WANDB_RUN_ID", "WANDB_RESUME"), "mlflow": ("MLFLOW_RUN_ID",)}
-"""By tracker, its own variables that say which run the script continues."""
+_DECIDED_BY = {"wandb": "WANDB_RUN_ID", "mlflow": "MLFLOW_RUN_ID"}
+"""By tracker, its own variable that says which run the script continues."""
 
 
 def script_launch(command: Sequence[str]) -> dict[str, Plain]:
@@ -59,9 +59,7 @@ class ResumedByCapture:
         self._launch = launch
         self._wanted = run_to_resume(None)
         self._mlflow_run = given.get("MLFLOW_RUN_ID", "")
-        self._trackers = [
-            tracker for tracker, names in _DECIDED_BY.items() if not any(given.get(name) for name in names)
-        ]
+        self._trackers = [tracker for tracker, name in _DECIDED_BY.items() if not given.get(name)]
         self._chosen: dict[str, EarlierScriptRun] = {}
         self._locks: dict[Path, int] = {}
 
@@ -109,7 +107,7 @@ class ResumedByCapture:
                 variables["MLFLOW_RUN_ID"] = self._mlflow_run
         return variables
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let other captures resume the runs."""
         for path, lock in self._locks.items():
             with contextlib.suppress(OSError):

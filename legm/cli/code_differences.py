@@ -29,12 +29,14 @@ class CodeDifferences:
     """What differs in the code of two runs.
 
     Args:
+        runs: the ids of the two.
         commits: of the two; None where they are the same, or unknown.
         committed: the files that differ in the commits.
         uncommitted: the files that differ in what was not committed.
         notes: what is not known of it.
     """
 
+    runs: tuple[str, str]
     commits: tuple[str, str] | None
     committed: Sequence[FileDifference]
     uncommitted: Sequence[FileDifference]
@@ -82,7 +84,8 @@ def read_code_differences(a: LocatedRun, b: LocatedRun) -> CodeDifferences:
         notes.append(
             "files that were changed from different contents: first A's change taken back, then B's made"
         )
-    return CodeDifferences(commits, committed, differences, [note for note in notes if note])
+    runs = a.result.run.run_id, b.result.run.run_id
+    return CodeDifferences(runs, commits, committed, differences, [note for note in notes if note])
 
 
 def _git(run: LocatedRun) -> Mapping[str, Any]:
@@ -113,6 +116,10 @@ def _read_committed(
 def print_code_differences(differences: CodeDifferences) -> None:
     """Print what differs in the code of two runs: a readable part of it, and what is left out."""
     left = _MOST_LINES_OF_ALL
+    if differences.committed or differences.uncommitted:
+        for name, sign, run_id in zip("AB", "-+", differences.runs, strict=True):
+            say(f"{name}, with lines that begin with {sign}: {run_id}")
+        say()
     if differences.commits is not None:
         a, b = (escape_unprintable_text(one[:_SHORT]) for one in differences.commits)
         say(f"commits {a} and {b}: {_file_count(len(differences.committed))}", bold=True)

@@ -17,7 +17,7 @@ from legm.core.origins import DROP_IN, IMPORTED
 from legm.core.seeds import looks_like_seed
 from legm.delivery.resuming import WantedRun
 from legm.errors import LegmError, StorageError, closest
-from legm.records import Plain, Run, Status
+from legm.records import Plain, Run, Status, is_record_file_name
 from legm.runlog.log_folder import LogFolder, find_logs
 from legm.runlog.log_reader import read_log_head
 from legm.runlog.log_writer import logs_being_written
@@ -121,7 +121,7 @@ def earlier_script_runs(
             if not (run.run_id.endswith(wanted.run_id) or wanted.run_id in {key, key.rpartition("/")[2]}):
                 continue
             is_found = True
-        if origin.get("from") != tracker or not key:
+        if origin.get("from") != tracker or not is_record_file_name(key.rpartition("/")[2]):
             continue
         if logs_being_written([path]):
             if wanted.run_id is not None:

@@ -107,7 +107,7 @@ def test_a_resumed_run_keeps_its_parameters_and_the_script_is_not_stopped(tmp_pa
     ("tracker", "own"),
     [
         ("wandb", {"WANDB_RUN_ID": "mine"}),
-        ("wandb", {"WANDB_RESUME": "allow"}),
+        ("wandb", {"WANDB_RESUME": "never"}),
         ("wandb", {"OWN": "mine"}),
         ("mlflow", {"OWN": "1"}),
     ],
@@ -120,6 +120,12 @@ def test_the_trackers_own_means_decide(tmp_path, tracker, own):
     assert len(found) == 2
     assert key == found[0].key
     assert found[0].status is Status.INTERRUPTED
+
+
+def test_wandbs_resume_without_an_id_leaves_it_open_which_run_it_is(tmp_path):
+    train(tmp_path, "wandb", killed_at=2, WANDB_RESUME="allow", **AUTO)
+    train(tmp_path, "wandb", WANDB_RESUME="allow", **AUTO)
+    assert only(tmp_path).status is Status.COMPLETED
 
 
 def test_mlflows_own_variable_decides(tmp_path):

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from legm.runlog.log_folder import find_logs
+from legm.runlog.log_reader import read_log_head
 from tests.support.paths import ROOT
 
 BAR = """
@@ -31,6 +33,7 @@ def test_the_notebook_shows_tables_curves_and_a_figure(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # of the kernel itself
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")
     notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
     assert not [cell for cell in notebook.cells if cell.get("outputs")]  # they would grow old
     notebook.cells.append(nbformat.v4.new_code_cell(BAR))
@@ -55,3 +58,6 @@ def test_the_notebook_shows_tables_curves_and_a_figure(tmp_path, monkeypatch):
     assert first["data"]["text/plain"] == "<IPython.core.display.HTML object>"  # the bar, once it was removed
     assert outputs(bar)["text/plain"] == "10"
     assert result["output_type"] == "execute_result"
+    for log in find_logs(tmp_path / "results"):
+        cell = read_log_head(log).run.environment["notebook"]
+        assert (cell["cell"], cell["execution_count"]) == (handler.source, 2)  # which called the training

@@ -268,7 +268,7 @@ def test_a_thousand_changed_files_delay_neither_start_nor_a_step(repository, tmp
     read_git_state = git.read_git_state
     monkeypatch.setattr(git, "read_git_state", read)
     monkeypatch.setattr("legm.provenance.collect._PATIENCE", 60.0)
-    monkeypatch.setattr("legm.provenance.collect._script", lambda: None)
+    monkeypatch.setattr("legm.provenance.collect._collected_script", lambda: None)
     monkeypatch.chdir(repository.folder)
     handler = ExperimentHandler(tmp_path / "runs", "e").start()
     assert is_asked.wait(60)

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 RATES = (0.1, 0.01, 0.001)
+OF_DIFFERENT_CODE = ("sgd", 0.001)
 TEXTS = (
     "window.saved = [];"
     "URL.createObjectURL = (blob) => { blob.text().then((text) => saved.push(text)); return '#'; }"
@@ -51,8 +52,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for optimizer in ("adam", "sgd"):
         for rate in RATES:
             for seed in range(4):
-                logged(folder, optimizer, rate, seed)
+                if (optimizer, rate) == OF_DIFFERENT_CODE:
+                    logged_with_code(folder, optimizer, rate, seed)
+                else:
+                    logged(folder, optimizer, rate, seed)
     return folder
+
+
+def logged_with_code(root: Path, optimizer: str, rate: float, seed: int) -> None:
+    """Log a run as if a script of a repository did; one of four is of another commit."""
+    git = {"commit": ("b" if seed == 3 else "a") * 40, "dirty": False}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LEGM_PROVENANCE", "1")
+        patched.chdir(root.parent)  # it is in no repository
+        patched.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: {"git": git})
+        logged(root, optimizer, rate, seed)
 
 
 @pytest.fixture
@@ -67,6 +81,7 @@ def page(browser, root, tmp_path) -> Iterator[LivePageInBrowser]:
 def test_every_view_shows_what_it_promises(page, root):
     until(lambda: page.view() == "board" and len(page.rows()) == 6)
     page.run(TEXTS)
+    averages_over_different_code_say_so(page)
     groups_are_made_live(page)
     columns_are_moved(page)
     rows_differ_from_the_baseline(page)
@@ -80,6 +95,16 @@ def test_every_view_shows_what_it_promises(page, root):
     a_run_has_a_view(page)
     every_tab_is_told_what_has_changed(page, root)
     assert [one["message"] for one in page.browser.get_log("browser") if one["level"] == "SEVERE"] == []
+
+
+def averages_over_different_code_say_so(page: LivePageInBrowser) -> None:
+    shown = page.run("return document.body.innerText")
+    assert shown.count("averaged runs come from different code: 3 runs of aaaaaaa, 1 of bbbbbbb") == 1
+    (badge,) = page.run(
+        "return [...document.querySelectorAll('#table .badge')].filter("
+        "(one) => one.textContent === 'different code').map((one) => one.title)"
+    )
+    assert badge == "3 runs of aaaaaaa, 1 of bbbbbbb"
 
 
 def groups_are_made_live(page: LivePageInBrowser) -> None:

@@ -137,9 +137,9 @@ def _resumed_captured_wandb_run(kwargs, given):
     found = _resumed_by_capture("wandb")
     if found is None or not _is_first_in_capture("wandb"):
         return {}
-    names = ("id", "run_id", "WANDB_RUN_ID"), ("resume", "resume", "WANDB_RESUME")
-    others = ("fork_from", "resume_from")
-    if any(value(*one) for one in names) or any(kwargs.get(one) for one in others):
+    if value("id", "run_id", "WANDB_RUN_ID") or value("resume", "resume", "WANDB_RESUME") == "never":
+        return {}
+    if kwargs.get("fork_from") or kwargs.get("resume_from"):
         return {}
     if value("project", "project", "WANDB_PROJECT", "uncategorized") != found["project"]:
         return {}

@@ -150,7 +150,7 @@ def init(
     }
     earlier = None if disabled else _run_to_resume(run_id, resume, project)
     is_by_environment = False
-    if not (disabled or run_id or resume or swept):
+    if not (disabled or run_id or resume == "never" or swept):
         known = _known_config(config, config_include_keys, config_exclude_keys)
         earlier = SESSION.earlier_run("wandb", project, fields["job_type"] or "", known, project)
         is_by_environment = earlier is not None
