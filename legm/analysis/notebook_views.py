@@ -29,7 +29,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.stats.number_formatting import decimals_for, value_text
+from legm.stats.number_formatting import number_decimals_for, value_text
 from legm.stats.value_choice import value_title
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class NotebookRanking(list[T], Generic[T]):
         what = counted(number, "group" if is_of_groups else "configuration")
         if not self:
             return f"Ranking of {what}"
-        digits = decimals_for([one.value for one in self])
+        digits = number_decimals_for([one.value for one in self])
         first = [
             f"{_notebook_line(name)} {value_text(one.value, digits)}"
             for name, one in zip(self._names()[:_IN_A_LINE], self, strict=False)
@@ -137,7 +137,7 @@ class NotebookRanking(list[T], Generic[T]):
         configurations = [one.configuration for one in ranked]
         parameters = differing_parameter_names(configurations)[:_MOST_PARAMETERS]
         effective = EffectiveValues(configurations)
-        digits = decimals_for([one.value for one in shown])
+        digits = number_decimals_for([one.value for one in shown])
         headers = ["#", "configuration" if ranked else "group", value_title(self._key, self._rules())]
         headers += [f"mean {self._metric()} by step"] if scale is not None else []
         headers += ["runs", "others" if ranked else "configurations", *parameters]
@@ -375,7 +375,7 @@ def _notebook_value_cells(summary: Summary, key: str, title: str) -> list[str]:
     value = summary.values.get(key)
     if not isinstance(value, Aggregate):
         return [title, "", ""]
-    return [title, value_text(value, decimals_for([value])), str(value.n)]
+    return [title, value_text(value, number_decimals_for([value])), str(value.n)]
 
 
 def _notebook_last_value(run: RunResult, name: str) -> str:

@@ -13,7 +13,7 @@ from filelock import lock_descriptor
 from legm.core.credentials import redact
 from legm.core.origins import IMPORTED
 from legm.delivery.resuming import WantedRun, run_to_resume
-from legm.delivery.script_runs import EarlierScriptRun, earlier_script_runs, launch_digest
+from legm.delivery.script_runs import EarlierScriptRun, earlier_script_runs, script_launch_digest
 from legm.records import Plain
 from legm.runlog.file_names import CAPTURES, OWN_FOLDER
 
@@ -42,7 +42,7 @@ def digest_of_launch(launch: Mapping[str, Plain]) -> str:
     """What distinguishes a script's command and folder; "" where they are unknown."""
     command = launch.get("command")
     given = [str(one) for one in command] if isinstance(command, list) else []
-    return launch_digest(given, str(launch.get("folder", "")))
+    return script_launch_digest(given, str(launch.get("folder", "")))
 
 
 class ResumedByCapture:

@@ -171,7 +171,7 @@ def _print_groups(
     from legm.analysis.grouping import group_notes, group_ranked
     from legm.analysis.notes import ranking_notes
     from legm.cli.ranked_curves import group_key
-    from legm.stats.number_formatting import decimals_for, value_text
+    from legm.stats.number_formatting import number_decimals_for, value_text
     from legm.stats.value_choice import choice_as_dict, value_title
 
     groups = group_ranked(ranked, names)
@@ -196,7 +196,7 @@ def _print_groups(
         )
         return
     values = {name: [one.parameters.get(name, MISSING) for one in shown] for name in names}
-    digits = decimals_for([one.value for one in shown])
+    digits = number_decimals_for([one.value for one in shown])
     columns = [
         Column("#", right=True),
         *(printed_column(own, name, "fold") for name, own in values.items()),
@@ -300,10 +300,10 @@ def _print_best(
     from legm.core.display_names import differing_parameter_names, display_names
     from legm.core.effective_values import EffectiveValues
     from legm.core.run_marks import shown_marks
-    from legm.stats.number_formatting import decimals_for, value_text
+    from legm.stats.number_formatting import number_decimals_for, value_text
     from legm.stats.value_choice import value_title
 
-    digits = decimals_for([one.value for one in shown])
+    digits = number_decimals_for([one.value for one in shown])
     found = [one.configuration for one in shown]
     marks = _best_marks(choice, shown)
     titles, effective = display_names(every, labels), EffectiveValues(every)

@@ -122,9 +122,9 @@ def compare_command(
 
 
 def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison]) -> None:
-    from legm.stats.number_formatting import decimal_text, decimals_for_spreads
+    from legm.stats.number_formatting import decimal_text, number_decimals_for_spreads
 
-    digits = decimals_for_spreads(
+    digits = number_decimals_for_spreads(
         ((one.upper - one.lower) / 2 for one in compared), (one.mean_a for one in compared)
     )
 

@@ -115,10 +115,10 @@ def _value_header(metric: SelectedMetric, entries: Sequence[RankedGroup | None])
 
 def _value_cells(entries: Sequence[RankedGroup | None]) -> list[table_markup.MarkupCell]:
     """A metric's column; if several groups are as good as the best, all are marked."""
-    from legm.stats.number_formatting import decimals_for, value_text
+    from legm.stats.number_formatting import number_decimals_for, value_text
 
     found = [one for one in entries if one is not None]
-    digits = decimals_for([one.value for one in found])
+    digits = number_decimals_for([one.value for one in found])
     means = [one.value.mean for one in found if one.value.n]
     pick = max if found[0].direction.higher_better else min
     best = pick(means, default=None)

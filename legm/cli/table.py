@@ -288,10 +288,10 @@ def _table_header(metric: SelectedMetric, entries: Mapping[str, Ranked]) -> str:
 def _table_value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
     """A metric's column; if several are as good as the best, all are marked."""
     from legm.stats.aggregate import aggregate_interval
-    from legm.stats.number_formatting import decimals_for, value_text
+    from legm.stats.number_formatting import number_decimals_for, value_text
     from legm.tables.table_markup import MarkupCell
 
-    digits = decimals_for([one.value for one in entries if one is not None])
+    digits = number_decimals_for([one.value for one in entries if one is not None])
     first = aggregate_interval(best.value)[0] if best is not None else None
     return [
         MarkupCell("")

@@ -26,7 +26,13 @@ from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.delivery.process_end import at_process_end, status_at_process_end
 from legm.delivery.resuming import RESUME, run_to_resume
-from legm.delivery.script_runs import FIRST, LAUNCH, EarlierScriptRun, earlier_script_runs, launch_digest
+from legm.delivery.script_runs import (
+    FIRST,
+    LAUNCH,
+    EarlierScriptRun,
+    earlier_script_runs,
+    script_launch_digest,
+)
 from legm.errors import LegmError
 from legm.provenance.collect import collect_started_environment
 from legm.records import Plain, Status
@@ -305,7 +311,7 @@ def _own_launch() -> str:
     """What distinguishes how this process was started."""
     known = collect_started_environment()
     command = known.get("command")
-    return launch_digest(
+    return script_launch_digest(
         [str(one) for one in command] if isinstance(command, list) else [], str(known.get("folder", ""))
     )
 

@@ -41,11 +41,11 @@ def patch_differences(a: Sequence[FileChange], b: Sequence[FileChange]) -> list[
     Args:
         a, b: the patches.
     """
-    ours, theirs = _by_name(a), _by_name(b)
-    differences = [_both(ours[name], theirs[name]) for name in ours if name in theirs]
+    ours, theirs = _patches_by_name(a), _patches_by_name(b)
+    differences = [_both_patches(ours[name], theirs[name]) for name in ours if name in theirs]
     return [
         *(one for one in differences if one.lines),
-        *(_taken_back(change) for name, change in ours.items() if name not in theirs),
+        *(_patch_taken_back(change) for name, change in ours.items() if name not in theirs),
         *(FileDifference(name, "b", change_lines(c)) for name, c in theirs.items() if name not in ours),
     ]
 
@@ -56,25 +56,25 @@ def change_lines(change: FileChange) -> tuple[str, ...]:
     Args:
         change: the change.
     """
-    return (*change.notes, *(change.raw or _hunk_lines(change.hunks)))
+    return (*change.notes, *(change.raw or _patch_hunk_lines(change.hunks)))
 
 
-def _by_name(changes: Sequence[FileChange]) -> Mapping[str, FileChange]:
+def _patches_by_name(changes: Sequence[FileChange]) -> Mapping[str, FileChange]:
     return {change.name: change for change in changes}
 
 
-def _taken_back(change: FileChange) -> FileDifference:
+def _patch_taken_back(change: FileChange) -> FileDifference:
     notes = [f"not in B: {note}" for note in change.notes]
-    lines = _raw_taken_back(change) if change.raw else _hunk_lines(change.reversed().hunks)
+    lines = _raw_patch_taken_back(change) if change.raw else _patch_hunk_lines(change.reversed().hunks)
     return FileDifference(change.name, "a", (*notes, *lines))
 
 
-def _raw_taken_back(change: FileChange) -> Iterator[str]:
+def _raw_patch_taken_back(change: FileChange) -> Iterator[str]:
     yield "what follows is not in B:"
     yield from change.raw
 
 
-def _both(a: FileChange, b: FileChange) -> FileDifference:
+def _both_patches(a: FileChange, b: FileChange) -> FileDifference:
     if (a.base, a.notes, a.hunks, a.raw) == (b.base, b.notes, b.hunks, b.raw):
         return FileDifference(a.name, "both", ())
     notes = [
@@ -86,22 +86,22 @@ def _both(a: FileChange, b: FileChange) -> FileDifference:
             return FileDifference(a.name, "both", (*notes, *_region_differences(a.hunks, b.hunks)))
         except ValueError:  # they contradict each other
             pass
-    back = _raw_taken_back(a) if a.raw else _hunk_lines(a.reversed().hunks)
+    back = _raw_patch_taken_back(a) if a.raw else _patch_hunk_lines(a.reversed().hunks)
     return FileDifference(
-        a.name, "both", (*notes, *back, *(b.raw or _hunk_lines(b.hunks))), is_relative=False
+        a.name, "both", (*notes, *back, *(b.raw or _patch_hunk_lines(b.hunks))), is_relative=False
     )
 
 
-def _hunk_lines(hunks: Sequence[Hunk]) -> Iterator[str]:
+def _patch_hunk_lines(hunks: Sequence[Hunk]) -> Iterator[str]:
     moved = 0
     for hunk in hunks:
-        yield _heading(hunk.start, len(hunk.before), hunk.start + moved, len(hunk.after))
+        yield _patch_heading(hunk.start, len(hunk.before), hunk.start + moved, len(hunk.after))
         for line in hunk.lines:
             yield from line.split("\n")
         moved += len(hunk.after) - len(hunk.before)
 
 
-def _heading(ours: int, our_length: int, theirs: int, their_length: int) -> str:
+def _patch_heading(ours: int, our_length: int, theirs: int, their_length: int) -> str:
     pairs = ((ours, our_length), (theirs, their_length))
     shown = [f"{start + bool(length)}" + ("" if length == 1 else f",{length}") for start, length in pairs]
     return f"@@ -{shown[0]} +{shown[1]} @@"
@@ -114,15 +114,15 @@ def _region_differences(a: Sequence[Hunk], b: Sequence[Hunk]) -> Iterator[str]:
         ValueError: the hunks contradict each other.
     """
     moved_a = moved_b = 0
-    for start, end, ours, theirs in _regions(a, b):
-        base = _known_lines(start, end, [*ours, *theirs])
-        first, second = _changed(base, start, ours), _changed(base, start, theirs)
-        yield from _different_lines(first, second, start + moved_a, start + moved_b)
+    for start, end, ours, theirs in _patch_regions(a, b):
+        base = _known_patch_lines(start, end, [*ours, *theirs])
+        first, second = _changed_patch_lines(base, start, ours), _changed_patch_lines(base, start, theirs)
+        yield from _different_patch_lines(first, second, start + moved_a, start + moved_b)
         moved_a += len(first) - (end - start)
         moved_b += len(second) - (end - start)
 
 
-def _regions(a: Sequence[Hunk], b: Sequence[Hunk]) -> Iterator[tuple[int, int, list[Hunk], list[Hunk]]]:
+def _patch_regions(a: Sequence[Hunk], b: Sequence[Hunk]) -> Iterator[tuple[int, int, list[Hunk], list[Hunk]]]:
     """The parts of a file that hunks of either side cover, with the hunks of each."""
     both = sorted([*((hunk, 0) for hunk in a), *((hunk, 1) for hunk in b)], key=lambda one: one[0].start)
     at = 0
@@ -137,7 +137,7 @@ def _regions(a: Sequence[Hunk], b: Sequence[Hunk]) -> Iterator[tuple[int, int, l
         yield start, end, *own
 
 
-def _known_lines(start: int, end: int, hunks: Sequence[Hunk]) -> list[str]:
+def _known_patch_lines(start: int, end: int, hunks: Sequence[Hunk]) -> list[str]:
     """The lines of a region before either change."""
     known: dict[int, str] = {}
     for hunk in hunks:
@@ -147,7 +147,7 @@ def _known_lines(start: int, end: int, hunks: Sequence[Hunk]) -> list[str]:
     return [known[at] for at in range(start, end)]
 
 
-def _changed(base: Sequence[str], start: int, hunks: Sequence[Hunk]) -> list[str]:
+def _changed_patch_lines(base: Sequence[str], start: int, hunks: Sequence[Hunk]) -> list[str]:
     """The lines of a region after one side's change."""
     changed: list[str] = []
     at = start
@@ -157,22 +157,22 @@ def _changed(base: Sequence[str], start: int, hunks: Sequence[Hunk]) -> list[str
     return changed + list(base[at - start :])
 
 
-def _different_lines(a: Sequence[str], b: Sequence[str], start_a: int, start_b: int) -> Iterator[str]:
-    for group in _grouped(_operations(a, b)):
+def _different_patch_lines(a: Sequence[str], b: Sequence[str], start_a: int, start_b: int) -> Iterator[str]:
+    for group in _grouped_patch_lines(_patch_operations(a, b)):
         (_, a0, _, b0, _), (_, _, a1, _, b1) = group[0], group[-1]
-        yield _heading(start_a + a0, a1 - a0, start_b + b0, b1 - b0)
+        yield _patch_heading(start_a + a0, a1 - a0, start_b + b0, b1 - b0)
         for kind, i, j, k, m in group:
             if kind == "equal":
-                yield from _signed(" ", a[i:j])
+                yield from _signed_patch_lines(" ", a[i:j])
             else:
-                yield from _signed("-", a[i:j])
-                yield from _signed("+", b[k:m])
+                yield from _signed_patch_lines("-", a[i:j])
+                yield from _signed_patch_lines("+", b[k:m])
 
 
 _Operation = tuple[str, int, int, int, int]
 
 
-def _operations(a: Sequence[str], b: Sequence[str]) -> list[_Operation]:
+def _patch_operations(a: Sequence[str], b: Sequence[str]) -> list[_Operation]:
     """How one list of lines becomes another, as :meth:`difflib.SequenceMatcher.get_opcodes` says it."""
     least = min(len(a), len(b))
     before = next((at for at in range(least) if a[at] != b[at]), least)
@@ -191,7 +191,7 @@ def _operations(a: Sequence[str], b: Sequence[str]) -> list[_Operation]:
     return [one for one in (*ends[0], *inner, *ends[1]) if one[1] < one[2] or one[3] < one[4]]
 
 
-def _grouped(operations: Sequence[_Operation]) -> Iterator[list[_Operation]]:
+def _grouped_patch_lines(operations: Sequence[_Operation]) -> Iterator[list[_Operation]]:
     """Changes with a few equal lines around them; those that are near each other are together."""
     group: list[_Operation] = []
     for at, (kind, i, j, k, m) in enumerate(operations):
@@ -210,7 +210,7 @@ def _grouped(operations: Sequence[_Operation]) -> Iterator[list[_Operation]]:
         yield group
 
 
-def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:
+def _signed_patch_lines(sign: str, lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         text, marker, _ = line.partition(NO_NEWLINE)
         yield sign + text

@@ -104,7 +104,7 @@ def read_patch(patch: bytes) -> list[FileChange]:
     Args:
         patch: as ``git diff`` writes it.
     """
-    return [_file_change(change) for change in split_patch_changes(patch)]
+    return [_read_patch_change(change) for change in split_patch_changes(patch)]
 
 
 def split_patch_changes(patch: bytes, pause: Callable[[], None] = lambda: None) -> list[bytes]:
@@ -150,7 +150,7 @@ def unprefixed_patch_name(name: bytes) -> str:
     return quote + (text[2:] if text[:2] in ("a/", "b/") else text)
 
 
-def _file_change(change: bytes) -> FileChange:
+def _read_patch_change(change: bytes) -> FileChange:
     at = change.find(b"\n@@ ")
     head = change if at < 0 else change[: at + 1]
     lines = change.decode("utf-8", "backslashreplace").removesuffix("\n").split("\n")
@@ -160,13 +160,13 @@ def _file_change(change: bytes) -> FileChange:
     notes = tuple(line for line in heading if line.startswith(_NOTABLE))
     name, base = patch_file_name(head), "" if is_new else index and index[1]
     try:
-        hunks = () if at < 0 else tuple(_hunks(lines[head.count(b"\n") :]))
+        hunks = () if at < 0 else tuple(_read_patch_hunks(lines[head.count(b"\n") :]))
     except ValueError:
         return FileChange(name, base, notes, (), tuple(lines))
     return FileChange(name, base, notes, hunks)
 
 
-def _hunks(lines: Sequence[str]) -> Iterator[Hunk]:
+def _read_patch_hunks(lines: Sequence[str]) -> Iterator[Hunk]:
     """The hunks in the lines behind a change's head.
 
     Raises:

@@ -62,10 +62,10 @@ class LazyRecords(Sequence[Record]):
 
 
 def _makers_of_records(records: Sequence[Record]) -> Iterable[Callable[[], Record]]:
-    return records.makers() if isinstance(records, LazyRecords) else map(_already, records)
+    return records.makers() if isinstance(records, LazyRecords) else map(_record_already_made, records)
 
 
-def _already(record: Record) -> Callable[[], Record]:
+def _record_already_made(record: Record) -> Callable[[], Record]:
     return lambda: record
 
 

@@ -81,7 +81,7 @@ def _points_up_to_rewind(points: Points, step: int) -> Points:
 
     if not len(points.layout):
         return points
-    is_test = np.array([_is_test_layout(layout) for layout in points.layouts], bool)
+    is_test = np.array([_is_unrewound_layout(layout) for layout in points.layouts], bool)
     kept: NDArray[np.bool_] = (points.steps <= step) | is_test[points.layout]
     if kept.all():
         return points
@@ -95,7 +95,7 @@ def _points_up_to_rewind(points: Points, step: int) -> Points:
     )
 
 
-def _is_test_layout(layout: Sequence[Series]) -> bool:
+def _is_unrewound_layout(layout: Sequence[Series]) -> bool:
     return any(series.split is Split.TEST for series in layout)
 
 
@@ -120,7 +120,7 @@ def last_step_after_rewinds(records: Sequence[Record]) -> int | None:
     last: int | None = None
     for record in without_rewound(records):
         if isinstance(record, Points) and len(record.layout):
-            is_dev = np.array([not _is_test_layout(layout) for layout in record.layouts], bool)
+            is_dev = np.array([not _is_unrewound_layout(layout) for layout in record.layouts], bool)
             steps = record.steps[is_dev[record.layout]]
             if len(steps):
                 last = int(steps.max()) if last is None else max(last, int(steps.max()))

@@ -81,7 +81,7 @@ class MetricDefinitions:
         found = self._by_name.get(metric)
         if found is not None:
             return found
-        several = [one for one in self._by_name.values() if _is_of_several(one.name, metric)]
+        several = [one for one in self._by_name.values() if _is_step_metric_pattern(one.name, metric)]
         return max(several, key=lambda one: len(one.name), default=None)
 
     def step_metric(self, metric: str) -> str | None:
@@ -109,12 +109,12 @@ class MetricDefinitions:
             higher = one.best_is_highest
             if higher is not None:
                 for metric in [name] if name in metrics else sorted(metrics):
-                    if metric == name or _is_of_several(name, metric):
+                    if metric == name or _is_step_metric_pattern(name, metric):
                         return metric, higher
         return None
 
 
-def _is_of_several(pattern: str, metric: str) -> bool:
+def _is_step_metric_pattern(pattern: str, metric: str) -> bool:
     return pattern.endswith("*") and metric.startswith(pattern[:-1])
 
 

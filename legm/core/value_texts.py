@@ -26,7 +26,7 @@ def parse_value_text(text: str) -> Any:
         return json.loads(text)  # also 1e-3, which is text in YAML
     except (ValueError, RecursionError):
         pass
-    if any(sign in text for sign in _NOT_PLAIN) or _open_brackets(text) > _MAX_OPEN_BRACKETS:
+    if any(sign in text for sign in _NOT_PLAIN) or _brackets_in_value_text(text) > _MAX_OPEN_BRACKETS:
         return text
     import yaml
 
@@ -36,7 +36,7 @@ def parse_value_text(text: str) -> Any:
         return text
 
 
-def _open_brackets(text: str) -> int:
+def _brackets_in_value_text(text: str) -> int:
     """How many brackets are open at once, at most."""
     steps = (1 if sign in "[{" else -1 for sign in text if sign in "[]{}")
     return max(itertools.accumulate(steps, lambda before, step: max(0, before + step)), default=0)

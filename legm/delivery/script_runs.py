@@ -29,7 +29,7 @@ __all__ = [
     "EarlierScriptRun",
     "earlier_script_runs",
     "is_same_script_value",
-    "launch_digest",
+    "script_launch_digest",
 ]
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 FIRST = "first"
 """In the origin of a script's run: whether it was the first one of its process."""
 LAUNCH = "launch"
-"""In the origin of a script's run: :func:`launch_digest` of the script."""
+"""In the origin of a script's run: :func:`script_launch_digest` of the script."""
 _UNFINISHED = frozenset({Status.INTERRUPTED, Status.FAILED})
 
 
@@ -56,7 +56,7 @@ class EarlierScriptRun:
     @property
     def distinguishing(self) -> dict[str, Plain]:
         """The compared parameters and the seeds, by the script's names."""
-        names = _origin(self.run).get("renamed")
+        names = _script_run_origin(self.run).get("renamed")
         names = names if isinstance(names, Mapping) else {}
         configuration = self.run.configuration
         found = {
@@ -83,7 +83,7 @@ def is_same_script_value(a: Plain, b: Plain) -> bool:
     return a == b or str(a) == str(b)
 
 
-def launch_digest(command: Sequence[str], folder: str) -> str:
+def script_launch_digest(command: Sequence[str], folder: str) -> str:
     """What distinguishes the launches of scripts, whatever the path of Python: a hash; "" for an unknown one.
 
     Args:
@@ -106,7 +106,7 @@ def earlier_script_runs(
         tracker: the other tracker's name.
         wanted: which run: one with an id, in legm or the tracker, whatever its status; or the newest one that
             did not complete, and that the same command had begun first.
-        launch: of the script, as :func:`launch_digest` gives it.
+        launch: of the script, as :func:`script_launch_digest` gives it.
     """
     paths = sorted(find_logs(root), key=lambda path: path.stem, reverse=True)
     is_found = False
@@ -115,7 +115,7 @@ def earlier_script_runs(
             run = read_log_head(path).run
         except (StorageError, FileNotFoundError):
             continue  # legm recover says what is damaged
-        origin = _origin(run)
+        origin = _script_run_origin(run)
         key = str(origin.get("key", ""))
         if wanted.run_id is not None:
             if not (run.run_id.endswith(wanted.run_id) or wanted.run_id in {key, key.rpartition("/")[2]}):
@@ -127,7 +127,7 @@ def earlier_script_runs(
             if wanted.run_id is not None:
                 log.warning("the run %s cannot be resumed while a process is writing it", run.run_id)
             continue
-        if wanted.run_id is None and not _is_unfinished_run_of(path, run, launch):
+        if wanted.run_id is None and not _is_unfinished_script_run(path, run, launch):
             continue
         yield EarlierScriptRun(run, key)
     if wanted.run_id is not None and not is_found:
@@ -135,14 +135,14 @@ def earlier_script_runs(
         log.warning("there is no run %r: %s. A new run begins instead.", wanted.run_id, why)
 
 
-def _origin(run: Run) -> Mapping[str, Plain]:
+def _script_run_origin(run: Run) -> Mapping[str, Plain]:
     found = run.environment.get(DROP_IN) or run.environment.get(IMPORTED)
     return found if isinstance(found, Mapping) else {}
 
 
-def _is_unfinished_run_of(path: Path, run: Run, launch: str) -> bool:
+def _is_unfinished_script_run(path: Path, run: Run, launch: str) -> bool:
     """Whether a script's command had begun a run as its first one, and the run did not complete."""
-    origin = _origin(run)
+    origin = _script_run_origin(run)
     if not launch or origin.get(FIRST) is not True or origin.get(LAUNCH) != launch:
         return False
     try:

@@ -67,7 +67,8 @@ def lightgbm_booster_parameters(booster: Any, env: Any, arguments: Mapping[str, 
         if name in arguments:
             values[name] = arguments[name]
     usual = {
-        name: _lightgbm_parsed(text) for name, text in _default_configuration(lightgbm, env.params).items()
+        name: _lightgbm_parsed(text)
+        for name, text in _default_lightgbm_configuration(lightgbm, env.params).items()
     }
     del usual["num_iterations"]
     for callback in arguments["callbacks_set"] if arguments else ():
@@ -81,7 +82,7 @@ def _lightgbm_configured(booster: Any) -> dict[str, str]:
     return dict(_LINE.findall(text))
 
 
-def _default_configuration(lightgbm: Any, given: Mapping[str, Any]) -> dict[str, str]:
+def _default_lightgbm_configuration(lightgbm: Any, given: Mapping[str, Any]) -> dict[str, str]:
     """What a booster has that was given nothing, but as many classes as the training has."""
     import numpy as np
 

@@ -32,8 +32,8 @@ def xgboost_booster_parameters(booster: Any, arguments: Mapping[str, Any]) -> Tr
     xgboost = import_library_lazily("xgboost", "xgboost", "LegmCallback")
     values = dict(_xgboost_configured(booster))
     with ThreadPoolExecutor(1) as other_thread:  # a new booster sets the state of its thread's random numbers
-        of_kind = other_thread.submit(_default_configuration, xgboost, values).result()
-        usual = {**of_kind, **other_thread.submit(_default_configuration, xgboost, {}).result()}
+        of_kind = other_thread.submit(_default_xgboost_configuration, xgboost, values).result()
+        usual = {**of_kind, **other_thread.submit(_default_xgboost_configuration, xgboost, {}).result()}
     for name in _ARGUMENTS:
         if (value := arguments.get(name)) is not None and value is not False:
             values[name] = value
@@ -43,7 +43,7 @@ def xgboost_booster_parameters(booster: Any, arguments: Mapping[str, Any]) -> Tr
     return TrainerParameters(values, usual, library_version("xgboost"), _UNCOMPARED)
 
 
-def _default_configuration(xgboost: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def _default_xgboost_configuration(xgboost: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """What a booster has that was given nothing, or only what decides which parameters there are."""
     given = {
         name: values[name] for name in ("booster", "objective", "num_class", "tree_method") if name in values

@@ -35,7 +35,7 @@ from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, tick_lab
 from legm.records import Ranked, RankedGroup
 from legm.stats.aggregate import aggregate_interval
 from legm.stats.downsampling import clip_downsampled
-from legm.stats.number_formatting import decimals_for, spread_description, value_text
+from legm.stats.number_formatting import number_decimals_for, spread_description, value_text
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import choice_note, value_title
 
@@ -145,7 +145,7 @@ def _make_bar_panel(
 ) -> _BarPanel:
     shown = ranking[:_MAX_BARS]
     kind = "groups" if any(isinstance(one, RankedGroup) for one in shown) else "configurations"
-    digits = decimals_for([one.value for one in shown])
+    digits = number_decimals_for([one.value for one in shown])
     runs = [_bar_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]

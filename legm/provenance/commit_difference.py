@@ -48,7 +48,7 @@ def read_commit_difference(folders: Iterable[str], a: str, b: str) -> CommitDiff
         return CommitDifference(problem="the commits are not hashes of git")
     problem = "no repository that has both is on this machine"
     deadline = time.monotonic() + _TIME_LIMIT
-    for top in dict.fromkeys(filter(None, map(_repository, folders))):
+    for top in dict.fromkeys(filter(None, map(_repository_of_difference, folders))):
         try:
             git = GitCommands(top, deadline)
             for commit in (a, b):
@@ -66,7 +66,7 @@ def read_commit_difference(folders: Iterable[str], a: str, b: str) -> CommitDiff
     return CommitDifference(problem=problem)
 
 
-def _repository(folder: str) -> Path | None:
+def _repository_of_difference(folder: str) -> Path | None:
     """The working tree that a folder on this machine is in; None without one."""
     path = Path(folder)
     if not path.is_absolute() or path.drive.startswith(("\\\\", "//")):

@@ -41,7 +41,7 @@ def in_trash_text(path: Path) -> str:
     for root in list(whole.parents)[: DEPTH + 2]:
         for item in _trash_items_of(root):
             found = _trashed_at(item, whole.relative_to(root))
-            if found is not None and (not found or not _is_anywhere(root, found)):
+            if found is not None and (not found or not _is_trashed_anywhere(root, found)):
                 command = [
                     "legm",
                     "restore",
@@ -89,7 +89,7 @@ def _trashed_at(item: Path, path: Path) -> str | None:
     return next(logs, None)
 
 
-def _is_anywhere(root: Path, run_id: str) -> bool:
+def _is_trashed_anywhere(root: Path, run_id: str) -> bool:
     """Whether a run is still in the root directory, as one that was moved to another configuration."""
     name = log_file_name(run_id)
     return any(

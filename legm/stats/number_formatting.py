@@ -11,8 +11,8 @@ from legm.stats.aggregate import AggregationMethod, MethodKind, aggregate_interv
 
 __all__ = [
     "decimal_text",
-    "decimals_for",
-    "decimals_for_spreads",
+    "number_decimals_for",
+    "number_decimals_for_spreads",
     "spread_description",
     "spread_half_width",
     "typographic_number",
@@ -92,7 +92,7 @@ def _formatted(value: float, form: str) -> str:
     return "0" if form == _EXPONENT and not value else typographic_number(f"{value:{form}}")
 
 
-def decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()) -> int:
+def number_decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()) -> int:
     """The number of decimals for a column of numbers; one that is too large stands for an exponent.
 
     Args:
@@ -107,9 +107,9 @@ def decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()
     return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), _MOST_DECIMALS + 1)
 
 
-def decimals_for(values: Sequence[Aggregate]) -> int:
-    """The number of decimals for a column of aggregates; see :func:`decimals_for_spreads`."""
-    return decimals_for_spreads(
+def number_decimals_for(values: Sequence[Aggregate]) -> int:
+    """The number of decimals for a column of aggregates; see :func:`number_decimals_for_spreads`."""
+    return number_decimals_for_spreads(
         map(spread_half_width, values), [aggregate_interval(one)[0] for one in values]
     )
 

@@ -27,7 +27,7 @@ class ResumingTests(ConformanceKit):
         handler = self._handler(store, backend)
         handler.start(resume=True)
         kit_expects_same((handler.is_resumed, handler.last_step), (True, 99), "resumed, and its last step")
-        _set_losses(handler, range(100, 150))
+        _set_resumed_losses(handler, range(100, 150))
         handler.log()
         found = self._resumed_run(store, backend, dict.fromkeys(range(150), 0.0), is_rewound=False)
         kit_expects_same(found.points, 151, "the number of points")
@@ -40,7 +40,7 @@ class ResumingTests(ConformanceKit):
         handler.start()
         handler.set_metric("accuracy", 0.25, test=True)
         for steps in (range(50), range(50, 100)):
-            _set_losses(handler, steps)
+            _set_resumed_losses(handler, steps)
             self._flush([handler], delivered=steps.start == 0)
         kill_kit_process(Path(store))
 
@@ -49,12 +49,12 @@ class ResumingTests(ConformanceKit):
         backend = self._made(tmp_path)
         handler = self._handler(tmp_path, backend)
         handler.start()
-        _set_losses(handler, range(8))
+        _set_resumed_losses(handler, range(8))
         self._flush([handler], delivered=True)
-        _set_losses(handler, range(8, 10))
+        _set_resumed_losses(handler, range(8, 10))
         handler.rewind(4)
         kit_expects_same(handler.last_step, 4, "the last step after a rewind")
-        _set_losses(handler, range(5, 7), 0.5)
+        _set_resumed_losses(handler, range(5, 7), 0.5)
         handler.log()
         self._resumed_run(tmp_path, backend, {**dict.fromkeys(range(5), 0.0), 5: 0.5, 6: 0.5})
 
@@ -63,18 +63,18 @@ class ResumingTests(ConformanceKit):
         backend = self._made(tmp_path)
         handler = self._handler(tmp_path, backend)
         handler.start()
-        _set_losses(handler, range(10))
+        _set_resumed_losses(handler, range(10))
         self._flush([handler], delivered=True)
         handler.end("failed", "on purpose")
         for number, step in enumerate((4, 7), 1):
             backend = self.make_backend(tmp_path)
             handler = self._handler(tmp_path, backend)
             handler.start(resume=True, rewind_to=step)
-            _set_losses(handler, range(step + 1, 9), number / 4)
+            _set_resumed_losses(handler, range(step + 1, 9), number / 4)
             self._flush([handler], delivered=True)
             if BackendClient(backend, tmp_path).supports(Capability.RESUME):
-                found = self._until(tmp_path, backend, lambda runs: not _ended(runs))
-                ended = _ended(found)
+                found = self._until(tmp_path, backend, lambda runs: not _ended_resumed_runs(runs))
+                ended = _ended_resumed_runs(found)
                 kit_expects_same(ended, [], "how a run has ended that is running again")
             if number == 1:
                 handler.end("interrupted", "again")
@@ -89,7 +89,7 @@ class ResumingTests(ConformanceKit):
         backend = self._made(tmp_path)
         earlier = self._handler(tmp_path, backend)
         earlier.start()
-        _set_losses(earlier, range(3))
+        _set_resumed_losses(earlier, range(3))
         earlier.end("interrupted")
         handlers: list[ExperimentHandler] = []
         for _ in range(2):
@@ -97,8 +97,8 @@ class ResumingTests(ConformanceKit):
             handlers[-1].start(resume=True)
         kit_expects_same([one.is_resumed for one in handlers], [True, False], "which of two was resumed")
         self._expect_alive(tmp_path, backend, handlers[0].run_id or "")
-        _set_losses(handlers[0], range(3, 5))
-        _set_losses(handlers[1], range(4), 0.5)
+        _set_resumed_losses(handlers[0], range(3, 5))
+        _set_resumed_losses(handlers[1], range(4), 0.5)
         self._flush(handlers)
         results = [handler.log() for handler in handlers]
         for result, shifts in zip(
@@ -122,7 +122,7 @@ class ResumingTests(ConformanceKit):
         backend = self.make_backend(store)
         earlier = self._handler(store, backend)
         earlier.start()
-        _set_losses(earlier, range(3))
+        _set_resumed_losses(earlier, range(3))
         earlier.end("interrupted")
         with self._in_another_process(store, "_resume_beside_the_first"):
             self._resume_at_once(store, backend, "first", "second")
@@ -163,9 +163,9 @@ class ResumingTests(ConformanceKit):
         self._leave_message(store, f"{name} refused", "")
         self._wait_for_message(store, f"{other} refused")
         if handler.is_resumed:
-            _set_losses(handler, range(3, 5))
+            _set_resumed_losses(handler, range(3, 5))
         else:
-            _set_losses(handler, range(4), 0.5)
+            _set_resumed_losses(handler, range(4), 0.5)
         self._flush([handler])
         run_id, what = handler.run_id or "", "resumed" if handler.is_resumed else "a new run"
         handler.log()
@@ -180,7 +180,7 @@ class ResumingTests(ConformanceKit):
         handler = self._handler(store, backend)
         handler.start(resume=True)
         kit_expects_same(handler.last_step, 4, "the last step of a run that was killed in a rewind")
-        _set_losses(handler, range(5, 7), 0.5)
+        _set_resumed_losses(handler, range(5, 7), 0.5)
         handler.log()
         self._resumed_run(store, backend, {**dict.fromkeys(range(5), 0.0), 5: 0.5, 6: 0.5})
 
@@ -197,7 +197,7 @@ class ResumingTests(ConformanceKit):
 
         handler = self._handler(Path(store), self.make_backend(Path(store)))
         handler.start()
-        _set_losses(handler, range(10))
+        _set_resumed_losses(handler, range(10))
         self._flush([handler], delivered=True)
         with mock.patch.object(BackendClient, "write", write_and_be_killed):
             handler.rewind(4)
@@ -229,10 +229,10 @@ class ResumingTests(ConformanceKit):
         return result
 
 
-def _ended(runs: Sequence[RunResult]) -> list[Status]:
+def _ended_resumed_runs(runs: Sequence[RunResult]) -> list[Status]:
     return [one.status for one in runs if one.status is not Status.RUNNING]
 
 
-def _set_losses(handler: ExperimentHandler, steps: range, shift: float = 0.0) -> None:
+def _set_resumed_losses(handler: ExperimentHandler, steps: range, shift: float = 0.0) -> None:
     for step in steps:
         handler.set_metric("loss", step / 8 + shift, step=step)

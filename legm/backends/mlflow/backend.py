@@ -50,7 +50,7 @@ from legm.backends.mlflow.display import (
 from legm.backends.mlflow.media_display import MlflowMediaBatch, read_mlflow_media
 from legm.backends.mlflow.rewinding import (
     can_rewind_points,
-    delete_for_good,
+    delete_mlflow_run_for_good,
     delete_points_by_rewinding,
     delete_replaced_mlflow_points,
     delete_texts_by_rewinding,
@@ -624,7 +624,7 @@ class MlflowBackend:
                 if one.info.lifecycle_stage == "active":
                     self._store.delete_run(one.info.run_id)
                 self._artifacts(one).delete_all(one.info.run_id)
-                delete_for_good(self._store, one.info.run_id)
+                delete_mlflow_run_for_good(self._store, one.info.run_id)
             self._delete_unused_parent(run.configuration)
 
     def _stored_as(self, run: Run, view: int = ViewType.ACTIVE_ONLY) -> list[Any]:

@@ -18,7 +18,7 @@ from legm.backends.mlflow.stores import MlflowArtifactStore
 
 __all__ = [
     "can_rewind_points",
-    "delete_for_good",
+    "delete_mlflow_run_for_good",
     "delete_points_by_rewinding",
     "delete_replaced_mlflow_points",
     "delete_texts_by_rewinding",
@@ -60,7 +60,7 @@ def can_rewind_points(store: Any) -> bool:
     )
 
 
-def delete_for_good(store: Any, run_id: str) -> None:
+def delete_mlflow_run_for_good(store: Any, run_id: str) -> None:
     """Delete a run from a database that MLflow has marked as deleted; a server does that by ``mlflow gc``."""
     delete = getattr(store, "_hard_delete_run", None)  # what MLflow's own gc calls
     if delete is not None:

@@ -43,7 +43,7 @@ from legm.importers.wandb.run_conversion import (
     UNCATEGORIZED,
     ExternalWandbRun,
     WandbRecord,
-    convert_exit_code,
+    convert_wandb_exit_code,
     convert_wandb_run,
     note_rounded_wandb_run,
     wandb_summary_numbers,
@@ -346,7 +346,7 @@ class WandbLocalFolderSource:
 
 
 def _describe_local_run(fold: WandbRunFold) -> ExternalWandbRun:
-    status, error = convert_exit_code(fold.exit_code)
+    status, error = convert_wandb_exit_code(fold.exit_code)
     artifacts = [one.origin for one in fold.artifacts if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)]
     origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
     return ExternalWandbRun(

@@ -36,7 +36,7 @@ __all__ = [
     "UNCATEGORIZED",
     "ExternalWandbRun",
     "WandbRecord",
-    "convert_exit_code",
+    "convert_wandb_exit_code",
     "convert_wandb_run",
     "note_rounded_wandb_run",
     "wandb_summary_numbers",
@@ -93,7 +93,7 @@ class ExternalWandbRun:
         return "/".join(filter(None, (self.entity, self.project or UNCATEGORIZED, self.run_id)))
 
 
-def convert_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
+def convert_wandb_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
     """The status and error for an exit code; None means that the run has not ended."""
     if exit_code is None:
         return Status.RUNNING, None

@@ -32,11 +32,11 @@ from legm.importers.wandb.run_conversion import (
 from legm.importers.wandb.run_fold import WandbRunFold
 from legm.importers.wandb.server_artifacts import (
     ServerArtifactTables,
-    is_safe_wandb_file_name,
+    is_safe_artifact_name,
     open_wandb_artifact_download,
     wandb_artifact_files,
     wandb_artifact_origin,
-    wandb_problem_text,
+    wandb_server_problem_text,
 )
 from legm.records import Display, MediaKind, Points, Status
 
@@ -117,7 +117,9 @@ class WandbServerSource:
         except StorageError:
             raise
         except Exception as cause:  # the SDK raises many kinds, some of other libraries
-            raise StorageError(f"cannot {what} of {self.location}: {wandb_problem_text(cause)}") from cause
+            raise StorageError(
+                f"cannot {what} of {self.location}: {wandb_server_problem_text(cause)}"
+            ) from cause
 
     def _iterate(self, what: str, items: Iterable[T]) -> Iterator[T]:
         """Iterate over what W&B fetches page by page, translating its errors."""
@@ -295,7 +297,7 @@ class WandbServerSource:
     def _run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
-            if not is_safe_wandb_file_name(name):
+            if not is_safe_artifact_name(name):
                 self.notes.add(
                     "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
                 )

@@ -21,11 +21,11 @@ from legm.importers.wandb.media_values import MOST_TABLE_BYTES, wandb_media_in_t
 
 __all__ = [
     "ServerArtifactTables",
-    "is_safe_wandb_file_name",
+    "is_safe_artifact_name",
     "open_wandb_artifact_download",
     "wandb_artifact_files",
     "wandb_artifact_origin",
-    "wandb_problem_text",
+    "wandb_server_problem_text",
 ]
 
 _TABLE_TYPE = "run_table"
@@ -117,7 +117,7 @@ def _artifact_file(
     artifact: Any, name: str, entry: Any, medium: ExternalMedium | None = None
 ) -> ExternalFile | None:
     """A file in an artifact; None where it is elsewhere or its name is not one of a file in a folder."""
-    if entry is None or entry.ref is not None or not is_safe_wandb_file_name(name):
+    if entry is None or entry.ref is not None or not is_safe_artifact_name(name):
         return None
     download = partial(artifact.get_entry(name).download, skip_cache=True)
     return ExternalFile(name, partial(open_wandb_artifact_download, name, download), medium)
@@ -128,7 +128,7 @@ def _server_artifact_entries(artifact: Any, notes: ImportNotes) -> Mapping[str, 
     try:
         return dict(artifact.manifest.entries)
     except Exception as cause:  # noqa: BLE001 - the SDK has many kinds: an artifact costs itself alone
-        notes.add(f"artifacts that cannot be read: {wandb_problem_text(cause)}", str(artifact.name))
+        notes.add(f"artifacts that cannot be read: {wandb_server_problem_text(cause)}", str(artifact.name))
         return {}
 
 
@@ -173,17 +173,17 @@ def open_wandb_artifact_download(name: str, download: Any) -> Iterator[BinaryIO]
         except OSError:
             raise
         except Exception as cause:  # the SDK raises many kinds, some of other libraries
-            raise OSError(wandb_problem_text(cause)) from cause
+            raise OSError(wandb_server_problem_text(cause)) from cause
         with (Path(location) / name).open("rb") as file:
             yield file
 
 
-def wandb_problem_text(cause: Exception) -> str:
+def wandb_server_problem_text(cause: Exception) -> str:
     """What an error of the SDK says, in one line."""
     return " ".join(str(cause).split())[:300] or type(cause).__name__
 
 
-def is_safe_wandb_file_name(name: str) -> bool:
+def is_safe_artifact_name(name: str) -> bool:
     """Whether a file's name stays below the folder it is put into, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
