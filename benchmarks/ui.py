@@ -5,25 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+
+from benchmarks.browsing import ViewMarks, free_port, open_browser, until_true
 
 __all__ = ["first_view", "long_curve", "running_runs", "value_on_page"]
 
-_WAIT = 120.0  # seconds after which a page is given up
+_LONGEST_SCRIPT = 120.0  # seconds
+_ROWS = "#table tbody tr[data-row]"
+_CURVES = "#curves-plot .scatterlayer path"
 _TEXT = "return document.querySelector(arguments[0])?.innerText ?? ''"
 
 
 def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
-    """Seconds until the first rows of a leaderboard are on the page of a server that has just begun.
+    """Seconds until the first view of an experiment is drawn by the page of a server that has just begun.
 
     Args:
         folder: the root directory.
@@ -31,28 +33,30 @@ def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
         rounds: how often; the median comes back.
 
     Returns:
-        ``cold``, where the experiment was never looked at; ``warm``; ``again``, a reload; and ``memory``, the
-        most that the server had (bytes).
+        ``cold``, where neither the server nor the browser has seen anything of it, ``warm``, where both have,
+        and ``again``, a reload: until the rows of the leaderboard and the curves of the best ones are to be
+        seen; the same with ``_rows`` for the rows alone; and ``memory``, the most of the server (bytes).
     """
-    found: dict[str, list[float]] = {"cold": [], "warm": [], "again": [], "memory": []}
-    with _browser() as browser:
-        rows = "return document.querySelectorAll('#table tbody tr[data-row]').length"
-        for state in ("cold", "warm") * rounds:
-            if state == "cold":
-                for path in Path(folder, experiment, ".legm").glob("catalogue*"):
-                    path.unlink()
-            with _server(folder) as (address, process):
-                browser.get("about:blank")
-                began = time.perf_counter()
-                browser.get(f"{address}#experiment={experiment}")
-                _until(lambda: browser.execute_script(rows))
-                found[state].append(time.perf_counter() - began)
-                if state == "warm":
-                    began = time.perf_counter()
-                    browser.refresh()
-                    _until(lambda: browser.execute_script(rows))
-                    found["again"].append(time.perf_counter() - began)
-                    found["memory"].append(_peak(process.pid))
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for path in Path(folder, experiment, ".legm").glob("catalogue*"):
+            path.unlink()
+        port = free_port()
+        with open_browser() as browser:
+            marks = ViewMarks(browser, {"rows": _ROWS, "curves": _CURVES})
+            for state in (
+                "cold",
+                "",
+                "warm",
+            ):  # a browser keeps what it has compiled when it compiles it again
+                with _server(folder, port) as (address, process):
+                    seconds = marks.open(f"{address}#experiment={experiment}")
+                    if state:
+                        found.setdefault(state, []).append(max(seconds.values()))
+                        found.setdefault(f"{state}_rows", []).append(seconds["rows"])
+                    if state == "warm":
+                        found.setdefault("again", []).append(max(marks.open(browser.current_url).values()))
+                        found.setdefault("memory", []).append(_peak(process.pid))
     return {name: statistics.median(values) for name, values in found.items()}
 
 
@@ -68,15 +72,15 @@ def value_on_page(folder: str, values: int) -> dict[str, float]:
     with ExperimentHandler(folder, "net") as handler:
         handler.set_param("rate", 0.1)
         handler.start()
-        with _server(folder) as (address, _), _browser() as browser:
+        with _server(folder) as (address, _), open_browser() as browser:
             browser.get(f"{address}#experiment=net")
-            _until(lambda: handler.run_id[-6:] in browser.execute_script(_TEXT, "#running"))
+            until_true(lambda: handler.run_id[-6:] in browser.execute_script(_TEXT, "#running"))
             seconds = []
             for number in range(values):
                 began = time.perf_counter()
                 handler.set_metric("loss", 1000 + number, step=number)
                 text = f"loss {1000 + number}"
-                _until(lambda text=text: text in browser.execute_script(_TEXT, "#running .values"))
+                until_true(lambda text=text: text in browser.execute_script(_TEXT, "#running .values"))
                 seconds.append(time.perf_counter() - began)
                 time.sleep(0.3)
     return {"median": statistics.median(seconds), "most": max(seconds)}
@@ -104,14 +108,14 @@ def long_curve(folder: str, steps: int) -> dict[str, float]:
             handler.set_metric("loss", value, step=step)
     line = "document.getElementById('curves-plot').data?.find((one) => one.mode !== 'none')"
     points, ends = f"return {line}?.x.length ?? 0", f"return {line}.x.at(-1)"
-    with _server(folder) as (address, _), _browser() as browser:
+    with _server(folder) as (address, _), open_browser() as browser:
         browser.get(address)
-        _until(
+        until_true(
             lambda: browser.execute_script("return globalThis.Plotly && document.querySelector('.card a')")
         )
         began = time.perf_counter()
         browser.execute_script("location.hash = 'experiment=net'")
-        _until(lambda: browser.execute_script(points))
+        until_true(lambda: browser.execute_script(points))
         first = time.perf_counter() - began
         drawn, zoomed = [], []
         for turn in range(5):
@@ -120,11 +124,11 @@ def long_curve(folder: str, steps: int) -> dict[str, float]:
             zoom = f"const [low, high] = arguments; {zoom}"
             began = time.perf_counter()
             browser.execute_script(zoom, low, high)
-            _until(lambda high=high: abs(browser.execute_script(ends) - high) < steps / 50)
+            until_true(lambda high=high: abs(browser.execute_script(ends) - high) < steps / 50)
             zoomed.append(time.perf_counter() - began)
             began = time.perf_counter()
             browser.execute_script("Plotly.relayout('curves-plot', {'xaxis.autorange': true})")
-            _until(lambda: browser.execute_script(ends) == steps - 1)
+            until_true(lambda: browser.execute_script(ends) == steps - 1)
             drawn.append(time.perf_counter() - began)
     return {"first": first, "drawn": statistics.median(drawn), "zoomed": statistics.median(zoomed)}
 
@@ -168,10 +172,10 @@ def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[s
     training = threading.Thread(target=train)
     training.start()
     try:
-        with _server(folder) as (address, process), _browser() as browser:
-            browser.set_script_timeout(seconds + _WAIT)
+        with _server(folder) as (address, process), open_browser() as browser:
+            browser.set_script_timeout(seconds + _LONGEST_SCRIPT)
             browser.get(f"{address}#experiment=net")
-            _until(
+            until_true(
                 lambda: (
                     browser.execute_script("return document.querySelectorAll('#running li').length") == runs
                 )
@@ -189,10 +193,10 @@ def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[s
 
 
 @contextlib.contextmanager
-def _server(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def _server(folder: str, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with tempfile.TemporaryDirectory() as home:
         process = subprocess.Popen(
-            [sys.executable, "-m", "legm", "ui", folder, "--port", "0", "--json"],
+            [sys.executable, "-m", "legm", "ui", folder, "--port", str(port), "--json"],
             env={**os.environ, "XDG_CONFIG_HOME": home},
             stdout=subprocess.PIPE,
             text=True,
@@ -209,40 +213,6 @@ def _server(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         finally:
             process.terminate()
             process.wait(20)
-
-
-@contextlib.contextmanager
-def _browser() -> Iterator[Any]:
-    """A headless Chromium; without one, the rows are not measured."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        raise ImportError("chromium and chromedriver are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-dev-shm-usage",
-            f"--user-data-dir={profile}",
-        ):
-            options.add_argument(argument)
-        opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-        opened.set_window_size(1500, 1000)
-        try:
-            yield opened
-        finally:
-            opened.quit()
-
-
-def _until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + _WAIT
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError("what was expected did not come to the page")
-        time.sleep(0.005)
 
 
 def _cpu(pid: int) -> float:

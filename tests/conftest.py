@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.browsing import opened_firefox
 from tests.support.paths import EXAMPLE, TESTS
 from tests.support.shared import FOLDER, once
 
@@ -125,6 +126,7 @@ APART = (
     "integrations/test_hydra_launchers.py",
     "integrations/test_many_machines.py",
     "integrations/test_ray.py",
+    "ui/test_elsewhere.py",
 )
 """Modules that run only where they are named, as in sessions of nox: they need or take too much."""
 
@@ -363,7 +365,13 @@ def wandb_originals() -> dict[str, list[Any]]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium without a network, its console kept; without one, tests are skipped."""
+    """A headless Chromium without a network, its console kept; without one, tests are skipped.
+
+    ``LEGM_TEST_BROWSER=firefox`` has Firefox in its stead, whose console is not known.
+    """
+    if os.environ.get("LEGM_TEST_BROWSER") == "firefox":
+        yield from opened_firefox(tmp_path_factory.mktemp("firefox"))
+        return
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
         pytest.skip("chromium and chromedriver are not installed")

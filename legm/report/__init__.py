@@ -20,6 +20,7 @@ from legm.report.content import ExperimentContent, unique_report_names
 from legm.report.media import ReportMedia
 from legm.report.metric_content import InitialReportView
 from legm.report.page import read_page_plotly_script, render_page
+from legm.report.row_differences import differences_from_best_row
 from legm.util.atomic_files import write_atomically
 from legm.util.progress import show_progress
 
@@ -137,7 +138,35 @@ def _collect_report(
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
     asked = InitialReportView(key, higher_better)
-    return client, _ReportContent([content.content(asked) for content in collected], media.contents, library)
+    shown = [
+        {
+            **content.content(asked),
+            "differences": _differences(client, content, asked, selection, one_per_seed=one_per_seed),
+        }
+        for content in collected
+    ]
+    return client, _ReportContent(shown, media.contents, library)
+
+
+def _differences(
+    client: BackendClient,
+    content: ExperimentContent,
+    asked: InitialReportView,
+    selection: RunSelection,
+    *,
+    one_per_seed: bool,
+) -> dict[str, Plain] | None:
+    """How the best rows differ from the very best one by the metric that is shown first."""
+    ranking = content.ranking(asked)
+    if ranking is None:
+        return None
+    key, rows, ranked, higher_better = ranking
+    return differences_from_best_row(
+        *(client, rows, ranked, key),
+        higher_better=higher_better,
+        selection=selection,
+        one_per_seed=one_per_seed,
+    )
 
 
 class _ReportContent(NamedTuple):

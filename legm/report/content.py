@@ -15,6 +15,7 @@ from legm.core.code_versions import count_code, different_code_text
 from legm.core.display_names import display_names
 from legm.records import Configuration, Curve, Plain, RunResult, Status
 from legm.report.curve_detail import CurveDetail
+from legm.report.curve_source import CurveSource
 from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
@@ -44,6 +45,7 @@ class ExperimentContent:
         selected: what all runs that are added have in common; "" for nothing.
         group_by: parameters by which configurations are grouped; () for no groups.
         detail: how much of each curve there is.
+        curves: makes the curves.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class ExperimentContent:
         selected: str = "",
         group_by: Sequence[str] = (),
         detail: CurveDetail = _REPORT_DETAIL,
+        curves: CurveSource | None = None,
     ) -> None:
         self.name = name
         self._detail = detail
+        self._curve_source = curves or CurveSource()
         self._group_by = group_by
         self._report_rows: list[ReportRow] = []
         self._selected = selected
@@ -122,7 +126,7 @@ class ExperimentContent:
             if whole is not None:
                 self._metrics.summaries.setdefault(key, {})[row] = whole
         self._counts.append(Counter(run.status for run in runs))
-        curves = aggregate.aggregate_curves(counted)
+        curves = self._curve_source.curves(description, counted)
         unfinished = sorted(
             (run for run in runs if run.status in self._statuses), key=lambda run: run.run.run_id
         )[-_MOST_UNFINISHED:]
@@ -152,7 +156,7 @@ class ExperimentContent:
             self._runs.add(row, run)
 
     def _curve(self, curve: Curve, buckets: int) -> dict[str, Plain]:
-        thin, smoothed = self._detail.downsampled(curve, buckets)
+        thin, smoothed = self._curve_source.downsampled(curve, self._detail, buckets)
         steps = encode_numbers_exactly(thin.steps)
         most = int(curve.runs.max())
         found: dict[str, Plain] = {
@@ -182,6 +186,24 @@ class ExperimentContent:
     def keys(self) -> frozenset[str]:
         """The summary keys of the metrics that configurations can be ranked by."""
         return frozenset(self._metrics.summaries)
+
+    def ranking(self, asked: InitialReportView) -> tuple[str, Sequence[ReportRow], list[int], bool] | None:
+        """The metric that is shown first, the rows, the numbers of those with a value, and its direction.
+
+        Args:
+            asked: the metric to show first.
+
+        Returns:
+            the metric's key, all rows, which of them have a number, best first, and whether higher is better;
+            None without a metric.
+        """
+        key = self._metrics.first(asked)
+        if key is None:
+            return None
+        higher_better = self._metrics.direction(key, asked).higher_better
+        means = {row: one.mean for row, one in self._metrics.summaries[key].items() if one.n}
+        ranked = sorted(means, key=lambda row: (-means[row] if higher_better else means[row], row))
+        return key, self._report_rows, ranked, higher_better
 
     def content(self, asked: InitialReportView = _ANY_VIEW) -> dict[str, Plain]:
         """The content of the experiment, ready for JSON.

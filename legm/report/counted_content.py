@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 from legm.core.code_versions import different_code_text
 from legm.core.run_marks import shown_marks
-from legm.records import BestRule, Configuration, Plain, RunCounts, RunMarks, RunResult
+from legm.records import Aggregate, BestRule, Configuration, Plain, RunCounts, RunMarks, RunResult
 from legm.report.grouped_content import ReportRow, grouped_report_content
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.parameter_content import parameter_contents
 from legm.report.run_content import STATUSES, RunContent
-from legm.stats.aggregate import aggregate_counts
+from legm.stats.aggregate import aggregate_counts, mean_columns
 from legm.stats.run_counts import split_summary_key
+from legm.util.garbage import paused_garbage_collection
 
 __all__ = ["CountedConfiguration", "CountedContent", "counted_experiment_content"]
 
@@ -80,10 +81,17 @@ class CountedContent:
         Args:
             names: the parameters.
         """
-        directions = {key: self.metrics.direction(key, _ANY_VIEW) for key in self.metrics.summaries}
-        return grouped_report_content(names, self.rows, self.metrics.summaries, directions)
+        directions = {key: self.metrics.direction(key, _ANY_VIEW) for key in self.metrics.keys}
+        summaries = {key: self._summaries(key) for key in directions}
+        return grouped_report_content(names, self.rows, summaries, directions)
+
+    def _summaries(self, key: str) -> dict[int, Aggregate]:
+        rows = [row for row, one in enumerate(self.counts) if key in one.values and key not in one.indexed]
+        values = aggregate_counts([self.counts[row] for row in rows], key)
+        return {row: of for row, of in zip(rows, values, strict=True) if of is not None}
 
 
+@paused_garbage_collection()
 def counted_experiment_content(
     name: str,
     configurations: Sequence[CountedConfiguration],
@@ -119,7 +127,7 @@ def counted_experiment_content(
         "metric": metrics.first(_ANY_VIEW),
         "metrics": metrics.content(len(rows), _ANY_VIEW),
         "curve_metrics": sorted(
-            {split_summary_key(key)[0] for key in metrics.summaries if split_summary_key(key)[1] == "dev"}
+            {split_summary_key(key)[0] for key in metrics.keys if split_summary_key(key)[1] == "dev"}
         ),
         "indexed": dict.fromkeys(sorted({key for one in every for key in one.indexed}), 0),
         "configurations": [
@@ -170,7 +178,5 @@ def _counted_metrics(every: Sequence[RunCounts]) -> MetricContent:
             for rule, number in rules:
                 of[rule] += number * times
     for key in found.rules_of:
-        rows = [row for row, one in enumerate(every) if key in one.values and key not in one.indexed]
-        values = aggregate_counts([every[row] for row in rows], key)
-        found.summaries[key] = {row: of for row, of in zip(rows, values, strict=True) if of is not None}
+        found.columns[key] = mean_columns(every, key)
     return found

@@ -6,9 +6,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from legm.core.direction import decide_direction
 from legm.records import Aggregate, BestRule, Direction, Plain
 from legm.report.number_encoding import encode_numbers_exactly
+from legm.stats.aggregate import MeanColumns
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import choice_note, value_title
 
@@ -36,11 +39,13 @@ class MetricContent:
 
     Args:
         summaries: by summary key and row, the aggregate of the row's runs.
+        columns: by summary key, the means of all rows, where they are known without an aggregate of each.
         rules: how the completed runs chose their best step.
         rules_of: the same by summary key, of the runs that have it.
     """
 
     summaries: dict[str, dict[int, Aggregate]] = field(default_factory=dict)
+    columns: dict[str, MeanColumns] = field(default_factory=dict)
     rules: Counter[BestRule] = field(default_factory=Counter)
     rules_of: dict[str, Counter[BestRule]] = field(default_factory=dict)
 
@@ -52,12 +57,24 @@ class MetricContent:
 
     def first(self, asked: InitialReportView) -> str | None:
         """The metric to show first: the requested one, that of the runs' early stopping, or the first one."""
-        keys = (
-            asked.key,
-            *metric_keys_of_rules(self.rules),
-            *sorted(self.summaries, key=_report_metric_order),
+        keys = (asked.key, *metric_keys_of_rules(self.rules), *self.keys)
+        return next((key for key in keys if key in self.columns or key in self.summaries), None)
+
+    @property
+    def keys(self) -> list[str]:
+        """The summary keys of all metrics, those of dev metrics first."""
+        return sorted({*self.summaries, *self.columns}, key=_report_metric_order)
+
+    def _means(self, key: str, rows: int) -> MeanColumns:
+        if key in self.columns:
+            return self.columns[key]
+        of = [self.summaries[key].get(row, _EMPTY) for row in range(rows)]
+        return MeanColumns(
+            np.array([one.mean for one in of]),
+            np.array([one.std for one in of]),
+            np.array([one.n for one in of], np.int64),
+            np.array([one.nan for one in of], np.int64),
         )
-        return next((key for key in keys if key in self.summaries), None)
 
     def content(self, rows: int, asked: InitialReportView) -> list[dict[str, Plain]]:
         """The columns of each metric, dev metrics first.
@@ -67,10 +84,10 @@ class MetricContent:
             asked: the metric to show first.
         """
         found: list[dict[str, Plain]] = []
-        for key in sorted(self.summaries, key=_report_metric_order):
+        for key in self.keys:
             name, split = split_summary_key(key)
             direction = self.direction(key, asked)
-            of = [self.summaries[key].get(row, _EMPTY) for row in range(rows)]
+            means = self._means(key, rows)
             found.append(
                 {
                     "key": key,
@@ -82,10 +99,10 @@ class MetricContent:
                     "because": direction.because,
                     "direction": str(direction),
                     "conflicts": direction.against > 0,
-                    "mean": encode_numbers_exactly([one.mean for one in of]),
-                    "std": encode_numbers_exactly([one.std for one in of]),
-                    "n": encode_numbers_exactly([one.n for one in of]),
-                    "nan": encode_numbers_exactly([one.nan for one in of]),
+                    "mean": encode_numbers_exactly(means.mean),
+                    "std": encode_numbers_exactly(means.std),
+                    "n": encode_numbers_exactly(means.n),
+                    "nan": encode_numbers_exactly(means.nan),
                 }
             )
         return found

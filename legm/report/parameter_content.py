@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import marshal
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from legm.core.effective_values import EffectiveValues
 from legm.core.plain_form import canonical_plain_text
@@ -21,25 +26,25 @@ class ParameterContent:
 
     values: dict[str, int] = field(default_factory=dict)
     plain: list[Plain] = field(default_factory=list)
-    scalars: dict[tuple[type, Plain], int] = field(default_factory=dict)
-    of: dict[int, int] = field(default_factory=dict)
-    active: set[int] = field(default_factory=set)
+    known: dict[Any, int] = field(default_factory=dict)
+    of: array[int] = field(default_factory=lambda: array("L"))
+    active: bytearray = field(default_factory=bytearray)
 
     def put(self, index: int, value: Plain, *, active: bool = True) -> None:
-        """Set the value of a configuration or run."""
-        scalar = (type(value), value) if value and isinstance(value, (str, int, float)) else None
-        known = None if scalar is None else self.scalars.get(scalar)
-        if known is None:
-            key = canonical_plain_text(value)
-            if key not in self.values:
-                self.values[key] = len(self.values) + 1
+        """Set the value of a configuration or run; those with lower indexes are set before."""
+        number = self.known.get(key := _quick_key(value))
+        if number is None:
+            text = canonical_plain_text(value)
+            if text not in self.values:
+                self.values[text] = len(self.values) + 1
                 self.plain.append(value)
-            known = self.values[key]
-            if scalar is not None:  # quicker than its text, for ten thousands
-                self.scalars[scalar] = known
-        self.of[index] = known
-        if active:
-            self.active.add(index)
+            number = self.known[key] = self.values[text]
+        missing = index - len(self.of)
+        if missing:
+            self.of.extend([0] * missing)
+            self.active.extend(bytes(missing))
+        self.of.append(number)
+        self.active.append(active)
 
     def content(self, name: str, count: int) -> dict[str, Plain]:
         """The distinct values, and the number of that of each configuration or run, from 1; 0 for none.
@@ -47,15 +52,28 @@ class ParameterContent:
         A value is its text, its number, and its rounded text where that is another.
         """
         texts = zip(self.plain, map(exact_text, self.plain), value_texts(self.plain), strict=True)
+        of, active = np.zeros(count), np.zeros(count)
+        of[: len(self.of)] = self.of
+        active[: len(self.active)] = self.active
         return {
             "name": name,
             "values": [
                 [exact, _parameter_value_number(value), *([brief] * (brief != exact))]
                 for value, exact, brief in texts
             ],
-            "of": encode_numbers_exactly([self.of.get(index, 0) for index in range(count)]),
-            "active": encode_numbers_exactly([int(index in self.active) for index in range(count)]),
+            "of": encode_numbers_exactly(of),
+            "active": encode_numbers_exactly(active),
         }
+
+
+def _quick_key(value: Plain) -> Any:
+    """What is equal only for equal values with equal types, found quicker than a text for ten thousands."""
+    if value and isinstance(value, (str, int, float)):
+        return type(value), value
+    try:
+        return marshal.dumps(value, 2)
+    except ValueError:  # it is nested deeply
+        return canonical_plain_text(value)
 
 
 def parameter_contents(configurations: Sequence[Configuration]) -> dict[str, ParameterContent]:
@@ -69,7 +87,9 @@ def parameter_contents(configurations: Sequence[Configuration]) -> dict[str, Par
     for index, one in enumerate(configurations):
         own = effective.parameters_of(one)
         for name, value in {**one.parameters, **own}.items():
-            found.setdefault(name, ParameterContent()).put(index, value, active=name in own)
+            if name not in found:
+                found[name] = ParameterContent()
+            found[name].put(index, value, active=name in own)
     return found
 
 

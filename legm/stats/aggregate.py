@@ -246,6 +246,43 @@ def aggregate_counts(
     return [next(found) if own else None for own in values]
 
 
+@dataclass(frozen=True, slots=True)
+class MeanColumns:
+    """The means of many groups of values, by column: quicker than an :class:`Aggregate` for each.
+
+    Args:
+        mean, std: shape (groups,); NaN without a number.
+        n, nan: shape (groups,), how many values are numbers, and how many are not.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    n: IntArray
+    nan: IntArray
+
+
+def mean_columns(counts: Sequence[RunCounts], key: str) -> MeanColumns:
+    """The numbers that ``aggregate_counts(counts, key)`` has, by column; zeros and NaN where it has none.
+
+    Args:
+        counts: the counts of the configurations' runs; where the metric is indexed, it counts as absent.
+        key: the metric's summary key.
+    """
+    values = [() if key in one.indexed else one.values.get(key, ()) for one in counts]
+    sizes = np.array([len(one) for one in values], np.int64)
+    mean, std = np.full(len(values), math.nan), np.full(len(values), math.nan)
+    n = np.zeros(len(values), np.int64)
+    if sizes.any():
+        numbers = np.repeat(np.arange(len(values)), sizes)
+        every = array("d")
+        for one in values:
+            every.extend(one)
+        which, usable, found = _sort_into_aggregate_groups(numbers, np.frombuffer(every, np.float64))
+        columns = _aggregate_statistics(usable, found, AggregationMethod(MethodKind.MEAN))
+        mean[which], std[which], n[which] = columns["mean"], columns["std"], found
+    return MeanColumns(mean, std, n, sizes - n)
+
+
 def _values_to_aggregate(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
     """What a run contributes to a summary: key and index, and the values as bytes (float64)."""
     for series, value in (*run.best.items(), *run.test.items()):

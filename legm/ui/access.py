@@ -188,7 +188,7 @@ class AccessGuard:
             f"{self._rules.cookie}={self._rules.token}; Path=/; HttpOnly; SameSite=Lax; "
             f"Max-Age={_COOKIE_SECONDS}"
         )
-        location = f"/?{query}" if query else "/"
+        location = f"./?{query}" if query else "./"  # it is also right below a path of a proxy
         await _answer(
             send, 303, "", {"location": location, "set-cookie": cookie, "cache-control": "no-store"}
         )

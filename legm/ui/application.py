@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
@@ -65,6 +66,7 @@ class LivePage:
         self._details = RunDetails(stored)
         self._instance = secrets.token_hex(8)
         self._files = _page_files()
+        self._tags = {name: f'"{sha256(data).hexdigest()[:32]}"' for name, data in self._files.items()}
         get: list[tuple[str, Callable[[Request], Any]]] = [
             ("/api/experiments", self._experiments),
             ("/api/experiment", self._experiment),
@@ -117,7 +119,7 @@ class LivePage:
         suffix = name[name.rfind(".") :]
         if name not in self._files or suffix not in _TYPES:
             return JSONResponse({"error": f"there is no file {name!r}"}, 404)
-        tag = f'"{__version__}-{len(self._files[name])}-{self._instance}"'
+        tag = self._tags[name]
         headers = {"cache-control": "private, no-cache", "etag": tag}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
@@ -297,6 +299,8 @@ async def _answer_json(answer: Callable[[Request], Any], request: Request) -> Re
         body = await run_in_threadpool(encoded)
     except (KeyError, ValueError, LegmError) as error:
         return _error(error)
+    except asyncio.CancelledError:  # the server ends while it counts
+        return JSONResponse({"error": "the server has ended"}, 503, headers=_NO_STORE)
     return Response(body, media_type="application/json", headers=_NO_STORE)
 
 
@@ -340,6 +344,6 @@ def _page_files() -> dict[str, bytes]:
 def _live_html(names: Iterable[str]) -> str:
     """The page, which names its modules, so that a browser loads them all at once."""
     modules = [name for name in sorted(names) if name.endswith(".js") and name not in _NO_MODULES]
-    links = "\n".join(f'<link rel="modulepreload" href="/page/{name}">' for name in modules)
+    links = "\n".join(f'<link rel="modulepreload" href="page/{name}">' for name in modules)
     text = (files("legm.ui") / "page" / "live.html").read_text(encoding="utf-8")
     return text.replace("$modules", links).replace("$body", read_page_part("body.html"))

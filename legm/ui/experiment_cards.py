@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from legm.core.direction import decide_direction
-from legm.records import Aggregate, BestRule, Plain, RunCounts, RunResult
+from legm.records import BestRule, Plain, RunCounts, RunResult
 from legm.report.metric_content import metric_keys_of_rules
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.report.run_content import STATUSES
-from legm.stats.aggregate import aggregate_counts
+from legm.stats.aggregate import mean_columns
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import value_title
 
@@ -67,26 +69,23 @@ def _best_configuration(counts: Sequence[RunCounts], names: Mapping[str, str]) -
     for one in counts:
         rules.update(one.rules)
     keys = sorted(
-        {key for one in counts for key in one.values} - {key for one in counts for key in one.indexed}
+        {key for of in {tuple(one.values) for one in counts} for key in of}
+        - {key for of in {one.indexed for one in counts} for key in of}
     )
     key = next((one for one in (*metric_keys_of_rules(rules), *keys) if one in keys), None)
     if key is None:
         return None
     metric, _ = split_summary_key(key)
     direction = decide_direction(metric, rules)
-    values = aggregate_counts(counts, key)
-    ranked: list[tuple[Aggregate, RunCounts]] = [
-        (value, one)
-        for value, one in zip(values, counts, strict=True)
-        if value is not None and value.mean == value.mean
-    ]
-    if not ranked:
+    values = mean_columns(counts, key)
+    if np.isnan(values.mean).all():
         return None
-    value, best = (max if direction.higher_better else min)(ranked, key=lambda one: one[0].mean)
+    at = int((np.nanargmax if direction.higher_better else np.nanargmin)(values.mean))
+    best = counts[at]
     return {
         "metric": value_title(key, rules),
         "name": names[best.configuration.fingerprint],
         "fingerprint": best.configuration.fingerprint,
         "description": best.description,
-        "value": encode_numbers_exactly([value.mean, value.std, value.n]),
+        "value": encode_numbers_exactly([values.mean[at], values.std[at], values.n[at]]),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from legm.records import RunResult, Status
+from legm.ui.kept_curves import KeptCurves
 
 __all__ = ["KeptSeries"]
 
@@ -18,11 +19,11 @@ class KeptSeries:
 
     def __init__(self, most_values: int) -> None:
         self._most = most_values
-        self._runs: OrderedDict[tuple[str, str], list[RunResult]] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str], tuple[list[RunResult], KeptCurves]] = OrderedDict()
         self._sizes: dict[tuple[str, str], int] = {}
 
-    def get(self, key: tuple[str, str]) -> list[RunResult] | None:
-        """The runs of a configuration, by its experiment and fingerprint; None where they are not kept."""
+    def get(self, key: tuple[str, str]) -> tuple[list[RunResult], KeptCurves] | None:
+        """The runs and curves of a configuration, by its experiment and fingerprint; None of one not kept."""
         found = self._runs.get(key)
         if found is not None:
             self._runs.move_to_end(key)
@@ -33,7 +34,7 @@ class KeptSeries:
         size = sum(len(history.values) for run in runs for history in run.histories.values())
         if size > self._most or any(run.status is Status.RUNNING for run in runs):
             return
-        self._runs[key], self._sizes[key] = runs, size
+        self._runs[key], self._sizes[key] = (runs, KeptCurves()), size
         while sum(self._sizes.values()) > self._most:
             oldest, _ = self._runs.popitem(last=False)
             del self._sizes[oldest]

@@ -71,6 +71,8 @@ class LiveServer:
         Raises:
             LegmError: plotly is not installed, or the server could not be started.
         """
+        ahead = threading.Thread(target=self.stored.read_ahead, name="legm-ui-read-ahead", daemon=True)
+        ahead.start()
         import uvicorn
 
         page = LivePage(self.stored, self.rules, self.title, read_only=self.read_only)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from legm.runlog.marks_files import marks_in_folder, may_have_marks
 from legm.tables.history_table import RunSeries
 from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import StoredConfiguration, TableSource, table_source
+from legm.ui.configuration_media import ConfigurationMedia
 from legm.ui.counted_experiment import CountedExperiment
 from legm.ui.kept_series import KeptSeries
 
@@ -33,7 +34,7 @@ _MOST_UNFINISHED = 200  # configurations whose runs that are not completed are l
 _CURVE_BYTES = 4 << 20  # for all curves of a configuration
 _BUCKETS = 300  # of a curve, in which it has its extremes
 _WHOLE = CurveDetail(_BUCKETS)
-_MOST_KEPT_VALUES = 3_000_000  # of series in memory, so that a look at a part of them reads nothing again
+_MOST_KEPT_VALUES = 2_500_000  # of series in memory, so that a look at a part of them reads nothing again
 _MEDIA_BYTES = 2 << 20  # for all media that are shown of one,
 _RUN_MEDIA_BYTES = 8 << 20  # and of the runs that are side by side,
 _MOST_RUN_STEPS = 60  # of each name, so that one can go through them
@@ -91,6 +92,14 @@ class StoredRuns:
             return (None if access is None else access.experiment_in(self.root / folder)) or Path(folder).name
         except LegmError:
             return Path(folder).name
+
+    def read_ahead(self) -> None:
+        """Count the experiments before somebody asks, and make what is shown of the one that ran last."""
+        with contextlib.suppress(LegmError):  # it is reported to who asks
+            with self._lock:
+                cards = self.cards()
+            if cards:
+                self.experiment(str(max(cards, key=_last_of_card)["name"]))
 
     # What the page shows
 
@@ -244,7 +253,7 @@ class StoredRuns:
         stored, runs = self.runs_of_configuration(experiment, fingerprint)
         chosen = [one for one in runs if one.run.run_id in run_ids]
         chosen.sort(key=lambda one: run_ids.index(one.run.run_id))
-        source = _MediaOfConfiguration(self._source, stored)
+        source = ConfigurationMedia(self._source, stored)
         found = ReportMedia(source, _RUN_MEDIA_BYTES, max(len(chosen), 1), None, most_steps=_MOST_RUN_STEPS)
         with self._lock:
             return {"runs": [found.of_row([one]) for one in chosen], "contents": found.contents}
@@ -361,43 +370,41 @@ class StoredRuns:
     def _one_configuration(
         self, experiment: str, stored: StoredConfiguration, name: str, detail: CurveDetail
     ) -> dict[str, Plain]:
-        content = ExperimentContent(experiment, _DRAWN, detail=detail)
-        media = ReportMedia(_MediaOfConfiguration(self._source, stored), _MEDIA_BYTES, 1, None)
+        media = ReportMedia(ConfigurationMedia(self._source, stored), _MEDIA_BYTES, 1, None)
+
+        problems: list[str] = []
 
         def of_row(runs: Sequence[RunResult]) -> dict[str, Plain]:
             try:
                 return media.of_row(runs)
             except LegmError as error:
-                content.problem(str(error))
+                problems.append(str(error))
                 return {}
 
         try:
             runs = self._runs_with_series(experiment, stored)
         except LegmError as error:
-            content.problem(str(error))
+            problems.append(str(error))
             runs = []
+        kept = self._kept.get((experiment, stored.configuration.fingerprint))
+        content = ExperimentContent(experiment, _DRAWN, detail=detail, curves=kept and kept[1])
         content.add(stored.configuration, name, runs, _CURVE_BYTES, of_row)
+        for text in problems:
+            content.problem(text)
         fingerprint = stored.configuration.fingerprint
         return {"fingerprint": fingerprint, "experiment": content.content(), "media": media.contents}
 
     def _runs_with_series(self, experiment: str, stored: StoredConfiguration) -> list[RunResult]:
         key = (experiment, stored.configuration.fingerprint)
-        runs = self._kept.get(key)
-        if runs is None:
-            runs = list(self._source.runs(stored, None))
-            self._kept.put(key, runs)
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept[0]
+        runs = list(self._source.runs(stored, None))
+        self._kept.put(key, runs)
         return runs
 
 
-@dataclass(frozen=True, slots=True)
-class _MediaOfConfiguration:
-    """Gives the media of the runs of one configuration."""
-
-    source: TableSource
-    stored: StoredConfiguration
-
-    def media(self, run: Any) -> list[Any]:
-        return self.source.media(self.stored, run)
-
-    def media_content(self, run: Any, file: Any) -> bytes:
-        return self.source.media_content(self.stored, run, file)
+def _last_of_card(card: Mapping[str, Plain]) -> float:
+    """When something happened in an experiment."""
+    last = card["last"]
+    return last if isinstance(last, float) else 0.0

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import plotly.graph_objects
 import pytest
 
 from legm import ExperimentHandler, report
+from legm.analysis.comparison import compare_runs
 from legm.analysis.overview import read_overview
 from legm.core.identity import configuration_differences
-from legm.delivery.client import BackendClient
+from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
 from legm.runlog.configuration_folders import configuration_folders
@@ -25,6 +27,7 @@ from tests.support.browsing import keep_picture
 from tests.support.calling import as_json
 from tests.support.different_code import make_runs_of_different_code
 from tests.support.paths import SAMPLES
+from tests.support.reports import content_of, decoded_numbers
 from tests.support.waiting import until
 
 HOSTILE = "<script>document.title='taken'</script>"
@@ -572,6 +575,52 @@ def test_groups_are_ranked_as_by_the_command_line_and_lead_to_their_configuratio
     page.click("#groups-table tbody tr[data-group='0'] button")
     assert len(page.names()) == 3  # two rates, and one of them with a description too
     assert page.one("#filters-title").text == "Filter by parameter (2 set)"
+    assert page.problems() == []
+
+
+def test_groups_are_chosen_in_the_report_and_are_those_that_it_is_built_with(page, grouped):
+    _, address = grouped
+    cells = "return [...document.querySelectorAll('#groups-table tr')].map((row) => row.innerText)"
+    page.open(address)
+    page.run("document.getElementById('group-by').open = true")
+    built, note = page.run(cells), page.one("#groups-note").text
+    page.click("#group-by [data-group-by=optimizer]")
+    page.click("#group-by [data-group-by=depth]")
+    assert not page.one("#groups").is_displayed()
+    page.click("#group-by [data-group-by=optimizer]")
+    assert len(page.all("#groups-table tbody tr")) < len(built) - 1
+    assert "group=" in page.browser.current_url
+    page.click("#group-by [data-group-by=depth]")
+    assert page.run(cells) == built
+    assert page.one("#groups-note").text == note
+
+
+def test_rows_have_the_significance_of_their_difference_from_the_best_one(page, grouped):
+    folder, address = grouped
+    (experiment,) = content_of(Path(urlsplit(address).path).read_bytes())["experiments"]
+    known = experiment["differences"]
+    client = connect_client(folder)
+    stored = {one.fingerprint: one for one in client.configurations("net")}
+
+    def configuration(row: int) -> Configuration:
+        return stored[experiment["configurations"][experiment["rows"][row]["configuration"]]["fingerprint"]]
+
+    others = [configuration(row) for row in known["rows"]]
+    arguments = (client, "", configuration(known["baseline"]), others, "loss")
+    expected = compare_runs(*arguments, test=False, seed=None, level=0.95)
+    numbers = [decoded_numbers(text).tolist() for text in known["numbers"]]
+    for one, (difference, lower, upper, p, adjusted) in zip(expected, numbers, strict=True):
+        assert (-difference, -upper, -lower) == (one.difference, one.lower, one.upper)
+        assert (p, adjusted) == (one.p, one.p_adjusted)
+    page.open(address + "#columns=%5B%22difference%22%5D&description=")
+    cells = page.texts("#table td.difference")
+    assert cells[0] == "A, the baseline"
+    assert len(cells) == 8
+    assert all(" p " in text for text in cells[1:])
+    assert "p-values corrected together for all (Holm)" in page.one("#leaderboard-note").text
+    page.click("#table tr[data-row]:nth-child(2) [data-letter=A]")
+    assert not any(" p " in text for text in page.texts("#table td.difference"))
+    assert "differences in best loss from " in page.one("#leaderboard-note").text
     assert page.problems() == []
 
 

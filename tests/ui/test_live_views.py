@@ -78,7 +78,7 @@ def page(browser, root, tmp_path) -> Iterator[LivePageInBrowser]:
         browser.get("about:blank")
 
 
-def test_every_view_shows_what_it_promises(page, root):
+def test_every_view_shows_what_it_promises(page, root, tmp_path):
     until(lambda: page.view() == "board" and len(page.rows()) == 6)
     page.run(TEXTS)
     averages_over_different_code_say_so(page)
@@ -87,12 +87,14 @@ def test_every_view_shows_what_it_promises(page, root):
     rows_differ_from_the_baseline(page)
     tags_are_edited_in_the_row(page, root)
     tables_are_saved(page)
+    pictures_are_saved(page, tmp_path)
     curves_have_another_axis(page)
     axes_are_moved_turned_and_brushed(page)
     relations_are_drawn(page)
     configurations_are_compared(page)
     a_configuration_has_a_view(page)
     a_run_has_a_view(page)
+    an_address_stays_while_something_comes(page)
     every_tab_is_told_what_has_changed(page, root)
     assert [one["message"] for one in page.browser.get_log("browser") if one["level"] == "SEVERE"] == []
 
@@ -168,6 +170,20 @@ def tables_are_saved(page: LivePageInBrowser) -> None:
         text = page.run("return saved[0]")
         assert text.startswith(start)
         assert text.count("adam") >= 3
+
+
+def pictures_are_saved(page: LivePageInBrowser, folder: Path) -> None:
+    if page.browser.name == "firefox":
+        return  # it asks where to
+    page.browser.refresh()  # what keeps the texts of tables takes pictures too
+    until(lambda: page.run("return document.querySelector('#curves-plot .modebar-btn')"))
+    allowed = {"behavior": "allow", "downloadPath": str(folder)}
+    page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+    for kind, start in (("svg", b"<svg"), ("png", b"\x89PNG")):
+        page.click(f"#curves-plot .modebar-btn[data-title*='{kind.upper()}']")
+        until(lambda kind=kind: list(folder.glob(f"*.{kind}")))
+        (saved,) = folder.glob(f"*.{kind}")
+        assert saved.read_bytes().startswith(start)
 
 
 def curves_have_another_axis(page: LivePageInBrowser) -> None:
@@ -293,6 +309,25 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
     assert HOSTILE in page.text("#run-media figcaption")
     assert page.run("return document.querySelectorAll('img[src=x]').length") == 0
     assert page.browser.title != "taken"
+
+
+def an_address_stays_while_something_comes(page: LivePageInBrowser) -> None:
+    """What is drawn while another view is loaded does not put the address back."""
+    board = page.browser.current_url.partition("#")[0] + "#experiment=net"
+    page.browser.get(board)
+    until(lambda: page.view() == "board" and page.run("return document.querySelector('#table tr[data-row]')"))
+    page.run("document.querySelector('#table tr[data-row] .open').click()")
+    until(lambda: page.run("return document.querySelector('#table .runs-part a')"))
+    address = page.run(
+        "document.querySelector('#table .runs-part a').click();"
+        "document.querySelector('#logarithmic').click();"  # draws at once, before the view is there
+        "return location.hash"
+    )
+    assert "view=run" in address
+    until(lambda: page.view() == "run")
+    assert page.run("return location.hash") == address
+    page.browser.back()
+    until(lambda: page.view() == "board")
 
 
 def every_tab_is_told_what_has_changed(page: LivePageInBrowser, root: Path) -> None:

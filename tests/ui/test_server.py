@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import re
 import signal
 import socket
 import stat
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from legm import ExperimentHandler, report
+from legm import ui as legm_ui
 from legm.analysis.comparison import compare_runs
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.registry import make_backend
@@ -67,6 +70,24 @@ def one_run(page: ServedPage, experiment: str = "net") -> dict[str, str]:
     return {**parameters, "run": part["experiment"]["runs"]["id"][0]}
 
 
+# The page's files
+
+
+def test_files_are_sent_again_only_when_they_have_changed(page):
+    first = page.ask("/page/live.js")
+    assert first.headers["etag"] == f'"{hashlib.sha256(first.body).hexdigest()[:32]}"'
+    again = page.ask("/page/live.js", If_None_Match=first.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert page.ask("/page/live.js", If_None_Match='"another"').body == first.body
+
+
+def test_no_address_on_the_page_begins_at_the_root_of_the_server(page):
+    for name in ("live.html", *sorted(one.name for one in Path(legm_ui.__file__).parent.glob("page/*.js"))):
+        text = (Path(legm_ui.__file__).parent / "page" / name).read_text(encoding="utf-8")
+        assert not re.search(r"""["'`]/(api|page)/""", text), name
+    assert b'"/page/' not in page.ask("/").body
+
+
 # Who may ask
 
 
@@ -80,7 +101,7 @@ def test_nothing_is_answered_without_the_token(page):
 
 def test_the_token_of_the_address_becomes_a_cookie_and_leaves_the_address(page):
     answer = page.ask(f"/?token={page.token}", Authorization=None)
-    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert (answer.status, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie

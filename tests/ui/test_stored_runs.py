@@ -90,6 +90,20 @@ def test_the_average_is_that_of_all_values_whatever_is_in_view(root):
         np.testing.assert_allclose(found["smoothed"], expected[at], rtol=1e-4)
 
 
+def test_a_zoom_of_what_is_kept_is_that_of_what_is_read(root):
+    kept = StoredRuns(root)
+    for detail in (
+        CurveDetail(100),
+        CurveDetail(80, 300, 700),
+        CurveDetail(100),
+        CurveDetail(50, smoothing=0.9),
+    ):
+        for _ in range(2):
+            again = curve_of(kept, detail)
+            for name, values in curve_of(StoredRuns(root), detail).items():
+                np.testing.assert_array_equal(again[name], values, err_msg=name)
+
+
 def test_what_is_kept_is_read_again_once_something_has_changed(root):
     stored = StoredRuns(root)
     before = curve_of(stored, CurveDetail(100))
@@ -122,3 +136,22 @@ def test_averages_over_runs_of_different_code_say_so(tmp_path, monkeypatch):
     make_runs_of_different_code(tmp_path / "results", monkeypatch)
     (row,) = StoredRuns(tmp_path / "results").experiment("e")["rows"]
     assert row["code"].startswith("1 run of aaaaaaa, 1 of aaaaaaa with changes, 1 of aaaaaaa then bbbbbbb")
+
+
+def test_what_is_read_ahead_is_there_when_somebody_asks(tmp_path):
+    logged_root = tmp_path / "results"
+    with ExperimentHandler(logged_root, "net") as handler:
+        handler.set_param("rate", 0.1)
+        with handler.start():
+            handler.set_metric("loss", 0.5)
+    stored = StoredRuns(logged_root)
+    stored.read_ahead()
+    (logged_root / "net").rename(tmp_path / "net")
+    assert stored.experiment("net")["metric"] == "best_loss"
+    assert StoredRuns(logged_root).cards() == []
+
+
+def test_reading_ahead_reports_no_error(tmp_path):
+    (tmp_path / "net" / "broken").mkdir(parents=True)
+    (tmp_path / "net" / "broken" / "params.yml").write_text("{")
+    StoredRuns(tmp_path).read_ahead()

@@ -1,32 +1,33 @@
 // The address, which keeps the user's choices, so that they can be sent to others and survive a reload.
 
-import {
-  begin,
-  chooseBest,
-  defaultCurves,
-  experiment,
-  experiments,
-  MOST_CURVES,
-  MOST_SMOOTHING,
-  report,
-  state,
-} from "./state.js";
+import { begin, chooseBest, defaultCurves, experiment, MOST_CURVES, MOST_SMOOTHING, state } from "./state.js";
 
 /** The views of an experiment; they show parts of the same page. */
 export const EXPERIMENT_VIEWS = ["board", "compare", "configuration"];
 
 const NO_RELATION = JSON.stringify(state.relation);
-const PLAIN = ["search", "theme"];
+const PLAIN = /** @type {const} */ (["search", "theme"]);
 
+/** Keep the choices in the address, except where the user has gone on to another one meanwhile. */
 export function writeAddress() {
   if (!EXPERIMENT_VIEWS.includes(document.body.dataset.view ?? "board")) return; // it has an address of its own
-  const address = `#${currentAddress()}`;
-  if (state.view === "board") state.lastBoard = { experiment: experiment()?.name ?? "", address };
+  const isShown = location.hash === state.address;
+  state.address = `#${currentAddress()}`;
+  if (state.view === "board")
+    state.lastBoard = { experiment: experiment()?.name ?? "", address: state.address };
+  if (!isShown) return;
   try {
-    history.replaceState(null, "", address);
+    history.replaceState(null, "", state.address);
+    state.address = location.hash; // as the browser writes it
   } catch {
     // The URL cannot be changed everywhere; the page works without it.
   }
+}
+
+/** Take the choices from the address that the browser shows. */
+export function openAddress() {
+  state.address = location.hash;
+  readAddress();
 }
 
 /** The address of the experiment's leaderboard as it was left, or as it is at first. */
@@ -35,7 +36,11 @@ export function boardAddress() {
   return lastBoard && lastBoard.experiment === experiment().name ? lastBoard.address : viewAddress("board");
 }
 
-/** The address of another view of the experiment, in which the metric and what is selected stay. */
+/**
+ * The address of another view of the experiment, in which the metric and what is selected stay.
+ * @param {string} view
+ * @param {number[]} rows
+ */
 export function viewAddress(view, rows = []) {
   const address = new URLSearchParams(currentAddress());
   const kept = ["experiment", "where", "metric", "higher", "description", "theme"];
@@ -44,29 +49,38 @@ export function viewAddress(view, rows = []) {
     address.set("view", view);
     address.set("shown", JSON.stringify(rows.map((row) => experiment().id(row))));
   }
-  if (state.paired) address.set("pair", JSON.stringify(state.pair.map((row) => experiment().id(row))));
+  if (state.paired) address.set("pair", JSON.stringify(state.pair.map(idOrNull)));
   return `#${address}`;
+}
+
+/** @param {number | null} row */
+function idOrNull(row) {
+  return row === null ? null : experiment().id(row);
 }
 
 function currentAddress() {
   const chosen = experiment();
   const address = new URLSearchParams();
-  const put = (name, value, usual) => {
+  const put = (
+    /** @type {string} */ name,
+    /** @type {any} */ value,
+    /** @type {any} */ usual = undefined,
+  ) => {
     if (value !== usual) address.set(name, value);
   };
   if (chosen) {
     put("view", state.view, "board");
-    put("experiment", chosen.name, report.isLive ? undefined : experiments[0].name);
-    put("where", report.where, undefined);
+    put("experiment", chosen.name, state.report.isLive ? undefined : state.experiments[0].name);
+    put("where", state.report.where, undefined);
     put("metric", state.metric, chosen.content.metric);
     put("higher", JSON.stringify(state.higher), "{}");
     put("description", state.description, null);
     put("filters", JSON.stringify(filtersAsText()), "{}");
-    put("group", JSON.stringify(state.groupBy), "[]");
+    put("group", JSON.stringify(state.groupBy), JSON.stringify(chosen.initialGroups));
     put("sort", `${state.sort.reversed ? "-" : ""}${state.sort.column}`, "metric");
     if (state.columns) put("columns", JSON.stringify(state.columns));
     if (state.picked) put("shown", JSON.stringify(state.shown.map((row) => chosen.id(row))));
-    if (state.paired) put("pair", JSON.stringify(state.pair.map((row) => chosen.id(row))));
+    if (state.paired) put("pair", JSON.stringify(state.pair.map(idOrNull)));
     put("curves", JSON.stringify(state.curves), JSON.stringify(defaultCurves()));
     put("spread", state.spread, true);
     put("log", state.logarithmic, false);
@@ -92,15 +106,15 @@ function filtersAsText() {
   return Object.fromEntries(
     Object.entries(state.filters).map(([name, filter]) => {
       const parameter = experiment().parameter(name);
-      return [name, filter.state ? { value: parameter.text(filter.state) } : filter];
+      return [name, filter.state ? { value: parameter?.text(filter.state) } : filter];
     }),
   );
 }
 
-/** Restore the choices in the URL that exist in this report; others are ignored. */
+/** Restore the choices in the address that was shown last which exist in this report; others are ignored. */
 export function readAddress() {
-  const address = new URLSearchParams(location.hash.slice(1));
-  const structured = (name) => {
+  const address = new URLSearchParams(state.address.slice(1));
+  const structured = (/** @type {string} */ name) => {
     try {
       return JSON.parse(address.get(name) ?? "null");
     } catch {
@@ -109,8 +123,8 @@ export function readAddress() {
   };
   for (const name of PLAIN)
     state[name] = name === "theme" ? known(address.get(name), ["light", "dark"], "auto") : "";
-  if (!experiments.length) return;
-  const index = experiments.findIndex((one) => one.name === address.get("experiment"));
+  if (!state.experiments.length) return;
+  const index = state.experiments.findIndex((one) => one.name === address.get("experiment"));
   begin(Math.max(index, 0));
   const chosen = experiment();
   state.view = known(address.get("view"), EXPERIMENT_VIEWS, "board");
@@ -124,8 +138,8 @@ export function readAddress() {
   const sort = address.get("sort") ?? "metric";
   state.sort = { column: sort.replace(/^-/, ""), reversed: sort.startsWith("-") };
   state.columns = listOf(structured("columns"))?.filter((one) => typeof one === "string") ?? null;
-  state.groupBy =
-    listOf(structured("group"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? [];
+  const groupBy = listOf(structured("group")) ?? chosen.initialGroups;
+  state.groupBy = groupBy.filter((name) => chosen.parameter(name));
   state.curves =
     listOf(structured("curves"))?.filter((one) => chosen.curveMetrics.includes(one)) ?? defaultCurves();
   state.spread = address.get("spread") !== "false";
@@ -142,7 +156,8 @@ export function readAddress() {
   for (const [name, range] of Object.entries(structured("brushes") ?? {}))
     if (isBrush(range)) state.brushes[name] = range;
   for (const [name, value] of Object.entries(structured("relation") ?? {}))
-    if (name in state.relation && typeof value === "string") state.relation[name] = value;
+    if (name in state.relation && typeof value === "string")
+      state.relation[/** @type {keyof import("./state.js").State["relation"]} */ (name)] = value;
   if (!["scatter", "importance", "bars"].includes(state.relation.kind)) state.relation.kind = "scatter";
   state.medium = known(address.get("medium"), chosen.mediaNames, null);
   state.step = address.has("step") ? (finite(Number(address.get("step"))) ?? null) : null;
@@ -156,28 +171,37 @@ export function readAddress() {
   chooseBest();
 }
 
+/** @param {string|null} text @param {string[]} metrics */
 function axisOf(text, metrics) {
   return known(text, ["step", "since", "time", ...metrics.map((one) => `metric:${one}`)], "step");
 }
 
+/** @template T @param {any} value @param {any[]} values @param {any} otherwise */
 function known(value, values, otherwise) {
   return values.includes(value) ? value : otherwise;
 }
 
+/** @param {any} value */
 function isBrush(value) {
-  if (listOf(value?.texts)) return value.texts.every((one) => one === null || typeof one === "string");
+  if (listOf(value?.texts))
+    return value.texts.every((/** @type {any} */ one) => one === null || typeof one === "string");
   return Number.isFinite(value?.least) && Number.isFinite(value?.most);
 }
 
-/** A range of two increasing numbers; null for anything else. */
+/**
+ * A range of two increasing numbers; null for anything else.
+ * @param {any} value
+ */
 function rangeOf(value) {
   return listOf(value)?.length === 2 && value.every(Number.isFinite) && value[0] < value[1] ? value : null;
 }
 
+/** @param {any} value */
 function listOf(value) {
   return Array.isArray(value) ? value : null;
 }
 
+/** @param {Record<string, any>} stored */
 function filtersFromText(stored) {
   /** @type {Record<string, any>} */
   const filters = {};
@@ -193,6 +217,7 @@ function filtersFromText(stored) {
   return filters;
 }
 
+/** @param {any} value */
 function finite(value) {
   return Number.isFinite(value) ? value : undefined;
 }

@@ -38,11 +38,15 @@ const VIEWS_OF = new Map(
   ]),
 );
 
+/** @param {Render} render */
 function onlyOnBoard(render) {
   return [render, ["board"]];
 }
 
-/** Whether what a function draws is to be seen in the view of the experiment that is shown. */
+/**
+ * Whether what a function draws is to be seen in the view of the experiment that is shown.
+ * @param {Render} render
+ */
 export function isInView(render) {
   return VIEWS_OF.get(render)?.includes(state.view) ?? true;
 }
@@ -109,7 +113,11 @@ export const PARTS = {
 /** Let the controls change the state. */
 export function listen() {
   listenToRelations();
-  const on = (id, event, action) => byId(id).addEventListener(event, action);
+  const on = (
+    /** @type {string} */ id,
+    /** @type {string} */ event,
+    /** @type {(event: any) => void} */ action,
+  ) => byId(id).addEventListener(event, action);
   on("experiment", "change", () => {
     begin(Number(byId("experiment").value));
     byId("search").value = "";
@@ -133,6 +141,7 @@ export function listen() {
     state.theme = isDark() ? "light" : "dark";
     changed("theme");
   });
+  /** @type {number | undefined} */
   let waiting;
   on("search", "input", () => {
     clearTimeout(waiting);
@@ -203,6 +212,7 @@ export function listen() {
   });
 }
 
+/** @param {boolean} higher */
 function turn(higher) {
   if (state.metric === null || !metric() || higherBetter() === higher) return;
   state.higher[state.metric] = higher;
@@ -210,6 +220,7 @@ function turn(higher) {
   changed("ranking");
 }
 
+/** @param {number[]} rows */
 function show(rows) {
   Object.assign(state, { shown: rows, picked: true });
   changed("shown");

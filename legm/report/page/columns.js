@@ -3,7 +3,7 @@
 import { statesOf } from "./controls.js";
 import { renderTable } from "./leaderboard.js";
 import { changed } from "./redraw.js";
-import { experiment, higherBetter, metric, ranked, report, state } from "./state.js";
+import { chosenMetric, experiment, higherBetter, metric, ranked, state } from "./state.js";
 import { breakable, byId, decimalsOf, element, fill, firstElement, fixed, moved, short } from "./values.js";
 
 const FEW_METRICS = 4;
@@ -22,12 +22,19 @@ function optionalColumns() {
   ];
 }
 
-/** Whether a column can be left out and moved. */
+/**
+ * Whether a column can be left out and moved.
+ * @param {string} id
+ */
 export function isOptional(id) {
   return id === DIFFERENCE || /^[mp]:/.test(id);
 }
 
-/** An optional column by its id; null if there is none. */
+/**
+ * An optional column by its id; null if there is none.
+ * @returns {Column | null}
+ * @param {string} id
+ */
 function columnOf(id) {
   const chosen = experiment();
   if (id === DIFFERENCE) return metric() ? differenceColumn() : null;
@@ -39,12 +46,16 @@ function columnOf(id) {
   return parameter ? parameterColumn(parameter) : null;
 }
 
-/** How each row differs from A in the selected metric, and how sure that is where the server can be asked. */
+/**
+ * How each row differs from A in the selected metric, and how sure that is where the server can be asked.
+ * @returns {Column}
+ */
 function differenceColumn() {
-  const one = metric();
+  const one = chosenMetric();
   const [a] = state.pair;
   const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
-  const value = (row) => (a !== null && one.has(row) && one.has(a) ? one.mean[row] - one.mean[a] : NaN);
+  const value = (/** @type {number} */ row) =>
+    a !== null && one.has(row) && one.has(a) ? one.mean[row] - one.mean[a] : NaN;
   return {
     id: DIFFERENCE,
     title: `${one.label} − A`,
@@ -52,27 +63,42 @@ function differenceColumn() {
     value,
     exact: [
       [`${one.key}_difference`, value],
-      ...["lower", "upper", "p", "adjusted"].map((name) => [
-        `${one.key}_difference_${name}`,
-        (row) => report.significance?.(row)?.[name] ?? "",
-      ]),
+      ...["lower", "upper", "p", "adjusted"].map(
+        (name) =>
+          /** @type {[string, (row: number) => Cell]} */ ([
+            `${one.key}_difference_${name}`,
+            (/** @type {number} */ row) => state.report.significance?.(row)?.[name] ?? "",
+          ]),
+      ),
     ],
     text: (row) => (Number.isFinite(value(row)) ? signedText(value(row), decimals) : "–"),
     descendsFirst: higherBetter(),
     cell: (row) => {
       if (row === a) return element("span", { class: "faint" }, "A, the baseline");
       if (!Number.isFinite(value(row))) return element("span", { class: "faint" }, "–");
-      return element("span", {}, signedText(value(row), decimals), significance(report.significance?.(row)));
+      return element(
+        "span",
+        {},
+        signedText(value(row), decimals),
+        significance(state.report.significance?.(row)),
+      );
     },
   };
 }
 
-/** A difference with its sign. */
+/**
+ * A difference with its sign.
+ * @param {number} value
+ * @param {number} decimals
+ */
 export function signedText(value, decimals) {
   return value > 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
 }
 
-/** The interval and the p-value of a difference; null while they are not known. */
+/**
+ * The interval and the p-value of a difference; null while they are not known.
+ * @param {Significance|null|undefined} known
+ */
 export function significance(known) {
   if (!known) return null;
   const { lower, upper, p, adjusted, verdict } = known;
@@ -86,6 +112,11 @@ export function significance(known) {
   );
 }
 
+/**
+ * @param {string} id
+ * @param {Metric} one
+ * @returns {Column}
+ */
 function metricColumn(id, one) {
   const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
   return {
@@ -105,6 +136,7 @@ function metricColumn(id, one) {
   };
 }
 
+/** @param {Metric} one @param {number} row @param {number} decimals */
 function meanText(one, row, decimals) {
   if (!one.has(row)) return "–";
   const [mean, std, n] = [one.mean[row], one.std[row], one.n[row]];
@@ -113,17 +145,23 @@ function meanText(one, row, decimals) {
   return fixed(mean, decimals, size) + spread;
 }
 
-/** The leaderboard as a table of exact values for CSV, and of the texts that are shown for other formats. */
+/**
+ * The leaderboard as a table of exact values for CSV, and of the texts that are shown for other formats.
+ * @param {string} format
+ * @param {number[]} rows
+ */
 export function leaderboardTable(format, rows) {
   const all = columns();
   if (format === "csv") {
+    /** @type {[string, (row: number) => Cell][]} */
     const exact = all.flatMap((one) => one.exact ?? [[one.title, one.value]]);
     return {
       headers: exact.map(([title]) => title),
       rows: rows.map((row) => exact.map(([, value]) => exactCell(value(row)))),
     };
   }
-  const text = (one, row) => one.text?.(row) ?? String(one.value(row) ?? "–");
+  const text = (/** @type {Column} */ one, /** @type {number} */ row) =>
+    one.text?.(row) ?? String(one.value(row) ?? "–");
   return {
     headers: all.map((one) => one.title),
     rows: rows.map((row) => all.map((one) => text(one, row))),
@@ -132,17 +170,24 @@ export function leaderboardTable(format, rows) {
   };
 }
 
-/** As the command line writes them: nothing where there is none. */
+/**
+ * As the command line writes them: nothing where there is none.
+ * @param {Cell} value
+ */
 function exactCell(value) {
   if (value === undefined || value === null) return "";
   if (typeof value !== "number" || Number.isFinite(value)) return value;
   return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
+/**
+ * @param {Parameter} one
+ * @returns {Column}
+ */
 function parameterColumn(one) {
   const states = new Set(one.active.length ? statesOf(one) : []);
   const numeric = [...states].every((state) => !state || one.number(state) !== null);
-  const value = (row) => {
+  const value = (/** @type {number} */ row) => {
     const own = experiment().state(one, row);
     return own ? (one.number(own) ?? one.text(own)) : undefined;
   };
@@ -158,6 +203,7 @@ function parameterColumn(one) {
   };
 }
 
+/** @param {Parameter} one @param {number} row */
 function parameterCell(one, row) {
   const own = experiment().state(one, row);
   if (!own) return element("span", { class: "faint" }, one.note(experiment().configurationIndex(row)));
@@ -165,6 +211,7 @@ function parameterCell(one, row) {
   return element("span", { title: brief === text ? null : text }, brief);
 }
 
+/** @param {Metric} one @param {number} row @param {number} decimals */
 export function meanCell(one, row, decimals) {
   if (!one.has(row)) return element("span", { class: "faint" }, "–");
   const [mean, std, n, nan] = [one.mean[row], one.std[row], one.n[row], one.nan[row]];
@@ -189,7 +236,7 @@ export function shownColumns() {
   const chosen = metric();
   const few = metrics.length <= FEW_METRICS;
   const others = metrics.filter(
-    (one) => one !== chosen && (few || one.name === chosen.name) && one.split !== "pooled",
+    (one) => one !== chosen && (few || one.name === chosen?.name) && one.split !== "pooled",
   );
   const parameters = varying.slice(0, MANY_PARAMETERS);
   return [
@@ -199,7 +246,12 @@ export function shownColumns() {
   ];
 }
 
-/** Move a column by some, or to where another one is. */
+/**
+ * Move a column by some, or to where another one is.
+ * @param {string} id
+ * @param {number} by
+ * @param {string|null} target
+ */
 export function moveColumn(id, by, target = null) {
   const ids = shownColumns().filter((one) => columnOf(one));
   const from = ids.indexOf(id);
@@ -210,6 +262,7 @@ export function moveColumn(id, by, target = null) {
 }
 
 export function columns() {
+  /** @type {Column} */
   const name = {
     id: "name",
     title: "Configuration",
@@ -218,6 +271,7 @@ export function columns() {
     descendsFirst: false,
     cell: nameCell,
   };
+  /** @type {Column} */
   const runs = {
     id: "runs",
     title: "Runs",
@@ -226,14 +280,18 @@ export function columns() {
     descendsFirst: true,
     cell: runsCell,
   };
-  const first = metric() && {
-    ...metricColumn("metric", metric()),
-    kind: "number chosen",
-    cell: chosenCell(metric(), ranked()),
-  };
-  return [name, first, runs, ...shownColumns().map(columnOf)].filter(Boolean);
+  /** @type {Column | null} */
+  const first = metric()
+    ? {
+        ...metricColumn("metric", chosenMetric()),
+        kind: "number chosen",
+        cell: chosenCell(chosenMetric(), ranked()),
+      }
+    : null;
+  return [name, first, runs, ...shownColumns().map(columnOf)].filter((one) => one !== null);
 }
 
+/** @param {number} row */
 function nameCell(row) {
   const { description, tags, notes } = experiment().rows[row];
   const open = state.open.has(row);
@@ -252,24 +310,26 @@ function nameCell(row) {
   const tag = description ? element("span", { class: "tag" }, description) : null;
   const noted = tags || notes?.length ? element("span", { class: "tag" }, tags || "note") : null;
   if (noted && notes?.length) noted.title = notes.join("\n");
-  const editor = report.marksEditor?.(row) ?? null;
+  const editor = state.report.marksEditor?.(row) ?? null;
   return element(
     "span",
     { class: "named" },
     button,
     tag,
     editor ? null : noted,
-    editor ? null : report.marksButton?.(row),
+    editor ? null : state.report.marksButton?.(row),
     editor,
   );
 }
 
+/** @param {number} row */
 function toggleOpen(row) {
   if (!state.open.delete(row)) state.open.add(row);
   renderTable();
   firstElement(`#table .open[data-row="${row}"]`)?.focus();
 }
 
+/** @param {number} row */
 function runsCell(row) {
   const { counts } = experiment();
   const badges = ["failed", "interrupted", "pruned", "running"]
@@ -281,7 +341,12 @@ function runsCell(row) {
   return element("span", { class: "runs" }, ...badges, element("span", {}, String(counts.completed[row])));
 }
 
-/** The selected metric with a bar: the mean and its spread, on a common scale for the rows. */
+/**
+ * The selected metric with a bar: the mean and its spread, on a common scale for the rows.
+ * @param {Metric} one
+ * @param {number[]} rows
+ * @returns {(row: number) => Child}
+ */
 export function chosenCell(one, rows) {
   const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
   const scale = barScale(one, rows);
@@ -301,14 +366,19 @@ export function chosenCell(one, rows) {
   };
 }
 
-/** The position of a value in percent; outliers are clipped to the ends. */
+/**
+ * The position of a value in percent; outliers are clipped to the ends.
+ * @param {Metric} one
+ * @param {number[]} rows
+ * @returns {((value: number) => number) | null}
+ */
 function barScale(one, rows) {
   const values = rows
     .flatMap((row) => (one.has(row) ? [one.mean[row] - one.std[row], one.mean[row] + one.std[row]] : []))
     .filter(Number.isFinite)
     .sort((a, b) => a - b);
   if (!values.length) return null;
-  const at = (share) => values[Math.round(share * (values.length - 1))];
+  const at = (/** @type {number} */ share) => values[Math.round(share * (values.length - 1))];
   const [low, high] = [at(0.02), at(0.98)];
   return (value) => (high > low ? Math.min(Math.max((value - low) / (high - low), 0), 1) * 100 : 50);
 }
@@ -321,7 +391,7 @@ export function renderColumnChoice() {
   const shown = new Set(order);
   const rest = [...every.keys()].filter((id) => !shown.has(id));
   const boxes = [...order, ...rest].map((id) => {
-    const one = every.get(id);
+    const one = every.get(id) ?? { id, title: id };
     const box = element("input", {
       type: "checkbox",
       checked: shown.has(one.id),
@@ -342,11 +412,14 @@ export function renderColumnChoice() {
   fill(byId("columns").querySelector(".sheet"), ...boxes);
 }
 
+/** @param {{id: string, title: string}} content */
 function moveButtons({ id, title }) {
-  return [
+  /** @type {[string, number, string][]} */
+  const moves = [
     ["↑", -1, "earlier"],
     ["↓", 1, "later"],
-  ].map(([arrow, by, word]) =>
+  ];
+  return moves.map(([arrow, by, word]) =>
     element(
       "button",
       {
@@ -355,7 +428,7 @@ function moveButtons({ id, title }) {
         "aria-label": `Move the column ${title} ${word}`,
         "data-move": `${word} ${id}`,
         click: () => {
-          moveColumn(id, Number(by));
+          moveColumn(id, by);
           firstElement(`#columns [data-move="${CSS.escape(`${word} ${id}`)}"]`)?.focus();
         },
       },

@@ -20,6 +20,7 @@ export function renderCompare() {
   else fill(byId("compare-tables"), parametersTable(a, b), metricsTable(a, b));
 }
 
+/** @param {number[]} order */
 function renderPairChoice(order) {
   ["compare-a", "compare-b"].forEach((id, side) => {
     const own = state.pair[side];
@@ -33,6 +34,7 @@ function renderPairChoice(order) {
   });
 }
 
+/** @param {number} a @param {number} b */
 function parametersTable(a, b) {
   const differing = differences(a, b);
   const same = state.equalToo
@@ -62,17 +64,23 @@ function parametersTable(a, b) {
   return pairTable("parameter", a, b, rows.length ? rows : [none]);
 }
 
-/** The parameters in which two configurations differ, as in legm diff. */
+/**
+ * The parameters in which two configurations differ, as in legm diff.
+ * @param {number} a
+ * @param {number} b
+ */
 function differences(a, b) {
   return experiment().parameters.filter((one) => experiment().state(one, a) !== experiment().state(one, b));
 }
 
+/** @param {Parameter} parameter @param {number} row */
 function valueCell(parameter, row) {
   const own = experiment().state(parameter, row);
   if (own) return element("td", { class: "value" }, parameter.text(own));
   return element("td", { class: "faint note" }, parameter.note(experiment().configurationIndex(row)));
 }
 
+/** @param {string} first @param {number} a @param {number} b @param {Child[]} rows @param {...string} more */
 function pairTable(first, a, b, rows, ...more) {
   const names = [a, b].map((row, side) =>
     element(
@@ -96,6 +104,7 @@ function pairTable(first, a, b, rows, ...more) {
   );
 }
 
+/** @param {number} a @param {number} b */
 function metricsTable(a, b) {
   const { metrics } = experiment();
   const rows = metrics
@@ -120,7 +129,12 @@ function metricsTable(a, b) {
   return pairTable("metric", a, b, rows.length ? rows : [none], "B − A");
 }
 
-/** Only the selected metric is marked as better or worse: only its direction is visible. */
+/**
+ * Only the selected metric is marked as better or worse: only its direction is visible.
+ * @param {Metric} one
+ * @param {number} own
+ * @param {number} other
+ */
 function betterSide(one, own, other) {
   if (one !== metric() || !one.has(own) || !one.has(other)) return null;
   return (higherBetter() ? one.mean[own] > one.mean[other] : one.mean[own] < one.mean[other])
@@ -128,10 +142,12 @@ function betterSide(one, own, other) {
     : null;
 }
 
+/** @param {Metric} one @param {number} row */
 function runCount(one, row) {
   return one.has(row) ? element("span", { class: "faint count" }, ` n = ${one.n[row]}`) : null;
 }
 
+/** @param {number} value @param {number} decimals */
 function signed(value, decimals) {
   return value > 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
 }

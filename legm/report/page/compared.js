@@ -3,10 +3,12 @@
 import { viewAddress } from "./address.js";
 import { meanCell, signedText, significance } from "./columns.js";
 import { downloadMenu, ensureMenu, textsOf } from "./downloads.js";
-import { experiment, higherBetter, metric, report, state } from "./state.js";
+import { experiment, higherBetter, metric, state } from "./state.js";
 import { breakable, byId, decimalsOf, element, fill, firstElement } from "./values.js";
 
 export const MOST_SIDE_BY_SIDE = 6; // configurations
+
+const SIGNIFICANCE = /** @type {const} */ (["lower", "upper", "p", "adjusted"]);
 
 /** The rows that are compared: the ticked ones, the first of which is the baseline. */
 export function comparedRows() {
@@ -16,9 +18,13 @@ export function comparedRows() {
 /** The metrics of the compared rows with exact numbers, a line for each metric and row. */
 function exactMetrics() {
   const rows = comparedRows();
-  const { byKey } = report.comparison?.(rows) ?? { byKey: new Map() };
+  const { byKey } = state.report.comparison?.(rows) ?? { byKey: new Map() };
   const own = experiment().metrics.filter((one) => rows.some((row) => one.has(row)));
-  const known = (one, row, name) => byKey.get(one.key)?.get(row)?.[name] ?? "";
+  const known = (
+    /** @type {Metric} */ one,
+    /** @type {number} */ row,
+    /** @type {keyof Significance} */ name,
+  ) => byKey.get(one.key)?.get(row)?.[name] ?? "";
   return {
     headers: [
       "metric",
@@ -38,7 +44,7 @@ function exactMetrics() {
         experiment().label(row),
         ...(one.has(row) ? [one.mean[row], one.std[row], one.n[row]] : ["", "", 0]),
         one.has(row) && one.has(rows[0]) ? one.mean[row] - one.mean[rows[0]] : "",
-        ...["lower", "upper", "p", "adjusted"].map((name) => known(one, row, name)),
+        ...SIGNIFICANCE.map((name) => known(one, row, name)),
       ]),
     ),
   };
@@ -49,7 +55,7 @@ export function renderCompared() {
     downloadMenu(
       "legm-compared",
       (format) => (format === "csv" ? exactMetrics() : textsOf(firstElement("#compared-tables table"))),
-      report.writeTable,
+      state.report.writeTable,
     ),
   );
   const rows = comparedRows();
@@ -63,7 +69,7 @@ export function renderCompared() {
     fill(byId("compared-tables"));
     return;
   }
-  const known = report.comparison?.(rows) ?? { byKey: new Map(), note: "" };
+  const known = state.report.comparison?.(rows) ?? { byKey: new Map(), note: "" };
   byId("compared-note").textContent =
     known.note || `differences from ${experiment().brief(rows[0])}, the first one`;
   fill(
@@ -72,11 +78,16 @@ export function renderCompared() {
     metricTable(rows, known.byKey),
     element("h3", {}, "Parameters"),
     parameterTable(rows),
-    report.codeTable?.(rows),
+    state.report.codeTable?.(rows),
   );
 }
 
-/** A table with a column for each of the compared configurations. */
+/**
+ * A table with a column for each of the compared configurations.
+ * @param {string} first
+ * @param {number[]} rows
+ * @param {Child[]} body
+ */
 export function besideTable(first, rows, body) {
   const names = rows.map((row, i) =>
     element(
@@ -99,10 +110,11 @@ export function besideTable(first, rows, body) {
   );
 }
 
+/** @param {number[]} rows */
 function parameterTable(rows) {
   const chosen = experiment();
-  const states = (one) => rows.map((row) => chosen.state(one, row));
-  const differs = (one) => new Set(states(one)).size > 1;
+  const states = (/** @type {Parameter} */ one) => rows.map((row) => chosen.state(one, row));
+  const differs = (/** @type {Parameter} */ one) => new Set(states(one)).size > 1;
   const shown = chosen.parameters.filter((one) => differs(one) || (state.equalToo && states(one)[0]));
   const body = shown.map((one) =>
     element(
@@ -125,6 +137,7 @@ function parameterTable(rows) {
   return besideTable("parameter", rows, body.length ? body : [none]);
 }
 
+/** @param {number[]} rows @param {SideBySide["significance"]["byKey"]} byKey */
 function metricTable(rows, byKey) {
   const own = experiment().metrics.filter((one) => rows.some((row) => one.has(row)));
   const body = own.map((one) => {
@@ -146,7 +159,7 @@ function metricTable(rows, byKey) {
           "td",
           { class: "number" },
           meanCell(one, row, decimals),
-          one.has(row) ? element("span", { class: "faint" }, ` n = ${one.n[row]}`) : null,
+          one.has(row) ? element("span", { class: "faint count" }, ` n = ${one.n[row]}`) : null,
           i ? differenceFrom(one, rows[0], row, decimals, byKey.get(one.key)?.get(row)) : null,
         ),
       ),
@@ -160,6 +173,13 @@ function metricTable(rows, byKey) {
   return besideTable("metric", rows, body.length ? body : [none]);
 }
 
+/**
+ * @param {Metric} one
+ * @param {number} first
+ * @param {number} row
+ * @param {number} decimals
+ * @param {Significance|undefined} known
+ */
 function differenceFrom(one, first, row, decimals, known) {
   if (!one.has(first) || !one.has(row)) return null;
   return element(

@@ -3,7 +3,7 @@
 import { viewAddress } from "./address.js";
 import { chosenCell } from "./columns.js";
 import { runsTable } from "./detail.js";
-import { experiment, metric, rank, ranked, report, state } from "./state.js";
+import { chosenMetric, experiment, metric, rank, ranked, state } from "./state.js";
 import { breakable, byId, counted, element, fill } from "./values.js";
 
 export function renderConfiguration() {
@@ -30,24 +30,29 @@ export function renderConfiguration() {
       ? element(
           "p",
           { class: "main-value" },
-          element("span", { class: "faint" }, `${metric().label} `),
-          chosenCell(metric(), ranked())(row),
+          element("span", { class: "faint" }, `${chosenMetric().label} `),
+          chosenCell(chosenMetric(), ranked())(row),
         )
       : null,
     element("p", { class: "faint fingerprint" }, chosen.configuration(row).fingerprint),
     parametersBeside(row, a),
     loaded ? runsTable(loaded.of, loaded.row) : element("p", { class: "faint" }, "Loading the runs …"),
-    element("div", {}, report.marksEditor?.(row) ?? report.marksButton?.(row)),
+    element("div", {}, state.report.marksEditor?.(row) ?? state.report.marksButton?.(row)),
   );
 }
 
+/** @param {number} row */
 function rankText(row) {
   const position = rank(row);
   if (position === undefined) return "";
-  return `rank ${position} of ${counted(ranked().length, "row")} by ${metric().label}`;
+  return `rank ${position} of ${counted(ranked().length, "row")} by ${chosenMetric().label}`;
 }
 
-/** The link to what the configuration is beside the baseline. */
+/**
+ * The link to what the configuration is beside the baseline.
+ * @param {number} row
+ * @param {number|null} a
+ */
 function compareLink(row, a) {
   if (a === null || a === row) return [];
   return [
@@ -55,12 +60,17 @@ function compareLink(row, a) {
   ];
 }
 
-/** The parameters, each with the baseline's value where that is another one. */
+/**
+ * The parameters, each with the baseline's value where that is another one.
+ * @param {number} row
+ * @param {number|null} a
+ */
 function parametersBeside(row, a) {
   const chosen = experiment();
   const index = chosen.configurationIndex(row);
   const isBeside = a !== null && a !== row;
-  const differs = (one) => isBeside && chosen.state(one, a) !== chosen.state(one, row);
+  const differs = (/** @type {Parameter} */ one) =>
+    isBeside && chosen.state(one, a) !== chosen.state(one, row);
   const loaded = chosen.loaded(row);
   const ofRuns = new Set(loaded?.of.runs.parameters.map((one) => one.name)); // they are listed with the runs
   const shown = chosen.parameters.filter(
@@ -68,7 +78,7 @@ function parametersBeside(row, a) {
   );
   const first = shown.filter(differs);
   const order = [...first, ...shown.filter((one) => !differs(one) && (state.equalToo || !isBeside))];
-  const text = (one, of) =>
+  const text = (/** @type {Parameter} */ one, /** @type {number} */ of) =>
     chosen.state(one, of) ? one.text(chosen.state(one, of)) : one.note(chosen.configurationIndex(of));
   const rows = order.map((one) =>
     element(

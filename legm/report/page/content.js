@@ -6,49 +6,94 @@ const LONGEST_NAME = 40; // letters of a configuration's name,
 const LONGEST_VALUE = 28; // and of a parameter's value
 
 class Parameter {
+  /** @param {any} content */
   constructor(content) {
+    /** @type {[string, number | null, string?][]} */
+    const values = content.values;
+    /** @type {string} */
     this.name = content.name;
-    this.texts = content.values.map(([text]) => text);
-    this.numbers = content.values.map(([, number]) => number);
-    this.rounded = content.values.map(([text, , brief]) => brief ?? text);
+    this.texts = values.map(([text]) => text);
+    this.numbers = values.map(([, number]) => number);
+    this.rounded = values.map(([text, , brief]) => brief ?? text);
+    /** @type {string[] | null} */
     this.briefs = null; // found on first use
     this.of = decoded(content.of);
     this.active = decoded(content.active);
   }
 
-  /** The number of the value, from 1; 0 if the parameter is inactive or absent. */
+  /**
+   * The number of the value, from 1; 0 if the parameter is inactive or absent.
+   * @param {number} index
+   */
   state(index) {
     return this.active[index] ? this.of[index] : 0;
   }
 
+  /** @param {number} state */
   text(state) {
     return this.texts[state - 1];
   }
 
-  /** The text of a value for a table or an axis: numbers are rounded, long texts cut. */
+  /**
+   * The text of a value for a table or an axis: numbers are rounded, long texts cut.
+   * @param {number} state
+   */
   brief(state) {
     this.briefs ??= distinct(this.rounded, LONGEST_VALUE);
     return this.briefs[state - 1];
   }
 
+  /** @param {number} state */
   number(state) {
     return this.numbers[state - 1];
   }
 
-  /** Why it is not active. */
+  /**
+   * Why it is not active.
+   * @param {number} index
+   */
   note(index) {
     return this.of[index] ? "inactive" : "absent";
   }
 }
 
+/**
+ * Numbers as they are, or decoded.
+ * @param {string | number[]} stored
+ * @returns {Numbers}
+ */
+function numbersOf(stored) {
+  return typeof stored === "string" ? decoded(stored) : stored;
+}
+
 class Metric {
+  /** @param {any} content */
   constructor(content) {
+    /** @type {string} */
+    this.key = content.key;
+    /** @type {string} */
+    this.name = content.name;
+    /** @type {string} */
+    this.split = content.split;
+    /** @type {string} */
     this.title = content.title;
-    this.mean = this.std = this.n = this.nan = null; // by row
-    Object.assign(this, content);
-    for (const column of ["mean", "std", "n", "nan"]) this[column] = decoded(content[column]);
+    /** @type {string} */
+    this.note = content.note;
+    /** @type {boolean} */
+    this.higher_better = content.higher_better;
+    /** @type {string} */
+    this.because = content.because;
+    /** @type {string} */
+    this.direction = content.direction;
+    /** @type {boolean} */
+    this.conflicts = content.conflicts;
+    this.mean = numbersOf(content.mean); // by row, like the next ones
+    this.std = numbersOf(content.std);
+    this.n = numbersOf(content.n);
+    this.nan = numbersOf(content.nan);
   }
 
+  /** @param {number} row */
   has(row) {
     return this.n[row] + this.nan[row] > 0;
   }
@@ -60,28 +105,59 @@ class Metric {
 
 /** The groups of configurations by a metric: like a metric, with a row for each group. */
 class Groups extends Metric {
+  /** @param {any} content */
   constructor(content) {
     super(content);
-    for (const column of ["configurations", "runs"]) this[column] = decoded(content[column]);
+    /** @type {string[]} */
+    this.descriptionOf = content.description; // of each group
+    /** @type {number[]} */
+    this.first = content.first; // a configuration of each
+    /** @type {Record<string, string>} */
+    this.notes = content.notes; // by description
+    this.configurations = numbersOf(content.configurations);
+    this.runs = numbersOf(content.runs);
   }
 }
 
 export class Experiment {
+  /** @param {any} content */
   constructor(content) {
     this.content = content;
-    this.groups = this.briefs = this.briefNames = this.decodedRuns = this.runsByRow = null; // found on first use
+    /** @type {string[]} */
+    this.initialGroups = content.groups?.by ?? []; // parameters by which a report was built with groups
+    /** @type {Map<string | null, Groups> | null} */
+    this.groups = null; // found on first use, like the next ones
+    /** @type {string[] | null} */
+    this.briefs = null;
+    /** @type {string[] | null} */
+    this.briefNames = null;
+    /** @type {RunColumns | null} */
+    this.decodedRuns = null;
+    /** @type {number[][] | null} */
+    this.runsByRow = null;
+    /** @type {Map<string, number> | null} */
+    this.rowsByName = null;
+    /** @type {string} */
     this.name = content.name;
+    /** @type {RowContent[]} */
     this.rows = content.rows;
-    this.metrics = content.metrics.map((one) => new Metric(one));
+    /** @type {Metric[]} */
+    this.metrics = content.metrics.map((/** @type {any} */ one) => new Metric(one));
+    /** @type {Map<string | null, Metric>} */
     this.byKey = new Map(this.metrics.map((one) => [one.key, one]));
-    this.parameters = content.parameters.map((one) => new Parameter(one));
+    /** @type {Parameter[]} */
+    this.parameters = content.parameters.map((/** @type {any} */ one) => new Parameter(one));
     this.varying = this.parameters.filter((one) => this.varies(one));
+    /** @type {Record<string, Numbers>} */
     this.counts = Object.fromEntries(
       Object.entries(content.counts).map(([status, text]) => [status, decoded(text)]),
     );
     this.descriptions = [...new Set(this.rows.map((row) => row.description))].sort(byText);
+    /** @type {Map<string, any>} */
     this.lines = new Map();
+    /** @type {number[][]} */
     this.grids = [];
+    /** @type {Map<string, Experiment>} */
     this.parts = new Map(); // by fingerprint, what was loaded of a configuration
   }
 
@@ -90,22 +166,31 @@ export class Experiment {
     return Boolean(this.content.partial);
   }
 
-  /** A row where its runs, curves and media are; null while they are not loaded. */
+  /**
+   * A row where its runs, curves and media are; null while they are not loaded.
+   * @returns {{of: Experiment, row: number} | null}
+   * @param {number} row
+   */
   loaded(row) {
     if (!this.isPartial) return { of: this, row };
     const part = this.parts.get(this.configuration(row).fingerprint);
     const own = part?.rows.findIndex((one) => one.description === this.rows[row].description) ?? -1;
-    return own < 0 ? null : { of: part, row: own };
+    return !part || own < 0 ? null : { of: part, row: own };
   }
 
+  /** @returns {string[]} */
   get curveMetrics() {
-    const names = (one) => [...Object.keys(one.curves), ...one.unfinished.map((curve) => curve.metric)];
+    const names = (/** @type {RowContent} */ one) => [
+      ...Object.keys(one.curves),
+      ...one.unfinished.map((curve) => curve.metric),
+    ];
     const found = this.isPartial
       ? [...this.content.curve_metrics, ...[...this.parts.values()].flatMap((part) => part.curveMetrics)]
       : this.rows.flatMap(names);
     return [...new Set(found)].sort(byText);
   }
 
+  /** @returns {string[]} */
   get mediaNames() {
     const found = this.isPartial
       ? [...this.parts.values()].flatMap((part) => part.mediaNames)
@@ -113,55 +198,77 @@ export class Experiment {
     return [...new Set(found)].sort(byText);
   }
 
-  /** Whether a row has curves, or may have some that are not loaded yet. */
+  /**
+   * Whether a row has curves, or may have some that are not loaded yet.
+   * @param {number} row
+   */
   mayHaveCurves(row) {
     if (this.isPartial) return Object.values(this.counts).some((of) => of[row] > 0);
     const { curves, unfinished } = this.rows[row];
     return Object.keys(curves).length + unfinished.length > 0;
   }
 
+  /** @param {Parameter} parameter */
   varies(parameter) {
+    /** @type {any[]} */
     const configurations = this.content.configurations;
     return configurations.some((_, index) => parameter.state(index) !== parameter.state(0));
   }
 
+  /** @param {number} row */
   configuration(row) {
     return this.content.configurations[this.configurationIndex(row)];
   }
 
+  /** @param {number} row */
   configurationIndex(row) {
     return this.rows[row].configuration;
   }
 
-  /** The row of a configuration's runs with a description; undefined if there is none. */
+  /**
+   * The row of a configuration's runs with a description; undefined if there is none.
+   * @param {string} fingerprint
+   * @param {string} description
+   */
   rowOf(fingerprint, description) {
-    const row = this.rows.findIndex(
-      (one, i) => one.description === description && this.configuration(i).fingerprint === fingerprint,
+    this.rowsByName ??= new Map(
+      this.rows.map((one, row) => [`${this.configuration(row).fingerprint} ${one.description}`, row]),
     );
-    return row < 0 ? undefined : row;
+    return this.rowsByName.get(`${fingerprint} ${description}`);
   }
 
+  /** @param {Parameter} parameter @param {number} row */
   state(parameter, row) {
     return parameter.state(this.configurationIndex(row));
   }
 
+  /** @param {string} name */
   parameter(name) {
     return this.parameters.find((one) => one.name === name);
   }
 
-  /** Have other runs. */
+  /**
+   * Have other runs.
+   * @param {any} runs
+   */
   replaceRuns(runs) {
     this.content.runs = runs;
     this.decodedRuns = this.runsByRow = null;
   }
 
-  /** Have other groups. */
+  /**
+   * Have other groups.
+   * @param {any} groups
+   */
   replaceGroups(groups) {
     this.content.groups = groups;
     this.groups = null;
   }
 
-  /** The groups by a metric; undefined if there are none. */
+  /**
+   * The groups by a metric; undefined if there are none.
+   * @param {string|null} key
+   */
   groupsBy(key) {
     this.groups ??= new Map(
       Object.entries(this.content.groups?.metrics ?? {}).map(([one, content]) => [one, new Groups(content)]),
@@ -169,14 +276,20 @@ export class Experiment {
     return this.groups.get(key);
   }
 
-  /** The name of a row, with its description if there are several. */
+  /**
+   * The name of a row, with its description if there are several.
+   * @param {number} row
+   */
   label(row) {
     const { description } = this.rows[row];
     const { name } = this.configuration(row);
     return description && this.descriptions.length > 1 ? `${name} · ${description}` : name;
   }
 
-  /** The label, cut if it is long; different rows stay different everywhere on the page. */
+  /**
+   * The label, cut if it is long; different rows stay different everywhere on the page.
+   * @param {number} row
+   */
   brief(row) {
     this.briefs ??= distinct(
       this.rows.map((_, one) => this.label(one)),
@@ -185,21 +298,32 @@ export class Experiment {
     return this.briefs[row];
   }
 
-  /** The name of the row's configuration, cut if it is long. */
+  /**
+   * The name of the row's configuration, cut if it is long.
+   * @param {number} row
+   */
   briefName(row) {
     this.briefNames ??= distinct(
-      this.content.configurations.map((one) => one.name),
+      this.content.configurations.map((/** @type {{name: string}} */ one) => one.name),
       LONGEST_NAME,
     );
     return this.briefNames[this.configurationIndex(row)];
   }
 
-  /** The identifier of a row, which is the same in every report of the same runs. */
+  /**
+   * The identifier of a row, which is the same in every report of the same runs.
+   * @param {number} row
+   */
   id(row) {
     return `${this.configuration(row).fingerprint.split("-").pop().slice(0, 12)}.${this.rows[row].description}`;
   }
 
-  /** The decoded curve of a dev metric; undefined if the row has none. */
+  /**
+   * The decoded curve of a dev metric; undefined if the row has none.
+   * @returns {Line | undefined}
+   * @param {number} row
+   * @param {string} metric
+   */
   line(row, metric) {
     if (this.isPartial) {
       const own = this.loaded(row);
@@ -213,7 +337,12 @@ export class Experiment {
     return this.lines.get(key);
   }
 
-  /** The decoded curves of a dev metric of a row's runs that are not completed, each with id and status. */
+  /**
+   * The decoded curves of a dev metric of a row's runs that are not completed, each with id and status.
+   * @returns {UnfinishedLine[]}
+   * @param {number} row
+   * @param {string} metric
+   */
   unfinishedLines(row, metric) {
     if (this.isPartial) {
       const own = this.loaded(row);
@@ -230,13 +359,20 @@ export class Experiment {
     return this.lines.get(key);
   }
 
-  /** The status of a run by its id; undefined if it is not known. */
+  /**
+   * The status of a run by its id; undefined if it is not known.
+   * @param {string} id
+   */
   statusOf(id) {
     const { ids, status } = this.runs;
     return Object.keys(this.content.counts)[status[ids.indexOf(id)]];
   }
 
-  /** Put a longer curve in the stead of that of a run that is still running. */
+  /**
+   * Put a longer curve in the stead of that of a run that is still running.
+   * @param {number} row
+   * @param {any} curve
+   */
   replaceUnfinished(row, curve) {
     const { unfinished } = this.rows[row];
     const at = unfinished.findIndex((one) => one.id === curve.id && one.metric === curve.metric);
@@ -245,26 +381,36 @@ export class Experiment {
     this.lines.delete(`${row} ${curve.metric} unfinished`);
   }
 
-  /** Whether a row has anything to draw of a dev metric. */
+  /**
+   * Whether a row has anything to draw of a dev metric.
+   * @param {number} row
+   * @param {string} metric
+   */
   hasCurve(row, metric) {
     return Boolean(this.line(row, metric) || this.unfinishedLines(row, metric).length);
   }
 
+  /** @param {any} stored */
   decodedLine(stored) {
-    const line = {
+    const numbers = (/** @type {string | undefined} */ text) =>
+      text ? Array.from(decoded(text)) : undefined;
+    return {
       steps: this.decodedSteps(stored.steps),
       runs: stored.runs,
       fewer: stored.fewer,
-      above: [],
-      below: [],
+      center: numbers(stored.center) ?? [],
+      lower: numbers(stored.lower),
+      upper: numbers(stored.upper),
+      smoothed: numbers(stored.smoothed),
+      above: numbers(stored.above) ?? [],
+      below: numbers(stored.below) ?? [],
     };
-    for (const name of ["center", "lower", "upper", "smoothed", "above", "below"]) {
-      if (stored[name]) line[name] = Array.from(decoded(stored[name]));
-    }
-    return line;
   }
 
-  /** The steps of a curve, which are encoded by themselves or those of a number of curves. */
+  /**
+   * The steps of a curve, which are encoded by themselves or those of a number of curves.
+   * @param {string|number} stored
+   */
   decodedSteps(stored) {
     if (typeof stored === "string") return Array.from(decoded(stored));
     this.grids[stored] ??= Array.from(decoded(this.content.grids[stored]));
@@ -273,44 +419,60 @@ export class Experiment {
 
   /**
    * The columns of all runs, decoded on first use.
-   * @returns {any}
+   * @returns {RunColumns}
    */
   get runs() {
     if (!this.content.runs) return NO_RUNS;
     if (!this.decodedRuns) {
       const { row, status, started, ended, way, best_step, last_step, points, ...rest } = this.content.runs;
-      const columns = { row, status, started, ended, way, best_step, last_step, points };
       this.decodedRuns = {
-        ...Object.fromEntries(Object.entries(columns).map(([name, text]) => [name, decoded(text)])),
+        row: decoded(row),
+        status: decoded(status),
+        started: decoded(started),
+        ended: decoded(ended),
+        way: decoded(way),
+        best_step: decoded(best_step),
+        last_step: decoded(last_step),
+        points: decoded(points),
         ids: rest.id,
         ways: rest.ways,
         errors: rest.errors,
         tags: rest.tags,
         notes: rest.notes,
-        parameters: rest.parameters.map((one) => new Parameter(one)),
+        parameters: rest.parameters.map((/** @type {any} */ one) => new Parameter(one)),
         values: new Map(Object.entries(rest.values).map(([key, of]) => [key, runValues(of)])),
       };
     }
     return this.decodedRuns;
   }
 
-  /** The runs of a row. */
+  /**
+   * The runs of a row.
+   * @param {number} row
+   */
   runsOf(row) {
     if (!this.runsByRow) {
-      this.runsByRow = this.rows.map(() => []);
-      this.runs.row.forEach((of, run) => this.runsByRow[of].push(run));
+      const runs = this.rows.map(() => /** @type {number[]} */ ([]));
+      this.runs.row.forEach((of, run) => runs[of].push(run));
+      this.runsByRow = runs;
     }
     return this.runsByRow[row];
   }
 }
 
-/** The runs of an experiment of which they are not loaded. */
+/**
+ * The runs of an experiment of which they are not loaded.
+ * @type {RunColumns}
+ */
 const NO_RUNS = {
   ...{ row: [], status: [], started: [], ended: [], way: [], best_step: [], last_step: [], points: [] },
   ...{ ids: [], ways: [], errors: {}, tags: {}, notes: {}, parameters: [], values: new Map() },
 };
 
-/** The values of a metric, by run. */
+/**
+ * The values of a metric, by run.
+ * @param {{runs: string, values: string}} content
+ */
 function runValues({ runs, values }) {
   const numbers = decoded(values);
   return runs

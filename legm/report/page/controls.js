@@ -1,25 +1,16 @@
 // The page's controls: experiment, metric, direction and description; filters; the theme.
 
 import { changed } from "./redraw.js";
-import {
-  experiment,
-  experiments,
-  higherBetter,
-  isDark,
-  isDescribed,
-  metric,
-  report,
-  state,
-} from "./state.js";
+import { chosenMetric, experiment, higherBetter, isDark, isDescribed, state } from "./state.js";
 import { breakable, byFact, byId, byText, compact, counted, distinct, element, fill } from "./values.js";
 
 export function renderHead() {
   const chosen = experiment();
-  byId("title").textContent = report.title;
-  byId("experiment-field").hidden = experiments.length < 2;
+  byId("title").textContent = state.report.title;
+  byId("experiment-field").hidden = state.experiments.length < 2;
   fillSelect(
     byId("experiment"),
-    experiments.map((one, i) => [i, one.name]),
+    state.experiments.map((one, i) => [i, one.name]),
     state.experiment,
   );
   renderTheme();
@@ -33,15 +24,18 @@ export function renderHead() {
   byId("selected").textContent = `Only runs and configurations with ${chosen.content.selected}`;
   fill(
     byId("problems"),
-    ...chosen.content.problems.map((text) => element("p", {}, `Could not be read: ${text}`)),
+    ...chosen.content.problems.map((/** @type {string} */ text) =>
+      element("p", {}, `Could not be read: ${text}`),
+    ),
   );
 }
 
+/** @param {Element} select @param {Cell[][]} options @param {Cell} chosen */
 export function fillSelect(select, options, chosen) {
   fill(
     select,
     ...options.map(([value, text]) =>
-      element("option", { value, selected: String(value) === String(chosen) }, text),
+      element("option", { value, selected: String(value) === String(chosen) }, String(text)),
     ),
   );
 }
@@ -52,6 +46,7 @@ const SPLITS = [
   ["pooled", "Over all values"],
 ];
 
+/** @param {Experiment} chosen */
 function renderMetricChoice(chosen) {
   const select = byId("metric");
   fill(
@@ -75,7 +70,8 @@ function renderMetricChoice(chosen) {
 
 function directionReason() {
   if (String(state.metric) in state.higher) return "as you chose";
-  const { because, conflicts, direction } = metric();
+  const { because, conflicts, direction } = chosenMetric();
+  /** @type {Record<string, string>} */
   const reasons = {
     asked: "as asked for",
     rule: "as the runs chose their best step",
@@ -85,8 +81,10 @@ function directionReason() {
   return conflicts ? direction : reasons[because];
 }
 
+/** @type {Record<string, string>} */
 export const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", pruned: "✂", running: "▸" };
 
+/** @param {Experiment} chosen */
 function renderCounts(chosen) {
   const rows = chosen.rows.map((_, row) => row).filter(isDescribed);
   const configurations = new Set(rows.map((row) => chosen.configurationIndex(row)));
@@ -106,11 +104,15 @@ function renderCounts(chosen) {
   );
 }
 
+/** @param {string} status */
 export function mark(status) {
   return element("span", { class: "mark", "aria-hidden": "true" }, STATUSES[status]);
 }
 
-/** Scroll to a section; the URL keeps the state. */
+/**
+ * Scroll to a section; the URL keeps the state.
+ * @param {any} event
+ */
 function goTo(event) {
   event.preventDefault();
   const section = document.querySelector(event.currentTarget.getAttribute("href"));
@@ -126,6 +128,7 @@ export function renderTheme() {
   button.setAttribute("aria-label", isDark() ? "Use light colours" : "Use dark colours");
 }
 
+/** @param {string} name */
 export function colourOf(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -173,29 +176,42 @@ function clearButton() {
   );
 }
 
-/** The states of a parameter in all configurations: its values in order, and 0 if inactive. */
+/**
+ * The states of a parameter in all configurations: its values in order, and 0 if inactive.
+ * @param {Parameter} parameter
+ */
 export function statesOf(parameter) {
-  const states = experiment().content.configurations.map((_, index) => parameter.state(index));
+  const states = experiment().content.configurations.map(
+    (/** @type {unknown} */ _, /** @type {number} */ index) => parameter.state(index),
+  );
   return [...new Set(states)].sort((a, b) => byFact(a === 0, b === 0) || byValue(parameter, a, b));
 }
 
+/** @param {Parameter} parameter @param {number} a @param {number} b */
 export function byValue(parameter, a, b) {
   const [x, y] = [parameter.number(a), parameter.number(b)];
   if (x !== null && y !== null) return x - y;
   return byFact(x === null, y === null) || byText(parameter.text(a), parameter.text(b));
 }
 
+/** @param {Parameter} parameter @param {number[]} states */
 function isRange(parameter, states) {
   return states.length > FEW && states.every((one) => !one || parameter.number(one) !== null);
 }
 
-/** The filter that leaves one value of a parameter; 0 if inactive. */
+/**
+ * The filter that leaves one value of a parameter; 0 if inactive.
+ * @param {Parameter} parameter
+ * @param {number} own
+ * @returns {Filter}
+ */
 export function filterOf(parameter, own) {
   if (!own || !isRange(parameter, statesOf(parameter))) return { state: own };
-  const number = parameter.number(own);
+  const number = parameter.number(own) ?? undefined;
   return { least: number, most: number };
 }
 
+/** @param {Parameter} parameter @param {string} name */
 function filterField(parameter, name) {
   const states = statesOf(parameter);
   const inside = isRange(parameter, states)
@@ -205,6 +221,7 @@ function filterField(parameter, name) {
   return element("div", { class: "field" }, title, ...inside);
 }
 
+/** @param {Parameter} parameter @param {number[]} states */
 function valueChoice(parameter, states) {
   const chosen = state.filters[parameter.name]?.state;
   const select = element("select", {
@@ -219,8 +236,10 @@ function valueChoice(parameter, states) {
   return select;
 }
 
+/** @param {Parameter} parameter @param {number[]} states */
 function rangeInputs(parameter, states) {
-  const numbers = states.filter(Boolean).map((one) => parameter.number(one));
+  const numbers = states.filter(Boolean).map((one) => parameter.number(one) ?? NaN);
+  /** @type {["least" | "most", number, string][]} */
   const ends = [
     ["least", Math.min(...numbers), "from"],
     ["most", Math.max(...numbers), "to"],
@@ -243,6 +262,7 @@ function rangeInputs(parameter, states) {
   });
 }
 
+/** @param {Parameter} parameter @param {Filter|null} filter */
 function setFilter(parameter, filter) {
   if (filter) state.filters[parameter.name] = filter;
   else delete state.filters[parameter.name];

@@ -1,27 +1,36 @@
 // The lines and bands of the curves, as Plotly draws them.
 
-import { experiment, look, report, state } from "./state.js";
+import { experiment, look, state } from "./state.js";
 import { cut, plotText, short } from "./values.js";
 
 /** Whether every run is drawn by itself: averages are those over equal steps. */
 export function isEachRun() {
-  return Boolean(report.singleCurves) && (state.each || state.x !== "step");
+  return Boolean(state.report.singleCurves) && (state.each || state.x !== "step");
 }
 
-/** Seconds since 1970 as Plotly has a moment, which it shows as it is: in local time. */
+/**
+ * Seconds since 1970 as Plotly has a moment, which it shows as it is: in local time.
+ * @param {number} seconds
+ */
 export function localMoment(seconds) {
   const ms = seconds * 1000;
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, -1);
 }
 
-/** The seconds since 1970 of a moment on an axis. */
+/**
+ * The seconds since 1970 of a moment on an axis.
+ * @param {unknown} text
+ */
 export function secondsOf(text) {
   return new Date(String(text).replace(" ", "T")).getTime() / 1000;
 }
 
+/** @param {string[]} metrics @param {number[]} rows */
 export function curveTraces(metrics, rows) {
   if (isEachRun()) return singleTraces(metrics, rows);
+  /** @type {Record<string, any>[]} */
   const bands = [];
+  /** @type {Record<string, any>[]} */
   const lines = [];
   metrics.forEach((name, i) => {
     const floor = state.logarithmic ? smallestPositive(name, rows) : null;
@@ -47,14 +56,20 @@ export function curveTraces(metrics, rows) {
   return [...bands, ...lines];
 }
 
+/** @param {number} i @param {number} row */
 function axesOf(i, row) {
   const number = i ? String(i + 1) : "";
   return { xaxis: `x${number}`, yaxis: `y${number}`, legendgroup: String(row) };
 }
 
-/** A line for each run, in the colour of its row; the values stay, pale, behind an average over them. */
+/**
+ * A line for each run, in the colour of its row; the values stay, pale, behind an average over them.
+ * @param {string[]} metrics
+ * @param {number[]} rows
+ */
 function singleTraces(metrics, rows) {
-  const known = report.singleCurves(rows, metrics);
+  const known = state.report.singleCurves(rows, metrics);
+  /** @type {Record<string, any>[]} */
   const lines = [];
   const named = new Set();
   metrics.forEach((name, i) => {
@@ -73,6 +88,7 @@ function singleTraces(metrics, rows) {
   return lines;
 }
 
+/** @param {SingleCurve} one @param {number} row */
 function singleTrace(one, row) {
   const { color } = look(row);
   const dash = one.status === "completed" ? "solid" : one.status === "running" ? "dash" : "dot";
@@ -89,8 +105,10 @@ function singleTrace(one, row) {
   };
 }
 
+/** @param {Line} line @param {number} row */
 function lineTrace(line, row) {
   const { color, dash } = look(row);
+  const { lower = [], upper = [] } = line;
   const few = line.steps.length <= 30;
   return {
     type: "scatter",
@@ -103,18 +121,25 @@ function lineTrace(line, row) {
     connectgaps: false,
     meta: { row },
     customdata: line.center.map((_, i) =>
-      line.lower && Number.isFinite(line.lower[i]) ? ` ± ${short((line.upper[i] - line.lower[i]) / 2)}` : "",
+      Number.isFinite(lower[i]) ? ` ± ${short((upper[i] - lower[i]) / 2)}` : "",
     ),
     hovertemplate: "%{y:.5g}%{customdata}<extra>%{fullData.name}</extra>", // a name may look like a template
   };
 }
 
-/** What the average over a curve differs in from the curve. */
+/**
+ * What the average over a curve differs in from the curve.
+ * @param {Line} line
+ */
 function smoothedLine(line) {
   return { mode: "lines", y: line.smoothed, customdata: line.center.map((value) => ` (${short(value)})`) };
 }
 
-/** The curve of a run that is not completed: thin, dotted or dashed, in the colour of its row. */
+/**
+ * The curve of a run that is not completed: thin, dotted or dashed, in the colour of its row.
+ * @param {UnfinishedLine} line
+ * @param {number} row
+ */
 function unfinishedTrace(line, row) {
   const name = `${cut(experiment().label(row), 34)} · ${line.status} ${line.id.slice(-6)}`;
   return {
@@ -126,23 +151,31 @@ function unfinishedTrace(line, row) {
   };
 }
 
-/** The spread as one shape per stretch without a gap. */
+/**
+ * The spread as one shape per stretch without a gap.
+ * @param {Line} line
+ * @param {number} row
+ * @param {number|null} floor
+ */
 function bandTrace(line, row, floor) {
+  /** @type {(number | null)[]} */
   const x = [];
+  /** @type {(number | null)[]} */
   const y = [];
-  const finite = (i) => Number.isFinite(line.lower[i]) && Number.isFinite(line.upper[i]);
-  const above = (value) => (floor === null ? value : Math.max(value, floor));
+  const { lower = [], upper = [] } = line;
+  const finite = (/** @type {number} */ i) => Number.isFinite(lower[i]) && Number.isFinite(upper[i]);
+  const above = (/** @type {number} */ value) => (floor === null ? value : Math.max(value, floor));
   for (let start = 0; start < line.steps.length; start++) {
     if (!finite(start)) continue;
     let end = start;
     while (end + 1 < line.steps.length && finite(end + 1)) end += 1;
     for (let i = start; i <= end; i++) {
       x.push(line.steps[i]);
-      y.push(above(line.upper[i]));
+      y.push(above(upper[i]));
     }
     for (let i = end; i >= start; i--) {
       x.push(line.steps[i]);
-      y.push(above(line.lower[i]));
+      y.push(above(lower[i]));
     }
     x.push(null);
     y.push(null);
@@ -162,7 +195,11 @@ function bandTrace(line, row, floor) {
   };
 }
 
-/** The lower limit at which a spread is clipped on a logarithmic axis. */
+/**
+ * The lower limit at which a spread is clipped on a logarithmic axis.
+ * @param {string} name
+ * @param {number[]} rows
+ */
 function smallestPositive(name, rows) {
   const positive = rows
     .flatMap((row) => experiment().line(row, name)?.center ?? [])
@@ -170,16 +207,24 @@ function smallestPositive(name, rows) {
   return positive.length ? positive.reduce((a, b) => Math.min(a, b)) / 2 : 1e-12;
 }
 
-/** Marks at the edge of the plot where a curve is infinite. */
+/**
+ * Marks at the edge of the plot where a curve is infinite.
+ * @param {Line} line
+ * @param {number} row
+ * @param {string} name
+ * @param {number[]} rows
+ */
 function infiniteTraces(line, row, name, rows) {
   const finite = rows.flatMap((one) => experiment().line(one, name)?.center ?? []).filter(Number.isFinite);
   const [low, high] = finite.length
     ? [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))]
     : [0, 1];
-  return [
+  /** @type {["above" | "below", number, string, string][]} */
+  const sides = [
     ["above", high, "triangle-up", "∞"],
     ["below", low, "triangle-down", "−∞"],
-  ]
+  ];
+  return sides
     .filter(([side]) => line[side].length)
     .map(([side, at, symbol, text]) => ({
       type: "scatter",

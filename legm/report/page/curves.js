@@ -4,8 +4,8 @@ import { fillSelect, LONGEST_CHIP } from "./controls.js";
 import { curveTraces, isEachRun, localMoment, secondsOf } from "./curve_traces.js";
 import { fitPlot, plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { changed } from "./redraw.js";
-import { experiment, filtered, hasCurves, MOST_CURVES, report, state } from "./state.js";
-import { byId, distinct, element, fill, firstElement, moved, plotText } from "./values.js";
+import { experiment, filtered, hasCurves, MOST_CURVES, state } from "./state.js";
+import { arrowWithAlt, byId, distinct, element, fill, firstElement, moved, plotText } from "./values.js";
 
 const HEIGHT = { one: 400, several: 280 }; // pixels of a plot,
 const NARROWEST = 420; // and its least width where several are side by side
@@ -33,7 +33,7 @@ export function renderCurveTools() {
   const names = distinct(curveMetrics, LONGEST_CHIP);
   const shortOf = new Map(curveMetrics.map((name, i) => [name, names[i]]));
   const order = [...new Set([...state.curves, ...curveMetrics])].filter((name) => shortOf.has(name));
-  fill(byId("curve-metrics"), ...order.map((name) => curveChip(name, shortOf.get(name))));
+  fill(byId("curve-metrics"), ...order.map((name) => curveChip(name, shortOf.get(name) ?? name)));
   renderAxisTools(curveMetrics);
   byId("spread").checked = state.spread;
   byId("logarithmic").checked = state.logarithmic;
@@ -45,7 +45,11 @@ export function renderCurveTools() {
   byId("show-all").textContent = many > MOST_CURVES ? `First ${MOST_CURVES} of the table` : `All ${many}`;
 }
 
-/** A button of a metric; that of a drawn one can be moved, and its plot with it. */
+/**
+ * A button of a metric; that of a drawn one can be moved, and its plot with it.
+ * @param {string} name
+ * @param {string} text
+ */
 function curveChip(name, text) {
   const isDrawn = state.curves.includes(name);
   return element(
@@ -60,17 +64,17 @@ function curveChip(name, text) {
       ...(isDrawn
         ? {
             draggable: "true",
-            keydown: (event) => {
-              const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-              if (!event.altKey || !by) return;
+            keydown: (/** @type {any} */ event) => {
+              const by = arrowWithAlt(event);
+              if (!by) return;
               event.preventDefault();
               moveCurve(name, state.curves.indexOf(name) + by);
             },
-            dragstart: (event) => event.dataTransfer.setData("text/x-legm-metric", name),
-            dragover: (event) => {
+            dragstart: (/** @type {any} */ event) => event.dataTransfer.setData("text/x-legm-metric", name),
+            dragover: (/** @type {any} */ event) => {
               if (event.dataTransfer.types.includes("text/x-legm-metric")) event.preventDefault();
             },
-            drop: (event) => {
+            drop: (/** @type {any} */ event) => {
               event.preventDefault();
               moveCurve(event.dataTransfer.getData("text/x-legm-metric"), state.curves.indexOf(name));
             },
@@ -81,6 +85,7 @@ function curveChip(name, text) {
   );
 }
 
+/** @param {string} name @param {number} to */
 function moveCurve(name, to) {
   const from = state.curves.indexOf(name);
   if (from < 0) return;
@@ -89,9 +94,12 @@ function moveCurve(name, to) {
   firstElement(`#curve-metrics [data-metric="${CSS.escape(name)}"]`)?.focus();
 }
 
-/** What is on the horizontal axis, and whether each run is drawn; both need the server. */
+/**
+ * What is on the horizontal axis, and whether each run is drawn; both need the server.
+ * @param {string[]} curveMetrics
+ */
 function renderAxisTools(curveMetrics) {
-  const isLive = Boolean(report.singleCurves);
+  const isLive = Boolean(state.report.singleCurves);
   byId("x-axis-field").hidden = !isLive;
   byId("each-field").hidden = !isLive;
   byId("grid-field").hidden = state.curves.length < 2;
@@ -109,7 +117,10 @@ function renderAxisTools(curveMetrics) {
   fillSelect(byId("x-axis"), choices, state.x);
 }
 
-/** Add or remove a metric; one always remains. */
+/**
+ * Add or remove a metric; one always remains.
+ * @param {string} name
+ */
 function toggleCurve(name) {
   const rest = state.curves.filter((one) => one !== name);
   if (rest.length === state.curves.length) state.curves = [...state.curves, name];
@@ -117,21 +128,25 @@ function toggleCurve(name) {
   changed("curves");
 }
 
+/** @param {string[]} metrics @param {number[]} rows */
 function emptyCurves(metrics, rows) {
   if (!metrics.length) return "No completed run has a dev metric yet: a curve is a metric over steps.";
   if (!state.shown.length) return "Tick configurations in the leaderboard to see their curves here.";
   return rows.length ? "" : "None of the ticked configurations has a curve of this metric.";
 }
 
+/** @param {string[]} metrics @param {number[]} rows */
 function curvesNote(metrics, rows) {
   if (isEachRun()) {
-    const known = report.singleCurves(rows, metrics);
+    const known = state.report.singleCurves(rows, metrics);
     if (!known) return "Loading every run …";
     const without = rows.filter((row) => !metrics.some((one) => known.get(`${row} ${one}`)?.length));
     const missing = without.length ? `; ${without.length} without what the axis needs` : "";
     return `every run by itself${state.smoothing ? ", smoothed" : ""}${missing}`;
   }
-  const lines = metrics.flatMap((one) => rows.map((row) => experiment().line(row, one))).filter(Boolean);
+  const lines = metrics
+    .flatMap((one) => rows.map((row) => experiment().line(row, one)))
+    .filter((one) => one !== undefined);
   const kind = lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs";
   const notes = lines.length ? [kind] : [];
   if (lines.some((one) => one.smoothed)) notes.push("smoothed over the values, which are pale");
@@ -145,20 +160,28 @@ function curvesNote(metrics, rows) {
   return notes.join("; ");
 }
 
-/** How many plots are side by side. */
+/**
+ * How many plots are side by side.
+ * @param {number} count
+ */
 function gridColumns(count) {
   const frame = byId("curves").clientWidth;
   const fitting = Math.max(1, Math.floor(frame / NARROWEST));
   return Math.min(count, state.gridColumns ?? Math.min(fitting, MOST_COLUMNS));
 }
 
-/** One plot for each metric in a grid; all have the same range of the horizontal axis. */
+/**
+ * One plot for each metric in a grid; all have the same range of the horizontal axis.
+ * @param {string[]} metrics
+ * @param {number[]} rows
+ */
 function curveLayout(metrics, rows) {
   const columns = gridColumns(metrics.length);
   const lines = Math.ceil(metrics.length / columns);
   const frame = byId("curves").clientWidth;
   const legendRows = Math.ceil(rows.length / Math.max(1, Math.floor(frame / 250)));
   const height = metrics.length === 1 ? HEIGHT.one : HEIGHT.several * lines;
+  /** @type {Record<string, any>} */
   const layout = {
     ...plotLayout(),
     height: height + 18 * legendRows,
@@ -219,17 +242,24 @@ function horizontalAxis() {
 }
 
 function axisTitle() {
+  /** @type {Record<string, string>} */
   const titles = { step: "step", since: "seconds since the start", time: "time" };
   return titles[state.x] ?? state.x.replace(/^metric:/, "");
 }
 
-/** A range of what is on the horizontal axis, as Plotly has it. */
+/**
+ * A range of what is on the horizontal axis, as Plotly has it.
+ * @param {number[]} range
+ */
 function axisRange(range) {
   if (state.x === "time") return range.map(localMoment);
   return state.logarithmicSteps ? range.map((one) => Math.log10(Math.max(one, 0.5))) : range;
 }
 
-/** What is in view after a zoom; null for all, undefined if the zoom was not along the horizontal axis. */
+/**
+ * What is in view after a zoom; null for all, undefined if the zoom was not along the horizontal axis.
+ * @param {Record<string, any>} event
+ */
 export function zoomedSteps(event) {
   const keys = Object.keys(event);
   if (keys.some((one) => /^xaxis\d*\.autorange$/.test(one))) return null;

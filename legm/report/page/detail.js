@@ -3,11 +3,12 @@
 import { viewAddress } from "./address.js";
 import { shownColumns } from "./columns.js";
 import { mark, STATUSES } from "./controls.js";
-import { experiment, report, state } from "./state.js";
+import { experiment, state } from "./state.js";
 import { counted, duration, element, moment, short } from "./values.js";
 
 const MOST_RUNS = 200; // listed in an expanded row
 
+/** @param {number} row */
 export function detail(row) {
   const loaded = experiment().loaded(row);
   return element(
@@ -18,7 +19,10 @@ export function detail(row) {
   );
 }
 
-/** All parameters except those of single runs, which are listed with the runs. */
+/**
+ * All parameters except those of single runs, which are listed with the runs.
+ * @param {number} row
+ */
 function parametersOf(row) {
   const index = experiment().configurationIndex(row);
   const loaded = experiment().loaded(row);
@@ -49,6 +53,7 @@ function parametersOf(row) {
   );
 }
 
+/** @param {Experiment} from @param {number} row */
 export function runsTable(from, row) {
   const { runs } = from;
   const of = from.runsOf(row);
@@ -83,13 +88,7 @@ export function runsTable(from, row) {
         ),
         element("td", { class: "number" }, short(runs.best_step[run]).replace("NaN", "–")),
         ...(several ? [element("td", {}, runs.ways[runs.way[run]])] : []),
-        ...keys.map((key) =>
-          element(
-            "td",
-            { class: "number" },
-            runs.values.get(key).has(run) ? short(runs.values.get(key).get(run)) : "–",
-          ),
-        ),
+        ...keys.map((key) => element("td", { class: "number" }, valueText(runs.values.get(key)?.get(run)))),
         ...(isMarked
           ? [element("td", {}, [runs.tags[run], runs.notes[run]].filter(Boolean).join(": "))]
           : []),
@@ -123,10 +122,16 @@ export function runsTable(from, row) {
   );
 }
 
+/** @param {number | undefined} value */
+function valueText(value) {
+  return value === undefined ? "–" : short(value);
+}
+
+/** @param {RunColumns} runs @param {number} run @param {string} fingerprint */
 function statusText(runs, run, fingerprint) {
   const status = Object.keys(STATUSES)[runs.status[run]];
   const inside = [mark(status), status];
-  const address = report.runAddress?.(fingerprint, runs.ids[run]);
+  const address = state.report.runAddress?.(fingerprint, runs.ids[run]);
   return element(
     "span",
     { class: `status ${status}`, title: runs.ids[run] },
@@ -134,6 +139,7 @@ function statusText(runs, run, fingerprint) {
   );
 }
 
+/** @param {Experiment} from */
 function indexedNote(from) {
   const indexed = Object.entries(from.content.indexed);
   if (!indexed.length) return null;

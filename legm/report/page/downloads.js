@@ -1,17 +1,21 @@
 // Tables as files, and the address of what is shown.
 
-import { byId, element, fill } from "./values.js";
+import { byId, element, fill, messageOf } from "./values.js";
 
 const FORMATS = [
   ["csv", "CSV"],
   ["latex", "LaTeX"],
   ["markdown", "Markdown"],
 ];
+/** @type {Record<string, string>} */
 const ENDINGS = { csv: "csv", latex: "tex", markdown: "md" };
 
-/** Comma-separated values, as RFC 4180 has them. */
+/**
+ * Comma-separated values, as RFC 4180 has them.
+ * @param {{headers: Cell[], rows: Cell[][]}} content
+ */
 export function csvText({ headers, rows }) {
-  const cell = (value) => {
+  const cell = (/** @type {Cell} */ value) => {
     const text = value === null || value === undefined ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
@@ -21,19 +25,19 @@ export function csvText({ headers, rows }) {
 /**
  * A menu that saves a table.
  * @param {string} name of the file, without its ending
- * @param {(format: string) => {headers: string[], rows: any[][], numbers?: boolean[], notes?: string[]}} content
+ * @param {(format: string) => Table} content
  *   gives exact values for CSV, and texts for the other formats
  * @param {((format: string, table: any) => Promise<string>) | undefined} write the server's writers, where there is one
  */
 export function downloadMenu(name, content, write) {
   const said = element("span", { class: "faint", role: "status" });
-  const save = async (format) => {
+  const save = async (/** @type {string} */ format) => {
     try {
       const table = content(format);
       saveText(`${name}.${ENDINGS[format]}`, write ? await write(format, table) : csvText(table));
       said.textContent = `${name}.${ENDINGS[format]} is saved`;
     } catch (error) {
-      said.textContent = error.message;
+      said.textContent = messageOf(error);
     }
   };
   const formats = write ? FORMATS : FORMATS.slice(0, 1);
@@ -57,11 +61,16 @@ export function downloadMenu(name, content, write) {
   );
 }
 
-/** Make a menu where it is not yet. */
+/**
+ * Make a menu where it is not yet.
+ * @param {string} id
+ * @param {() => Child} made
+ */
 export function ensureMenu(id, made) {
   if (!byId(id).firstChild) fill(byId(id), made());
 }
 
+/** @param {Element} said */
 async function copyLink(said) {
   try {
     await navigator.clipboard.writeText(location.href);
@@ -71,15 +80,20 @@ async function copyLink(said) {
   }
 }
 
+/** @param {string} name @param {string} text */
 function saveText(name, text) {
   const address = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
   element("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-/** The texts of a table that is on the page. */
+/**
+ * The texts of a table that is on the page.
+ * @param {HTMLTableElement} table
+ */
 export function textsOf(table) {
-  const texts = (row) => [...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim());
+  const texts = (/** @type {HTMLTableRowElement} */ row) =>
+    [...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim());
   const [head, ...rows] = [...table.rows];
   return { headers: texts(head), rows: rows.map(texts) };
 }

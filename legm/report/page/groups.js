@@ -3,37 +3,48 @@
 import { chosenCell } from "./columns.js";
 import { filterOf, renderFilters } from "./controls.js";
 import { downloadMenu, ensureMenu, textsOf } from "./downloads.js";
+import { groupedContent } from "./grouping.js";
 import { changed } from "./redraw.js";
-import { experiment, higherBetter, metric, PAGE, report, state } from "./state.js";
+import { chosenMetric, experiment, higherBetter, PAGE, state } from "./state.js";
 import { breakable, byFact, byId, counted, element, fill, firstElement } from "./values.js";
 
 export function renderGroups() {
   ensureMenu("groups-download", () =>
-    downloadMenu("legm-groups", () => textsOf(byId("groups-table")), report.writeTable),
+    downloadMenu("legm-groups", () => textsOf(byId("groups-table")), state.report.writeTable),
   );
+  if (!state.report.isLive) groupHere();
   renderGroupChoice();
   const stored = experiment().content.groups;
   byId("groups").hidden = !stored;
   if (!stored) return;
   const groups = experiment().groupsBy(state.metric);
   const shown = groups ? rankedGroups(groups) : [];
-  byId("groups-note").textContent = shown.length ? groupNote(groups) : "";
+  byId("groups-note").textContent = groups && shown.length ? groupNote(groups) : "";
   byId("groups-empty").hidden = shown.length > 0;
   byId("groups-empty").textContent = stored.missing.length
     ? `No configuration of this experiment has an active parameter ${stored.missing.join(", ")}.`
     : "No completed run has a value yet.";
   byId("groups-frame").hidden = !shown.length;
   const visible = shown.slice(0, state.groupLimit);
-  fill(byId("groups-table"), ...(shown.length ? groupTable(groups, shown, visible) : []));
+  fill(byId("groups-table"), ...(groups && shown.length ? groupTable(groups, shown, visible) : []));
   const rest = shown.length - visible.length;
   byId("groups-more").hidden = rest <= 0;
   byId("groups-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
 }
 
-/** The parameters by which the server can group, in the order in which they were ticked. */
+/** Group what a report has, which asks no server; the groups that it was built with are the first ones. */
+function groupHere() {
+  const chosen = experiment();
+  const { by, missing } = chosen.content.groups ?? { by: [], missing: [] };
+  const isThere = JSON.stringify(by) === JSON.stringify(state.groupBy);
+  if (isThere || (missing.length && !state.groupBy.length)) return;
+  chosen.replaceGroups(state.groupBy.length ? groupedContent(chosen, state.groupBy) : null);
+}
+
+/** The parameters by which one can group, in the order in which they were ticked. */
 function renderGroupChoice() {
   const { varying } = experiment();
-  byId("group-by").hidden = !report.isLive || !varying.length;
+  byId("group-by").hidden = !varying.length;
   if (byId("group-by").hidden) return;
   const summary = state.groupBy.length
     ? `Grouped by ${counted(state.groupBy.length, "parameter")}`
@@ -56,18 +67,24 @@ function renderGroupChoice() {
   fill(byId("group-by").querySelector(".sheet"), ...boxes);
 }
 
-/** What is averaged, in the groups that are shown. */
+/**
+ * What is averaged, in the groups that are shown.
+ * @param {Groups} groups
+ */
 function groupNote(groups) {
   return state.description === null ? groups.note : (groups.notes[state.description] ?? "");
 }
 
-/** The groups of the chosen description, best first; those without a number come last. */
+/**
+ * The groups of the chosen description, best first; those without a number come last.
+ * @param {Groups} groups
+ */
 function rankedGroups(groups) {
   const sign = higherBetter() ? -1 : 1;
-  const value = (group) => sign * groups.mean[group];
-  return groups.description
+  const value = (/** @type {number} */ group) => sign * groups.mean[group];
+  return groups.descriptionOf
     .map((_, group) => group)
-    .filter((group) => state.description === null || groups.description[group] === state.description)
+    .filter((group) => state.description === null || groups.descriptionOf[group] === state.description)
     .sort((a, b) => {
       const [x, y] = [value(a), value(b)];
       if (Number.isNaN(x) || Number.isNaN(y)) return byFact(Number.isNaN(x), Number.isNaN(y)) || a - b;
@@ -75,15 +92,18 @@ function rankedGroups(groups) {
     });
 }
 
+/** @param {Groups} groups @param {number[]} shown @param {number[]} visible */
 function groupTable(groups, shown, visible) {
-  const parameters = experiment().content.groups.by.map((name) => experiment().parameter(name));
+  const parameters = experiment().content.groups.by.map((/** @type {string} */ name) =>
+    experiment().parameter(name),
+  );
   const described = state.description === null && experiment().descriptions.length > 1;
   const value = chosenCell(groups, shown);
   const head = [
     ["#", "number rank"],
-    ...parameters.map((one) => [one.name, "text"]),
+    ...parameters.map((/** @type {Parameter} */ one) => [one.name, "text"]),
     ...(described ? [["Description", "text"]] : []),
-    [`mean ${metric().label}`, "number chosen"],
+    [`mean ${chosenMetric().label}`, "number chosen"],
     ["Configurations", "number"],
     ["Runs", "number"],
     ["", null],
@@ -96,8 +116,10 @@ function groupTable(groups, shown, visible) {
       "tr",
       { "data-group": group },
       element("td", { class: "number rank" }, Number.isNaN(groups.mean[group]) ? "–" : String(i + 1)),
-      ...parameters.map((one) => element("td", { class: "text" }, groupValue(one, groups.first[group]))),
-      described ? element("td", { class: "text" }, groups.description[group] || "(none)") : null,
+      ...parameters.map((/** @type {Parameter} */ one) =>
+        element("td", { class: "text" }, groupValue(one, groups.first[group])),
+      ),
+      described ? element("td", { class: "text" }, groups.descriptionOf[group] || "(none)") : null,
       element("td", { class: "number chosen" }, value(group)),
       element("td", { class: "number" }, counted(groups.configurations[group], "", "").trim()),
       element("td", { class: "number" }, counted(groups.runs[group], "", "").trim()),
@@ -107,10 +129,12 @@ function groupTable(groups, shown, visible) {
   return [element("thead", {}, element("tr", {}, ...titles)), element("tbody", {}, ...rows)];
 }
 
+/** @param {string} text */
 function hidden(text) {
   return element("span", { class: "hidden" }, text);
 }
 
+/** @param {Parameter} parameter @param {number} index */
 function groupValue(parameter, index) {
   const own = parameter.state(index);
   if (!own) return element("span", { class: "faint" }, parameter.note(index));
@@ -118,7 +142,12 @@ function groupValue(parameter, index) {
   return element("span", { title: brief === text ? null : text }, brief);
 }
 
-/** A button that leaves only the configurations of a group in the leaderboard. */
+/**
+ * A button that leaves only the configurations of a group in the leaderboard.
+ * @param {Parameter[]} parameters
+ * @param {Groups} groups
+ * @param {number} group
+ */
 function groupButton(parameters, groups, group) {
   const label = parameters
     .map((one) => `${one.name}=${one.text(one.state(groups.first[group])) ?? "inactive"}`)

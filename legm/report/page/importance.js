@@ -6,6 +6,8 @@ const BINS = 5; // of a number with many values, of about equally many configura
  * The share of the variance of values that goes with groups, corrected for the number of groups (epsilon squared);
  * 0 where it is not above what chance gives, NaN where it is unknown.
  * Source: T. L. Kelley, An Unbiased Correlation Ratio Measure, 1935.
+ * @param {number[]} values
+ * @param {string[]} groups
  */
 export function shareOfVariance(values, groups) {
   const mean = meanOf(values);
@@ -19,17 +21,24 @@ export function shareOfVariance(values, groups) {
   let within = 0;
   for (const of of members.values()) {
     const own = meanOf(of);
-    within += of.reduce((sum, value) => sum + (value - own) ** 2, 0);
+    within += of.reduce(
+      (/** @type {number} */ sum, /** @type {number} */ value) => sum + (value - own) ** 2,
+      0,
+    );
   }
   const share = 1 - (within / (count - kinds)) * ((count - 1) / total);
   return Math.max(share, 0);
 }
 
+/** @param {number[]} values */
 function meanOf(values) {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The group of each value of a parameter: the value itself, or one of a few ranges of numbers. */
+/**
+ * The group of each value of a parameter: the value itself, or one of a few ranges of numbers.
+ * @param {(number|null)[]} numbers
+ */
 export function binned(numbers) {
   const known = numbers.filter((one) => one !== null);
   const different = new Set(known).size;

@@ -13,11 +13,10 @@ import {
   metric,
   MOST_CURVES,
   rank,
-  report,
   sortedBy,
   state,
 } from "./state.js";
-import { breakable, byId, counted, distinct, element, fill, firstElement } from "./values.js";
+import { arrowWithAlt, breakable, byId, counted, distinct, element, fill, firstElement } from "./values.js";
 import { VirtualRows } from "./virtual_rows.js";
 
 const LONGEST_TITLE = 48; // letters of a column's title
@@ -29,13 +28,14 @@ export function renderTable() {
     downloadMenu(
       `legm-${experiment().name}`.replace(/[^\w.-]+/g, "-"),
       (format) => leaderboardTable(format, sortedRows(columns())),
-      report.writeTable,
+      state.report.writeTable,
     ),
   );
   const all = columns();
   const rows = sortedRows(all);
   const focused = focusedInTable();
-  if (rows.length) leaderboardRows().show(tableHead(all), rows, (row) => rowElements(row, all));
+  if (rows.length)
+    leaderboardRows().show(tableHead(all), rows, (/** @type {number} */ row) => rowElements(row, all));
   else {
     const empty = element("td", { colspan: all.length + 3, class: "empty" }, emptyText());
     fill(byId("table"), tableHead(all), element("tbody", {}, element("tr", {}, empty)));
@@ -48,7 +48,7 @@ export function renderTable() {
     metric()?.note,
     repeatedNote(rows),
     codeNote(rows),
-    report.differenceNote?.(),
+    state.report.differenceNote?.(),
   ]
     .filter(Boolean)
     .join(" · ");
@@ -60,6 +60,7 @@ export function leaderboardRows() {
   return state.table;
 }
 
+/** @param {number} row @param {Column[]} all */
 function rowElements(row, all) {
   const found = [tableRow(row, all)];
   if (state.open.has(row))
@@ -75,8 +76,9 @@ function focusedInTable() {
   return { id: row.dataset.id, focused, at: [...row.querySelectorAll(FOCUSABLE)].indexOf(focused) };
 }
 
+/** @param {{id: string|undefined, focused: Element, at: number}} content */
 function focusAgain({ id, focused, at }) {
-  const row = firstElement(`#table tr[data-id="${CSS.escape(id)}"]`);
+  const row = firstElement(`#table tr[data-id="${CSS.escape(id ?? "")}"]`);
   const again = row?.contains(focused) ? focused : row?.querySelectorAll(FOCUSABLE)[at];
   again?.focus({ preventScroll: true });
 }
@@ -87,13 +89,19 @@ function emptyText() {
     : "This experiment has no configurations yet.";
 }
 
-/** That runs repeat a seed, and count all the same. */
+/**
+ * That runs repeat a seed, and count all the same.
+ * @param {number[]} rows
+ */
 function repeatedNote(rows) {
   const repeated = rows.reduce((sum, row) => sum + experiment().rows[row].repeated, 0);
   return repeated ? `${counted(repeated, "run")} with the seed of another run of the configuration` : "";
 }
 
-/** That averaged runs come from different code. */
+/**
+ * That averaged runs come from different code.
+ * @param {number[]} rows
+ */
 function codeNote(rows) {
   const texts = rows.map((row) => experiment().rows[row].code).filter(Boolean);
   if (!texts.length) return "";
@@ -101,12 +109,14 @@ function codeNote(rows) {
   return `averaged runs come from different code: ${texts[0]}${more}`;
 }
 
+/** @param {Column[]} all */
 export function sortedRows(all) {
   const column = all.find((one) => one.id === state.sort.column) ?? all.find((one) => one.id === "metric");
   if (!column) return sortedBy(filtered(), (row) => experiment().label(row), false);
   return sortedBy(filtered(), column.value, column.descendsFirst !== state.sort.reversed);
 }
 
+/** @param {Column[]} all */
 function tableHead(all) {
   const titles = distinct(
     all.map((one) => one.title),
@@ -123,7 +133,7 @@ function tableHead(all) {
         "data-column": one.id,
         title: isOptional(one.id) ? "Sorts; a drag or Alt with ← and → moves the column" : "Sorts",
         click: () => sortBy(one.id),
-        keydown: (event) => moveByKey(event, one.id),
+        keydown: (/** @type {any} */ event) => moveByKey(event, one.id),
         ...(isOptional(one.id) ? dragOf(one.id) : {}),
       },
       element("span", { title: one.title }, breakable(titles[i])),
@@ -131,7 +141,11 @@ function tableHead(all) {
     );
     return element("th", { scope: "col", class: one.kind, "aria-sort": sorted ? order : "none" }, button);
   });
-  const plain = (text, hidden, kind) =>
+  const plain = (
+    /** @type {string} */ text,
+    /** @type {boolean} */ hidden,
+    /** @type {string | null} */ kind,
+  ) =>
     element("th", { scope: "col", class: kind }, element("span", { class: hidden ? "hidden" : null }, text));
   return element(
     "thead",
@@ -146,42 +160,56 @@ function tableHead(all) {
   );
 }
 
-/** The cells of a row, with the buttons A and B after the number of runs. */
+/**
+ * The cells of a row, with the buttons A and B after the number of runs.
+ * @param {Column[]} all
+ * @param {Child[]} cells
+ * @param {Child} letters
+ */
 function withLetters(all, cells, letters) {
   const at = all.findIndex((one) => one.id === "runs") + 1;
   return [...cells.slice(0, at), letters, ...cells.slice(at)];
 }
 
-/** Alt with an arrow moves a column. */
+/**
+ * Alt with an arrow moves a column.
+ * @param {KeyboardEvent} event
+ * @param {string} id
+ */
 function moveByKey(event, id) {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!event.altKey || !by || !isOptional(id)) return;
+  const by = arrowWithAlt(event);
+  if (!by || !isOptional(id)) return;
   event.preventDefault();
   moveColumn(id, by);
   firstElement(`#table [data-column="${CSS.escape(id)}"]`)?.focus();
 }
 
-/** What lets a column's title be dragged to another one's. */
+/**
+ * What lets a column's title be dragged to another one's.
+ * @param {string} id
+ */
 function dragOf(id) {
   return {
     draggable: "true",
-    dragstart: (event) => event.dataTransfer.setData("text/x-legm-column", id),
-    dragover: (event) => {
+    dragstart: (/** @type {any} */ event) => event.dataTransfer.setData("text/x-legm-column", id),
+    dragover: (/** @type {any} */ event) => {
       if (event.dataTransfer.types.includes("text/x-legm-column")) event.preventDefault();
     },
-    drop: (event) => {
+    drop: (/** @type {any} */ event) => {
       event.preventDefault();
       moveColumn(event.dataTransfer.getData("text/x-legm-column"), 0, id);
     },
   };
 }
 
+/** @param {string} column */
 function sortBy(column) {
   state.sort = { column, reversed: state.sort.column === column && !state.sort.reversed };
   changed("table");
   firstElement(`#table [data-column="${CSS.escape(column)}"]`)?.focus();
 }
 
+/** @param {number} row @param {Column[]} all */
 function tableRow(row, all) {
   const label = experiment().label(row);
   const shown = state.shown.includes(row);
@@ -214,6 +242,7 @@ function tableRow(row, all) {
   );
 }
 
+/** @param {number} row @param {number} side */
 function letterButton(row, side) {
   const letter = "AB"[side];
   return element(
@@ -231,12 +260,14 @@ function letterButton(row, side) {
   );
 }
 
+/** @param {number} side @param {number} row */
 export function choosePair(side, row) {
   state.pair[side] = row;
   state.paired = state.pair.every((one) => one !== null);
   changed("pair");
 }
 
+/** @param {number} row */
 export function toggleShown(row) {
   if (state.shown.includes(row)) state.shown = state.shown.filter((one) => one !== row);
   else if (state.shown.length < MOST_CURVES) state.shown = [...state.shown, row];

@@ -1,20 +1,22 @@
 // The report: its content is in the page.
 
-import { readAddress } from "./address.js";
+import { openAddress } from "./address.js";
 import { isInView, listen, PARTS, showAddress } from "./board.js";
 import { renderTheme } from "./controls.js";
+import { knownDifferenceNote, knownSignificance } from "./known_differences.js";
 import { redrawBy } from "./redraw.js";
-import { experiment, experiments, installReport, isDark, report, state } from "./state.js";
-import { byId, element, everyElement, fill, moment } from "./values.js";
+import { experiment, installReport, isDark, state } from "./state.js";
+import { byId, element, everyElement, fill, firstElement, moment } from "./values.js";
 
 function start() {
   redrawBy(PARTS, isInView);
-  installReport(JSON.parse(byId("content").textContent));
+  const content = JSON.parse(byId("content").textContent);
+  installReport({ ...content, significance: knownSignificance, differenceNote: knownDifferenceNote });
   byId("bottom").textContent =
-    `Made ${moment(report.made)} by legm ${report.legm} from the ${report.backend} backend. Drawn with plotly.js. This page needs no network.`;
-  readAddress();
-  if (!experiments.length) {
-    byId("title").textContent = report.title;
+    `Made ${moment(state.report.made)} by legm ${state.report.legm} from the ${state.report.backend} backend. Drawn with plotly.js. This page needs no network.`;
+  openAddress();
+  if (!state.experiments.length) {
+    byId("title").textContent = state.report.title;
     renderTheme();
     byId("theme").addEventListener("click", () => {
       state.theme = isDark() ? "light" : "dark";
@@ -22,7 +24,7 @@ function start() {
     });
     for (const part of everyElement(".second, #experiment-field")) part.hidden = true;
     fill(
-      document.querySelector("main"),
+      firstElement("main"),
       element("section", { class: "empty" }, "There are no experiments to show yet."),
     );
     return;
@@ -31,7 +33,7 @@ function start() {
   byId("filters").open = roomy || Object.keys(state.filters).length > 0;
   listen();
   addEventListener("hashchange", () => {
-    readAddress();
+    openAddress();
     showAddress();
   });
   showAddress();

@@ -4,7 +4,7 @@ import { LONGEST_CHIP } from "./controls.js";
 import { plotOptions } from "./plot_style.js";
 import { changed } from "./redraw.js";
 import { sortedTable } from "./sorted_table.js";
-import { experiment, look, report, state } from "./state.js";
+import { experiment, look, state } from "./state.js";
 import { breakable, byId, counted, distinct, element, fill, short } from "./values.js";
 
 const HISTOGRAM = { width: 300, height: 120 };
@@ -31,30 +31,42 @@ export function renderMedia() {
   drawFigures(byId("media-cards"));
 }
 
-/** Draw the figures of Plotly's that runs have logged. */
+/**
+ * Draw the figures of Plotly's that runs have logged.
+ * @param {Element} parent
+ */
 export function drawFigures(parent) {
   for (const made of parent.querySelectorAll(".figure")) drawFigure(made);
 }
 
+/** @param {number} row @param {string} name */
 function mediumOf(row, name) {
   const own = experiment().loaded(row);
   const names = own?.of.rows[own.row].media.names;
   return names && Object.hasOwn(names, name) ? names[name] : null;
 }
 
-/** The steps at which any of the rows has something on this page. */
+/**
+ * The steps at which any of the rows has something on this page.
+ * @param {number[]} rows
+ * @param {string} name
+ */
 function mediaSteps(rows, name) {
-  const steps = rows.flatMap((row) => mediumOf(row, name).shown.map((one) => one.step));
+  const steps = rows.flatMap((row) => mediumOf(row, name)?.shown.map((one) => one.step) ?? []);
   return [...new Set(steps)].sort((a, b) => a - b);
 }
 
-/** The chosen step, or the last one before it; by default the last one. */
+/**
+ * The chosen step, or the last one before it; by default the last one.
+ * @param {number[]} steps
+ */
 function mediaStepIndex(steps) {
   const { step: wanted } = state;
   const before = wanted === null ? steps.length : steps.filter((step) => step <= wanted).length;
   return Math.max(before - 1, 0);
 }
 
+/** @param {number} index */
 export function chooseMediaStep(index) {
   const name = state.medium ?? experiment().mediaNames[0];
   const rows = state.shown.filter((row) => mediumOf(row, name));
@@ -63,6 +75,7 @@ export function chooseMediaStep(index) {
   changed("media");
 }
 
+/** @param {string[]} names @param {string} chosen */
 function mediaChips(names, chosen) {
   const brief = distinct(names, LONGEST_CHIP);
   return names.map((name, i) =>
@@ -83,9 +96,11 @@ function mediaChips(names, chosen) {
   );
 }
 
+/** @param {number[]} rows @param {string} name */
 function mediaNote(rows, name) {
   const notes = ["of one run each, the newest completed one that has any"];
-  const fewer = rows.map((row) => mediumOf(row, name)).filter((one) => one.shown.length < one.steps);
+  const every = rows.map((row) => mediumOf(row, name)).filter((one) => one !== null);
+  const fewer = every.filter((one) => one.shown.length < one.steps);
   if (fewer.length) {
     const [most] = fewer.sort((a, b) => b.steps - a.steps);
     notes.push(`at ${most.shown.length} of up to ${counted(most.steps, "step")}`);
@@ -93,6 +108,7 @@ function mediaNote(rows, name) {
   return notes.join("; ");
 }
 
+/** @param {number} row @param {string} name @param {number} step */
 function mediaCard(row, name, step) {
   const own = /** @type {any} */ (experiment().loaded(row)); // only what is loaded has media
   const swatch = element("span", { class: "swatch" });
@@ -103,7 +119,14 @@ function mediaCard(row, name, step) {
   return made;
 }
 
-/** The media with a name of a run at a step, or the last ones before it. */
+/**
+ * The media with a name of a run at a step, or the last ones before it.
+ * @param {string} title
+ * @param {Child} swatch
+ * @param {RowMedia} content
+ * @param {string} name
+ * @param {number} step
+ */
 export function mediaArticle(title, swatch, { run, status, names }, name, step) {
   const { shown } = names[name];
   const before = shown.filter((one) => one.step <= step);
@@ -122,8 +145,9 @@ export function mediaArticle(title, swatch, { run, status, names }, name, step) 
   );
 }
 
+/** @param {any} file */
 function mediaFile(file) {
-  const content = file.digest ? report.media[file.digest] : null;
+  const content = file.digest ? state.report.media[file.digest] : null;
   const caption = file.caption ?? "";
   return element(
     "figure",
@@ -133,6 +157,7 @@ function mediaFile(file) {
   );
 }
 
+/** @param {any} content @param {string} caption */
 function mediaContent(content, caption) {
   if (content.picture) return pictureOf(content, caption);
   if (content.plotly) return element("div", { class: "figure", "data-figure": content.plotly });
@@ -144,7 +169,11 @@ function mediaContent(content, caption) {
   return element("pre", {}, content.text, rest);
 }
 
-/** A picture; small ones are enlarged without blurring. */
+/**
+ * A picture; small ones are enlarged without blurring.
+ * @param {{picture: string, width: number, height: number}} content
+ * @param {string} caption
+ */
 function pictureOf({ picture, width, height }, caption) {
   const made = element("img", {
     src: picture,
@@ -156,9 +185,10 @@ function pictureOf({ picture, width, height }, caption) {
   return made;
 }
 
+/** @param {{edges: number[], counts: number[]}} content */
 function histogramOf({ edges, counts }) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const [low, high] = [edges[0], edges.at(-1)];
+  const [low, high] = [edges[0], edges[edges.length - 1]];
   const most = counts.reduce((a, b) => Math.max(a, b), 0) || 1;
   const { width, height } = HISTOGRAM;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -192,6 +222,7 @@ function histogramOf({ edges, counts }) {
   );
 }
 
+/** @param {{columns: string[], rows: string[][], count: number}} content */
 function tableOf({ columns, rows, count }) {
   const rest = count - rows.length;
   return element(
@@ -202,7 +233,10 @@ function tableOf({ columns, rows, count }) {
   );
 }
 
-/** Draw a figure of Plotly's that a run logged; one that Plotly does not accept is said. */
+/**
+ * Draw a figure of Plotly's that a run logged; one that Plotly does not accept is said.
+ * @param {any} made
+ */
 function drawFigure(made) {
   const failed = () => fill(made, element("p", { class: "faint" }, "Plotly cannot draw this figure."));
   try {

@@ -3,10 +3,27 @@
 import { colourOf, LONGEST_CHIP } from "./controls.js";
 import { fitPlot, plotLayout, plotOptions } from "./plot_style.js";
 import { toggleShown } from "./leaderboard.js";
-import { LEFT_OF_AXES, metricScale, NOT_ACTIVE, parameterScale, turned, widthOfAxes } from "./parallel_scales.js";
+import {
+  LEFT_OF_AXES,
+  metricScale,
+  NOT_ACTIVE,
+  parameterScale,
+  turned,
+  widthOfAxes,
+} from "./parallel_scales.js";
 import { renderHandles, renderMetricAxis } from "./parallel_axes.js";
 import { changed } from "./redraw.js";
-import { experiment, filtered, higherBetter, isDark, look, metric, metricValue, state } from "./state.js";
+import {
+  chosenMetric,
+  experiment,
+  filtered,
+  higherBetter,
+  isDark,
+  look,
+  metric,
+  metricValue,
+  state,
+} from "./state.js";
 import { byId, counted, distinct, element, fill, inLines, inPieces, plotText, short } from "./values.js";
 
 const SHADES = 20; // number of colours, with one trace each
@@ -49,20 +66,24 @@ export function renderParallel() {
   const [low, high] = layout.yaxis.range;
   const geometry = { top: layout.margin.t, bottom: layout.margin.b, height: layout.height, low, high };
   renderHandles(scales, geometry);
-  renderMetricAxis(scales.at(-1), geometry);
+  renderMetricAxis(scales[scales.length - 1], geometry);
   renderBrushNote(rows, isStrong);
   if (!byId("parallel-plot").dataset.listens) {
     byId("parallel-plot").dataset.listens = "yes";
-    byId("parallel-plot").on("plotly_click", ({ points }) => toggleShown(points[0].customdata));
+    byId("parallel-plot").on("plotly_click", (/** @type {any} */ { points }) =>
+      toggleShown(points[0].customdata),
+    );
   }
 }
 
+/** @param {number[]} rows @param {Parameter[]} axes */
 function emptyParallel(rows, axes) {
   if (!metric()) return "No completed run has a metric yet.";
-  if (rows.length < 2) return `At least two configurations with a finite ${metric().label} are needed.`;
+  if (rows.length < 2) return `At least two configurations with a finite ${chosenMetric().label} are needed.`;
   return axes.length ? "" : "All configurations have the same parameters.";
 }
 
+/** @param {number} number */
 function parallelNote(number) {
   const missing = filtered().length - number;
   const drawn = number > MOST_LINES ? `the best ${MOST_LINES.toLocaleString("en")} of ` : "";
@@ -70,12 +91,18 @@ function parallelNote(number) {
   return missing ? `${note}; ${missing} without a finite value` : note;
 }
 
-/** Whether a row is within all brushes. */
+/**
+ * Whether a row is within all brushes.
+ * @param {Scale[]} scales
+ * @returns {((row: number) => boolean) | null}
+ */
 function brushedRows(scales) {
-  const brushes = scales.flatMap((one) => (state.brushes[one.id] ? [[one, state.brushes[one.id]]] : []));
-  return brushes.length ? (row) => brushes.every(([scale, brush]) => scale.isWithin(row, brush)) : null;
+  const brushed = scales.filter((one) => state.brushes[one.id]);
+  if (!brushed.length) return null;
+  return (row) => brushed.every((one) => one.isWithin(row, state.brushes[one.id]));
 }
 
+/** @param {number[]} rows @param {((row: number) => boolean)|null} isStrong */
 function renderBrushNote(rows, isStrong) {
   const button = byId("brush-filter");
   button.hidden = !isStrong;
@@ -96,6 +123,8 @@ export function filterByBrushes() {
 }
 
 /**
+ * @param {Parameter} parameter
+ * @param {Brush} brush
  * @param {{least?: number, most?: number, texts?: (string | null)[]}} brush
  * @returns {{state?: number, least?: number, most?: number} | null}
  */
@@ -111,7 +140,7 @@ function shownAxes() {
   const fitting = Math.floor(byId("axes").parentElement.clientWidth / AXIS_WIDTH) - 1; // besides the metric
   const usual = Math.min(Math.max(fitting, 1), USUAL_AXES);
   const names = state.axes ?? varying.slice(0, usual).map((one) => one.name);
-  return names.map((name) => varying.find((one) => one.name === name)).filter(Boolean);
+  return names.map((name) => varying.find((one) => one.name === name)).filter((one) => one !== undefined);
 }
 
 function renderAxisChoice() {
@@ -146,10 +175,14 @@ function renderAxisChoice() {
 
 // -- traces
 
-/** From 0 for the worst to 1 for the best; outliers are clipped so as not to dominate the colours. */
+/**
+ * From 0 for the worst to 1 for the best; outliers are clipped so as not to dominate the colours.
+ * @param {number[]} rows
+ * @returns {(row: number) => number}
+ */
 function goodness(rows) {
   const values = rows.map(metricValue).sort((a, b) => a - b);
-  const at = (share) => values[Math.round(share * (values.length - 1))];
+  const at = (/** @type {number} */ share) => values[Math.round(share * (values.length - 1))];
   const [low, high] = [at(0.05), at(0.95)];
   return (row) => {
     const share = high > low ? Math.min(Math.max((metricValue(row) - low) / (high - low), 0), 1) : 0.5;
@@ -157,6 +190,7 @@ function goodness(rows) {
   };
 }
 
+/** @param {number[]} rows @param {Scale[]} scales @param {((row: number) => boolean)|null} isStrong */
 function parallelTraces(rows, scales, isStrong) {
   const good = goodness(rows);
   const shown = new Set(state.shown);
@@ -191,14 +225,15 @@ function parallelTraces(rows, scales, isStrong) {
   ];
 }
 
+/** @param {number[]} rows @param {Scale[]} scales @param {Record<string, any>} style */
 function linesTrace(rows, scales, style) {
   /** @type {any[][]} */
   const [x, y, customdata, text] = [[], [], [], []];
   const bends = rows.length > MANY_LINES ? BENDS.many : BENDS.few;
   for (const row of rows) {
     const heights = scales.map((one) => one.at(row));
-    const label = `${plotText(experiment().brief(row))}<br>${plotText(metric().label)} ${short(metricValue(row))}`;
-    const put = (at, height) => {
+    const label = `${plotText(experiment().brief(row))}<br>${plotText(chosenMetric().label)} ${short(metricValue(row))}`;
+    const put = (/** @type {number | null} */ at, /** @type {number | null} */ height) => {
       x.push(at);
       y.push(height);
       customdata.push(row);
@@ -228,6 +263,7 @@ function linesTrace(rows, scales, style) {
   };
 }
 
+/** @param {number} share */
 function shade(share) {
   const scale = SCALES[isDark() ? "dark" : "light"];
   const position = share * (scale.length - 1);
@@ -238,7 +274,10 @@ function shade(share) {
   return `rgb(${from.map((one, k) => Math.round(one + (to[k] - one) * (position - i))).join(",")})`;
 }
 
-/** The title of each axis in lines that leave the neighbours' titles alone; different ones stay different. */
+/**
+ * The title of each axis in lines that leave the neighbours' titles alone; different ones stay different.
+ * @param {Scale[]} scales
+ */
 function axisTitles(scales) {
   const width = Math.max(byId("parallel-frame").clientWidth / widthOfAxes(scales.length), AXIS_WIDTH);
   const letters = Math.floor(width / LETTER_WIDTH) - 1;
@@ -252,6 +291,7 @@ function axisTitles(scales) {
   });
 }
 
+/** @param {Scale[]} scales */
 function parallelLayout(scales) {
   const faint = colourOf("faint");
   const bottom = scales.some((one) => one.inactive) ? NOT_ACTIVE - 0.08 : -0.05;

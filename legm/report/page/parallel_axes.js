@@ -1,21 +1,26 @@
 // The handles of the axes of the parallel coordinates: they are dragged, turned round, and brushed.
 
-import { LEFT_OF_AXES, widthOfAxes } from "./parallel_scales.js";
+import { inOrder, LEFT_OF_AXES, widthOfAxes } from "./parallel_scales.js";
 import { changed } from "./redraw.js";
 import { state } from "./state.js";
-import { byId, element, fill, moved } from "./values.js";
+import { arrowWithAlt, byId, element, fill, moved } from "./values.js";
 
 const SIDES = 12; // pixels left and right of the plot together
 const BRUSH_WIDTH = 26; // pixels
 const SHORTEST_BRUSH = 5; // pixels that the pointer has to go
 const DRAGGED = "text/x-legm-axis";
 
-/** Put the handles over the plot, whose y axis goes from `low` to `high` below `top` pixels of titles. */
+/**
+ * Put the handles over the plot, whose y axis goes from `low` to `high` below `top` pixels of titles.
+ * @param {Scale[]} scales
+ * @param {AxesGeometry} content
+ */
 export function renderHandles(scales, { top, height, bottom, low, high }) {
   const geometry = { top, length: height - top - bottom, low, high };
   const width = widthOfAxes(scales.length);
   const handles = scales.flatMap((scale, i) => {
-    const left = (share) => `calc(${SIDES / 2}px + (100% - ${SIDES}px) * ${(i + LEFT_OF_AXES + share) / width})`;
+    const left = (/** @type {number} */ share) =>
+      `calc(${SIDES / 2}px + (100% - ${SIDES}px) * ${(i + LEFT_OF_AXES + share) / width})`;
     const title = titleHandle(scale, scales);
     Object.assign(title.style, { left: left(-0.5), height: `${top}px` });
     title.style.width = `calc((100% - ${SIDES}px) / ${width})`;
@@ -26,7 +31,11 @@ export function renderHandles(scales, { top, height, bottom, low, high }) {
   fill(byId("parallel-handles"), ...handles);
 }
 
-/** A click turns an axis round; a drag, or Alt with an arrow, moves it. The metric's stays the last one. */
+/**
+ * A click turns an axis round; a drag, or Alt with an arrow, moves it. The metric's stays the last one.
+ * @param {Scale} scale
+ * @param {Scale[]} scales
+ */
 function titleHandle(scale, scales) {
   const isReversed = state.reversed.includes(scale.id);
   const moves = scale.isMetric ? "" : "; a drag or Alt with ← and → moves it";
@@ -46,42 +55,50 @@ function titleHandle(scale, scales) {
   });
   if (scale.isMetric) return button;
   const names = scales.filter((one) => !one.isMetric).map((one) => one.id);
-  const moveTo = (name, to) => {
+  const moveTo = (/** @type {string} */ name, /** @type {number} */ to) => {
     const from = names.indexOf(name);
     if (from < 0 || to < 0) return;
     state.axes = moved(names, from, to);
     redraw(name);
   };
   button.draggable = true;
-  button.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!event.altKey || !by) return;
+  button.addEventListener("keydown", (/** @type {any} */ event) => {
+    const by = arrowWithAlt(event);
+    if (!by) return;
     event.preventDefault();
     moveTo(scale.id, Math.max(names.indexOf(scale.id) + by, 0));
   });
-  button.addEventListener("dragstart", (event) => event.dataTransfer.setData(DRAGGED, scale.id));
-  button.addEventListener("dragover", (event) => {
+  button.addEventListener("dragstart", (/** @type {any} */ event) =>
+    event.dataTransfer.setData(DRAGGED, scale.id),
+  );
+  button.addEventListener("dragover", (/** @type {any} */ event) => {
     if (event.dataTransfer.types.includes(DRAGGED)) event.preventDefault();
   });
-  button.addEventListener("drop", (event) => {
+  button.addEventListener("drop", (/** @type {any} */ event) => {
     event.preventDefault();
     moveTo(event.dataTransfer.getData(DRAGGED), names.indexOf(scale.id));
   });
   return button;
 }
 
+/** @param {string} name */
 function redraw(name) {
   changed("axes");
   const again = [...byId("parallel-handles").children].find((one) => one.dataset.axisHandle === name);
   again?.focus({ preventScroll: true });
 }
 
-/** Where a drag along an axis selects values, and a click selects all again. */
+/**
+ * Where a drag along an axis selects values, and a click selects all again.
+ * @param {Scale} scale
+ * @param {{length: number, low: number, high: number}} content
+ */
 function brushZone(scale, { length, low, high }) {
-  const heightAt = (pixels) => high - (Math.min(Math.max(pixels, 0), length) / length) * (high - low);
-  const pixelsAt = (height) => ((high - height) / (high - low)) * length;
+  const heightAt = (/** @type {number} */ pixels) =>
+    high - (Math.min(Math.max(pixels, 0), length) / length) * (high - low);
+  const pixelsAt = (/** @type {number} */ height) => ((high - height) / (high - low)) * length;
   const mark = element("div", { class: "brush", hidden: true });
-  const show = (one, other) => {
+  const show = (/** @type {number} */ one, /** @type {number} */ other) => {
     mark.hidden = false;
     mark.style.top = `${Math.min(one, other)}px`;
     mark.style.height = `${Math.max(Math.abs(one - other), 2)}px`;
@@ -90,17 +107,17 @@ function brushZone(scale, { length, low, high }) {
   zone.style.width = `${BRUSH_WIDTH}px`;
   const known = state.brushes[scale.id] && scale.extent(state.brushes[scale.id]);
   if (known) show(pixelsAt(known[0]), pixelsAt(known[1]));
-  zone.addEventListener("pointerdown", (event) => {
+  zone.addEventListener("pointerdown", (/** @type {any} */ event) => {
     event.preventDefault();
     zone.setPointerCapture(event.pointerId);
     const start = event.offsetY;
     const top = event.clientY - start;
-    const move = (now) => show(start, Math.min(Math.max(now.clientY - top, 0), length));
-    const end = (now) => {
+    const move = (/** @type {any} */ now) => show(start, Math.min(Math.max(now.clientY - top, 0), length));
+    const end = (/** @type {any} */ now) => {
       zone.removeEventListener("pointermove", move);
       const last = now.clientY - top;
       const { [scale.id]: _, ...rest } = state.brushes;
-      const range = [heightAt(start), heightAt(last)].sort((a, b) => a - b);
+      const range = inOrder(heightAt(start), heightAt(last));
       const isBrush = Math.abs(last - start) >= SHORTEST_BRUSH;
       state.brushes = isBrush ? { ...rest, [scale.id]: scale.brush(range) } : rest;
       changed("axes");
@@ -111,7 +128,11 @@ function brushZone(scale, { length, low, high }) {
   return zone;
 }
 
-/** The metric's axis, which stays in view where the axes are wider than the page. */
+/**
+ * The metric's axis, which stays in view where the axes are wider than the page.
+ * @param {Scale} scale
+ * @param {AxesGeometry} content
+ */
 export function renderMetricAxis(scale, { top, height, bottom, low, high }) {
   const frame = byId("parallel-frame");
   const part = byId("parallel-metric");

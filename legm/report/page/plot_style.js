@@ -35,7 +35,10 @@ export function plotAxis() {
   };
 }
 
-/** Let a plot fill its element, whose width may be another one than when it was drawn. */
+/**
+ * Let a plot fill its element, whose width may be another one than when it was drawn.
+ * @param {any} plot
+ */
 export function fitPlot(plot) {
   if (plot.clientWidth && plot._fullLayout && Math.abs(plot._fullLayout.width - plot.clientWidth) > 1)
     Plotly.Plots.resize(plot);
@@ -45,10 +48,11 @@ const ARROW = { width: 24, height: 24, path: "M11 2h2v10h4l-5 6-5-6h4zM4 20h16v2
 const PICTURES = ["svg", "png"].map((format) => ({
   name: `Download as ${format.toUpperCase()}`,
   icon: ARROW,
-  click: (plot) => savePicture(plot, format),
+  click: (/** @type {any} */ plot) => savePicture(plot, format),
 }));
 const BUTTONS = [PICTURES, ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]];
 
+/** @param {any} plot @param {string} format */
 function savePicture(plot, format) {
   const { clientWidth: width, clientHeight: height } = plot;
   const filename = `legm-${plot.dataset.metric ?? plot.id.replace(/-plot$/, "")}`.replace(/[^\w.-]+/g, "-");

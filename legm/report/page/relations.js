@@ -7,7 +7,7 @@ import { toggleShown } from "./leaderboard.js";
 import { fitPlot, plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { changed } from "./redraw.js";
 import { sortedTable } from "./sorted_table.js";
-import { experiment, filtered, isDark, look, metric, metricValue, report, state } from "./state.js";
+import { chosenMetric, experiment, filtered, isDark, look, metric, metricValue, state } from "./state.js";
 import { byId, compact, counted, element, fill, fixed, plotText, short } from "./values.js";
 
 const MOST_BARS = 40;
@@ -44,6 +44,7 @@ export function listenToRelations() {
     );
 }
 
+/** @param {Record<string, string>} changes */
 function choose(changes) {
   state.relation = { ...state.relation, ...changes };
   changed("relations");
@@ -51,7 +52,10 @@ function choose(changes) {
 
 // -- points
 
-/** What can be on an axis: the parameters that vary, and the metrics. */
+/**
+ * What can be on an axis: the parameters that vary, and the metrics.
+ * @returns {Quantity[]}
+ */
 function quantities() {
   const { varying, metrics } = experiment();
   return [
@@ -60,24 +64,29 @@ function quantities() {
   ];
 }
 
-/** The numbers of rows by a quantity, or its texts where they are no numbers. */
+/**
+ * The numbers of rows by a quantity, or its texts where they are no numbers.
+ * @param {Quantity} quantity
+ * @param {number[]} rows
+ */
 function valuesOf(quantity, rows) {
-  if (quantity.metric)
-    return rows.map((row) => (quantity.metric.has(row) ? quantity.metric.mean[row] : null));
-  const { parameter } = quantity;
+  const { metric: of, parameter } = quantity;
+  if (of) return rows.map((row) => (of.has(row) ? of.mean[row] : null));
+  if (!parameter) return rows.map(() => null);
   const states = rows.map((row) => experiment().state(parameter, row));
   const isNumeric = states.every((one) => !one || parameter.number(one) !== null);
   if (isNumeric) return states.map((one) => (one ? parameter.number(one) : null));
   return states.map((one) => (one ? parameter.brief(one) : "inactive"));
 }
 
+/** @param {number[]} rows */
 function renderScatter(rows) {
   const every = quantities();
-  const find = (id, usual) => every.find((one) => one.id === id) ?? usual;
-  const own = every.find((one) => one.metric === metric());
-  const x = find(state.relation.x, every.find((one) => one.parameter) ?? own);
-  const y = find(state.relation.y, own);
-  const colour = find(state.relation.colour, null);
+  const find = (/** @type {string} */ id) => every.find((one) => one.id === id);
+  const own = every.find((one) => one.metric === metric()) ?? every[0];
+  const x = find(state.relation.x) ?? every.find((one) => one.parameter) ?? own;
+  const y = find(state.relation.y) ?? own;
+  const colour = find(state.relation.colour) ?? null;
   const options = every.map((one) => [one.id, one.title]);
   fillSelect(byId("scatter-x"), options, x.id);
   fillSelect(byId("scatter-y"), options, y.id);
@@ -92,11 +101,19 @@ function renderScatter(rows) {
   ]
     .filter(Boolean)
     .join("; ");
-  const traces = pointTraces(rows, there, xs, ys, colour && { ...colour, values: valuesOf(colour, rows) });
+  const coloured = colour && { title: colour.title, values: valuesOf(colour, rows) };
+  const traces = pointTraces(rows, there, xs, ys, coloured);
   Plotly.react(byId("relations-plot"), traces, scatterLayout(x, y, xs, ys), plotOptions());
   listenToPoints();
 }
 
+/**
+ * @param {number[]} rows
+ * @param {number[]} there
+ * @param {(number|string|null)[]} xs
+ * @param {(number|string|null)[]} ys
+ * @param {{title: string, values: (number|string|null)[]} | null} colour
+ */
 function pointTraces(rows, there, xs, ys, colour) {
   const shown = new Set(state.shown);
   const common = {
@@ -105,14 +122,14 @@ function pointTraces(rows, there, xs, ys, colour) {
     hovertemplate: "%{text}<extra></extra>",
     showlegend: false,
   };
-  const trace = (indices, marker, more = {}) => ({
+  const trace = (/** @type {number[]} */ indices, /** @type {Record<string, any>} */ marker, more = {}) => ({
     ...common,
-    x: indices.map((i) => xs[i]),
-    y: indices.map((i) => ys[i]),
-    customdata: indices.map((i) => rows[i]),
+    x: indices.map((/** @type {number} */ i) => xs[i]),
+    y: indices.map((/** @type {number} */ i) => ys[i]),
+    customdata: indices.map((/** @type {number} */ i) => rows[i]),
     text: indices.map(
-      (i) =>
-        `${plotText(experiment().brief(rows[i]))}<br>${plotText(metric().label)} ${short(metricValue(rows[i]))}`,
+      (/** @type {number} */ i) =>
+        `${plotText(experiment().brief(rows[i]))}<br>${plotText(chosenMetric().label)} ${short(metricValue(rows[i]))}`,
     ),
     marker: { size: there.length > 500 ? 5 : 8, opacity: 0.8, ...marker },
     ...more,
@@ -135,8 +152,14 @@ function pointTraces(rows, there, xs, ys, colour) {
   });
 }
 
+/**
+ * @param {Quantity} x
+ * @param {Quantity} y
+ * @param {(number|string|null)[]} xs
+ * @param {(number|string|null)[]} ys
+ */
 function scatterLayout(x, y, xs, ys) {
-  const axis = (quantity, values) => ({
+  const axis = (/** @type {Quantity} */ quantity, /** @type {(number | string | null)[]} */ values) => ({
     ...plotAxis(),
     title: { text: plotText(quantity.title), standoff: 8 },
     type: axisType(values),
@@ -154,10 +177,13 @@ function scatterLayout(x, y, xs, ys) {
   };
 }
 
-/** A logarithmic axis for positive numbers of very different magnitude. */
+/**
+ * A logarithmic axis for positive numbers of very different magnitude.
+ * @param {(number|string|null)[]} values
+ */
 function axisType(values) {
-  const numbers = values.filter((one) => one !== null);
-  if (numbers.some((one) => typeof one !== "number")) return "category";
+  const numbers = values.filter((one) => typeof one === "number");
+  if (values.some((one) => typeof one === "string")) return "category";
   const [low, high] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
   return low > 0 && high / low >= 100 ? "log" : "linear";
 }
@@ -167,14 +193,15 @@ function listenToPoints() {
   fitPlot(plot);
   if (plot.dataset.listens) return;
   plot.dataset.listens = "yes";
-  plot.on("plotly_click", ({ points }) => toggleShown(points[0].customdata));
+  plot.on("plotly_click", (/** @type {any} */ { points }) => toggleShown(points[0].customdata));
 }
 
 // -- bars
 
+/** @param {number[]} rows */
 function renderBars(rows) {
   const best = rows.slice(0, MOST_BARS);
-  const one = metric();
+  const one = chosenMetric();
   byId("relations-note").textContent =
     rows.length > best.length
       ? `the best ${best.length} of ${rows.length}`
@@ -207,6 +234,7 @@ function renderBars(rows) {
 
 // -- importance
 
+/** @param {number[]} rows */
 function renderImportance(rows) {
   const values = rows.map(metricValue);
   const found = experiment()
@@ -219,10 +247,10 @@ function renderImportance(rows) {
     })
     .sort((a, b) => (Number.isNaN(b.share) ? -1 : b.share) - (Number.isNaN(a.share) ? -1 : a.share));
   byId("relations-note").textContent =
-    `share of the variance of ${metric().label} over ${counted(rows.length, "configuration")} that goes with each ` +
+    `share of the variance of ${chosenMetric().label} over ${counted(rows.length, "configuration")} that goes with each ` +
     "parameter alone (epsilon squared; numbers in five ranges). What parameters do together is in none of them, " +
     "and parameters that were varied together share what they explain.";
-  const text = (share) => (Number.isNaN(share) ? "unknown" : fixed(share, 3));
+  const text = (/** @type {number} */ share) => (Number.isNaN(share) ? "unknown" : fixed(share, 3));
   const table = sortedTable(
     ["parameter", "share", "values or ranges"],
     found.map((one) => [one.name, text(one.share), compact(one.groups)]),
@@ -236,11 +264,12 @@ function renderImportance(rows) {
     downloadMenu(
       "legm-importance",
       () => textsOf(byId("relations-table").querySelector("table")),
-      report.writeTable,
+      state.report.writeTable,
     ),
   );
 }
 
+/** @param {string} text */
 function shareBar(text) {
   const bar = element("span", { class: "share", "aria-hidden": "true" });
   bar.style.width = `${Math.min(Math.max(Number(text) || 0, 0), 1) * 120}px`;

@@ -10,22 +10,24 @@ export const PAGE = 50;
 const FIRST_UNFINISHED = 20;
 
 /**
- * What the page shows, and what only the live page adds to it.
- * @type {{title: string, experiments: any[], media: Record<string, any>, [more: string]: any}}
+ * Show the content of a report.
+ * @param {any} content
  */
-export let report = { title: "", experiments: [], media: {} };
-/** @type {Experiment[]} */
-export let experiments = [];
-
-/** Show the content of a report. */
 export function installReport(content) {
-  report = content;
-  experiments = content.experiments.map((one) => new Experiment(one));
-  ranks = { of: null, order: [], positions: new Map() };
+  state.report = content;
+  state.experiments = content.experiments.map((/** @type {any} */ one) => new Experiment(one));
+  state.ranks = { of: null, order: [], positions: new Map() };
 }
 
 /**
  * @typedef {object} State
+ * @property {{title: string, experiments: any[], media: Record<string, any>, [more: string]: any}} report
+ * @property {Experiment[]} experiments
+ * @property {{of: string | null, order: number[], positions: Map<number, number>}} ranks
+ * @property {Map<number, number>} slots
+ * @property {{renderers: Record<string, Render[]>, isInView: (render: Render) => boolean, after: () => void}} redrawing
+ * @property {any} live
+ * @property {string} address
  * @property {{experiment: string, address: string} | null} lastBoard
  * @property {string} view
  * @property {number} experiment
@@ -66,6 +68,13 @@ export function installReport(content) {
 
 /** @type {State} */
 export const state = {
+  report: { title: "", experiments: [], media: {} }, // what the page shows, and what only the live page adds to it
+  experiments: [], // the same, decoded
+  ranks: { of: null, order: [], positions: new Map() }, // of the rows by the chosen metric, found on first use
+  slots: new Map(), // by row, the number of its colour
+  redrawing: { renderers: {}, isInView: () => true, after: () => {} }, // what draws the page again after a change
+  address: "", // in which the choices are
+  live: {}, // what the live page knows of its server; see live_state.js
   lastBoard: null, // the address at which the leaderboard was left
   view: "board", // which parts of the experiment are shown
   experiment: 0,
@@ -95,7 +104,7 @@ export const state = {
   relation: { kind: "scatter", x: "", y: "", colour: "" },
   medium: null, // the name of the media that are shown; null for the first one,
   step: null, // and at which step; null for the last one
-  groupBy: [], // parameters by which the server groups the configurations
+  groupBy: [], // parameters by which the configurations are grouped
   groupLimit: PAGE,
   open: new Set(),
   table: null, // the rows of the leaderboard that are on the page
@@ -105,18 +114,29 @@ export const state = {
 };
 
 export function experiment() {
-  return experiments[state.experiment];
+  return state.experiments[state.experiment];
 }
 
 export function metric() {
   return experiment().byKey.get(state.metric);
 }
 
+/** The chosen metric where it is known that there is one. */
+export function chosenMetric() {
+  const found = metric();
+  if (!found) throw new Error("no metric is chosen");
+  return found;
+}
+
+/** @param {Metric|undefined} one */
 export function higherBetter(one = metric()) {
   return one ? (state.higher[one.key] ?? one.higher_better) : true;
 }
 
-/** Switch to an experiment, with the default choices. */
+/**
+ * Switch to an experiment, with the default choices.
+ * @param {number} index
+ */
 export function begin(index) {
   state.experiment = index;
   const chosen = experiment();
@@ -134,7 +154,7 @@ export function begin(index) {
     relation: { kind: "scatter", x: "", y: "", colour: "" },
     medium: null,
     step: null,
-    groupBy: [],
+    groupBy: chosen.initialGroups,
     groupLimit: PAGE,
     unfinishedLimit: FIRST_UNFINISHED,
     open: new Set(),
@@ -147,7 +167,7 @@ export function begin(index) {
 
 export function defaultCurves() {
   const { curveMetrics } = experiment();
-  const name = metric()?.name;
+  const name = metric()?.name ?? "";
   return [curveMetrics.includes(name) ? name : curveMetrics[0]].filter((one) => one !== undefined);
 }
 
@@ -158,50 +178,61 @@ export function chooseBest() {
   if (!state.paired || !state.pair.every(isDescribed)) state.pair = [order[0] ?? null, order[1] ?? null];
 }
 
+/** @param {number} row */
 export function hasCurves(row) {
   return experiment().mayHaveCurves(row);
 }
 
 // -- which rows, in which order
 
-/** @type {{of: string | null, order: number[], positions: Map<number, number>}} */
-let ranks = { of: null, order: [], positions: new Map() };
-
 /** The rows of the chosen description, best first; those without a value come last. */
 export function ranked() {
   const of = `${state.experiment} ${state.metric} ${higherBetter()} ${JSON.stringify(state.description)}`;
-  if (ranks.of !== of) {
+  if (state.ranks.of !== of) {
     const rows = experiment()
       .rows.map((_, row) => row)
       .filter(isDescribed);
     const order = sortedBy(rows, metricValue, higherBetter());
-    ranks = { of, order, positions: new Map(order.filter(isPlaced).map((row, i) => [row, i + 1])) };
+    state.ranks = { of, order, positions: new Map(order.filter(isPlaced).map((row, i) => [row, i + 1])) };
   }
-  return ranks.order;
+  return state.ranks.order;
 }
 
-/** A row's rank; undefined without a value. */
+/**
+ * A row's rank; undefined without a value.
+ * @param {number} row
+ */
 export function rank(row) {
   ranked();
-  return ranks.positions.get(row);
+  return state.ranks.positions.get(row);
 }
 
+/** @param {number|null} row */
 export function isDescribed(row) {
-  return state.description === null || experiment().rows[row].description === state.description;
+  if (state.description === null) return true;
+  return row !== null && experiment().rows[row].description === state.description;
 }
 
+/** @param {number} row */
 function isPlaced(row) {
   return !Number.isNaN(metricValue(row));
 }
 
+/** @param {number} row */
 export function metricValue(row) {
-  return metric()?.has(row) ? metric().mean[row] : NaN;
+  const one = metric();
+  return one?.has(row) ? one.mean[row] : NaN;
 }
 
-/** Rows sorted by a number or text, ties by name; missing values last in either direction. */
+/**
+ * Rows sorted by a number or text, ties by name; missing values last in either direction.
+ * @param {number[]} rows
+ * @param {(row: number) => any} value
+ * @param {boolean} descending
+ */
 export function sortedBy(rows, value, descending) {
   const values = new Map(rows.map((row) => [row, value(row)]));
-  const missing = (one) => one === undefined || one === null || Number.isNaN(one);
+  const missing = (/** @type {any} */ one) => one === undefined || one === null || Number.isNaN(one);
   const sign = descending ? -1 : 1;
   return [...rows].sort((a, b) => {
     const [x, y] = [values.get(a), values.get(b)];
@@ -218,22 +249,23 @@ export function sortedBy(rows, value, descending) {
   });
 }
 
+/** @param {number} a @param {number} b */
 function byName(a, b) {
   return byText(experiment().label(a), experiment().label(b)) || a - b;
 }
 
 /** The rows that match the search and the filters, best first. */
 export function filtered() {
-  const filters = Object.entries(state.filters).map(([name, filter]) => [
-    experiment().parameter(name),
-    filter,
-  ]);
+  const filters = experiment()
+    .parameters.filter((one) => Object.hasOwn(state.filters, one.name))
+    .map((one) => ({ one, filter: state.filters[one.name] }));
   const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
   return ranked().filter(
-    (row) => filters.every(([one, filter]) => passes(one, filter, row)) && hasWords(row, words),
+    (row) => filters.every(({ one, filter }) => passes(one, filter, row)) && hasWords(row, words),
   );
 }
 
+/** @param {Parameter} parameter @param {Filter} filter @param {number} row */
 function passes(parameter, filter, row) {
   const own = experiment().state(parameter, row);
   if (filter.state !== undefined) return own === filter.state;
@@ -242,6 +274,7 @@ function passes(parameter, filter, row) {
   return number >= (filter.least ?? -Infinity) && number <= (filter.most ?? Infinity);
 }
 
+/** @param {number} row @param {string[]} words */
 function hasWords(row, words) {
   if (!words.length) return true;
   const values = experiment().varying.map(
@@ -264,8 +297,9 @@ export function isDark() {
   return state.theme === "auto" ? dark : state.theme === "dark";
 }
 
+/** @param {number} row */
 export function look(row) {
-  const slot = slots.get(row) ?? 0;
+  const slot = state.slots.get(row) ?? 0;
   const colours = COLOURS[isDark() ? "dark" : "light"];
   return {
     color: colours[slot % colours.length],
@@ -273,23 +307,27 @@ export function look(row) {
   };
 }
 
-const slots = new Map();
-
-/** Let rows that have other numbers now keep their colours. */
+/**
+ * Let rows that have other numbers now keep their colours.
+ * @param {(row: number) => number|undefined} newRow
+ */
 export function renumberColours(newRow) {
-  const before = [...slots];
-  slots.clear();
-  for (const [row, slot] of before) if (newRow(row) !== undefined) slots.set(newRow(row), slot);
+  const before = [...state.slots];
+  state.slots.clear();
+  for (const [row, slot] of before) {
+    const now = newRow(row);
+    if (now !== undefined) state.slots.set(now, slot);
+  }
 }
 
 /** Each row keeps its colour as long as its curve is shown. */
 export function giveColours() {
-  for (const row of [...slots.keys()]) if (!state.shown.includes(row)) slots.delete(row);
+  for (const row of [...state.slots.keys()]) if (!state.shown.includes(row)) state.slots.delete(row);
   for (const row of state.shown) {
-    if (slots.has(row)) continue;
-    const taken = new Set(slots.values());
+    if (state.slots.has(row)) continue;
+    const taken = new Set(state.slots.values());
     let free = 0;
     while (taken.has(free)) free += 1;
-    slots.set(row, free);
+    state.slots.set(row, free);
   }
 }

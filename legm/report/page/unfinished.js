@@ -3,7 +3,7 @@
 import { mark, renderFilters, STATUSES } from "./controls.js";
 import { leaderboardRows } from "./leaderboard.js";
 import { changed } from "./redraw.js";
-import { experiment, isDescribed, PAGE, report, state } from "./state.js";
+import { experiment, isDescribed, PAGE, state } from "./state.js";
 import { byId, counted, cut, duration, element, fill, moment } from "./values.js";
 
 export function renderUnfinished() {
@@ -28,6 +28,7 @@ export function renderUnfinished() {
 /** Failed runs first, then interrupted, then pruned, then running ones; the newest first. */
 function unfinishedRuns() {
   const { runs } = experiment();
+  /** @type {number[]} */
   const list = [];
   runs.status.forEach((status, run) => {
     if (status && isDescribed(runs.row[run])) list.push(run);
@@ -35,6 +36,7 @@ function unfinishedRuns() {
   return list.sort((a, b) => runs.status[a] - runs.status[b] || runs.started[b] - runs.started[a]);
 }
 
+/** @param {number} run */
 function unfinishedItem(run) {
   const { runs } = experiment();
   const row = runs.row[run];
@@ -69,18 +71,24 @@ function unfinishedItem(run) {
   );
 }
 
-/** The status of a run, which leads to the run's own view where there is one. */
+/**
+ * The status of a run, which leads to the run's own view where there is one.
+ * @param {number} row
+ * @param {number} run
+ * @param {string} status
+ */
 function runLink(row, run, status) {
   const { fingerprint } = experiment().configuration(row);
-  const address = report.runAddress?.(fingerprint, experiment().runs.ids[run]);
+  const address = state.report.runAddress?.(fingerprint, experiment().runs.ids[run]);
   return address ? element("a", { href: address }, status) : status;
 }
 
 const LONG = 240;
 
+/** @param {string} error */
 function errorText(error) {
   if (error.length <= LONG && error.split("\n").length <= 4) return element("pre", {}, error);
-  const last = error.trim().split("\n").pop();
+  const last = error.trim().split("\n").pop() ?? "";
   return element(
     "details",
     { class: "error" },
@@ -89,7 +97,10 @@ function errorText(error) {
   );
 }
 
-/** Show a configuration in the leaderboard, expanded. */
+/**
+ * Show a configuration in the leaderboard, expanded.
+ * @param {number} row
+ */
 function openInTable(row) {
   state.open.add(row);
   state.search = "";

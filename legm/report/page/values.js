@@ -10,14 +10,19 @@ const ARRAYS = {
   f8: Float64Array,
 };
 
-/** Decode the numbers in "<type>:<base64>". */
+/**
+ * Decode the numbers in "<type>:<base64>".
+ * @param {string} text
+ * @returns {Numbers}
+ */
 export function decoded(text) {
   const binary = atob(text.slice(3));
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return new ARRAYS[text.slice(0, 2)](bytes.buffer);
+  return new ARRAYS[/** @type {keyof typeof ARRAYS} */ (text.slice(0, 2))](bytes.buffer);
 }
 
+/** @param {string} text */
 export function withMinus(text) {
   return text.replace("-", "−");
 }
@@ -25,7 +30,12 @@ export function withMinus(text) {
 const MOST_DECIMALS = 7; // more of them are an exponent
 const WHOLE = 1e7; // from here on numbers are written with an exponent, as in the command line and the plots
 
-/** A number with a number of decimals; very large or small ones, or those of another such size, with an exponent. */
+/**
+ * A number with a number of decimals; very large or small ones, or those of another such size, with an exponent.
+ * @param {number} value
+ * @param {number} decimals
+ * @param {number} size
+ */
 export function fixed(value, decimals, size = Math.abs(value)) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
@@ -35,17 +45,24 @@ export function fixed(value, decimals, size = Math.abs(value)) {
   return withMinus(value.toFixed(isMuch ? 0 : decimals));
 }
 
+/** @param {number} value */
 function power(value) {
   const [mantissa, exponent] = value.toExponential(isShort(value) ? undefined : 3).split("e");
   return `${withMinus(mantissa)}e${withMinus(exponent[0])}${exponent.slice(1).padStart(2, "0")}`;
 }
 
-/** Whether a number has no more than four significant digits. */
+/**
+ * Whether a number has no more than four significant digits.
+ * @param {number} value
+ */
 function isShort(value) {
   return Number(value.toPrecision(4)) === value;
 }
 
-/** A number with four significant digits, or fewer if it has no more; whole numbers are whole. */
+/**
+ * A number with four significant digits, or fewer if it has no more; whole numbers are whole.
+ * @param {number} value
+ */
 export function short(value) {
   if (!Number.isFinite(value)) return fixed(value, 0);
   const size = Math.abs(value);
@@ -54,36 +71,47 @@ export function short(value) {
   return withMinus(value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size)))));
 }
 
-/** The same without trailing zeros, for axes. */
+/**
+ * The same without trailing zeros, for axes.
+ * @param {number} value
+ */
 export function compact(value) {
   return short(value)
     .replace(/(\.\d*?)0+(?=e|$)/, "$1")
     .replace(/\.(?=e|$)/, "");
 }
 
-/** The decimals that show two digits of the typical deviation, or four of the values without one. */
+/**
+ * The decimals that show two digits of the typical deviation, or four of the values without one.
+ * @param {number[]} means
+ * @param {number[]} deviations
+ */
 export function decimalsOf(means, deviations) {
-  const positive = (numbers) => numbers.filter((one) => Number.isFinite(one) && one > 0);
+  const positive = (/** @type {number[]} */ numbers) =>
+    numbers.filter((/** @type {number} */ one) => Number.isFinite(one) && one > 0);
   const usual = median(positive(deviations));
   const size = usual ?? median(positive(means.map(Math.abs)));
   if (size === undefined) return 4;
   return Math.min(Math.max((usual ? 1 : 3) - Math.floor(Math.log10(size) + 1e-9), 0), MOST_DECIMALS + 1);
 }
 
+/** @param {number[]} numbers */
 function median(numbers) {
   if (!numbers.length) return undefined;
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
 }
 
+/** @param {number} seconds */
 export function moment(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const date = new Date(seconds * 1000);
-  const two = (n) => String(n).padStart(2, "0");
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
+/** @param {number} seconds */
 export function duration(seconds) {
   if (!Number.isFinite(seconds) || seconds < 0) return "–";
   if (seconds < 60) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
@@ -92,13 +120,18 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** @param {number} number @param {string} one @param {string} many */
 export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
 const LONGEST_IN_NAME = 12; // letters of a value in a name that is too long
 
-/** A text with "…" in its middle if it is too long. */
+/**
+ * A text with "…" in its middle if it is too long.
+ * @param {string} text
+ * @param {number} width
+ */
 export function cut(text, width) {
   const letters = [...text];
   if (letters.length <= width) return text;
@@ -106,11 +139,15 @@ export function cut(text, width) {
   return `${letters.slice(0, width - 1 - tail).join("")}…${letters.slice(letters.length - tail).join("")}`;
 }
 
-/** Names cut to a width so that different names stay different, by the rule of legm/core/texts.py. */
+/**
+ * Names cut to a width so that different names stay different, by the rule of legm/core/texts.py.
+ * @param {string[]} names
+ * @param {number} width
+ */
 export function distinct(names, width) {
   const brief = new Map(names.map((name) => [name, cut(name, width)]));
   const alike = groupsOfEquals(brief).flat();
-  const shortenEqualOnes = (shorten) => {
+  const shortenEqualOnes = (/** @type {(names: string[]) => string[]} */ shorten) => {
     for (const same of groupsOfEquals(brief))
       shorten(same).forEach((rest, i) => brief.set(same[i], cut(rest, width)));
   };
@@ -126,17 +163,23 @@ export function distinct(names, width) {
   groupsOfEquals(brief)
     .flat()
     .forEach((name, i) => brief.set(name, `${cut(name, width - 3 - String(i + 1).length)} (${i + 1})`));
-  return names.map((name) => brief.get(name));
+  return names.map((name) => brief.get(name) ?? name);
 }
 
-/** The groups of names with equal short forms. */
+/**
+ * The groups of names with equal short forms.
+ * @param {Map<string, string>} brief
+ */
 function groupsOfEquals(brief) {
   const groups = new Map();
   for (const [name, text] of brief) groups.set(text, [...(groups.get(text) ?? []), name]);
   return [...groups.values()].filter((names) => names.length > 1);
 }
 
-/** The names with "…" for the parts that are equal in all of them, if all have equally many. */
+/**
+ * The names with "…" for the parts that are equal in all of them, if all have equally many.
+ * @param {string[]} names
+ */
 function withoutCommonParts(names) {
   const parts = names.map((name) => name.split(/([,/])/));
   if (new Set(parts.map((one) => one.length)).size > 1) return names;
@@ -149,18 +192,25 @@ function withoutCommonParts(names) {
   );
 }
 
-/** The values alone of assignments that differ, long ones shortened; the names where some parts are none. */
+/**
+ * The values alone of assignments that differ, long ones shortened; the names where some parts are none.
+ * @param {string[]} names
+ */
 function differingValues(names) {
   if (!names.length) return names;
   const parts = names.map((name) => name.split(","));
   if (new Set(parts.map((one) => one.length)).size > 1) return names;
   const differ = parts[0].map((_, i) => i).filter((i) => parts.some((one) => one[i] !== parts[0][i]));
   if (!parts.every((one) => differ.every((i) => one[i].includes("=")))) return names;
-  const value = (part) => cut(part.slice(part.lastIndexOf("=") + 1).trim(), LONGEST_IN_NAME);
+  const value = (/** @type {string} */ part) =>
+    cut(part.slice(part.lastIndexOf("=") + 1).trim(), LONGEST_IN_NAME);
   return parts.map((one) => differ.map((i) => value(one[i])).join(", "));
 }
 
-/** The names with "…" for most of their common start and end. */
+/**
+ * The names with "…" for most of their common start and end.
+ * @param {string[]} names
+ */
 function withoutCommonEnds(names) {
   const start = commonStart(names);
   const end = commonStart(names.map((name) => [...name.slice(start)].reverse().join("")));
@@ -170,6 +220,7 @@ function withoutCommonEnds(names) {
   );
 }
 
+/** @param {string[]} names */
 function commonStart(names) {
   const [first, last] = [names.reduce((a, b) => (a < b ? a : b)), names.reduce((a, b) => (a > b ? a : b))];
   let length = 0;
@@ -179,7 +230,11 @@ function commonStart(names) {
 
 const BREAKS = /(?<=[/_,:= ])|(?<=\.)(?!\d)|(?<=(?<!e)[+-])/; // after a separator, never within a number
 
-/** A name in lines of a number of letters, broken after its separators where possible. */
+/**
+ * A name in lines of a number of letters, broken after its separators where possible.
+ * @param {string} name
+ * @param {number} width
+ */
 export function inLines(name, width) {
   const lines = [""];
   for (const part of name.split(BREAKS)) {
@@ -192,17 +247,24 @@ export function inLines(name, width) {
   return lines;
 }
 
+/** @param {string} text @param {number} width */
 export function inPieces(text, width) {
   return text.match(new RegExp(`.{1,${width}}`, "gsu")) ?? [];
 }
 
-/** A name that may be broken after its separators. */
+/**
+ * A name that may be broken after its separators.
+ * @param {string} name
+ */
 export function breakable(name) {
   const pieces = name.split(BREAKS);
   return element("span", {}, ...pieces.flatMap((piece, i) => (i ? [element("wbr"), piece] : [piece])));
 }
 
-/** Text for Plotly, escaped since Plotly interprets some HTML. */
+/**
+ * Text for Plotly, escaped since Plotly interprets some HTML.
+ * @param {string} text
+ */
 export function plotText(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\s+/g, " ");
 }
@@ -210,7 +272,11 @@ export function plotText(text) {
 const NUMBER = /(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/i;
 const byLetters = new Intl.Collator("en").compare;
 
-/** The order of two texts; numbers in them are ordered by value. */
+/**
+ * The order of two texts; numbers in them are ordered by value.
+ * @param {string} a
+ * @param {string} b
+ */
 export function byText(a, b) {
   const [x, y] = [a.split(NUMBER), b.split(NUMBER)];
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
@@ -222,6 +288,7 @@ export function byText(a, b) {
 
 /**
  * The element with an id, of whatever kind it is.
+ * @param {string} id
  * @returns {any}
  */
 export function byId(id) {
@@ -230,6 +297,7 @@ export function byId(id) {
 
 /**
  * The first element that a selector finds, of whatever kind it is; null without one.
+ * @param {string} selector
  * @returns {any}
  */
 export function firstElement(selector) {
@@ -238,26 +306,57 @@ export function firstElement(selector) {
 
 /**
  * Every element that a selector finds.
+ * @param {string} selector
  * @returns {any[]}
  */
 export function everyElement(selector) {
   return [...document.querySelectorAll(selector)];
 }
 
-/** A list in which one entry is elsewhere. */
+/**
+ * What an error says.
+ * @param {unknown} error
+ */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Where Alt with an arrow moves something: -1 to the left, 1 to the right, 0 for any other key.
+ * @param {KeyboardEvent} event
+ */
+export function arrowWithAlt(event) {
+  if (!event.altKey) return 0;
+  return event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+}
+
+/**
+ * A list in which one entry is elsewhere.
+ * @template T
+ * @param {T[]} list
+ * @param {number} from
+ * @param {number} to
+ */
 export function moved(list, from, to) {
   const rest = list.filter((_, i) => i !== from);
   rest.splice(Math.min(Math.max(to, 0), rest.length), 0, list[from]);
   return rest;
 }
 
-/** How two facts are ordered: what is so comes last. */
+/**
+ * How two facts are ordered: what is so comes last.
+ * @param {unknown} a
+ * @param {unknown} b
+ */
 export function byFact(a, b) {
   return Number(a) - Number(b);
 }
 
 /**
  * Create an element. Functions become listeners; children are elements or literal text.
+ * @param {string} tag
+ * @param {Record<string, any>} attributes
+ * @param {...Child} children
  * @returns {any}
  */
 export function element(tag, attributes = {}, ...children) {
@@ -271,6 +370,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** @param {Element} parent @param {...Child} children */
 export function fill(parent, ...children) {
   parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
 }

@@ -7,7 +7,13 @@ const TALLEST_VIEW = 640; // and at least so many are drawn
 const AROUND = 14; // rows that are drawn above and below those in view
 const FEW_ROWS = 60; // up to so many are all drawn, so that the browser finds texts in them
 
-/** The rows from `first` to before `end` that are in view, with some around them, and the pixels above and below. */
+/**
+ * The rows from `first` to before `end` that are in view, with some around them, and the pixels above and below.
+ * @param {number[]} heights
+ * @param {number} top
+ * @param {number} bottom
+ * @param {number} around
+ */
 export function rowsBetween(heights, top, bottom, around = AROUND) {
   let first = 0;
   let above = 0;
@@ -23,17 +29,26 @@ export function rowsBetween(heights, top, bottom, around = AROUND) {
 
 /** The body of a table in a frame that scrolls. */
 export class VirtualRows {
+  /** @param {HTMLElement} frame @param {HTMLElement} table */
   constructor(frame, table) {
     this.frame = frame;
     this.table = table;
+    /** @type {number[]} */
     this.keys = []; // of all rows, in order
+    /** @type {Map<number, number>} */
     this.heights = new Map(); // by key, of rows that were drawn
+    /** @type {Map<number, HTMLElement[]>} */
     this.drawn = new Map(); // by key, the elements that are on the page
+    /** @type {any} */
     this.head = null;
+    /** @type {number | undefined} */
     this.width = undefined; // of the frame
-    this.draw = (_key) => [];
+    /** @type {(key: number) => any[]} */
+    this.draw = (/** @type {number} */ _key) => [];
+    /** @type {number[]} */
     this.widths = [];
     this.isAll = false;
+    /** @type {HTMLElement} */
     this.rows = element("tbody", {});
     this.spaces = [spaceBody(), spaceBody()];
     let isWaiting = false;
@@ -50,9 +65,14 @@ export class VirtualRows {
     addEventListener("afterprint", () => this.drawAll(false));
   }
 
-  /** Show other rows: `draw` gives the elements of one by its key. */
+  /**
+   * Show other rows: `draw` gives the elements of one by its key.
+   * @param {HTMLElement} head
+   * @param {number[]} keys
+   * @param {(key: number) => HTMLElement[]} draw
+   */
   show(head, keys, draw) {
-    const titles = (one) => one?.textContent ?? "";
+    const titles = (/** @type {any} */ one) => one?.textContent ?? "";
     if (titles(head) !== titles(this.head)) this.widths = [];
     Object.assign(this, { head, keys, draw });
     this.drawn.clear();
@@ -81,6 +101,7 @@ export class VirtualRows {
     if (change) this.frame.scrollTop = top + change;
   }
 
+  /** @param {number[]} wanted @param {number} first */
   replaceRows(wanted, first) {
     const stays = new Set(wanted);
     for (const [key, elements] of this.drawn) {
@@ -88,6 +109,7 @@ export class VirtualRows {
       for (const one of elements) one.remove();
       this.drawn.delete(key);
     }
+    /** @type {ChildNode | null} */
     let at = this.rows.firstChild;
     wanted.forEach((key, i) => {
       const known = this.drawn.get(key);
@@ -95,18 +117,27 @@ export class VirtualRows {
       if (!known) this.drawn.set(key, elements);
       elements[0].setAttribute("aria-rowindex", String(first + i + 2));
       for (const one of elements) {
-        if (one === at) at = at.nextSibling;
+        if (one === at) at = one.nextSibling;
         else this.rows.insertBefore(one, at);
       }
     });
   }
 
-  /** Note how high the rows are; returns how much higher those above the view are than was thought. */
+  /**
+   * Note how high the rows are; returns how much higher those above the view are than was thought.
+   * @param {number[]} keys
+   * @param {number[]} guesses
+   * @param {number} above
+   * @param {number} top
+   */
   measure(keys, guesses, above, top) {
     let reached = above;
     let change = 0;
     keys.forEach((key, i) => {
-      const height = this.drawn.get(key).reduce((sum, one) => sum + one.offsetHeight, 0);
+      const height = (this.drawn.get(key) ?? []).reduce(
+        (/** @type {number} */ sum, /** @type {any} */ one) => sum + one.offsetHeight,
+        0,
+      );
       if (!height) return; // the table is not to be seen
       if (reached + guesses[i] <= top) change += height - guesses[i];
       reached += guesses[i];
@@ -115,7 +146,10 @@ export class VirtualRows {
     return change;
   }
 
-  /** A column never becomes narrower while one scrolls. */
+  /**
+   * A column never becomes narrower while one scrolls.
+   * @param {boolean} isLong
+   */
   keepWidths(isLong) {
     if (!isLong) return;
     const titles = [...this.head.querySelectorAll("th")];
@@ -136,12 +170,16 @@ export class VirtualRows {
     this.update();
   }
 
+  /** @param {boolean} isAll */
   drawAll(isAll) {
     this.isAll = isAll;
     this.update();
   }
 
-  /** Scroll until a row is in view. */
+  /**
+   * Scroll until a row is in view.
+   * @param {number} key
+   */
   scrollTo(key) {
     const before = this.keys.slice(0, Math.max(this.keys.indexOf(key), 0));
     const above = before.reduce((sum, one) => sum + (this.heights.get(one) ?? USUAL_HEIGHT), 0);
@@ -154,6 +192,7 @@ function spaceBody() {
   return element("tbody", { class: "space", "aria-hidden": "true" }, element("tr", {}, element("td", {})));
 }
 
+/** @param {any} body @param {number} height */
 function setSpace(body, height) {
   body.hidden = height <= 0;
   body.firstChild.firstChild.style.height = `${Math.max(height, 0)}px`;

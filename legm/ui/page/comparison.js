@@ -5,16 +5,22 @@ import { besideTable, renderCompared } from "./compared.js";
 import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
-import { significanceOfRow } from "./significance.js";
+import { significanceOfRow } from "./known_differences.js";
 import { experiment, higherBetter } from "./state.js";
-import { breakable, element } from "./values.js";
+import { breakable, element, messageOf } from "./values.js";
 
-/** By metric and row, how sure the differences from the first row are; asked for where that is not known. */
+/**
+ * By metric and row, how sure the differences from the first row are; asked for where that is not known.
+ * @param {number[]} rows
+ */
 export function comparisonOf(rows) {
   return answerFor(rows).significance;
 }
 
-/** Where the newest run of each comes from, as far as they differ. */
+/**
+ * Where the newest run of each comes from, as far as they differ.
+ * @param {number[]} rows
+ */
 export function codeTable(rows) {
   const { code } = answerFor(rows);
   if (!code) return null;
@@ -25,7 +31,7 @@ export function codeTable(rows) {
     const address = { experiment: chosen.name, fingerprint: chosen.configuration(row).fingerprint, id };
     return element("td", {}, element("a", { href: runAddress(address) }, id.slice(-6)));
   });
-  const facts = code.facts.map(([name, ...values]) =>
+  const facts = code.facts.map((/** @type {string[]} */ [name, ...values]) =>
     element(
       "tr",
       { class: "differs" },
@@ -54,6 +60,7 @@ export function codeTable(rows) {
   );
 }
 
+/** @param {number[]} rows */
 function answerFor(rows) {
   const chosen = experiment();
   const key = JSON.stringify([chosen.name, chosen.content.version, rows, chosen.metrics.map(higherBetter)]);
@@ -67,6 +74,7 @@ function answerFor(rows) {
   return made;
 }
 
+/** @param {Experiment} chosen @param {number[]} rows @param {SideBySide} made */
 async function askFor(chosen, rows, made) {
   const fingerprints = rows.map((row) => chosen.configuration(row).fingerprint);
   const { description } = chosen.rows[rows[0]];
@@ -79,12 +87,12 @@ async function askFor(chosen, rows, made) {
   const own = chosen.metrics.filter((one) => one.split !== "pooled" && one.n[rows[0]] > 0);
   try {
     const [found, code] = await Promise.all([
-      ask("/api/comparison", {
+      ask("api/comparison", {
         ...common,
         metric: own.map((one) => one.key),
         higher: own.map((one) => (higherBetter(one) ? "1" : "0")),
       }),
-      ask("/api/code", common),
+      ask("api/code", common),
     ]);
     made.code = code;
     const notes = new Set();
@@ -104,6 +112,6 @@ async function askFor(chosen, rows, made) {
     );
   } catch (error) {
     made.significance.note = "";
-    showProblem(error.message);
+    showProblem(messageOf(error));
   }
 }

@@ -6,6 +6,7 @@ import { showProblem } from "./problems.js";
 import { changed } from "./redraw.js";
 import { ask } from "./server.js";
 import { experiment, state } from "./state.js";
+import { messageOf } from "./values.js";
 
 /** Have the groups by the chosen parameters on the page, where they are not yet. */
 export async function loadGroups() {
@@ -24,11 +25,11 @@ export async function loadGroups() {
   }
   try {
     const parameters = { name: chosen.name, where: where ? [where] : [], by: state.groupBy };
-    const groups = await ask("/api/groups", parameters);
+    const groups = await ask("api/groups", parameters);
     if (liveState.groupsKey !== key || experiment() !== chosen) return;
     chosen.replaceGroups(groups);
     changed("grouped");
   } catch (error) {
-    showProblem(error.message);
+    showProblem(messageOf(error));
   }
 }

@@ -1,6 +1,6 @@
 // The live page: the views by their addresses, and what the server says has changed.
 
-import { EXPERIMENT_VIEWS, readAddress } from "./address.js";
+import { EXPERIMENT_VIEWS, openAddress } from "./address.js";
 import { experimentAddress } from "./addresses.js";
 import { isInView, listen, PARTS } from "./board.js";
 import { renderCompare } from "./compare.js";
@@ -26,6 +26,7 @@ import {
 import { renderMedia } from "./media.js";
 import { renderOverview } from "./overview.js";
 import { renderParallel } from "./parallel.js";
+import { loadPlotly } from "./plotly_loading.js";
 import { showConnection, showProblem } from "./problems.js";
 import { changed, redrawBy } from "./redraw.js";
 import { loadRun, openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
@@ -35,9 +36,9 @@ import { renderRunning } from "./running.js";
 import { ask, listenToServer, send } from "./server.js";
 import { differenceNote, renderSignificance, significanceOf } from "./significance.js";
 import { singleCurves } from "./single_loading.js";
-import { experiment, report, state } from "./state.js";
+import { experiment, state } from "./state.js";
 import { renderUnfinished } from "./unfinished.js";
-import { byId, distinct, element } from "./values.js";
+import { byId, distinct, element, messageOf } from "./values.js";
 
 const GROWTH_PAUSE = 400; // ms between two looks at the curves of runs that have new values
 const CARDS_PAUSE = 1000; // ms between two loads of the first view
@@ -49,7 +50,9 @@ const ONLY_IN_SIGHT = new Map([
   [renderRelations, "relations"],
 ]);
 const NEAR = 300; // pixels from what is seen
+const PATIENCE = 1000; // ms of waiting for the server, from which on the browser has time for what draws plots
 const ONLY_ON_BOARD = [renderSignificance, renderRunning];
+/** @type {Record<string, Render[]>} */
 const LIVE_PARTS = {
   ...PARTS,
   experiment: [...PARTS.experiment, renderSignificance, renderRunning],
@@ -69,7 +72,10 @@ function isExperimentOpen() {
   return EXPERIMENT_VIEWS.includes(document.body.dataset.view ?? "");
 }
 
-/** A function that draws a part at once, or after the next picture of the page what takes longer. */
+/**
+ * A function that draws a part at once, or after the next picture of the page what takes longer.
+ * @param {Render} render
+ */
 function inTurn(render) {
   if (render === renderTheme) return render;
   return () => {
@@ -79,11 +85,12 @@ function inTurn(render) {
       return;
     }
     const { waiting } = liveState.drawing;
-    if (!waiting.size) requestAnimationFrame(() => setTimeout(renderNext));
+    if (!waiting.size) afterNextPicture(renderNext);
     waiting.add(render);
   };
 }
 
+/** @param {Render} render */
 function isToBeSeen(render) {
   return ONLY_ON_BOARD.includes(render) ? state.view === "board" : isInView(render);
 }
@@ -97,10 +104,31 @@ function renderNext() {
     if (isInSight(render)) render();
     else unseen.add(render);
   }
-  if (waiting.size) setTimeout(renderNext);
+  if (waiting.size) afterNextPicture(renderNext);
+  else loadFigures();
 }
 
-/** Whether a part that takes long to draw is near what the user sees. */
+/**
+ * Call a function once the browser has shown what is on the page by now.
+ * @param {() => void} call
+ */
+function afterNextPicture(call) {
+  requestAnimationFrame(() => setTimeout(call));
+}
+
+/** Load what draws plots, once, and draw them. */
+function loadFigures() {
+  if (liveState.plotly) return;
+  loadPlotly().then(
+    () => changed("figures"),
+    (error) => showProblem(error.message),
+  );
+}
+
+/**
+ * Whether a part that takes long to draw is near what the user sees.
+ * @param {Render} render
+ */
 function isInSight(render) {
   const section = ONLY_IN_SIGHT.get(render);
   if (!section) return true;
@@ -110,7 +138,7 @@ function isInSight(render) {
 
 /** Draw what was left out once the user comes near it, or prints the page. */
 function listenToSight() {
-  const draw = (render) => {
+  const draw = (/** @type {Render} */ render) => {
     if (liveState.drawing.unseen.delete(render)) inTurn(render)();
   };
   const observer = new IntersectionObserver(
@@ -129,8 +157,8 @@ function listenToSight() {
 
 /** Load what the first view needs, and what is known of running runs. */
 async function loadCards() {
-  const answer = await ask("/api/experiments");
-  report.title = answer.title;
+  const answer = await ask("api/experiments");
+  state.report.title = answer.title;
   const { title, backend, legm, read_only: readOnly, experiments: cards } = answer;
   Object.assign(liveState, { title, backend, legm, readOnly, cards });
   liveState.runs = new Map(Object.entries(answer.runs));
@@ -147,7 +175,7 @@ function loadCardsSoon() {
       await loadCards();
       if (document.body.dataset.view === "overview") renderOverview();
     } catch (error) {
-      showProblem(error.message);
+      showProblem(messageOf(error));
     }
   }, CARDS_PAUSE);
 }
@@ -156,7 +184,7 @@ function loadCardsSoon() {
 async function openView() {
   const address = new URLSearchParams(location.hash.slice(1));
   const turn = ++liveState.opening;
-  const name = address.get("experiment");
+  const name = address.get("experiment") ?? "";
   const view = viewOf(address);
   showProblem("");
   try {
@@ -165,37 +193,53 @@ async function openView() {
     else await openBoard(view, name, address.get("where") ?? "", () => turn === liveState.opening);
   } catch (error) {
     if (turn !== liveState.opening) return;
-    showProblem(error.message);
+    showProblem(messageOf(error));
     if (view !== "overview" && view !== "run") failBoard(name, address.get("where") ?? "");
     return;
   }
-  if (turn === liveState.opening) showView(view);
+  if (turn !== liveState.opening) return;
+  showView(view);
+  if (view === "overview") afterNextPicture(loadFigures);
 }
 
+/** @param {URLSearchParams} address */
 function viewOf(address) {
   if (!address.has("experiment")) return "overview";
-  const view = address.get("view");
+  const view = address.get("view") ?? "";
   return view === "run" || EXPERIMENT_VIEWS.includes(view) ? view : "board";
 }
 
+/** @param {string} view */
 function showView(view) {
   document.body.dataset.view = view;
   if (isExperimentOpen()) changed("experiment"); // figures need their width
   scrollTo({ top: 0 });
 }
 
+/** @param {string} view @param {string} name @param {string} where @param {() => boolean} isWanted */
 async function openBoard(view, name, where, isWanted) {
   const known = openedExperiment();
-  if (known.name !== name || known.where !== where) await openExperiment(name, where);
+  if (known.name !== name || known.where !== where) {
+    const early = setTimeout(loadFigures, PATIENCE);
+    try {
+      await openExperiment(name, where);
+    } finally {
+      clearTimeout(early);
+    }
+  }
   if (!isWanted()) return;
   document.body.dataset.view = view;
-  readAddress();
+  openAddress();
   byId("search").value = state.search;
   byId("where").value = where;
   byId("live-experiment").value = name;
 }
 
-/** A selection that leaves nothing, or is not one: the whole experiment stays, with the message. */
+/**
+ * A selection that leaves nothing, or is not one: the whole experiment stays, with the message.
+ * @param {string} name
+ * @param {string} where
+ */
 function failBoard(name, where) {
   byId("where").value = where;
   if (openedExperiment().name !== name) {
@@ -224,7 +268,7 @@ function addControls() {
     "aria-label": "Select configurations and runs, as --where does",
     placeholder: "Select: lr<0.1 and not tag:broken",
     title: "The selection language of --where: lr<0.1, optimizer=adam,sgd, status:failed, tag:good, …",
-    keydown: (event) => {
+    keydown: (/** @type {any} */ event) => {
       if (event.key === "Enter") select(where.value.trim());
     },
     search: () => select(where.value.trim()),
@@ -234,6 +278,7 @@ function addControls() {
 
 /** Let a zoom and the smoothing ask the server for what they show. */
 function listenToCurves() {
+  /** @type {number | undefined} */
   let wait;
   byId("smoothing").addEventListener("input", () => {
     state.smoothing = Number(byId("smoothing").value);
@@ -244,7 +289,7 @@ function listenToCurves() {
   const listenOnce = new MutationObserver(() => {
     if (!plot.on) return; // plotly has not drawn it yet
     listenOnce.disconnect();
-    plot.on("plotly_relayout", (event) => {
+    plot.on("plotly_relayout", (/** @type {any} */ event) => {
       const steps = zoomedSteps(event);
       if (steps === undefined || JSON.stringify(steps) === JSON.stringify(state.zoom)) return;
       state.zoom = steps;
@@ -254,6 +299,7 @@ function listenToCurves() {
   listenOnce.observe(plot, { childList: true });
 }
 
+/** @param {string} where */
 function select(where) {
   if (where === openedExperiment().where) return;
   const address = new URLSearchParams(location.hash.slice(1));
@@ -275,6 +321,7 @@ function renderExperimentChoice() {
 
 // -- what the server says
 
+/** @param {Record<string, RunningRun|null>} runs */
 function takeRuns(runs) {
   for (const [id, run] of Object.entries(runs)) {
     if (run) liveState.runs.set(id, run);
@@ -292,6 +339,7 @@ function takeRuns(runs) {
   } else if (document.body.dataset.view === "run") runHasChanged(runs);
 }
 
+/** @param {Record<string, number>} versions */
 function takeExperiments(versions) {
   const { name } = openedExperiment();
   Object.assign(liveState.versions, versions);
@@ -303,6 +351,7 @@ function takeExperiments(versions) {
   loadCardsSoon();
 }
 
+/** @param {{instance: string, versions: Record<string, number>}} content */
 async function takeHello({ instance, versions }) {
   showConnection(true);
   liveState.versions = versions;
@@ -325,7 +374,8 @@ async function startLivePage() {
     comparison: comparisonOf,
     codeTable,
     singleCurves,
-    writeTable: (format, table) => send("/api/table", { format, ...table }),
+    writeTable: (/** @type {string} */ format, /** @type {Table} */ table) =>
+      send("api/table", { format, ...table }),
   };
   redrawBy(
     LIVE_PARTS,
@@ -342,7 +392,6 @@ async function startLivePage() {
   state.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "auto";
   renderTheme();
   addEventListener("hashchange", openView); // also while the first view is loaded
-  byId("plotly").addEventListener("load", () => changed("figures"));
   try {
     const cards = loadCards();
     if (new URLSearchParams(location.hash.slice(1)).has("experiment")) await openView();
@@ -352,7 +401,7 @@ async function startLivePage() {
     if (document.body.dataset.view === "run") await loadRun(); // its baseline is on a card
     if (isExperimentOpen()) changed("refreshed");
   } catch (error) {
-    showProblem(error.message);
+    showProblem(messageOf(error));
   }
   listenToServer({
     events: { hello: takeHello, runs: takeRuns, experiments: takeExperiments },

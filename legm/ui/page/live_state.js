@@ -1,21 +1,27 @@
-// What the live page knows from the server, beside the experiment that it shows.
+// What the live page knows from the server, beside the experiment that it shows: a part of the store.
+
+import { state } from "./state.js";
 
 /**
  * @type {{
  *   title: string, backend: string, legm: string, readOnly: boolean, instance: string | null,
+ *   loading: any, stale: Set<string>, asked: Set<string>,
  *   versions: Record<string, number>, cards: any[], runs: Map<string, any>, rowParts: Record<string, any>, editor: any,
  *   unfinishedOf: any, groupsKey: string, comparisons: Record<string, any>, sideBySide: any,
  *   singles: {key: string, of: any, curves: any, growth: number}, waits: Record<string, any>, grown: Set<string>,
- *   opening: number, run: any, drawing: {waiting: Set<() => void>, unseen: Set<() => void>}
+ *   opening: number, plotly: Promise<any> | null, run: any, drawing: {waiting: Set<() => void>, unseen: Set<() => void>}
  * }}
  */
-export const liveState = {
+export const liveState = Object.assign(state.live, {
   title: "",
   backend: "",
   legm: "",
   readOnly: false,
   instance: null, // of the server; another one has begun anew
   versions: {}, // by name, the newest version of an experiment that the server has reported
+  loading: { name: null, where: "", promise: null, isStale: false, last: 0 }, // the experiment that is shown
+  stale: new Set(), // fingerprints of configurations that may have changed since they were loaded,
+  asked: new Set(), // and of those that are being loaded
   cards: [],
   runs: new Map(), // by id, the state of each run that the server follows
   rowParts: {}, // what rows of the leaderboard have only on the live page
@@ -28,6 +34,7 @@ export const liveState = {
   drawing: { waiting: new Set(), unseen: new Set() }, // parts that are drawn next, and those that are out of sight
   waits: { cards: null, growth: null, curves: null, console: null }, // timers
   grown: new Set(), // ids of runs whose new values are not drawn yet
+  plotly: null, // what loads plotly.js, once it is wanted
   opening: 0, // counts the views that were opened, so that a slow answer does not replace a newer one
   run: null, // what the run's view shows, while it is open
-};
+});

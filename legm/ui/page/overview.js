@@ -34,10 +34,12 @@ export function renderOverview() {
   fill(byId("cards"), ...[...cards].sort(newestFirst).map(experimentCard));
 }
 
+/** @param {Card} a @param {Card} b */
 function newestFirst(a, b) {
   return running(b) - running(a) || (b.last ?? 0) - (a.last ?? 0) || byText(a.name, b.name);
 }
 
+/** @param {Card} card */
 function running(card) {
   return Math.max(
     card.counts.running,
@@ -46,8 +48,10 @@ function running(card) {
   );
 }
 
+/** @param {Card} card */
 function experimentCard(card) {
   const address = experimentAddress(card.name);
+  /** @type {Record<string, number>} */
   const counts = { ...card.counts, running: running(card) };
   return element(
     "li",
@@ -74,6 +78,7 @@ function experimentCard(card) {
   );
 }
 
+/** @param {Card} card */
 function failedLately(card) {
   if (!card.failed.length) return null;
   const items = card.failed.map((run) =>
@@ -97,6 +102,7 @@ function failedLately(card) {
   );
 }
 
+/** @param {Card} card */
 function bestOfCard(card) {
   if (!card.best) return element("p", { class: "best faint" }, "No completed run has a value yet.");
   const [mean, std, n] = decoded(card.best.value);

@@ -1,6 +1,9 @@
 // What the lines of a patch are.
 
-/** What a line of a patch is: the name of a file, where a change is, or what was added or removed. */
+/**
+ * What a line of a patch is: the name of a file, where a change is, or what was added or removed.
+ * @param {string} line
+ */
 export function kindOfLine(line) {
   if (/^(diff |index |--- |\+\+\+ |new file|deleted file|rename |similarity )/.test(line)) return "file";
   if (line.startsWith("@@")) return "hunk";

@@ -2,7 +2,10 @@
 
 import { byId, element, fill } from "./values.js";
 
-/** Show a problem above everything else; "" for none. */
+/**
+ * Show a problem above everything else; "" for none.
+ * @param {string} text
+ */
 export function showProblem(text) {
   const known = byId("problem");
   if (!text) {
@@ -18,7 +21,10 @@ export function showProblem(text) {
   if (!known) document.body.prepend(shown);
 }
 
-/** Show whether the server answers. */
+/**
+ * Show whether the server answers.
+ * @param {boolean} isConnected
+ */
 export function showConnection(isConnected) {
   const known = byId("connection");
   if (isConnected) {

@@ -5,9 +5,12 @@ import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
 import { send } from "./server.js";
 import { experiment } from "./state.js";
-import { element, firstElement } from "./values.js";
+import { element, firstElement, messageOf } from "./values.js";
 
-/** The button that opens the editor of a row; null where nothing may be changed. */
+/**
+ * The button that opens the editor of a row; null where nothing may be changed.
+ * @param {number} row
+ */
 export function marksButton(row) {
   if (liveState.readOnly) return null;
   const label = `Edit the tags and the note of ${experiment().label(row)}`;
@@ -18,12 +21,16 @@ export function marksButton(row) {
   );
 }
 
-/** The editor of a row while it is open; the same one each time, so that what was typed stays. */
+/**
+ * The editor of a row while it is open; the same one each time, so that what was typed stays.
+ * @param {number} row
+ */
 export function marksEditor(row) {
   const { editor } = liveState;
   return editor?.id === experiment().id(row) ? editor.element : null;
 }
 
+/** @param {number} row */
 function openEditor(row) {
   const { every_tag: tags = [], notes = [] } = experiment().rows[row];
   liveState.editor = { id: experiment().id(row), element: editorOf(row, tags, notes) };
@@ -38,6 +45,7 @@ function closeEditor() {
   firstElement(`#table tr[data-id="${CSS.escape(id)}"] button.edit`)?.focus();
 }
 
+/** @param {number} row @param {string[]} tags @param {string[]} notes */
 function editorOf(row, tags, notes) {
   const chosen = experiment();
   const { description } = chosen.rows[row];
@@ -58,21 +66,21 @@ function editorOf(row, tags, notes) {
   const save = async () => {
     const wanted = tagField.value.split(/[\s,]+/).filter(Boolean);
     try {
-      await send("/api/marks", {
+      await send("api/marks", {
         experiment: chosen.name,
         fingerprint,
         description,
-        add: wanted.filter((tag) => !tags.includes(tag)),
+        add: wanted.filter((/** @type {string} */ tag) => !tags.includes(tag)),
         remove: tags.filter((tag) => !wanted.includes(tag)),
         note: noteField.value === before ? null : noteField.value,
       });
       showProblem("");
       closeEditor();
     } catch (error) {
-      showProblem(error.message);
+      showProblem(messageOf(error));
     }
   };
-  const keydown = (event) => {
+  const keydown = (/** @type {any} */ event) => {
     if (event.key === "Enter" && event.target.matches("input")) save();
     if (event.key === "Escape") closeEditor();
   };

@@ -3,6 +3,7 @@
 import { colourOf } from "./controls.js";
 import { plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { liveState } from "./live_state.js";
+import { loadPlotly } from "./plotly_loading.js";
 import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
 import { byId, decoded, distinct, element, plotText } from "./values.js";
@@ -26,15 +27,18 @@ export async function loadRunCurves() {
   const own = liveState.run;
   if (!own) return;
   const { experiment: name, fingerprint, run } = own;
-  const curves = await ask("/api/run-curves", { experiment: name, fingerprint, run, buckets: 200 });
-  if (liveState.run !== own || !byId("run-curves") || !globalThis.Plotly) return;
+  const curves = await ask("api/run-curves", { experiment: name, fingerprint, run, buckets: 200 });
+  await loadPlotly();
+  if (liveState.run !== own || !byId("run-curves")) return;
   byId("run-curves").hidden = !curves.length;
-  byId("run-curves").querySelector(".machine").hidden = !curves.some((one) => one.isSystem);
+  byId("run-curves").querySelector(".machine").hidden = !curves.some(
+    (/** @type {any} */ one) => one.isSystem,
+  );
   const names = distinct(
-    curves.map((one) => one.metric.replace(/^system\//, "")),
+    curves.map((/** @type {any} */ one) => one.metric.replace(/^system\//, "")),
     40,
   );
-  curves.forEach((curve, i) => drawRunCurve(curve, names[i]));
+  curves.forEach((/** @type {any} */ curve, /** @type {number} */ i) => drawRunCurve(curve, names[i]));
 }
 
 /** Look at the curves again soon, since the run has new values. */
@@ -45,6 +49,7 @@ export function growRunCurves() {
   }, RUN_CURVES_PAUSE);
 }
 
+/** @param {any} curve @param {string} name */
 function drawRunCurve(curve, name) {
   const parent = byId("run-curves").querySelector(curve.isSystem ? ".system" : ".dev");
   let figure = [...parent.children].find((one) => one.dataset.metric === curve.metric);

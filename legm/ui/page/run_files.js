@@ -4,18 +4,24 @@ import { liveState } from "./live_state.js";
 import { kindOfLine } from "./patch_lines.js";
 import { showProblem } from "./problems.js";
 import { ask, queryOf } from "./server.js";
-import { element, fill } from "./values.js";
+import { element, fill, messageOf } from "./values.js";
 
-/** The parameters that name the run in a question. */
+/**
+ * The parameters that name the run in a question.
+ * @param {RunName} run
+ */
 export function questionOf(run) {
   return { experiment: run.experiment, fingerprint: run.fingerprint, run: run.id };
 }
 
-/** The files, pictures with their content, others with the beginning of it on demand. */
+/**
+ * The files, pictures with their content, others with the beginning of it on demand.
+ * @param {any} run
+ */
 export function filesSection(run) {
   if (!run.files.length) return null;
-  const address = (name) => `/api/artifact?${queryOf({ ...questionOf(run), name })}`;
-  const items = run.files.map((file) =>
+  const address = (/** @type {string} */ name) => `api/artifact?${queryOf({ ...questionOf(run), name })}`;
+  const items = run.files.map((/** @type {RunFile} */ file) =>
     element(
       "li",
       {},
@@ -30,6 +36,7 @@ export function filesSection(run) {
   return element("section", {}, element("h2", {}, "Files"), element("ul", { class: "files" }, ...items));
 }
 
+/** @param {any} run @param {RunFile} file */
 function previewOf(run, file) {
   const part = element("div", { class: "preview" });
   const show = async () => {
@@ -39,7 +46,7 @@ function previewOf(run, file) {
       return;
     }
     try {
-      const { text, more } = await ask("/api/preview", { ...questionOf(run), name: file.name });
+      const { text, more } = await ask("api/preview", { ...questionOf(run), name: file.name });
       button.setAttribute("aria-expanded", "true");
       fill(
         part,
@@ -49,7 +56,7 @@ function previewOf(run, file) {
         more ? element("p", { class: "faint" }, "… and more: download it.") : null,
       );
     } catch (error) {
-      showProblem(error.message);
+      showProblem(messageOf(error));
     }
   };
   const button = element(
@@ -60,29 +67,37 @@ function previewOf(run, file) {
   return [button, part];
 }
 
-/** The button that shows the uncommitted changes; null where there are none. */
+/**
+ * The button that shows the uncommitted changes; null where there are none.
+ * @param {any} run
+ */
 export function patchButton(run) {
   if (!run.has_patch) return null;
   const show = async () => {
     try {
-      const { text } = await ask("/api/patch", questionOf(run));
+      const { text } = await ask("api/patch", questionOf(run));
       const lines = text.replace(/\n$/, "").split("\n");
       button.replaceWith(
         element(
           "pre",
           { id: "patch", tabindex: 0, "aria-label": "Uncommitted changes" },
-          ...lines.map((line) => element("span", { class: kindOfLine(line) }, `${line}\n`)),
+          ...lines.map((/** @type {string} */ line) =>
+            element("span", { class: kindOfLine(line) }, `${line}\n`),
+          ),
         ),
       );
     } catch (error) {
-      showProblem(error.message);
+      showProblem(messageOf(error));
     }
   };
   const button = element("button", { type: "button", click: show }, "Show the uncommitted changes");
   return button;
 }
 
-/** The commands that run it again. */
+/**
+ * The commands that run it again.
+ * @param {any} run
+ */
 export function reproduceSection(run) {
   if (!run.reproduce.length) return null;
   const text = run.reproduce.join("\n");
@@ -115,7 +130,10 @@ const CONSOLE_PAUSE = 1000; // ms between two looks at the console of a running 
 const KEPT_LINES = 5000; // of a console on the page
 const CHANGING_LINES = 120; // at its end, which may still change
 
-/** What the run printed, which is loaded after it is on the page. */
+/**
+ * What the run printed, which is loaded after it is on the page.
+ * @param {any} run
+ */
 export function consoleSection(run) {
   if (!run.has_console) return null;
   const follow = element("input", {
@@ -160,7 +178,7 @@ export async function followConsole() {
   if (!shown || !own?.answer?.has_console) return;
   const after = Math.max(0, own.first + own.lines.length - CHANGING_LINES);
   try {
-    const answer = await ask("/api/console", { ...questionOf(own.answer), after });
+    const answer = await ask("api/console", { ...questionOf(own.answer), after });
     if (liveState.run !== own) return;
     const kept =
       answer.first <= own.first + own.lines.length ? own.lines.slice(0, answer.first - own.first) : [];
@@ -170,7 +188,7 @@ export async function followConsole() {
     if (shown.textContent !== text) shown.textContent = text;
     if (own.isFollowing) shown.scrollTop = shown.scrollHeight;
   } catch (error) {
-    showProblem(error.message);
+    showProblem(messageOf(error));
   }
   if (document.body.dataset.view === "run" && own.answer.status === "running")
     liveState.waits.console = setTimeout(followConsole, CONSOLE_PAUSE);

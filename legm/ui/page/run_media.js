@@ -5,8 +5,8 @@ import { liveState } from "./live_state.js";
 import { showProblem } from "./problems.js";
 import { questionOf } from "./run_files.js";
 import { ask } from "./server.js";
-import { report } from "./state.js";
-import { byId, byText, element, fill } from "./values.js";
+import { state } from "./state.js";
+import { byId, byText, element, fill, messageOf } from "./values.js";
 
 /** The section of the media, which are loaded after it is on the page. */
 export function runMediaSection() {
@@ -19,25 +19,29 @@ export async function loadRunMedia() {
   if (!own?.answer) return;
   const runs = [own.run, ...(own.beside ? [own.beside] : [])];
   try {
-    const answer = await ask("/api/media", { ...questionOf(own.answer), run: runs });
+    const answer = await ask("api/media", { ...questionOf(own.answer), run: runs });
     if (liveState.run !== own) return;
-    Object.assign(report.media, answer.contents);
-    own.media = answer.runs.filter((one) => one.names);
+    Object.assign(state.report.media, answer.contents);
+    own.media = answer.runs.filter((/** @type {any} */ one) => one.names);
     renderRunMedia();
   } catch (error) {
-    showProblem(error.message);
+    showProblem(messageOf(error));
   }
 }
 
 function renderRunMedia() {
   const own = liveState.run;
   const section = byId("run-media");
-  const names = [...new Set(own.media.flatMap((one) => Object.keys(one.names)))].sort(byText);
+  const names = [...new Set(own.media.flatMap((/** @type {any} */ one) => Object.keys(one.names)))].sort(
+    byText,
+  );
   section.hidden = !names.length;
   if (!names.length) return;
   if (!names.includes(own.medium)) own.medium = names[0];
-  const shown = own.media.filter((one) => Object.hasOwn(one.names, own.medium));
-  const every = shown.flatMap((one) => one.names[own.medium].shown.map((medium) => medium.step));
+  const shown = own.media.filter((/** @type {any} */ one) => Object.hasOwn(one.names, own.medium));
+  const every = shown.flatMap((/** @type {any} */ one) =>
+    one.names[own.medium].shown.map((/** @type {Medium} */ medium) => medium.step),
+  );
   const steps = [...new Set(every)].sort((a, b) => a - b);
   const before = own.mediaStep === null ? steps.length : steps.filter((one) => one <= own.mediaStep).length;
   const at = Math.max(before - 1, 0);
@@ -49,12 +53,15 @@ function renderRunMedia() {
     element(
       "div",
       { class: "media-cards" },
-      ...shown.map((one) => mediaArticle(`run ${one.run.slice(-6)}`, null, one, own.medium, steps[at])),
+      ...shown.map((/** @type {any} */ one) =>
+        mediaArticle(`run ${one.run.slice(-6)}`, null, one, own.medium, steps[at]),
+      ),
     ),
   );
   drawFigures(section);
 }
 
+/** @param {string[]} names */
 function nameChips(names) {
   return element(
     "div",
@@ -77,6 +84,7 @@ function nameChips(names) {
   );
 }
 
+/** @param {any} own */
 function besideChoice(own) {
   if (!own.answer.siblings.length) return null;
   const select = element(
@@ -89,13 +97,14 @@ function besideChoice(own) {
       },
     },
     element("option", { value: "" }, "none"),
-    ...own.answer.siblings.map(([id, status]) =>
+    ...own.answer.siblings.map((/** @type {string[]} */ [id, status]) =>
       element("option", { value: id, selected: id === own.beside }, `${id.slice(-6)}, ${status}`),
     ),
   );
   return element("label", { class: "field inline" }, "Run beside it ", select);
 }
 
+/** @param {any} own @param {number[]} steps @param {number} at */
 function stepSlider(own, steps, at) {
   const text = element("output", {}, steps[at].toLocaleString("en"));
   const slider = element("input", {

@@ -20,11 +20,15 @@ import {
   duration,
   element,
   fill,
+  messageOf,
   moment,
   short,
 } from "./values.js";
 
-/** Open the view of the run that the address names. */
+/**
+ * Open the view of the run that the address names.
+ * @param {URLSearchParams} address
+ */
 export async function openRun(address) {
   const run = {
     experiment: address.get("experiment"),
@@ -43,7 +47,7 @@ export async function loadRun() {
   const { experiment: name, fingerprint, run } = liveState.run;
   const best = liveState.cards.find((one) => one.name === name)?.best?.fingerprint ?? "";
   const baseline = liveState.run.baseline || best;
-  const answer = await ask("/api/run", { experiment: name, fingerprint, run, baseline });
+  const answer = await ask("api/run", { experiment: name, fingerprint, run, baseline });
   if (liveState.run?.run !== run) return;
   const isSame = JSON.stringify(answer) === JSON.stringify(liveState.run.answer);
   if (!isSame || !byId("run-title")) {
@@ -56,7 +60,10 @@ export async function loadRun() {
   await Promise.all([loadRunCurves(), loadRunMedia()]);
 }
 
-/** Values of runs have come: show those of this one. */
+/**
+ * Values of runs have come: show those of this one.
+ * @param {Record<string, RunningRun|null>} runs
+ */
 export function runHasChanged(runs) {
   const own = liveState.run && runs[liveState.run.run];
   if (!own) return;
@@ -64,12 +71,16 @@ export function runHasChanged(runs) {
   growRunCurves();
 }
 
-/** Runs of experiments have begun, ended or changed. */
+/**
+ * Runs of experiments have begun, ended or changed.
+ * @param {Record<string, number>} versions
+ */
 export function runsExperimentHasChanged(versions) {
   if (liveState.run && liveState.run.experiment in versions)
     loadRun().catch((error) => showProblem(error.message));
 }
 
+/** @param {any} run */
 function renderRun(run) {
   const board = experimentAddress(run.experiment);
   fill(
@@ -90,7 +101,7 @@ function renderRun(run) {
         element("span", { class: `status ${run.status}` }, mark(run.status), run.status),
       ),
       run.error ? element("pre", { class: "error" }, run.error) : null,
-      ...run.notes.map((note) => element("p", { class: "faint" }, note)),
+      ...run.notes.map((/** @type {string} */ note) => element("p", { class: "faint" }, note)),
       element(
         "dl",
         { class: "values", id: "run-facts" },
@@ -132,7 +143,10 @@ function renderRun(run) {
   renderLiveFacts();
 }
 
-/** In which parameters the configuration differs from the baseline. */
+/**
+ * In which parameters the configuration differs from the baseline.
+ * @param {any} run
+ */
 function differencesSection(run) {
   if (!run.differences) return null;
   const { baseline, parameters } = run.differences;
@@ -146,6 +160,7 @@ function differencesSection(run) {
   );
 }
 
+/** @param {any} run */
 function facts(run) {
   const ended = run.ended === null ? [] : [["took", duration(run.ended - run.started)]];
   return [
@@ -159,6 +174,7 @@ function facts(run) {
   ].filter(([, text]) => text);
 }
 
+/** @param {string} name @param {string} text */
 function fact(name, text) {
   return element("div", {}, element("dt", {}, name), element("dd", {}, text));
 }
@@ -175,15 +191,21 @@ function renderLiveFacts() {
   fill(part, element("dl", { class: "values" }, fact("now", doneText(run)), ...values));
 }
 
+/** @param {any} run */
 function valueRows(run) {
-  const tests = new Map(run.test[0].map((name, i) => [name, decoded(run.test[1])[i]]));
-  const best = new Map(run.best[0].map((name, i) => [name, decoded(run.best[1])[i]]));
-  const text = (value) => (value === undefined ? "–" : short(value));
+  const tests = new Map(
+    run.test[0].map((/** @type {string} */ name, /** @type {number} */ i) => [name, decoded(run.test[1])[i]]),
+  );
+  const best = new Map(
+    run.best[0].map((/** @type {string} */ name, /** @type {number} */ i) => [name, decoded(run.best[1])[i]]),
+  );
+  const text = (/** @type {number | undefined} */ value) => (value === undefined ? "–" : short(value));
   return [...new Set([...best.keys(), ...tests.keys()])]
     .sort(byText)
     .map((name) => [name, text(best.get(name)), text(tests.get(name))]);
 }
 
+/** @param {string} title @param {string[]} head @param {string[][]} rows @param {...Child} more */
 function tableSection(title, head, rows, ...more) {
   return element(
     "section",
@@ -197,6 +219,7 @@ function tableSection(title, head, rows, ...more) {
 
 // -- tags and note
 
+/** @param {any} run */
 function runMarksEditor(run) {
   const { tags = [], note = "" } = run.marks;
   if (liveState.readOnly) {
@@ -233,12 +256,12 @@ function runMarksEditor(run) {
   const save = async () => {
     const wanted = input.value.split(/[\s,]+/).filter(Boolean);
     try {
-      await send("/api/marks", {
+      await send("api/marks", {
         experiment: run.experiment,
         fingerprint: run.fingerprint,
         run: run.id,
-        add: wanted.filter((tag) => !tags.includes(tag)),
-        remove: tags.filter((tag) => !wanted.includes(tag)),
+        add: wanted.filter((/** @type {string} */ tag) => !tags.includes(tag)),
+        remove: tags.filter((/** @type {string} */ tag) => !wanted.includes(tag)),
         note: area.value === note ? null : area.value,
       });
       Object.assign(own, { draft: null, isSaved: true });
@@ -246,7 +269,7 @@ function runMarksEditor(run) {
       await loadRun();
       byId("run-saved").textContent = "Saved";
     } catch (error) {
-      showProblem(error.message);
+      showProblem(messageOf(error));
     }
   };
   const button = element("button", { type: "button", id: "run-save", click: save }, "Save");

@@ -45,6 +45,7 @@ function runningSection() {
   return section;
 }
 
+/** @param {RunningRun} run */
 function runningItem(run) {
   return element(
     "li",
@@ -57,18 +58,23 @@ function runningItem(run) {
   );
 }
 
+/** @param {Element} item @param {RunningRun} run */
 function updateItem(item, run) {
   const row = rowOfRun(experiment(), run);
   const name = row === undefined ? `run ${run.id.slice(-6)}` : experiment().brief(row);
-  const put = (selector, text) => {
-    const part = item.querySelector(selector);
+  const put = (/** @type {string} */ selector, /** @type {string} */ text) => {
+    const part = /** @type {Element} */ (item.querySelector(selector));
     if (part.textContent !== text) part.textContent = text;
   };
   put(".what", `${name} · ${run.id.slice(-6)}`);
-  const bar = item.querySelector("progress");
-  bar.hidden = run.total === null || run.done === null;
-  if (!bar.hidden) bar.value = Math.min(run.done / run.total, 1);
-  put(".done", bar.hidden ? doneText(run) : `${doneText(run)} of ${run.total.toLocaleString("en")}`);
+  const bar = /** @type {HTMLProgressElement} */ (item.querySelector("progress"));
+  const { done, total } = run;
+  bar.hidden = total === null || done === null;
+  if (total !== null && done !== null) bar.value = Math.min(done / total, 1);
+  put(
+    ".done",
+    total === null || done === null ? doneText(run) : `${doneText(run)} of ${total.toLocaleString("en")}`,
+  );
   put(
     ".values",
     lastValues(run)
@@ -79,14 +85,21 @@ function updateItem(item, run) {
   put(".left", run.silent > 60 ? `nothing since ${duration(run.silent)}` : left);
 }
 
-/** How far a run is. */
+/**
+ * How far a run is.
+ * @param {RunningRun} run
+ */
 export function doneText(run) {
   return run.done === null ? "no value yet" : `${run.unit} ${run.done.toLocaleString("en")}`;
 }
 
-/** The last values of a run's metrics, the main one first. */
+/**
+ * The last values of a run's metrics, the main one first.
+ * @param {RunningRun} run
+ */
 export function lastValues(run) {
   const values = decoded(run.last);
+  /** @type {[string, number][]} */
   const found = run.metrics.map((metric, i) => [metric, values[i]]);
   return found.sort(([a], [b]) => byFact(b === run.metric, a === run.metric)).slice(0, MOST_VALUES);
 }

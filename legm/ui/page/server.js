@@ -1,17 +1,37 @@
 // Asks the server, and listens to what it says has changed.
 
-/** What the server answers to a question; an error says what the server said. */
+/**
+ * What the server answers to a question; an error says what the server said.
+ * @param {string} path
+ * @param {Record<string, any>} parameters
+ */
 export async function ask(path, parameters = {}) {
-  return answerOf(await fetch(`${path}?${queryOf(parameters)}`));
+  return answerOf(await fetch(`${addressOf(path)}?${queryOf(parameters)}`));
 }
 
-/** Ask the server to change something. */
+/**
+ * Ask the server to change something.
+ * @param {string} path
+ * @param {any} body
+ */
 export async function send(path, body) {
   const headers = { "Content-Type": "application/json" };
-  return answerOf(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  return answerOf(await fetch(addressOf(path), { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
-/** A query; of a list, each value. */
+/**
+ * The whole address of what the server has, which may be below a path of a proxy; without the user whom a browser
+ * has in the page's own address.
+ * @param {string} path
+ */
+function addressOf(path) {
+  return location.origin + location.pathname + path;
+}
+
+/**
+ * A query; of a list, each value.
+ * @param {Record<string, any>} parameters
+ */
 export function queryOf(parameters) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -20,6 +40,7 @@ export function queryOf(parameters) {
   return query;
 }
 
+/** @param {Response} response */
 async function answerOf(response) {
   const type = response.headers.get("content-type") ?? "";
   const answer = type.startsWith("application/json") ? await response.json() : await response.text();
@@ -27,9 +48,12 @@ async function answerOf(response) {
   throw new Error(answer.error ?? answer);
 }
 
-/** Listen to the server's events; the browser connects again by itself where the server comes back. */
+/**
+ * Listen to the server's events; the browser connects again by itself where the server comes back.
+ * @param {{events: Record<string, (data: any) => unknown>, lost: () => void}} listeners
+ */
 export function listenToServer(listeners) {
-  const source = new EventSource("/api/events");
+  const source = new EventSource(addressOf("api/events"));
   for (const [kind, listener] of Object.entries(listeners.events))
     source.addEventListener(kind, (event) => listener(JSON.parse(event.data)));
   source.addEventListener("error", () => {

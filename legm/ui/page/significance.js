@@ -1,11 +1,12 @@
 // How the ticked configurations differ from A, as legm compare says it: with intervals and corrected p-values.
 
+import { significanceOfRow } from "./known_differences.js";
 import { shownColumns } from "./columns.js";
 import { renderTable } from "./leaderboard.js";
 import { liveState } from "./live_state.js";
 import { ask } from "./server.js";
-import { experiment, filtered, higherBetter, metric, state } from "./state.js";
-import { breakable, byId, counted, decoded, element, fill, short } from "./values.js";
+import { chosenMetric, experiment, filtered, higherBetter, metric, state } from "./state.js";
+import { breakable, byId, counted, element, fill, messageOf, short } from "./values.js";
 
 const MOST_COMPARED = 12; // configurations in the table below the difference of two,
 const MOST_ROWS = 100; // and in the leaderboard
@@ -25,7 +26,10 @@ export function renderSignificance() {
   if (last.differences) fill(table, differenceTable(last.differences));
 }
 
-/** How a row of the leaderboard differs from A; undefined while that is not known, or where it is not asked. */
+/**
+ * How a row of the leaderboard differs from A; undefined while that is not known, or where it is not asked.
+ * @param {number} row
+ */
 export function significanceOf(row) {
   const [a] = state.pair;
   if (a === null || !metric()) return undefined;
@@ -48,16 +52,26 @@ function rowComparison() {
   return comparison("rows", comparable(filtered()).slice(0, MOST_ROWS), renderTable);
 }
 
-/** The rows that have the metric and the description of A, without A. */
+/**
+ * The rows that have the metric and the description of A, without A.
+ * @param {(number|null)[]} rows
+ */
 function comparable(rows) {
   const [a] = state.pair;
   const every = experiment().rows;
   const description = a === null ? undefined : every[a]?.description;
-  const isAble = (row) => row !== null && row !== a && metric()?.n[row] > 0;
-  return rows.filter((row) => isAble(row) && every[row].description === description);
+  const own = metric();
+  return rows
+    .filter((row) => row !== null)
+    .filter((row) => row !== a && own && own.n[row] > 0 && every[row].description === description);
 }
 
-/** What the server says of rows compared with A; it is asked where that is not known. */
+/**
+ * What the server says of rows compared with A; it is asked where that is not known.
+ * @param {string} kind
+ * @param {number[]} rows
+ * @param {Render} render
+ */
 function comparison(kind, rows, render) {
   const chosen = experiment();
   const [a] = state.pair;
@@ -66,16 +80,17 @@ function comparison(kind, rows, render) {
   if (known?.key === key) return known;
   const made = { key, differences: rows.length ? null : [], problem: "", byRow: new Map() };
   liveState.comparisons[kind] = made;
-  if (rows.length)
+  if (rows.length && a !== null)
     askForDifferences(chosen, made, a, rows).then(() => {
       if (liveState.comparisons[kind] === made && experiment() === chosen) render();
     });
   return made;
 }
 
+/** @param {Experiment} chosen @param {Comparison} made @param {number} a @param {number[]} rows */
 async function askForDifferences(chosen, made, a, rows) {
   try {
-    made.differences = await ask("/api/differences", {
+    const found = await ask("api/differences", {
       experiment: chosen.name,
       baseline: chosen.configuration(a).fingerprint,
       other: rows.map((row) => chosen.configuration(row).fingerprint),
@@ -83,24 +98,11 @@ async function askForDifferences(chosen, made, a, rows) {
       description: chosen.rows[a].description,
       higher: higherBetter() ? "1" : "0",
     });
-    made.differences.forEach((one, i) => made.byRow.set(rows[i], significanceOfRow(one)));
+    made.differences = found;
+    rows.forEach((row, i) => made.byRow.set(row, significanceOfRow(found[i])));
   } catch (error) {
-    made.problem = error.message;
+    made.problem = messageOf(error);
   }
-}
-
-/** The numbers of a difference, and whether it is one. */
-export function significanceOfRow(one) {
-  const [difference, lower, upper, p, adjusted] = decoded(one.numbers);
-  const isSure = adjusted < 0.05;
-  return {
-    difference,
-    lower,
-    upper,
-    p,
-    adjusted,
-    verdict: isSure ? (one.better === "b" ? "better" : "worse") : null,
-  };
 }
 
 function significanceSection() {
@@ -117,6 +119,7 @@ function significanceSection() {
   return made;
 }
 
+/** @param {Difference[]} differences */
 function significanceNote(differences) {
   const [first] = differences;
   const kind = first?.paired ? `runs with equal ${first.seeds.join(", ")} are paired` : "unpaired";
@@ -126,18 +129,23 @@ function significanceNote(differences) {
   );
 }
 
+/** @param {Difference[]} differences */
 function differenceTable(differences) {
   const chosen = experiment();
   const [a] = state.pair;
   if (a === null) return element("table", {});
-  const head = ["configuration", `${metric().label} − A`, "95 % interval", "p", "corrected p", "runs"];
+  const head = ["configuration", `${chosenMetric().label} − A`, "95 % interval", "p", "corrected p", "runs"];
   const rows = differences.map((one) => {
     const row = chosen.rowOf(one.fingerprint, chosen.rows[a].description);
     const { difference, lower, upper, p, adjusted, verdict } = significanceOfRow(one);
     return element(
       "tr",
       { class: verdict ? "differs" : null },
-      element("th", { scope: "row", title: chosen.label(row) }, breakable(chosen.brief(row))),
+      element(
+        "th",
+        { scope: "row", title: row === undefined ? null : chosen.label(row) },
+        breakable(row === undefined ? one.fingerprint : chosen.brief(row)),
+      ),
       element("td", { class: "number" }, difference > 0 ? `+${short(difference)}` : short(difference)),
       element("td", { class: "number" }, Number.isNaN(lower) ? "–" : `${short(lower)} … ${short(upper)}`),
       element("td", { class: "number" }, orDash(p)),
@@ -158,6 +166,7 @@ function differenceTable(differences) {
   );
 }
 
+/** @param {number} value */
 function orDash(value) {
   return Number.isNaN(value) ? "–" : short(value);
 }

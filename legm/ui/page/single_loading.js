@@ -6,9 +6,13 @@ import { curveDetail } from "./loading.js";
 import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
 import { experiment, state } from "./state.js";
-import { decoded } from "./values.js";
+import { decoded, messageOf } from "./values.js";
 
-/** By row and metric, the curves of the runs; the last ones until newer ones are there, null without any. */
+/**
+ * By row and metric, the curves of the runs; the last ones until newer ones are there, null without any.
+ * @param {number[]} rows
+ * @param {string[]} metrics
+ */
 export function singleCurves(rows, metrics) {
   const chosen = experiment();
   const { version } = chosen.content;
@@ -26,9 +30,10 @@ export function growSingleCurves() {
   liveState.singles.growth += 1;
 }
 
+/** @param {Experiment} chosen @param {string} key @param {number[]} rows @param {string[]} metrics */
 async function load(chosen, key, rows, metrics) {
   try {
-    const found = await ask("/api/single-curves", {
+    const found = await ask("api/single-curves", {
       experiment: chosen.name,
       fingerprint: [...new Set(rows.map((row) => chosen.configuration(row).fingerprint))],
       metric: metrics,
@@ -39,13 +44,13 @@ async function load(chosen, key, rows, metrics) {
     const curves = new Map();
     for (const one of found) {
       const name = `${chosen.rowOf(one.fingerprint, one.description)} ${one.metric}`;
-      const numbers = (text) => text && Array.from(decoded(text));
+      const numbers = (/** @type {string | undefined} */ text) => text && Array.from(decoded(text));
       const curve = { ...one, x: numbers(one.x), y: numbers(one.y), smoothed: numbers(one.smoothed) };
       curves.set(name, [...(curves.get(name) ?? []), curve]);
     }
     Object.assign(liveState.singles, { of: chosen, curves });
     if (globalThis.Plotly) renderCurves();
   } catch (error) {
-    showProblem(error.message);
+    showProblem(messageOf(error));
   }
 }

@@ -1,0 +1,77 @@
+"""How the rows of a report differ from the best one, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from legm.analysis.comparison import compare_runs
+from legm.core.selection import RunSelection
+from legm.delivery.client import BackendClient
+from legm.errors import LegmError
+from legm.records import Plain
+from legm.report.grouped_content import ReportRow
+from legm.report.number_encoding import encode_numbers_exactly
+from legm.stats.run_counts import split_summary_key
+
+__all__ = ["differences_from_best_row"]
+
+_MOST_ROWS = 100
+_LEVEL = 0.95
+
+
+def differences_from_best_row(
+    client: BackendClient,
+    rows: Sequence[ReportRow],
+    ranked: Sequence[int],
+    key: str,
+    *,
+    higher_better: bool,
+    selection: RunSelection,
+    one_per_seed: bool,
+) -> dict[str, Plain] | None:
+    """Compare the best rows with the very best one by a metric, as ``legm compare`` does.
+
+    Args:
+        client: of the backend.
+        rows: the leaderboard's.
+        ranked: the numbers of those with a value, best first.
+        key: the metric's summary key.
+        higher_better: whether a higher value is better.
+        selection: of the runs.
+        one_per_seed: whether of several completed runs with equal seeds only the newest counts.
+
+    Returns:
+        the baseline's row, the others' rows and their numbers, ready for JSON; None where nothing can be
+        compared.
+    """
+    name, split = split_summary_key(key)
+    if not ranked or split == "pooled":
+        return None
+    first = rows[ranked[0]]
+    others = [row for row in ranked[1:] if rows[row].description == first.description][:_MOST_ROWS]
+    try:
+        compared = compare_runs(
+            *(client, first.description, first.configuration),
+            [rows[row].configuration for row in others],
+            name,
+            test=split == "test",
+            seed=None,
+            level=_LEVEL,
+            higher_better=higher_better,
+            one_per_seed=one_per_seed,
+            selection=selection,
+        )
+    except LegmError:  # a damaged run, which the page reports elsewhere
+        return None
+    return {
+        "metric": key,
+        "higher_better": higher_better,
+        "baseline": ranked[0],
+        "rows": [*others],
+        "numbers": [
+            encode_numbers_exactly([-one.difference, -one.upper, -one.lower, one.p, one.p_adjusted])
+            for one in compared
+        ],
+        "better": [one.better for one in compared],
+        "is_all": len(others) < _MOST_ROWS,
+    }
