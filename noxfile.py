@@ -121,15 +121,19 @@ def test(session: nox.Session) -> None:
 
 @nox.session(python=MAIN)
 def kills(session: nox.Session) -> None:
-    """A training that is killed 200 times over the local backend, MLflow and W&B; other numbers: -- 1000.
+    """Kills of a training (200), and of commands that change what is stored (300); others: -- 1000 500.
 
-    The root directory is moved meanwhile; the clock is set back where faketime is installed, and the host is
-    another one where the user may make namespaces.
+    The root directory of the training is moved meanwhile; the clock is set back where faketime is installed,
+    and the host is another one where the user may make namespaces.
     """
     session.install("-e", ".[test-trackers]")
-    number = session.posargs[0] if session.posargs else "200"
+    trainings, changes = (*session.posargs, *("200", "300")[len(session.posargs) :])[:2]
+    command = ("python", "-m", "pytest", "-n", "0")
     test = ("tests/delivery/test_resumed_delivery.py", "-k", "killed_until_it_is_done")
-    session.run("python", "-m", "pytest", "-n", "0", *test, env={"LEGM_TEST_RESUMED_KILLS": number})
+    session.run(*command, *test, env={"LEGM_TEST_RESUMED_KILLS": trainings})
+    session.run(*command, "tests/changes/test_killed_changes.py", env={"LEGM_TEST_AMEND_KILLS": changes})
+    test = ("tests/changes/test_other_backends.py", "-k", "killed_at_any")
+    session.run(*command, *test, env={"LEGM_TEST_AMEND_KILLS": str(int(changes) // 4)})
 
 
 TRACKERS = [

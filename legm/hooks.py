@@ -155,14 +155,17 @@ class FolderReader(Protocol):
             CorruptFile: its parameters were edited or damaged.
         """
 
-    def read_configurations(self, experiment: Path) -> Iterator[tuple[str, Configuration]]:
+    def read_configurations(
+        self, experiment: Path, paths: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, Configuration]]:
         """Read the configurations in an experiment's folder, one at a time.
 
         Args:
             experiment: the experiment's folder.
+            paths: the paths of the configurations' folders below it, in their order; None for all, by name.
 
         Returns:
-            the path of each configuration's folder below the experiment's, and the configuration; by name.
+            the path of each configuration's folder below the experiment's, and the configuration.
 
         Raises:
             StorageError: the folder cannot be read.

@@ -14,9 +14,9 @@ from legm.changes.execution import execute
 from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.changes.steps import Step
-from legm.core.amending import AmendmentChanges, require_possible_amendment
+from legm.core.amending import AmendmentChanges
 from legm.core.parameters import reserved_name_error
-from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
+from legm.core.selection import BoundSelection, RunSelection
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
@@ -80,13 +80,13 @@ def amend(
     *,
     set: Mapping[str, Any] | None = None,  # noqa: A002 - as on the command line
     rename: Mapping[str, str] | None = None,
-    drop: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    compare: Sequence[str] = (),
+    drop: Sequence[str] | str = (),
+    ignore: Sequence[str] | str = (),
+    compare: Sequence[str] | str = (),
     parent: Mapping[str, str | Mapping[str, Any]] | None = None,
-    name: Sequence[str] = (),
-    absent: Mapping[str, Any] | Sequence[str] = (),
-    no_absent: Sequence[str] = (),
+    name: Sequence[str] | str = (),
+    absent: Mapping[str, Any] | Sequence[str] | str = (),
+    no_absent: Sequence[str] | str = (),
     to: str | None = None,
     where: Iterable[str] | str | None = None,
     dry_run: bool = False,
@@ -101,7 +101,7 @@ def amend(
         experiment: the folder of the experiment.
         set: values by parameter, for the configurations that do not have it.
         rename: by old name of a parameter, the new one.
-        drop: the parameters that are removed.
+        drop: the parameters that are removed; one, or several.
         ignore: the parameters that are not compared any more; each run keeps its value.
         compare: the parameters that are compared again, by the value that each run has.
         parent: by child, its parent, or by parent the value that makes the child active.
@@ -126,18 +126,18 @@ def amend(
         child: {one: None} if isinstance(one, str) else dict(one) for child, one in (parent or {}).items()
     }
     folder = Path(experiment).absolute()
-    given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, absent)
+    given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, _names(absent))
     changes = AmendmentChanges(
         rename=dict(rename or {}),
         set=dict(set or {}),
-        drop=tuple(drop),
+        drop=_names(drop),
         parent=parents,
-        ignore=tuple(ignore),
-        compare=tuple(compare),
-        name=tuple(name),
+        ignore=_names(ignore),
+        compare=_names(compare),
+        name=_names(name),
         experiment=to,
         new_absent=decided_absent_values(folder, given, accepted),
-        no_absent=tuple(no_absent),
+        no_absent=_names(no_absent),
     )
     selection = RunSelection.parse(where)
     title = f"amend {folder.name}: {changes.summary()}"
@@ -185,14 +185,9 @@ def amend_experiment(
     only = selection if isinstance(selection, BoundSelection) else None
     if isinstance(selection, RunSelection) and selection:
         only = selection.bound(configurations())
-    chosen = (
-        one for one in configurations() if only is None or only.decides(SelectionCandidate(one)) is not False
-    )
     decided = AbsentValuesChange.of(experiment, changes)
     if changes.decided_absent and selection:
         raise ParameterError("an absent value is that of a whole experiment: change it without a selection")
-    if not require_possible_amendment(changes, chosen):
-        raise ParameterError(f"{experiment} has no configuration that is to be changed")
 
     def steps() -> Iterator[Step]:
         return plan_amendment(root, experiment, changes, only, folders, changer, plan)
@@ -222,6 +217,11 @@ def amend_experiment(
             done += execute(root, journal)
     notes = [*done, *deliver_changes(root)]
     return Amended(plan, name if journal is not None else "", tuple(notes))
+
+
+def _names(given: Sequence[str] | str) -> tuple[str, ...]:
+    """The names of parameters that a call was given: one text is one name."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _require_free_names(changes: AmendmentChanges) -> None:

@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from legm.changes.finishing import finish_changes
-from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments
+from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments, most_held
 from legm.changes.journal import Journal, JournalLine
 from legm.changes.shared_work import share_work, wait_for_workers
 from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
-from legm.changes.trash import is_own_path, keep_in_trash, move_path, trash_folder
+from legm.changes.trash import (
+    is_own_path,
+    keep_folder_without_runs,
+    keep_in_trash,
+    move_path,
+    trash_folder,
+)
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import StorageError
 from legm.hooks import FolderChanger
 from legm.records import Adoption, Plain
 from legm.runlog.configuration_folders import (
     artifacts_folder,
+    experiment_folder_of_configuration,
     is_configuration_folder,
     refuse_folder_links,
     refuse_linked_configuration_folder,
@@ -28,9 +35,7 @@ from legm.runlog.configuration_folders import (
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
     ARTIFACTS,
-    INDEX,
     METRICS_FILE,
-    OWN_FOLDER,
     PARAMETERS_FILE,
     PLOTS,
     RUNS,
@@ -121,6 +126,7 @@ class _Execution:
         self._changer = changer
         self._time = float(journal.header()["time"])
         self._experiments: dict[Path, None] = {}
+        self._noted: set[Path] = set()  # folders that have configurations
         self._amended: dict[str, Path] = {}  # by run that other backends change too, its folder
         self._has_deletions = False
         self._unamended: set[str] = set()  # runs whose logs are damaged
@@ -151,7 +157,7 @@ class _Execution:
 
     def work(self, lines: Iterable[JournalLine]) -> dict[str, Plain]:
         """Do independent steps; returns what :meth:`learn` takes."""
-        for steps in _adopted_at_once(map(self._journal.step, lines)):
+        for steps in _adopted_at_once(map(self._journal.step, lines), most_held()):
             self.do(steps)
         return {
             "notes": [*self._notes],
@@ -218,7 +224,7 @@ class _Execution:
             return None  # a user deleted it meanwhile
         is_same = step.before.fingerprint == step.after.fingerprint
         is_done = folder == target and self._changer.stated(target) == step.after.fingerprint
-        found = _Adoption(step, folder, target, HeldLogs(held, LogFolder.of(folder), step.runs))
+        found = _Adoption(step, folder, target, HeldLogs(held, LogFolder.of(folder), step.runs, most_held()))
         if is_same or not is_done:
             found.is_refused = (not is_same and (bool(found.logs.running) or self._has_others(found))) or (
                 folder != target and target.exists()
@@ -235,14 +241,14 @@ class _Execution:
         """Change what folders are of, except where a run of the old configuration began meanwhile."""
         by_experiment: dict[Path, list[_Adoption]] = {}
         for one in adoptions:
-            by_experiment.setdefault(self._experiment_of(one.target), []).append(one)
+            by_experiment.setdefault(experiment_folder_of_configuration(one.target), []).append(one)
         for experiment, members in by_experiment.items():
             wanted = [Adoption(one.step.after, one.folder, one.target) for one in members]
             for one, is_adopted in zip(members, self._changer.adopt(experiment, wanted), strict=True):
                 one.is_refused = not is_adopted
                 if is_adopted and self._late_runs(one.step, one.target):
                     back = Adoption(one.step.before, one.target, one.folder)
-                    self._changer.adopt(self._experiment_of(one.folder), [back])
+                    self._changer.adopt(experiment_folder_of_configuration(one.folder), [back])
                     one.is_refused = True
 
     def _amend_adopted(self, adoption: _Adoption) -> None:
@@ -270,19 +276,13 @@ class _Execution:
     def _note_experiments(self, *folders: Path) -> None:
         """Note the experiments whose index is to be brought up to date at the end."""
         for folder in folders:
-            if not is_own_path(self._root, folder):
-                self._experiments[folder.parent] = None
+            if folder.parent not in self._noted:
+                self._noted.add(folder.parent)
+                if not is_own_path(self._root, folder):
+                    self._experiments[experiment_folder_of_configuration(folder)] = None
 
     def _note_running(self, run_ids: Iterable[str]) -> None:
         self._notes += [f"the run {run_id} is running, and was left as it is" for run_id in run_ids]
-
-    @staticmethod
-    def _experiment_of(folder: Path) -> Path:
-        """The folder of the experiment that a configuration's folder is in, which may be deeper in it."""
-        for parent in list(folder.parents)[:3]:
-            if (parent / OWN_FOLDER / INDEX).exists():
-                return parent
-        return folder.parent
 
     def _late_runs(self, step: Step, folder: Path) -> list[str]:
         """The runs that began with the old configuration after the folder was looked at."""
@@ -303,13 +303,22 @@ class _Execution:
         present = {path.stem for path in logs.logs_except(())}.union(self._changer.stored_run_ids(source))
         here = [run_id for run_id in step.runs if run_id in present]
         target = self._target(step)
+        if target.samefile(source):  # only what is not compared changes: the runs stay where they are
+            for part in _chunks(here):
+                self._amend_where_they_are(replace(step, runs={one: step.runs[one] for one in part}), source)
+            return
         for part in _chunks(here):
             self._move_runs(replace(step, runs={one: step.runs[one] for one in part}), source, target)
         if self._is_noted_in_logs(step):
             self._reopen(step, target)
         self._tidy(source, target, step)
         self._note_experiments(source, target)
-        return
+
+    def _amend_where_they_are(self, step: Step, folder: Path) -> None:
+        """Change what is stored of runs of which only what is not compared changes."""
+        with contextlib.ExitStack() as held:
+            logs = HeldLogs(held, LogFolder.of(folder), step.runs)
+            self._amend_adopted(_Adoption(step, folder, folder, logs))
 
     def _target(self, step: Step) -> Path:
         if not step.target or not is_own_path(self._root, self._root / step.target):
@@ -367,7 +376,7 @@ class _Execution:
         if is_own_path(self._root, source):  # from the trash
             delete_folder(source)
         else:
-            keep_in_trash(self._root, self._journal.name, source)
+            keep_folder_without_runs(self._root, self._journal.name, source)
 
     def _drop_aggregates(self, folder: Path) -> None:
         if is_own_path(self._root, folder):
@@ -410,12 +419,17 @@ class _Execution:
         return True
 
 
-def _adopted_at_once(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Steps that adopt folders, in parts whose logs may be open at the same time; others by themselves."""
+def _adopted_at_once(steps: Iterable[Step], most: int) -> Iterator[list[Step]]:
+    """Steps that adopt folders, in parts whose logs may be open at the same time; others by themselves.
+
+    Args:
+        steps: the steps.
+        most: how many logs may be.
+    """
     part: list[Step] = []
     runs = 0
     for step in steps:
-        if part and (step.kind != ADOPT or runs + len(step.runs) > MOST_HELD):
+        if part and (step.kind != ADOPT or runs + len(step.runs) > most):
             yield part
             part, runs = [], 0
         part.append(step)

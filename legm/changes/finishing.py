@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +11,14 @@ from legm.changes.absent_values import AbsentValuesChange
 from legm.changes.backend_deliveries import write_backend_tasks
 from legm.changes.journal import Journal
 from legm.changes.steps import ADOPT, Step
-from legm.changes.trash import is_own_path, keep_in_trash, move_path, trash_folder
+from legm.changes.trash import (
+    is_own_path,
+    keep_folder_without_runs,
+    move_path,
+    runs_left_in_trash,
+    trash_folder,
+)
+from legm.core.texts import listed_names
 from legm.delivery.absent_values import AbsentValuesFile
 from legm.errors import storage_error
 from legm.hooks import FolderChanger
@@ -27,6 +35,8 @@ from legm.runlog.file_names import (
 from legm.util.atomic_files import delete_folder
 
 __all__ = ["finish_changes"]
+
+log = logging.getLogger(__name__)
 
 
 def finish_changes(
@@ -71,7 +81,7 @@ def finish_changes(
         os.sync()
     kept = trash_folder(root, journal.name)
     try:
-        if header.get("keep", True):
+        if header.get("keep", True) or runs_left_in_trash(root, journal.name):
             kept.mkdir(parents=True, exist_ok=True)
             journal.path.rename(kept / journal.path.name)
         else:
@@ -89,7 +99,7 @@ def _empty_experiment(root: Path, journal: Journal, old: Path, new: Path | None)
         for path in sorted(old.iterdir()):
             if path.name != OWN_FOLDER:
                 move_path(path, new / path.name)
-    keep_in_trash(root, journal.name, old)
+    keep_folder_without_runs(root, journal.name, old)
 
 
 def _put_back(root: Path, name: str) -> None:
@@ -103,11 +113,14 @@ def _put_back(root: Path, name: str) -> None:
         now = root / renamed.get(folder, folder)
         if is_configuration_folder(now) and not is_own_path(root, now):
             move_path(path, now / path.name)
-    delete_folder(item)
+    if left := runs_left_in_trash(root, name):  # nothing that only the trash has is deleted with it
+        log.warning("still in the trash of %s, as %s: %s", root, name, listed_names(sorted(left)))
+    else:
+        delete_folder(item)
 
 
 def _refresh(root: Path, journal: Journal, changer: FolderChanger, experiment: Path) -> None:
     if any(path.name != OWN_FOLDER for path in experiment.iterdir()):
         changer.refresh(experiment)
     elif (experiment / OWN_FOLDER / INDEX).exists() and experiment.is_relative_to(root):
-        keep_in_trash(root, journal.name, experiment)
+        keep_folder_without_runs(root, journal.name, experiment)

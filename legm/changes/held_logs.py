@@ -14,12 +14,27 @@ from legm.records import Amendment
 from legm.runlog.file_names import OPEN
 from legm.runlog.log_amending import append_log_amendment, locked_log
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_frames import encoded_configuration
 from legm.runlog.log_writer import logs_being_written
 
-__all__ = ["MOST_HELD", "AppendedAmendments", "HeldLogs", "append_amendments"]
+__all__ = ["MOST_HELD", "AppendedAmendments", "HeldLogs", "append_amendments", "most_held"]
 
 MOST_HELD = 100
-"""Runs whose logs are open at the same time."""
+"""Runs whose logs are open at the same time, where a process may have few files open."""
+_MOST_HELD_OF_MANY = 500
+_OTHER_FILES = 200  # that a process may have open besides
+
+
+def most_held() -> int:
+    """How many runs' logs may be open at the same time."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return MOST_HELD
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return _MOST_HELD_OF_MANY
+    return max(MOST_HELD, min(_MOST_HELD_OF_MANY, most - _OTHER_FILES))
 
 
 class HeldLogs:
@@ -29,9 +44,12 @@ class HeldLogs:
         held: releases them.
         logs: the logs of the configuration.
         run_ids: the step's runs.
+        most: how many at most; of others it is only known whether a process writes them.
     """
 
-    def __init__(self, held: contextlib.ExitStack, logs: LogFolder, run_ids: Iterable[str]) -> None:
+    def __init__(
+        self, held: contextlib.ExitStack, logs: LogFolder, run_ids: Iterable[str], most: int = MOST_HELD
+    ) -> None:
         paths = {path.stem: path for path in logs.logs_except(())}
         self.known = frozenset(paths)
         """The runs that have a log, those of other steps too."""
@@ -42,7 +60,7 @@ class HeldLogs:
         for run_id in run_ids:
             if (path := paths.get(run_id)) is None:
                 continue
-            if len(self.files) >= MOST_HELD:
+            if len(self.files) >= most:
                 rest.append(path)
                 continue
             try:
@@ -83,12 +101,13 @@ def append_amendments(
         without: the runs that are left as they are.
         time: when, in seconds since 1970.
     """
-    done = AppendedAmendments()
+    done, configuration = AppendedAmendments(), encoded_configuration(step.after)
 
     def append(run_id: str, path: Path, file: BinaryIO) -> None:
         run = step.runs[run_id]
         try:
-            append_log_amendment(path, file, Amendment(step.after, run.after, time, run.backends))
+            amendment = Amendment(step.after, run.after, time, run.backends)
+            append_log_amendment(path, file, amendment, configuration)
         except CorruptFile as error:  # what is stored of the run beside the log changes all the same
             done.damaged.add(run_id)
             others = f", and {', '.join(run.backends)} has the run as it was" if run.backends else ""

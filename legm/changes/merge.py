@@ -64,6 +64,7 @@ def merge_roots(root: Path, other: Path) -> Merged:
 
     Raises:
         ParameterError: the two are the same, or one is inside the other.
+        NewerFile: something that a newer legm wrote would be changed.
         LegmError: something is damaged, or cannot be read or written; the call may be repeated.
     """
     root, other = root.resolve(), other.resolve()
@@ -155,7 +156,10 @@ def _merging_step(
 ) -> Step:
     """The folder moves as it is where the root directory has none of the configuration yet."""
     target = changer.experiment_path(root, configuration.experiment) / source.rpartition("/")[2]
-    is_new = is_whole and not target.exists() and changer.find(root, configuration) is None
+    there_already = changer.find(root, configuration)
+    if there_already is not None:  # damage, and what a newer legm wrote, is an error before anything is done
+        default_folder_access().read_configuration(there_already)
+    is_new = is_whole and not target.exists() and there_already is None
     there = target.relative_to(root).as_posix() if is_new else ""
     return Step(FOLDER if is_new else MOVE, source, there, configuration, configuration, runs)
 

@@ -17,6 +17,7 @@ from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import InvalidName, StorageError
 from legm.records import is_record_file_name
+from legm.runlog.configuration_folders import experiment_folder_of_configuration
 
 __all__ = ["move_configuration", "rename_configuration", "rename_experiment"]
 
@@ -62,10 +63,11 @@ def move_configuration(
         LegmError: as :func:`legm.changes.amend.amend_experiment`.
     """
     configuration = default_folder_access().read_configuration(folder)
+    own = experiment_folder_of_configuration(folder)
     return amend_experiment(
-        folder.parent,
+        own,
         AmendmentChanges(experiment=experiment),
-        title=f"mv {folder.parent.name}/{folder.name} to {experiment}",
+        title=f"mv {own.name}/{folder.relative_to(own).as_posix()} to {experiment}",
         selection=BoundSelection(
             folder.name, lambda one: one.configuration.fingerprint == configuration.fingerprint
         ),
@@ -74,15 +76,16 @@ def move_configuration(
     )
 
 
-def rename_configuration(folder: Path, name: str) -> Path:
+def rename_configuration(folder: Path, name: str, *, dry_run: bool = False) -> tuple[Path, list[str]]:
     """Rename the folder of a configuration; it stays the same configuration.
 
     Args:
         folder: the configuration's.
         name: the folder's new name.
+        dry_run: whether it is only wanted where it would be.
 
     Returns:
-        where it is now.
+        where it is now, and what a user should know, in a sentence each.
 
     Raises:
         InvalidName: the name is not a safe file name.
@@ -91,18 +94,22 @@ def rename_configuration(folder: Path, name: str) -> Path:
     """
     if not is_record_file_name(name):
         raise InvalidName(f"{name!r} is not a safe name of a folder")
-    now, root = folder.with_name(name), folder.parent.parent
-    folders = default_folder_access()
-    with locked_root(root):
-        finish_pending(root)
+    now, root = folder.with_name(name), experiment_folder_of_configuration(folder).parent
+
+    def step() -> Step:
         if now.exists():
             raise StorageError(f"{now} exists already")
-        configuration = folders.read_configuration(folder)
-        runs = moved_runs(folders.read_runs(folder))
+        folders = default_folder_access()
+        configuration, runs = folders.read_configuration(folder), moved_runs(folders.read_runs(folder))
         source, target = (path.relative_to(root).as_posix() for path in (folder, now))
-        step = Step(ADOPT, source, target, configuration, configuration, runs)
-        with Journal.drafted(root, Journal.new_id(), f"mv {source} {name}", [step]) as draft:
+        return Step(ADOPT, source, target, configuration, configuration, runs)
+
+    if dry_run:
+        step()
+        return now, []
+    with locked_root(root):
+        done, planned = finish_pending(root), step()
+        with Journal.drafted(root, Journal.new_id(), f"mv {planned.source} {name}", [planned]) as draft:
             journal = draft.begin()
-        execute(root, journal)
-    deliver_changes(root)
-    return now
+        done += execute(root, journal)
+    return now, [*done, *deliver_changes(root)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import DEFAULT_BACKEND, find_backend_by_stored_name, make_backend
@@ -16,7 +16,7 @@ from legm.records import ChangeKind, Plain, Run, StoredChange
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_backends
 
-__all__ = ["OtherBackends", "PlannedInBackends", "RunsToChange"]
+__all__ = ["OtherBackends", "PlannedInBackends", "RunsToChange", "StoredTarget", "stored_targets"]
 
 RunsToChange: TypeAlias = Mapping[str, tuple[Run, Run | None]]
 """By id, a run as it is and as it is to be; None for one that is deleted."""
@@ -65,6 +65,34 @@ class PlannedInBackends:
             self.notes.append(text)
 
 
+class StoredTarget(NamedTuple):
+    """A backend beside the folder in which a run is.
+
+    Args:
+        run_id: the run's id.
+        name: the backend's name.
+        options: its options.
+    """
+
+    run_id: str
+    name: str
+    options: dict[str, Plain]
+
+
+def stored_targets(folder: Path, run_ids: Collection[str]) -> Iterator[StoredTarget]:
+    """The backends that the logs of runs name beside the folder.
+
+    Args:
+        folder: the folder of the runs' configuration.
+        run_ids: the runs.
+    """
+    for path in LogFolder.of(folder).logs_except(()) if run_ids else ():
+        if path.stem in run_ids:
+            for name, options in sorted(read_log_backends(path).items()):
+                if name != DEFAULT_BACKEND:
+                    yield StoredTarget(path.stem, name, options)
+
+
 class OtherBackends:
     """Asks the backends beside the folders what they will do; a backend is made once.
 
@@ -78,12 +106,12 @@ class OtherBackends:
         self._planned = planned
         self._clients: dict[str, BackendClient] = {}
 
-    def plan(self, folder: Path, runs: RunsToChange) -> dict[str, tuple[str, ...]]:
+    def plan(self, runs: RunsToChange, stored: Iterable[StoredTarget]) -> dict[str, tuple[str, ...]]:
         """What becomes of runs that are amended or deleted.
 
         Args:
-            folder: the folder of their configuration.
             runs: the runs.
+            stored: the backends that they are in, from :func:`stored_targets`.
 
         Returns:
             by run, the names of the backends in which it changes; without runs that are in no other backend.
@@ -93,7 +121,7 @@ class OtherBackends:
             BackendError: a backend does not answer.
         """
         found: dict[str, tuple[str, ...]] = {}
-        for run_id, name, options in self._stored(folder, runs):
+        for run_id, name, options in stored:
             change = self._asked(runs, run_id, name, options)
             if change.kind is ChangeKind.ABSENT:  # a user deleted it there, or it is still to be delivered
                 continue
@@ -117,7 +145,7 @@ class OtherBackends:
             BackendError: a backend does not answer.
         """
         found: dict[str, tuple[str, ...]] = {}
-        for run_id, name, options in self._stored(folder, runs):
+        for run_id, name, options in stored_targets(folder, runs.keys()):
             change = self._asked(runs, run_id, name, options)
             if change.kind is ChangeKind.ABSENT and (change.problem or not were_deleted):
                 if were_deleted:
@@ -138,7 +166,7 @@ class OtherBackends:
             runs: the runs.
         """
         found: dict[str, tuple[str, ...]] = {}
-        for run_id, name, options in self._stored(folder, runs):
+        for run_id, name, options in stored_targets(folder, runs.keys()):
             try:
                 change = self._client(name, options).plan_change(runs[run_id][0], None)
             except LegmError as error:
@@ -149,14 +177,6 @@ class OtherBackends:
                 self._add(name, options, change)
                 found[run_id] = (*found.get(run_id, ()), name)
         return found
-
-    def _stored(self, folder: Path, runs: RunsToChange) -> Iterator[tuple[str, str, dict[str, Plain]]]:
-        """Of each run, the name and the options of each backend that its log names beside the folder."""
-        for path in LogFolder.of(folder).logs_except(()) if runs else ():
-            if path.stem in runs:
-                for name, options in sorted(read_log_backends(path).items()):
-                    if name != DEFAULT_BACKEND:
-                        yield path.stem, name, options
 
     def _asked(
         self, runs: RunsToChange, run_id: str, name: str, options: Mapping[str, Plain]

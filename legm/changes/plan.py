@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from legm.changes.amended_runs import AmendedGroup, AmendedRuns, ConfigurationAmender
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.planned_changes import PlanDatabase, PlannedChange, PlannedChanges
+from legm.changes.shared_work import map_in_order
 from legm.changes.steps import ADOPT, MOVE, Step, StepRun
-from legm.core.absent_values import has_absent_value
-from legm.core.amending import AmendedConfiguration, AmendmentChanges
-from legm.core.identity import configuration_differences
+from legm.core.amending import AmendmentChanges, ChangesCheck
 from legm.core.naming import numbered_name
 from legm.core.selection import BoundSelection, SelectionCandidate
 from legm.delivery.folder_access import FolderAccess
-from legm.errors import CorruptFile, StateError
+from legm.errors import LegmError, ParameterError, StateError
 from legm.hooks import FolderChanger
-from legm.records import Configuration, Plain, Run, RunResult, Status
-from legm.runlog.configuration_folders import configuration_paths
-from legm.runlog.log_folder import LogFolder
-from legm.runlog.log_reader import read_log_head
+from legm.records import Configuration, Run, RunResult, Status
+from legm.runlog.configuration_folders import packed_configuration_paths
+from legm.util.forked_calls import number_of_forked_processes
 
 __all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment"]
 
 UNITED, PARTED, CHANGED = "united", "parted", "changed"
+_WORTH_PROCESSES = 200  # configurations
 
 
 class AmendmentPlan:
@@ -92,16 +91,31 @@ def plan_amendment(
         plan: takes what becomes of each configuration.
 
     Raises:
-        ParameterError: a configuration cannot be changed so.
+        ParameterError: a parameter is unknown, no configuration is selected, or one cannot be changed so.
         NotSupported: a run is stored in a backend that cannot change it.
         LegmError: a folder is damaged, or cannot be read.
     """
     planner = _Planner(root, experiment, changes, folders, changer, plan)
-    for path, configuration in folders.read_configurations(experiment):
-        if only is None or only.decides(SelectionCandidate(configuration)) is not False:
-            yield from planner.steps(experiment / path, configuration, only)
-        else:
-            planner.leave(experiment / path, configuration)
+    amender = ConfigurationAmender(experiment, changes, only, folders)
+    paths = packed_configuration_paths(experiment)
+    processes = number_of_forked_processes() if len(paths) >= _WORTH_PROCESSES else 1
+    check = ChangesCheck(changes)
+    amended = map_in_order(paths, amender.amended, processes, AmendedRuns.content, AmendedRuns.of_content)
+    try:
+        for one in amended:
+            if one.is_selected:
+                check.add(one.before)
+            yield from planner.steps(one)
+    except LegmError:  # what is wrong with the changes themselves is said first
+        check = ChangesCheck(changes)
+        for _, configuration in folders.read_configurations(experiment):
+            if only is None or only.decides(SelectionCandidate(configuration)) is not False:
+                check.add(configuration)
+        check.require_possible()
+        raise
+    check.require_possible()
+    if not check.number:
+        raise ParameterError(f"{experiment} has no configuration that is to be changed")
 
 
 class _Planner:
@@ -115,7 +129,7 @@ class _Planner:
         plan: AmendmentPlan,
     ) -> None:
         self._root = root
-        self._changes = changes
+        self._experiment = experiment
         self._folders = folders
         self._changer = changer
         self._plan = plan
@@ -124,106 +138,59 @@ class _Planner:
         if changes.experiment is not None:
             self._target = changer.experiment_path(root, changes.experiment)
         self._known = plan.database
-        for path in configuration_paths(self._target) if self._target.is_dir() else ():
+        for path in packed_configuration_paths(self._target):
             self._known.add_folder(changer.stated(self._target / path) or "", path)
 
-    def leave(self, folder: Path, configuration: Configuration) -> None:
-        """Note a configuration that is not selected."""
+    def steps(self, amended: AmendedRuns) -> Iterator[Step]:
+        """What becomes of the selected runs of one configuration."""
+        self._plan.running += amended.running
+        folder = self._experiment / amended.path
+        if amended.groups:
+            yield from self._steps_of_groups(folder, amended, self._groups(amended))
+            return
         self._plan.untouched += 1
         if folder.is_relative_to(self._target):
-            self._known.add_contributor(configuration.fingerprint)
+            self._known.add_contributor(amended.before.fingerprint)
 
-    def steps(
-        self, folder: Path, configuration: Configuration, only: BoundSelection | None
-    ) -> Iterator[Step]:
-        """What becomes of the selected runs of one configuration."""
-        results = list(self._folders.read_runs(folder, configuration=configuration))
-        selected = [one for one in results if only is None or only.has_run(one)]
-        change = AmendedConfiguration(configuration, self._changes)
-        groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
-        own = self._set_to_absent_values(folder, configuration)
-        is_changed, running = False, 0
-        for result in selected:
-            run = result.run
-            before = {**own(run.run_id), **run.parameters}
-            amended = change.of_run(before)
-            would_change = amended.configuration != configuration
-            would_change |= amended.parameters not in (run.parameters, before)
-            if result.status is Status.RUNNING:
-                running += 1
-                if would_change:
-                    self._plan.running.append(run.run_id)
-                continue
-            is_changed |= would_change
-            runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
-            runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
-        if not results:
-            amended = change.of_run({})
-            is_changed = amended.configuration != configuration
-            groups[amended.configuration.fingerprint] = (amended.configuration, {})
-        if not is_changed:
-            return self.leave(folder, configuration)
-        self._note_backends(folder, configuration, groups)
-        staying = running + len(results) - len(selected)
-        yield from self._steps_of_groups(folder, configuration, groups, staying)
-        return None
-
-    def _set_to_absent_values(
-        self, folder: Path, configuration: Configuration
-    ) -> Callable[[str], dict[str, Plain]]:
-        """By run, what it set to its absent value: its log says it, or else the folder.
-
-        Each run keeps it as its own from its first amendment on, since one may unite it with runs from before
-        the parameter existed.
-        """
-        if not self._changes.decided_absent and not self._changes.absent:
-            return lambda _: {}
-        logs = {path.stem: path for path in LogFolder.of(folder).logs_except(())}
-
-        def of_run(run_id: str) -> dict[str, Plain]:
-            its = configuration
-            if run_id in logs:
-                with contextlib.suppress(CorruptFile):
-                    its = read_log_head(logs[run_id]).run.configuration
-            return {name: value for name, value in its.parameters.items() if has_absent_value(its, name)}
-
-        return of_run
-
-    def _note_backends(
-        self,
-        folder: Path,
-        before: Configuration,
-        groups: Mapping[str, tuple[Configuration, dict[str, StepRun]]],
-    ) -> None:
-        """Note with each run in which backends beside the folder it changes too."""
+    def _groups(self, amended: AmendedRuns) -> dict[str, AmendedGroup]:
+        """By fingerprint, the runs with the backends beside the folders in which they change too."""
+        groups = {one.after.fingerprint: one for one in amended.groups}
+        if not amended.targets:
+            return groups
         changed = {
             run_id: (
-                Run(run_id, before, run.description, run.started, run.before),
-                Run(run_id, after, run.description, run.started, run.after),
+                Run(run_id, amended.before, run.description, run.started, run.before),
+                Run(run_id, one.after, run.description, run.started, run.after),
             )
-            for after, runs in groups.values()
-            for run_id, run in runs.items()
-            if after != before or run.before != run.after
+            for one in amended.groups
+            for run_id, run in one.runs.items()
         }
-        found = self._others.plan(folder, changed)
-        for _, runs in groups.values() if found else ():
-            for run_id in runs.keys() & found.keys():
-                runs[run_id] = replace(runs[run_id], backends=found[run_id])
+        found = self._others.plan(changed, amended.targets)
+        return {
+            digest: replace(
+                one,
+                runs={
+                    run_id: replace(run, backends=found.get(run_id, ())) for run_id, run in one.runs.items()
+                },
+            )
+            for digest, one in groups.items()
+        }
 
     def _steps_of_groups(
         self,
         folder: Path,
-        before: Configuration,
-        groups: Mapping[str, tuple[Configuration, dict[str, StepRun]]],
-        staying: int,
+        amended: AmendedRuns,
+        groups: Mapping[str, AmendedGroup],
     ) -> Iterator[Step]:
+        before, staying = amended.before, amended.staying
         source = folder.relative_to(self._root).as_posix()
         adopted = self._adopted(before, groups, staying)
         becomes, names, differences = {}, {}, {}
         # The folder is adopted last: then no run is in it that is of another configuration.
-        for digest, (after, runs) in sorted(groups.items(), key=lambda one: one[0] == adopted):
+        for digest, one in sorted(groups.items(), key=lambda item: item[0] == adopted):
+            after, runs = one.after, one.runs
             becomes[digest] = len(runs)
-            differences[digest] = "; ".join(map(str, configuration_differences(before, after)))
+            differences[digest] = one.difference
             self._known.add_contributor(digest)
             if digest == adopted:
                 now = self._adopted_path(folder, before, after)
@@ -232,7 +199,10 @@ class _Planner:
                 yield Step(ADOPT, source, now.relative_to(self._root).as_posix(), before, after, runs)
             else:
                 label = self._known.label(digest)
-                names[digest] = self._known.folder(digest) or label or self._free_name(after)
+                there = self._known.folder(digest)
+                if there is not None and not folder.is_relative_to(self._target):  # of which none is read
+                    self._folders.read_configuration(self._target / there)
+                names[digest] = there or label or self._free_name(after)
                 if label is None:
                     self._known.set_label(digest, names[digest])
                 self._known.count_folders(digest, 1)
@@ -244,7 +214,7 @@ class _Planner:
     def _adopted(
         self,
         before: Configuration,
-        groups: Mapping[str, tuple[Configuration, Mapping[str, StepRun]]],
+        groups: Mapping[str, AmendedGroup],
         staying: int,
     ) -> str | None:
         """Which of the configurations the folder becomes: one that has no folder yet; None for none."""
@@ -255,7 +225,7 @@ class _Planner:
         free = [digest for digest in groups if not self._known.number_of_folders(digest)]
         if not free:
             return None
-        chosen = max(free, key=lambda digest: len(groups[digest][1]))
+        chosen = max(free, key=lambda digest: len(groups[digest].runs))
         self._known.count_folders(chosen, 1)
         self._known.count_folders(before.fingerprint, -1)
         return chosen

@@ -11,13 +11,13 @@ from legm.changes.amend import finish_pending
 from legm.changes.backend_deliveries import deliver_changes
 from legm.changes.execution import execute
 from legm.changes.journal import Journal, locked_root
-from legm.changes.other_backends import OtherBackends, PlannedInBackends
+from legm.changes.other_backends import OtherBackends, PlannedInBackends, stored_targets
 from legm.changes.plan import moved_runs
 from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
 from legm.changes.trash import TrashItem, trashed_path
 from legm.delivery.folder_access import FolderAccess, default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
-from legm.errors import ParameterError
+from legm.errors import ParameterError, closest
 from legm.hooks import FolderChanger
 from legm.records import Plain
 from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
@@ -35,6 +35,8 @@ class Deletion:
         experiments: the folders of experiments that are deleted.
         folders: the folders of configurations that are deleted, those of the experiments among them.
         runs: by folder, the ids of single runs.
+        selected: the folders of which ``runs`` has what a selection chose: one that would be left without
+            runs is deleted as a whole.
         in_backends: what becomes of the runs in the backends beside the folders, once it was planned.
     """
 
@@ -42,6 +44,7 @@ class Deletion:
     experiments: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     runs: dict[Path, list[str]] = field(default_factory=dict)
+    selected: set[Path] = field(default_factory=set)
     in_backends: PlannedInBackends = field(default_factory=PlannedInBackends)
 
     def add_experiment(self, experiment: Path) -> None:
@@ -113,13 +116,15 @@ def _deleting_steps(
     others = OtherBackends(deletion.root, deletion.in_backends)
     for folder, ids in wanted.items():
         configuration = folders.read_configuration(folder)
-        results = (one for one in folders.read_runs(folder) if ids is None or one.run.run_id in ids)
-        runs = moved_runs(results)
+        results = list(folders.read_runs(folder))
+        runs = moved_runs(one for one in results if ids is None or one.run.run_id in ids)
         deleted += runs
         source = folder.relative_to(deletion.root).as_posix()
-        kind = FOLDER if ids is None else MOVE
+        is_whole = ids is None or (folder in deletion.selected and len(runs) == len(results))
+        kind = FOLDER if is_whole else MOVE
         step = Step(kind, source, trashed_path(name, source), configuration, configuration, runs)
-        yield step.with_backends(others.plan(folder, step.runs_to_change(are_deleted=True)))
+        stored = stored_targets(folder, runs.keys())
+        yield step.with_backends(others.plan(step.runs_to_change(are_deleted=True), stored))
 
 
 def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
@@ -128,7 +133,7 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
     Args:
         root: the root directory.
         item: what the command left in the trash.
-        run: the only run to bring back; None for all.
+        run: the only run to bring back, by its id or the end of it; None for all.
 
     Raises:
         ParameterError: the trash does not have the run.
@@ -142,6 +147,7 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
     changed: list[str] = []
     with locked_root(root):
         done = finish_pending(root)
+        run = None if run is None else _named_run(item, run)
         there = {path.stem for path in find_logs(root)}
         found = reversed(list(item.journal.steps()))
         others = OtherBackends(root, planned)
@@ -166,6 +172,22 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
     return Removed(tuple(dict.fromkeys(runs)), notes=tuple(notes))
 
 
+def _named_run(item: TrashItem, text: str) -> str:
+    """The id of the run, of those that a command changed, that a text names.
+
+    Raises:
+        ParameterError: there is none, or there are several.
+    """
+    known = [run_id for step in item.journal.steps() for run_id in step.runs]
+    found = {run_id for run_id in known if text and run_id.endswith(text)}
+    if len(found) != 1:
+        several = (
+            f"{len(found)} runs of it have ids that end in {text!r}" if found else f"it has no run {text!r}"
+        )
+        raise ParameterError(f"{item.name} in the trash: {several}; {closest(text, sorted(found) or known)}")
+    return found.pop()
+
+
 def _restoring_steps(
     root: Path,
     steps: Iterable[Step],
@@ -187,6 +209,9 @@ def _restoring_steps(
         if is_deletion:  # one may have come back by another way, such as a merge
             wanted = [one for one in wanted if one not in there]
         runs = {one: step.runs[one] for one in wanted if one in here}
+        if is_deletion and run is None and not here <= step.runs.keys():  # one began while it was deleted
+            late = (one for one in default_folder_access().read_runs(now) if one.run.run_id not in step.runs)
+            runs |= moved_runs(one for one in late if one.run.run_id not in there)
         changed += [] if is_deletion else [one for one in wanted if one not in here]
         if not runs and (run is not None or step.runs):
             continue
@@ -195,12 +220,13 @@ def _restoring_steps(
         back = Step(step.kind, step.source, step.target, step.before, step.after, runs).reversed(source, "")
         before = changer.find(root, step.before)
         is_whole = here <= set(runs) and step.kind != MOVE and before in {None, now}
+        is_same = step.kind == ADOPT and step.before.fingerprint == step.after.fingerprint
         if back.has_backends:
             in_others = {one: pair for one, pair in back.runs_to_change().items() if runs[one].backends}
             back = back.with_backends(others.plan_restored(now, in_others, were_deleted=is_deletion))
         if is_whole and not (root / step.source).exists():
             yield replace(back, target=step.source)
-        elif is_whole and step.kind == ADOPT:
+        elif step.kind == ADOPT and (is_whole or is_same):
             yield replace(back, target=source)
         else:
             yield replace(back, kind=MOVE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import time
@@ -17,11 +18,12 @@ from typing import Any, TypeVar
 
 from legm.errors import StorageError, storage_error
 from legm.records import Plain
-from legm.util.forked_calls import ForkedCall
+from legm.util.forked_calls import ForkedCall, ForkedLines
 
-__all__ = ["share_work", "wait_for_workers"]
+__all__ = ["map_in_order", "share_work", "wait_for_workers"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _PATIENCE = 120.0  # seconds to wait for processes of a command that was killed
 
@@ -107,6 +109,48 @@ def share_work(
             found = worker.result()
             done.append(work(part) if found is None else json.loads(found))
         return done
+
+
+def map_in_order(
+    pieces: Iterable[T],
+    work: Callable[[Iterable[T]], Iterator[U]],
+    processes: int,
+    encode: Callable[[U], Plain],
+    decode: Callable[[Any], U],
+) -> Iterator[U]:
+    """What work that only reads finds of each piece, in their order; several other processes do it.
+
+    Where a process fails, this one looks itself, which raises the error.
+
+    Args:
+        pieces: what to look at; they may be gone through several times, and are the same each time.
+        work: looks at some of them, and yields what it finds of each.
+        processes: how many; with one, nothing is forked.
+        encode: makes of what was found what JSON holds.
+        decode: the inverse.
+    """
+    if processes < 2:
+        yield from work(pieces)
+        return
+    parent, workers = os.getpid(), list[ForkedLines]()
+
+    def lines(number: int) -> Iterator[bytes]:
+        for earlier in workers:
+            earlier.forget()
+        part = itertools.islice(pieces, number, None, processes)
+        for found in work(_while_child_of(parent, part)):
+            yield json.dumps(encode(found)).encode() + b"\n"
+
+    with contextlib.ExitStack() as stack:
+        for number in range(processes):
+            workers.append(ForkedLines(functools.partial(lines, number)))
+            stack.callback(workers[-1].end)
+        for worker, piece in zip(itertools.cycle(workers), pieces, strict=False):
+            line = worker.next_line()
+            if line is None:
+                yield from work([piece])
+            else:
+                yield decode(json.loads(line))
 
 
 def _while_child_of(parent: int, pieces: Iterable[T]) -> Iterator[T]:

@@ -10,7 +10,17 @@ from legm.records import Configuration, Plain, Run, is_record_file_name
 from legm.runlog.log_frames import configuration_frame_content
 from legm.runlog.log_reader import decode_log_configuration
 
-__all__ = ["ADOPT", "FOLDER", "MOVE", "Step", "StepRun", "decode_step", "require_path_below"]
+__all__ = [
+    "ADOPT",
+    "FOLDER",
+    "MOVE",
+    "Step",
+    "StepRun",
+    "decode_runs",
+    "decode_step",
+    "require_path_below",
+    "runs_content",
+]
 
 ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
 
@@ -66,16 +76,7 @@ class Step:
             "target": self.target,
             "before": configuration_frame_content(self.before),
             "after": configuration_frame_content(self.after),
-            "runs": {
-                run_id: {
-                    "description": run.description,
-                    "started": run.started,
-                    "before": dict(run.before),
-                    "after": dict(run.after),
-                    **({"backends": list(run.backends)} if run.backends else {}),
-                }
-                for run_id, run in self.runs.items()
-            },
+            "runs": runs_content(self.runs),
         }
 
     @property
@@ -134,17 +135,40 @@ def decode_step(content: Mapping[str, Any]) -> Step:
         content["target"],
         decode_log_configuration(content["before"]),
         decode_log_configuration(content["after"]),
-        {
-            run_id: StepRun(
-                str(run["description"]),
-                float(run["started"]),
-                run["before"],
-                run["after"],
-                tuple(map(str, run.get("backends", ()))),
-            )
-            for run_id, run in content["runs"].items()
-        },
+        decode_runs(content["runs"]),
     )
+
+
+def runs_content(runs: Mapping[str, StepRun]) -> dict[str, Plain]:
+    """The runs of a step as JSON holds them."""
+    return {
+        run_id: {
+            "description": run.description,
+            "started": run.started,
+            "before": dict(run.before),
+            "after": dict(run.after),
+            **({"backends": list(run.backends)} if run.backends else {}),
+        }
+        for run_id, run in runs.items()
+    }
+
+
+def decode_runs(content: Mapping[str, Any]) -> dict[str, StepRun]:
+    """The runs of a step from what :func:`runs_content` gave.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: they are something else.
+    """
+    return {
+        run_id: StepRun(
+            str(run["description"]),
+            float(run["started"]),
+            run["before"],
+            run["after"],
+            tuple(map(str, run.get("backends", ()))),
+        )
+        for run_id, run in content.items()
+    }
 
 
 def require_path_below(path: str) -> None:

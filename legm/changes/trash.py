@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from legm.changes.journal import Journal
 from legm.errors import LegmError, ParameterError, closest, storage_error
 from legm.media.content_files import delete_unused_contents
 from legm.runlog.configuration_folders import experiment_paths, refuse_folder_links
-from legm.runlog.file_names import JOURNAL_SUFFIX, OWN_FOLDER, TRASH, TRASHED_FILES
+from legm.runlog.file_names import JOURNAL_SUFFIX, LOG_SUFFIX, OWN_FOLDER, RUNS, TRASH, TRASHED_FILES
+from legm.runlog.log_folder import find_logs
 from legm.util.atomic_files import delete_folder
 
 __all__ = [
@@ -23,8 +25,10 @@ __all__ = [
     "empty_trash",
     "find_trash_item",
     "is_own_path",
+    "keep_folder_without_runs",
     "keep_in_trash",
     "move_path",
+    "runs_left_in_trash",
     "trash_folder",
     "trash_items",
     "trashed_path",
@@ -90,8 +94,8 @@ def trashed_path(name: str, path: str) -> str:
     return f"{OWN_FOLDER}/{TRASH}/{name}/{TRASHED_FILES}/{path}"
 
 
-def keep_in_trash(root: Path, name: str, path: Path) -> None:
-    """Move a file or folder to the trash.
+def keep_in_trash(root: Path, name: str, path: Path) -> Path | None:
+    """Move a file or folder to the trash; returns where it is then, None where there is none any more.
 
     Raises:
         StorageError: it cannot be moved.
@@ -107,9 +111,32 @@ def keep_in_trash(root: Path, name: str, path: Path) -> None:
         free.parent.mkdir(parents=True, exist_ok=True)
         path.rename(free)
     except FileNotFoundError:
-        return
+        return None
     except OSError as cause:
         raise storage_error("move to the trash", path, cause) from cause
+    return free
+
+
+def keep_folder_without_runs(root: Path, name: str, folder: Path) -> None:
+    """Move a folder in which there is no run to the trash, and back where one began in it just now.
+
+    Raises:
+        StorageError: it cannot be moved.
+    """
+    kept = keep_in_trash(root, name, folder)
+    if kept is not None and any(_logs_in(kept)):
+        move_path(kept, folder)
+
+
+def runs_left_in_trash(root: Path, name: str) -> set[str]:
+    """The runs that only what a command left in the trash has."""
+    left = {path.stem for path in _logs_in(trash_folder(root, name) / TRASHED_FILES)}
+    return left - {path.stem for path in find_logs(root)} if left else left
+
+
+def _logs_in(folder: Path) -> Iterator[Path]:
+    """The run logs in a folder, however deep."""
+    return (path for path in folder.rglob(f"*{LOG_SUFFIX}") if RUNS in path.parts[-3:-1])
 
 
 def is_own_path(root: Path, path: Path) -> bool:

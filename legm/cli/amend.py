@@ -171,12 +171,12 @@ def print_plan(plan: AmendmentPlan) -> None:
             Column("before | after", fit="fold"),
         ]
         print_table(columns, rows)
-    if len(plan.changes) > _SHOWN:
-        say(f"… and {len(plan.changes) - _SHOWN:,} more configurations")
-    for run_id in plan.running:
-        say(f"the run {run_id} is running, and is left as it is")
     from legm.core.texts import counted
 
+    if len(plan.changes) > _SHOWN:
+        say(f"… and {counted(len(plan.changes) - _SHOWN, 'more configuration')}")
+    for run_id in plan.running:
+        say(f"the run {run_id} is running, and is left as it is")
     counts = plan.counts()
     say(
         f"{counted(plan.runs, 'run changes', 'runs change')}; configurations: "

@@ -51,7 +51,11 @@ def root_of_changes(path: Path) -> Path:
         NotSupported: it is an experiment of a backend without folders, where nothing can be changed.
         StorageError: there is no such folder.
     """
-    from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
+    from legm.runlog.configuration_folders import (
+        configuration_paths,
+        experiment_folder_of_configuration,
+        is_configuration_folder,
+    )
 
     path = path.absolute()
     if backend := backend_without_folders(path):
@@ -59,7 +63,7 @@ def root_of_changes(path: Path) -> Path:
     if not path.is_dir():
         raise StorageError(missing_folder_text(path))
     if is_configuration_folder(path):
-        return path.parent.parent
+        return experiment_folder_of_configuration(path).parent
     if (path / OWN_FOLDER / INDEX).exists() or next(configuration_paths(path), None) is not None:
         return path.parent
     return path

@@ -8,7 +8,7 @@ import click
 
 from legm.cli.json_output import print_json
 from legm.cli.options import json_option, path_argument
-from legm.cli.printing import say
+from legm.cli.printing import print_notes, say
 
 __all__ = ["mv_command"]
 
@@ -38,12 +38,12 @@ def mv_command(source: Path, target: str, *, dry_run: bool, is_sure: bool, as_js
     root = root_of_changes(source)
     is_configuration, is_path = is_configuration_folder(source), "/" in target
     if is_configuration and not is_path:
-        if not dry_run:
-            now = rename_configuration(source, target)
-            if as_json:
-                print_json({"folder": str(now)})
-            else:
-                say(f"renamed to {now}")
+        now, notes = rename_configuration(source, target, dry_run=dry_run)
+        if as_json:
+            print_json({"folder": str(now), "notes": notes})
+        else:
+            print_notes(notes)
+            say(f"{'would be ' if dry_run else ''}renamed to {now}")
         return
     name = Path(target).name if is_path else target
     if is_path and Path(target).absolute().parent != root:

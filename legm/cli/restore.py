@@ -16,7 +16,7 @@ __all__ = ["restore_command"]
 @click.command("restore")
 @path_argument("root")
 @click.argument("name", metavar="ID", required=False)
-@click.option("--run", metavar="RUN", help="Only this run, by its id.")
+@click.option("--run", metavar="RUN", help="Only this run, by its id or the end of it.")
 @json_option
 def restore_command(root: Path, name: str | None, *, run: str | None, as_json: bool) -> None:
     """Bring back what a command below ROOT changed or deleted.

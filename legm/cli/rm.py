@@ -9,27 +9,33 @@ from typing import TYPE_CHECKING
 import click
 
 from legm.cli.json_output import print_json
-from legm.cli.options import json_option
+from legm.cli.options import json_option, selection_options
 from legm.cli.printing import print_notes, say
 
 if TYPE_CHECKING:
     from legm.changes.remove import Deletion, Removed
+    from legm.core.selection import RunSelection
 
 __all__ = ["rm_command"]
 
 
 @click.command("rm")
 @click.argument("what", metavar="RUN|CONFIGURATION|EXPERIMENT", nargs=-1, required=True)
+@selection_options
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before more than one run is deleted.")
 @json_option
-def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: bool) -> None:
+def rm_command(
+    what: tuple[str, ...], *, selection: RunSelection, dry_run: bool, is_sure: bool, as_json: bool
+) -> None:
     """Delete runs, with all that belongs to them.
 
     A run is named by its id or the end of it, behind the path of its root directory; a configuration and an
-    experiment by their folders. A run that is running is refused. What is deleted stays in the trash of the
-    root directory: legm restore brings it back, and legm trash --empty deletes it for good. A run that is in
-    MLflow or W&B too is deleted there, and legm restore writes it there anew.
+    experiment by their folders. With --where or --tag only the selected runs below the folders are deleted,
+    also below a root directory, and the configurations of which no run is left. A run that is running is
+    refused. What is deleted stays in the trash of the root directory: legm restore brings it back, and legm
+    trash --empty deletes it for good. A run that is in MLflow or W&B too is deleted there, and legm restore
+    writes it there anew.
     """
     from legm.changes.remove import delete
 
@@ -41,8 +47,8 @@ def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: 
     from legm.cli.changing import short_path
 
     removed: list[tuple[Deletion, Removed]] = []
-    for deletion in _deletions(what):
-        title = f"rm {' '.join(what)}"
+    title = f"rm {' '.join(what)}" + (f" where {selection}" if selection else "")
+    for deletion in _selected_deletions(what, selection) if selection else _deletions(what):
         done = delete(deletion, title=title, confirm=partial(confirm, deletion), dry_run=dry_run)
         removed.append((deletion, done))
     if as_json:
@@ -69,6 +75,34 @@ def rm_command(what: tuple[str, ...], *, dry_run: bool, is_sure: bool, as_json: 
             say(f"deleted {runs}; legm restore {short_path(deletion.root)} {one.trash}")
         else:
             say("nothing was deleted")
+
+
+def _selected_deletions(what: tuple[str, ...], selection: RunSelection) -> list[Deletion]:
+    """The runs to be deleted in each root directory, of those in some folders.
+
+    Raises:
+        ParameterError: nothing is selected, or no configuration has one of the parameters or values.
+        StorageError: a path is not that of a folder with experiments.
+    """
+    from legm.changes.remove import Deletion
+    from legm.cli.changing import root_of_changes
+    from legm.cli.locations import Location, require_location_folder
+    from legm.cli.marking import runs_to_mark
+    from legm.errors import ParameterError
+
+    found: dict[Path, Deletion] = {}
+    for text in what:
+        if not text:
+            raise ParameterError("a path is empty; nothing was deleted")
+        require_location_folder(Path(text))
+        for run in runs_to_mark(Location(Path(text).absolute()), selection):
+            assert run.logs is not None  # noqa: S101 - of folders
+            folder = run.logs.folder.parent
+            root = root_of_changes(folder)
+            deletion = found.setdefault(root, Deletion(root))
+            deletion.runs.setdefault(folder, []).append(run.run_id)
+            deletion.selected.add(folder)
+    return list(found.values())
 
 
 def _deletions(what: tuple[str, ...]) -> list[Deletion]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from legm.core.texts import exact_text
 from legm.errors import ParameterError, closest
 from legm.records import Configuration, Plain
 
-__all__ = ["AmendedConfiguration", "AmendedRun", "AmendmentChanges", "require_possible_amendment"]
+__all__ = ["AmendedConfiguration", "AmendedRun", "AmendmentChanges", "ChangesCheck"]
 
 _MOST_SHOWN = 60  # characters of a value in a title
 
@@ -145,46 +145,54 @@ class AmendedRun:
     parameters: Mapping[str, Plain]
 
 
-def require_possible_amendment(changes: AmendmentChanges, configurations: Iterable[Configuration]) -> int:
-    """Refuse changes that have no effect on any configuration, such as those of a parameter that none has.
+class ChangesCheck:
+    """Finds changes that have no effect on any configuration, such as those of a parameter that none has.
 
     Args:
         changes: the changes.
-        configurations: those that would be changed; each is looked at once.
-
-    Returns:
-        how many configurations there are.
-
-    Raises:
-        ParameterError: a parameter is unknown, or a value is there already in all of them.
     """
-    number, counts, examples = 0, Counter[str](), dict[str, Plain]()
-    for one in configurations:
-        number += 1
-        counts.update(one.parameters.keys())
-        for name in changes.set.keys() & one.parameters.keys():
-            examples.setdefault(name, one.parameters[name])
-    if not number:
-        return 0
-    known = counts.keys() | {*changes.absent}
-    for old in changes.rename:
-        _require_amended_parameter(old, known)
-    renamed = {changes.current_name(name) for name in known}
-    for name, value in changes.set.items():
-        if counts[name] == number and name not in changes.rename:
-            raise ParameterError(
-                f"{name!r} cannot be set to {value!r}: it has a value in every configuration, "
-                f"{examples[name]!r}, say"
-            )
-    after = renamed | {*changes.set}
-    for name in changes.new_absent:
-        _require_amended_parameter(name, after)
-    for name in (*changes.drop, *changes.ignore, *changes.compare, *changes.name, *changes.parent):
-        _require_amended_parameter(name, after)
-    for parents in changes.parent.values():
-        for name in parents:
-            _require_amended_parameter(name, after - {*changes.drop})
-    return number
+
+    def __init__(self, changes: AmendmentChanges) -> None:
+        self.number = 0
+        """How many configurations were added."""
+        self._changes = changes
+        self._counts = Counter[str]()
+        self._examples: dict[str, Plain] = {}
+
+    def add(self, configuration: Configuration) -> None:
+        """Add a configuration that would be changed."""
+        self.number += 1
+        self._counts.update(configuration.parameters.keys())
+        for name in self._changes.set.keys() & configuration.parameters.keys():
+            self._examples.setdefault(name, configuration.parameters[name])
+
+    def require_possible(self) -> None:
+        """Refuse changes without any effect on the configurations that were added, where there are some.
+
+        Raises:
+            ParameterError: a parameter is unknown, or a value is there already in all of them.
+        """
+        changes = self._changes
+        if not self.number:
+            return
+        known = self._counts.keys() | {*changes.absent}
+        for old in changes.rename:
+            _require_amended_parameter(old, known)
+        renamed = {changes.current_name(name) for name in known}
+        for name, value in changes.set.items():
+            if self._counts[name] == self.number and name not in changes.rename:
+                raise ParameterError(
+                    f"{name!r} cannot be set to {value!r}: it has a value in every configuration, "
+                    f"{self._examples[name]!r}, say"
+                )
+        after = renamed | {*changes.set}
+        for name in changes.new_absent:
+            _require_amended_parameter(name, after)
+        for name in (*changes.drop, *changes.ignore, *changes.compare, *changes.name, *changes.parent):
+            _require_amended_parameter(name, after)
+        for parents in changes.parent.values():
+            for name in parents:
+                _require_amended_parameter(name, after - {*changes.drop})
 
 
 def _require_amended_parameter(name: str, known: Collection[str]) -> None:

@@ -93,14 +93,20 @@ class FolderAccess:
         """
         return self._reader.read_configuration(folder)
 
-    def read_configurations(self, experiment: Path) -> Iterator[tuple[str, Configuration]]:
+    def read_configurations(
+        self, experiment: Path, paths: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, Configuration]]:
         """The configurations in an experiment's folder, each with the path of its folder below that.
+
+        Args:
+            experiment: the experiment's.
+            paths: those of the configurations' folders below it; None for all.
 
         Raises:
             StorageError: the folder cannot be read.
             CorruptFile: the parameters of one were edited or damaged.
         """
-        return self._reader.read_configurations(experiment)
+        return self._reader.read_configurations(experiment, paths)
 
     # The runs in them
 

@@ -15,6 +15,7 @@ from legm.delivery.trusted import is_trusted, trusted_target_text
 from legm.errors import BackendError, LegmError, NotSupported
 from legm.hooks import Capability
 from legm.records import Plain, Query, Run, RunMarks, RunResult
+from legm.runlog.configuration_folders import experiment_folder_of_configuration
 from legm.runlog.file_names import OWN_FOLDER
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
@@ -139,7 +140,8 @@ class Marker:
     def _marking_clients(self, path: Path, *, is_change: bool) -> Iterator[tuple[str, BackendClient]]:
         folder = LogFolder.containing(path).folder.parent
         is_own = folder.parent.parent.name == OWN_FOLDER
-        root = folder.parent.parent.parent if is_own else folder.parent.parent
+        experiment = folder.parent.parent if is_own else experiment_folder_of_configuration(folder)
+        root = experiment.parent
         for name, options in read_log_head(path).backends.items():
             try:
                 client = self._client(name, options, root)

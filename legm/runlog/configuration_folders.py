@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from legm.runlog.file_names import (
     RUNS,
     TENSORBOARD,
 )
+from legm.util.packed_names import PackedNames
 
 __all__ = [
     "DEPTH",
@@ -27,9 +28,12 @@ __all__ = [
     "configuration_folders",
     "configuration_folders_with",
     "configuration_paths",
+    "experiment_folder_of_configuration",
     "experiment_paths",
     "holds_configuration_folders",
     "is_configuration_folder",
+    "packed_configuration_paths",
+    "packed_subfolders",
     "refuse_folder_links",
     "refuse_linked_configuration_folder",
     "subfolders",
@@ -90,17 +94,35 @@ def is_configuration_folder(folder: str | Path) -> bool:
     return os.path.isfile(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH113 - quicker than Path's
 
 
+def experiment_folder_of_configuration(folder: Path) -> Path:
+    """The folder of the experiment that a configuration's folder is in, which a user may have moved deeper.
+
+    Args:
+        folder: the configuration's; it need not exist.
+    """
+    return next((one for one in list(folder.parents)[:DEPTH] if _is_indexed_folder(one)), folder.parent)
+
+
 def subfolders(folder: Path) -> list[str]:
     """The names of the folders in a folder, sorted, without hidden ones; none if it does not exist.
 
     Raises:
         StorageError: the folder cannot be read.
     """
+    return _subfolders(folder, sorted)
+
+
+def packed_subfolders(folder: Path) -> PackedNames:
+    """The same for a folder with very many, in little memory."""
+    return _subfolders(folder, PackedNames.sorted)
+
+
+def _subfolders(folder: Path, collected: Callable[[Iterable[str]], T]) -> T:
     try:
         with os.scandir(folder) as found:
-            return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
+            return collected(e.name for e in found if not e.name.startswith(".") and e.is_dir())
     except FileNotFoundError:
-        return []
+        return collected(())
     except OSError as cause:
         raise storage_error("read the folder", folder, cause) from cause
 
@@ -119,22 +141,28 @@ def configuration_folders_with(folder: Path, found: Callable[[str], T]) -> Itera
         StorageError: a folder cannot be read.
     """
     yield from _configuration_folders_below(
-        str(folder), "", found, DEPTH if _is_indexed_folder(folder) else 1
+        str(folder), "", found, DEPTH if _is_indexed_folder(folder) else 1, subfolders
     )
 
 
 def _configuration_folders_below(
-    folder: str, below: str, found: Callable[[str], T], depth: int
+    folder: str,
+    below: str,
+    found: Callable[[str], T],
+    depth: int,
+    names_in: Callable[[Path], Iterable[str]],
 ) -> Iterator[tuple[str, T]]:
     groups = []
-    for name in subfolders(Path(folder)):
+    for name in names_in(Path(folder)):
         one = found(f"{folder}/{name}")
         if one:
             yield below + name, one
         elif depth > 1 and holds_configuration_folders(f"{folder}/{name}"):
             groups.append(name)
     for name in groups:
-        yield from _configuration_folders_below(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
+        yield from _configuration_folders_below(
+            f"{folder}/{name}", f"{below}{name}/", found, depth - 1, names_in
+        )
 
 
 def holds_configuration_folders(folder: str) -> bool:
@@ -191,6 +219,13 @@ def experiment_paths(root: Path) -> Iterator[str]:
 def configuration_paths(folder: Path) -> Iterator[str]:
     """The paths of the configurations below an experiment; see :func:`configuration_folders_with`."""
     return (name for name, _ in configuration_folders_with(folder, is_configuration_folder))
+
+
+def packed_configuration_paths(folder: Path) -> PackedNames:
+    """The same, all of them at one moment, in little memory."""
+    depth = DEPTH if _is_indexed_folder(folder) else 1
+    found = _configuration_folders_below(str(folder), "", is_configuration_folder, depth, packed_subfolders)
+    return PackedNames(name for name, _ in found)
 
 
 def configuration_folders(folder: Path) -> Iterator[Path]:

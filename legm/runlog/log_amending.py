@@ -25,6 +25,8 @@ from legm.runlog.log_writer import lock_log_descriptor
 
 __all__ = ["append_log_amendment", "locked_log"]
 
+_BUFFER_SIZE = 512  # bytes: many logs are open at the same time
+
 
 @contextmanager
 def locked_log(path: Path) -> Iterator[BinaryIO]:
@@ -45,13 +47,15 @@ def locked_log(path: Path) -> Iterator[BinaryIO]:
         fd = os.open(path, flags)
     except OSError as cause:
         raise storage_error("write the run log", path, cause) from cause
-    with os.fdopen(fd, "r+b") as file:
+    with os.fdopen(fd, "r+b", buffering=_BUFFER_SIZE) as file:
         if not lock_log_descriptor(fd):
             raise StateError(f"the run {path.stem} is running: end its process first")
         yield file
 
 
-def append_log_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> None:
+def append_log_amendment(
+    path: Path, file: BinaryIO, amendment: Amendment, configuration: str | None = None
+) -> None:
     """Append an amendment, unless the last one says the same; the file keeps its time of change.
 
     One that backends have to follow is the same only if it was made at the same time.
@@ -60,6 +64,7 @@ def append_log_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> No
         path: the log, for messages.
         file: the log, locked.
         amendment: the amendment.
+        configuration: its configuration as :func:`legm.runlog.log_frames.encoded_configuration` has it.
 
     Raises:
         CorruptFile: the log is damaged.
@@ -70,7 +75,7 @@ def append_log_amendment(path: Path, file: BinaryIO, amendment: Amendment) -> No
         return
     try:
         status = os.fstat(file.fileno())
-        frame = amendment_frame(amendment)
+        frame = amendment_frame(amendment, configuration)
         file.seek(end)
         file.write(frame)
         if status.st_size > end + len(frame):  # an incomplete frame was longer

@@ -183,8 +183,11 @@ def _encode_frame(kind: int, *payload: bytes | memoryview) -> bytes:
     return b"".join((FRAME_HEAD.pack(MAGIC, length, crc, kind), *payload))
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def _encode_json_frame(kind: int, content: object) -> bytes:
-    return _encode_frame(kind, json.dumps(content, separators=(",", ":")).encode())
+    return _encode_frame(kind, _ENCODER.encode(content).encode())
 
 
 def run_frame(run: Run, size: int = 0) -> bytes:
@@ -227,9 +230,22 @@ def record_frame(record: OtherRecord) -> bytes:
     return _encode_json_frame(RECORD, {"type": _TYPE_NAMES[type(record)], **content})
 
 
-def amendment_frame(amendment: Amendment) -> bytes:
-    """The frame of an amendment, which changes the run of the log that it is appended to."""
-    return _encode_json_frame(AMENDMENT, amendment_frame_content(amendment))
+def encoded_configuration(configuration: Configuration) -> str:
+    """A configuration as JSON, for the amendments of many runs."""
+    return _ENCODER.encode(configuration_frame_content(configuration))
+
+
+def amendment_frame(amendment: Amendment, configuration: str | None = None) -> bytes:
+    """The frame of an amendment, which changes the run of the log that it is appended to.
+
+    Args:
+        amendment: the amendment.
+        configuration: what :func:`encoded_configuration` returned of its configuration.
+    """
+    first = encoded_configuration(amendment.configuration) if configuration is None else configuration
+    rest = amendment_frame_content(amendment)
+    del rest["configuration"]
+    return _encode_frame(AMENDMENT, f'{{"configuration":{first},{_ENCODER.encode(rest)[1:]}'.encode())
 
 
 def amendment_frame_content(amendment: Amendment) -> dict[str, Plain]:

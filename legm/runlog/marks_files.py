@@ -12,6 +12,7 @@ from pathlib import Path
 from legm.core.run_marks import joined_marks, marks_as_dict, marks_from_dict, merged_marks
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import RunMarks, RunResult, is_record_file_name
+from legm.runlog.configuration_folders import experiment_folder_of_configuration
 from legm.runlog.file_names import MARKED, MARKS_LOCK, MARKS_SUFFIX, OWN_FOLDER, RUNS
 from legm.runlog.log_folder import LogFolder
 from legm.util.atomic_files import write_atomically
@@ -174,7 +175,7 @@ def change_marks(logs: LogFolder, run_id: str, change: Callable[[RunMarks], RunM
 
 
 def _note_marks_in_experiment(logs: LogFolder) -> None:
-    _note_marks_in_folder(logs.folder.parent.parent / OWN_FOLDER)
+    _note_marks_in_folder(experiment_folder_of_configuration(logs.folder.parent) / OWN_FOLDER)
 
 
 def _note_marks_in_folder(own: Path) -> None:

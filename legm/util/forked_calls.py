@@ -7,9 +7,9 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-__all__ = ["ForkedCall", "number_of_forked_processes"]
+__all__ = ["ForkedCall", "ForkedLines", "number_of_forked_processes"]
 
 _MOST_PROCESSES = 8
 
@@ -29,13 +29,17 @@ class ForkedCall:
     """
 
     def __init__(self, call: Callable[[], bytes]) -> None:
+        self._begin(lambda: (call(),))
+
+    def _begin(self, pieces: Callable[[], Iterable[bytes]]) -> None:
         self._output, answer = os.pipe()
         self._is_running = True
         with warnings.catch_warnings():  # of the threads of libraries, which no such call uses
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process = os.fork()
         if self._process == 0:
-            _answer_forked_call(call, answer)
+            os.close(self._output)  # so that writing fails once nobody reads
+            _answer_forked_call(pieces, answer)
         os.close(answer)
 
     def __enter__(self) -> ForkedCall:
@@ -64,11 +68,38 @@ class ForkedCall:
             self._output = -1
 
 
-def _answer_forked_call(call: Callable[[], bytes], answer: int) -> None:
+class ForkedLines(ForkedCall):
+    """Lines that a forked process makes one after the other, while this one takes them.
+
+    Args:
+        lines: makes them there; each ends with a line feed, and has no other one.
+    """
+
+    def __init__(self, lines: Callable[[], Iterable[bytes]]) -> None:
+        self._begin(lines)
+        self._file = os.fdopen(self._output, "rb")
+        self._output = -1
+
+    def next_line(self) -> bytes | None:
+        """The next line, once it is there; None where the process failed, or has made all of them."""
+        line = self._file.readline()
+        return line if line.endswith(b"\n") else None
+
+    def forget(self) -> None:
+        """Do not read them in this process, which was forked later: the other one ends if nobody does."""
+        self._file.close()
+
+    def end(self) -> None:
+        """End the process where it has not ended."""
+        self._file.close()
+        super().end()
+
+
+def _answer_forked_call(pieces: Callable[[], Iterable[bytes]], answer: int) -> None:
     code = 1
     try:
         with os.fdopen(answer, "wb") as file:
-            file.write(call())
+            file.writelines(pieces())
         code = 0
     except BaseException:  # noqa: BLE001, S110 - whoever waits calls it himself, which raises it
         pass

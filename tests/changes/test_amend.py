@@ -16,7 +16,7 @@ from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log_head
 from tests.support.calling import as_json, call, failed, shown
-from tests.support.local_runs import begun, local_runs, numbers, train
+from tests.support.local_runs import begun, known, local_runs, numbers, train
 from tests.support.memory_backend import Memory
 
 
@@ -220,6 +220,73 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_done(root, given, 
     for path, content in before.items():
         assert path.read_bytes() == content
     assert not list((root / ".legm").glob("*/*"))
+
+
+WRONG_NAMES = [
+    ("log", "cannot be called 'log': the handler has a method or attribute of that name; call it 'log_'"),
+    ("run_id", "cannot be called 'run_id'"),
+    ("__class__", "cannot be called '__class__'"),
+    ("", "the name of a parameter must not be empty"),
+    ("x" * 251, "may have at most 250 characters, not 251"),
+    ("\udcff", "contains a lone surrogate"),
+    (3, "must be a string, not 3 of type int"),
+]
+"""Names that ``set_param`` refuses, and what it says."""
+
+
+@pytest.mark.parametrize(("name", "message"), WRONG_NAMES)
+def test_a_name_that_no_handler_can_set_is_refused_as_the_handler_refuses_it(root, name, message):
+    with pytest.raises(ParameterError, match=message):
+        ExperimentHandler(root, "e").set_param(name, 1)
+    before = known(local_runs(root))
+    for given in ({"rename": {"rate": name}}, {"set": {name: 1}}, {"set": {"a": 1, name: 1}}):
+        for dry_run in (True, False):
+            with pytest.raises(ParameterError, match=message):
+                amend(root / "e", **given, dry_run=dry_run)
+    if isinstance(name, str) and name.isascii() and name:
+        for words in (
+            ("--rename", f"rate={name}"),
+            ("--set", f"{name}=1"),
+            ("--set", f"{name}=1", "--dry-run"),
+        ):
+            assert message.split(":")[0] in failed("amend", root / "e", *words, "--yes")
+    assert known(local_runs(root)) == before
+    assert not (root / ".legm").exists()
+
+
+def test_a_name_that_is_a_method_is_known_only_to_be_taken_away(root):
+    """Imported runs may have parameters that no handler can set."""
+    amend(root / "e", rename={"rate": "rate"}, drop="seed", dry_run=True)
+    with pytest.raises(ParameterError, match="no configuration has a parameter 'log'"):
+        amend(root / "e", drop="log")
+    with pytest.raises(ParameterError, match="no configuration has a parameter 'log'"):
+        amend(root / "e", rename={"log": "log_"})
+
+
+def test_counts_are_said_in_the_singular_and_in_the_plural(root):
+    assert "\n2 runs change; configurations: 0 united, 0 parted, 1 changed, 3 untouched" in shown(
+        "amend", root / "e", "--set", "late=1", "--where", "rate=0.125 and not dropout=0.5", "--dry-run"
+    )
+    assert "\n1 run changes; configurations: 0 united, 1 parted, 0 changed, 3 untouched" in shown(
+        "amend", root / "e", "--set", "late=1", "--where", "rate=0.125 and seed=0", "--dry-run"
+    )
+    assert "0 runs change" in shown("amend", root / "e", "--ignore", "seed", "--dry-run")
+    for number in range(17):
+        train(root, rate=float(number + 1))
+    assert "\n… and 1 more configuration\n" in shown("amend", root / "e", "--set", "late=1", "--dry-run")
+    train(root, rate=99.0)
+    assert "\n… and 2 more configurations\n" in shown("amend", root / "e", "--set", "late=1", "--dry-run")
+
+
+def test_one_name_may_be_given_without_a_list(root):
+    done = amend(root / "e", compare="seed", dry_run=True)
+    assert done.plan.counts()["parted"] == 4
+    amend(root / "e", ignore="rate", name="dropout")
+    assert all("rate" not in one for one in parameters(root).values())
+    with pytest.raises(ParameterError, match="no import proposed an absent value for 'dropout'"):
+        amend(root / "e", absent="dropout")
+    with pytest.raises(ParameterError, match="'dropout' has no absent value"):
+        amend(root / "e", no_absent="dropout")
 
 
 def test_a_dry_run_changes_nothing(root):

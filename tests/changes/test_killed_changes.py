@@ -34,7 +34,7 @@ CODE = """
 import random, time
 from pathlib import Path
 from legm import LegmError, amend
-from legm.changes import execution
+from legm.changes import execution, plan
 from legm.changes.merge import merge_roots
 from legm.changes.move import rename_experiment
 from legm.changes.remove import Deletion, delete, restore
@@ -46,7 +46,8 @@ root, what, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 experiment = next(path for path in sorted(root.iterdir()) if path.name in ("e", "f"))
 chosen = random.Random(seed)
 if seed % 2:  # processes share the folders, as they do with thousands of them
-    execution._WORTH_PROCESSES, execution.number_of_forked_processes = 2, lambda: 2
+    for module in (execution, plan):
+        module._WORTH_PROCESSES, module.number_of_forked_processes = 2, lambda: 2
 if what == "log":
     number = 0
     while True:
@@ -121,7 +122,7 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
             wait_for_end(process)
             killed += 1
             continue_changes(root)
-            check(root, before, theirs)
+            check(root, before, theirs, {*logged.read_text().split()})
         server.kill(writer)
         wait_for_end(writer)
     for item in reversed(trash_items(root)):
@@ -164,9 +165,19 @@ def test_a_merge_that_is_killed_is_finished_or_was_never_begun(tmp_path):
             shutil.rmtree(root.parent)
 
 
-def check(root: Path, before: dict[str, tuple], theirs: dict[str, tuple]) -> None:
-    """Every run that was there before is there once, or in the trash; what was merged is as it was."""
+def check(root: Path, before: dict[str, tuple], theirs: dict[str, tuple], live: set[str]) -> None:
+    """Every run that was there before is there once, or in the trash; what was merged is as it was.
+
+    Args:
+        root: the root directory.
+        before: what was there before.
+        theirs: what is merged.
+        live: the ids of the runs that were logged meanwhile.
+    """
     assert pending_journals(root) == []
+    here = [one.run.run_id for one in local_runs(root)]
+    assert len(here) == len({*here})
+    assert live <= {*here} | ids_in_trash(root)
     every = completed(root)
     assert {run_id: theirs[run_id] for run_id in theirs if run_id in every} == {
         run_id: every[run_id] for run_id in theirs if run_id in every

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler, NotSupported, amend
+from legm import ExperimentHandler, NotSupported, ParameterError, amend
 from legm.changes.amend import continue_changes
 from legm.changes.backend_deliveries import pending_in_backends
 from legm.changes.remove import restore
@@ -135,6 +135,23 @@ def test_an_amended_run_is_the_same_run_in_mlflow_and_a_new_folder_in_wandb(root
     assert len(mlflow_runs(mlflow_client(root), "e", "tags.`legm.kind` = 'configuration'")) == 2
     (best, _) = as_json("best", root / "e", "loss", "--backend", "mlflow")
     assert (best["parameters"]["lr"], best["completed"]) == (0.125, 2)
+
+
+def test_a_name_that_no_handler_can_set_is_refused_before_any_backend_is_asked(root):
+    before, ids = names(local_runs(root)), mlflow_ids(root)
+    for name, message in (
+        ("log", "cannot be called 'log'"),
+        ("x" * 251, "at most 250 characters"),
+        ("\udcff", "surrogate"),
+    ):
+        for given in ({"rename": {"rate": name}}, {"set": {name: 1}}):
+            with pytest.raises(ParameterError, match=message):
+                amend(root / "e", **given)
+    assert "cannot be called 'log'" in failed("amend", root / "e", "--rename", "rate=log", "--yes")
+    assert "cannot be called 'run_id'" in failed("amend", root / "e", "--set", "run_id=1", "--dry-run")
+    assert (names(local_runs(root)), mlflow_ids(root)) == (before, ids)
+    assert not (root / ".legm" / "journal").exists()
+    require_equal(root)
 
 
 def test_what_is_not_compared_any_more_unites_configurations_everywhere(root):

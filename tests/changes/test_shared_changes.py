@@ -8,7 +8,7 @@ import pytest
 
 from legm import amend
 from legm.backends.local import folder_reader
-from legm.changes import execution
+from legm.changes import execution, plan
 from legm.changes.move import rename_experiment
 from legm.changes.remove import Deletion, delete, restore
 from legm.changes.trash import trash_items
@@ -33,6 +33,8 @@ def processes(monkeypatch):
     monkeypatch.setattr(execution, "_WORTH_PROCESSES", 2)
     monkeypatch.setattr(execution, "number_of_forked_processes", lambda: 3)
     monkeypatch.setattr(execution, "share_work", noted)
+    monkeypatch.setattr(plan, "_WORTH_PROCESSES", 2)
+    monkeypatch.setattr(plan, "number_of_forked_processes", lambda: 3)
     return found
 
 

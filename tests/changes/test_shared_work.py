@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from legm.changes.shared_work import share_work, wait_for_workers
+from legm.changes.shared_work import map_in_order, share_work, wait_for_workers
 from legm.errors import StorageError
 from legm.util.forked_calls import number_of_forked_processes
 from tests.support.waiting import until
@@ -122,3 +122,80 @@ def test_nothing_is_shared_where_another_thread_is():
     finally:
         ended.set()
         other.join()
+
+
+def found_in_order(pieces, work, processes):
+    return map_in_order(pieces, work, processes, list, tuple)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_what_is_found_of_each_piece_is_in_order(processes):
+    def work(pieces):
+        for piece in pieces:
+            yield piece, os.getpid()
+
+    found = [*found_in_order(range(50), work, processes)]
+    assert [piece for piece, _ in found] == [*range(50)]
+    assert len({process for _, process in found}) == processes
+    assert ({process for _, process in found} == {os.getpid()}) == (processes == 1)
+
+
+def test_the_error_of_a_piece_is_raised_here_and_no_process_is_left():
+    def work(pieces):
+        for piece in pieces:
+            if piece == 7:
+                raise ValueError(piece)
+            yield piece, os.getpid()
+
+    found = found_in_order(range(50), work, 2)
+    first = [next(found) for _ in range(7)]
+    assert [piece for piece, _ in first] == [*range(7)]
+    with pytest.raises(ValueError, match="7"):
+        next(found)
+    for process in {process for _, process in first} - {os.getpid()}:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_what_a_process_that_is_killed_should_have_found_is_found_here():
+    parent = os.getpid()
+
+    def work(pieces):
+        for piece in pieces:
+            if piece == 9 and os.getpid() != parent:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield piece, os.getpid()
+
+    assert [piece for piece, _ in found_in_order(range(30), work, 2)] == [*range(30)]
+
+
+KILLED = """
+import os, sys, time
+from legm.changes.shared_work import map_in_order
+
+def work(pieces):
+    for piece in pieces:
+        yield str(os.getpid()) + " " * 300_000  # more than a pipe holds
+
+found = map_in_order(range(100), work, 2, lambda one: one, str)
+print(next(found).strip(), next(found).strip(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_processes_whose_parent_is_killed_end_also_while_they_wait_for_it(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        children = [int(one) for one in process.stdout.readline().split()]
+        process.kill()
+    assert len({*children}) == 2
+    for child in children:
+        until(lambda child=child: not is_alive(child))
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

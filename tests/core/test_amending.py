@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.amending import AmendedConfiguration, AmendmentChanges, require_possible_amendment
+from legm.core.amending import AmendedConfiguration, AmendmentChanges, ChangesCheck
 from legm.core.parameters import EqualsCondition, NameRule, Parameters, TruthyCondition
 from legm.errors import ParameterError
 from legm.records import Configuration
@@ -118,9 +118,13 @@ def test_a_parameter_that_only_some_have_is_set_in_the_others():
     old = made.configuration("e")
     made.set({"dropout": 0.5})
     new = made.configuration("e")
-    require_possible_amendment(AmendmentChanges(set={"dropout": 0.0}), [old, new])
+    check = ChangesCheck(AmendmentChanges(set={"dropout": 0.0}))
+    check.require_possible()
+    check.add(new)
     with pytest.raises(ParameterError, match=r"'dropout' cannot be set to 0\.0: it has a value in every"):
-        require_possible_amendment(AmendmentChanges(set={"dropout": 0.0}), [new])
+        check.require_possible()
+    check.add(old)
+    check.require_possible()
     assert changed(new, {}, set={"dropout": 0.0})[0].fingerprint == new.fingerprint
 
 

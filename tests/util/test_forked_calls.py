@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from legm.util.forked_calls import ForkedCall
+from legm.util.forked_calls import ForkedCall, ForkedLines
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
@@ -39,3 +39,28 @@ def test_a_call_that_nobody_waits_for_is_ended(tmp_path):
         until(note.exists)
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
+
+
+def test_lines_are_taken_while_another_process_makes_them(tmp_path):
+    def lines():
+        yield b"%d" % os.getpid() + b" " * 20_000 + b"\n"  # more than is kept back
+        until((tmp_path / "taken").exists)
+        yield b"second\n"
+
+    with ForkedLines(lines) as found:
+        assert isinstance(found, ForkedLines)
+        assert int(found.next_line() or b"0") not in {0, os.getpid()}
+        (tmp_path / "taken").touch()
+        assert [found.next_line(), found.next_line()] == [b"second\n", None]
+
+
+def test_a_process_that_fails_in_the_middle_gives_the_lines_before():
+    def lines():
+        yield b"first\n"
+        yield b"cut off"
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with ForkedLines(lines) as found:
+        assert isinstance(found, ForkedLines)
+        assert found.next_line() in {b"first\n", None}
+        assert found.next_line() is None

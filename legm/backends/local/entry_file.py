@@ -33,7 +33,7 @@ from legm.util.atomic_files import write_atomically
 from legm.util.file_reading import read_file_start
 from legm.util.yaml_files import parse_yaml
 
-__all__ = ["Entry", "EntryFile"]
+__all__ = ["Entry", "EntryFile", "EntryIdsFile"]
 
 _TRAILER = re.compile(
     rb" # legm length=(\d{12}) head=(\d{9}) head_crc=([0-9a-f]{8}) crc=([0-9a-f]{8})"
@@ -55,6 +55,7 @@ _WRITE_SIZE = 1 << 18  # bytes of a long entry that are written at once
 _READ_SIZE = 1 << 16  # bytes at the end of the file that are read at once
 _LAST_PART = ', "environment": '  # begins the last part of a head, which runs of one process have in common
 _MOST_PARTS = 64  # that are kept
+_RUN_ID = re.compile(r'\{"run_id": "([^"\\]+)", ')
 
 
 class EntryTrailer(NamedTuple):
@@ -458,7 +459,7 @@ class EntryFile:
         assert entry.trailer is not None  # noqa: S101
         try:
             with self.path.open("rb", buffering=0) as file:
-                body = _read_entry_bytes(file, entry.start, entry.trailer.length - _TRAILER_LENGTH)
+                body = _read_entry_bytes(file, entry.start, entry.trailer.length - entry.trailer.own_length)
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
@@ -488,7 +489,7 @@ class EntryFile:
                 kept += b"" if piece.startswith(_COMMENT) else piece
                 continue
             entry = self._entry(start, piece[: trailer.head], trailer)
-            body, rest = piece[: trailer.length - _TRAILER_LENGTH], piece.partition(b"\n")[2]
+            body, rest = piece[: trailer.length - trailer.own_length], piece.partition(b"\n")[2]
             if entry is None or zlib.crc32(body[1:]) != trailer.crc:
                 raise self._damaged(start)
             head = _entry_head(entry.number, changed(entry.head))
@@ -600,6 +601,14 @@ class EntryFile:
                     body, trailer = _current_entry(body, trailer, last)
                 kept += body + trailer._replace(dead=0).encode() + rest
         return bytes(kept), last
+
+
+class EntryIdsFile(EntryFile):
+    """One of the files, of whose entries that legm wrote only the runs' ids are parsed."""
+
+    def _parse(self, start: int, body: str) -> dict[str, Any]:
+        found = _RUN_ID.match(body)
+        return {"run_id": found[1]} if found else super()._parse(start, body)
 
 
 def _entry_head(number: int, head: dict[str, Any]) -> bytes:

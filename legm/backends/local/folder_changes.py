@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.entry_file import Entry, EntryFile
+from legm.backends.local.entry_file import Entry, EntryFile, EntryIdsFile
 from legm.backends.local.folder_index import FolderIndex, experiment_folder, find_experiment_folder
 from legm.backends.local.parameters_file import parameters_yaml, stated_parameters_fingerprint
 from legm.backends.local.result_yaml import own_yaml_series_keys
@@ -114,7 +114,7 @@ def stored_run_ids(folder: Path) -> list[str]:
         CorruptFile: an entry is damaged.
         StorageError: the file cannot be read.
     """
-    return [str(entry.head.get("run_id", "")) for entry in EntryFile(folder / METRICS_FILE).entries()]
+    return [str(entry.head.get("run_id", "")) for entry in EntryIdsFile(folder / METRICS_FILE).entries()]
 
 
 def amend_runs(folder: Path, runs: Iterable[Run], *, parameters_change: bool) -> None:

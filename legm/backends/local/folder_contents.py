@@ -128,15 +128,21 @@ def scan_folder_contents(
         return ConfigurationStatus(path, configuration, problem=error, is_shortened=is_shortened)
 
 
-def configurations_in_folder(experiment: Path) -> Iterator[tuple[str, Configuration]]:
+def configurations_in_folder(
+    experiment: Path, paths: Iterable[str] | None = None
+) -> Iterator[tuple[str, Configuration]]:
     """The configurations in an experiment's folder, each with the path of its folder below that.
+
+    Args:
+        experiment: the experiment's.
+        paths: those of the configurations' folders below it; None for all.
 
     Raises:
         StorageError: the folder cannot be read.
         CorruptFile: the parameters of one were edited or damaged.
     """
     known: dict[str, Any] = {}
-    for path in configuration_paths(experiment):
+    for path in configuration_paths(experiment) if paths is None else paths:
         if len(known) > _MAX_KNOWN:
             known.clear()
         yield path, read_configuration(experiment / path, known)

@@ -32,8 +32,8 @@ from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Adoption, Configuration
 from legm.runlog.configuration_folders import (
-    DEPTH,
     configuration_paths,
+    experiment_folder_of_configuration,
     experiment_paths,
     is_configuration_folder,
     refuse_folder_links,
@@ -95,10 +95,7 @@ def _experiment_of_folder(folder: Path) -> str | None:
 
 def root_of_folder(folder: Path) -> Path:
     """The root directory of a configuration's folder, which a user may have moved."""
-    for parent in list(folder.parents)[:DEPTH]:
-        if (parent / OWN_FOLDER / INDEX).exists():
-            return parent.parent
-    return folder.parent.parent
+    return experiment_folder_of_configuration(folder).parent
 
 
 class FolderIndex:
@@ -199,12 +196,18 @@ class FolderIndex:
                     for one in adoptions
                 ]
             )
-            return [self._adopt(index, one) for one in adoptions]
+            names = index.all_names_with([one.configuration.fingerprint for one in adoptions])
+            return [self._adopt(names[one.configuration.fingerprint], one) for one in adoptions]
 
-    def _adopt(self, index: IndexContent, adoption: Adoption) -> bool:
-        """Adopt a folder, whose line has been added to the index."""
+    def _adopt(self, names: Iterable[str], adoption: Adoption) -> bool:
+        """Adopt a folder, whose line has been added to the index.
+
+        Args:
+            names: the paths of the folders that the index had for the configuration before.
+            adoption: the folder.
+        """
         configuration, folder, now = adoption.configuration, adoption.folder, adoption.now
-        if self._look_up(index, configuration.fingerprint) not in {None, folder, now}:
+        if self._first_with(names, configuration.fingerprint) not in {None, folder, now}:
             return False
         try:
             if folder != now and folder.exists():
@@ -296,7 +299,14 @@ class FolderIndex:
 
     def _all_with(self, index: IndexContent, digest: str) -> Iterator[Path]:
         """The folders that the index has for a fingerprint, and that still have it."""
-        folders = (self.folder / name for name in index.names_with(digest))
+        return self._of_names(index.names_with(digest), digest)
+
+    def _first_with(self, names: Iterable[str], digest: str) -> Path | None:
+        return next(self._of_names(names, digest), None)
+
+    def _of_names(self, names: Iterable[str], digest: str) -> Iterator[Path]:
+        """The folders of these that still have a fingerprint."""
+        folders = (self.folder / name for name in names)
         return (one for one in folders if stated_parameters_fingerprint(one) == digest)
 
     def _refuse_damaged(self, indexes: Iterable[IndexContent], digest: str) -> None:
@@ -336,8 +346,10 @@ class FolderIndex:
         found.lines = b""
         write_atomically(self._index, index.data)
         # A configuration that cannot be read may be repaired at any time, so it is searched for each time.
+        checksum = index.checksum
+        del index  # it may be large
         if found.is_complete:
-            self._stamp(index.checksum)
+            self._stamp(checksum)
         return self._read_index()
 
     def _stamp(self, checksum: int) -> None:

@@ -37,8 +37,14 @@ def read_configuration(folder: Path) -> Configuration:
     return read_configuration(folder)
 
 
-def read_configurations(experiment: Path) -> Iterator[tuple[str, Configuration]]:
+def read_configurations(
+    experiment: Path, paths: Iterable[str] | None = None
+) -> Iterator[tuple[str, Configuration]]:
     """The configurations in an experiment's folder, each with the path of its folder below that.
+
+    Args:
+        experiment: the experiment's.
+        paths: those of the configurations' folders below it; None for all.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -46,7 +52,7 @@ def read_configurations(experiment: Path) -> Iterator[tuple[str, Configuration]]
     """
     from legm.backends.local.folder_contents import configurations_in_folder
 
-    return configurations_in_folder(experiment)
+    return configurations_in_folder(experiment, paths)
 
 
 def backend_of(folder: Path) -> tuple[Path, Backend]:

@@ -8,11 +8,12 @@ its last change, then one for each configuration's folder, with the fingerprint.
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -142,6 +143,16 @@ class IndexContent:
             if name is not None:
                 yield name
             at = self.data.find(start, first)
+
+    def all_names_with(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """The same of several fingerprints, by fingerprint; the lines are gone through once."""
+        wanted = {digest.encode() for digest in digests}
+        found: dict[str, list[str]] = {digest: [] for digest in digests}
+        for line in io.BytesIO(self.data):
+            digest, _, text = line.partition(b"\t")
+            if digest in wanted and (name := _indexed_folder_name(text)) is not None:
+                found[digest.decode()].append(name)
+        return found
 
     def next_number(self, name: str) -> int:
         """The number after that of the last folder with a configuration's name; 0 where there is none."""

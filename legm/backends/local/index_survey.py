@@ -25,6 +25,7 @@ from legm.runlog.configuration_folders import (
     DEPTH,
     holds_configuration_folders,
     is_configuration_folder,
+    packed_subfolders,
     subfolders,
 )
 
@@ -72,7 +73,8 @@ def survey_folder(folder: Path, index: Path | None = None) -> IndexSurvey:
 class _Survey:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._has_line = dict.fromkeys(subfolders(folder), False)  # by folder
+        self._subfolders = packed_subfolders(folder)
+        self._has_line = bytearray(len(self._subfolders))  # of each of them
         self._lines = io.BytesIO()
         self._known: dict[str, tuple[str, ...]] = {}  # those whose files do not state what the index has
         self._entries: dict[str, tuple[str, ...]] = {}
@@ -91,28 +93,33 @@ class _Survey:
             at = skip_index_stamp(file)
             for line in file:
                 digest, name = parse_index_line(line)
-                if (
-                    self._has_line.get(name) is False
-                    and stated_parameters_fingerprint(self._folder / name) == digest
-                ):
+                position = self._subfolders.position(name)
+                is_new = position >= 0 and not self._has_line[position]
+                if is_new and stated_parameters_fingerprint(self._folder / name) == digest:
                     self._add(name, digest)
-                    self._has_line[name] = True
-                elif name in self._has_line or "/" in name:
+                    self._has_line[position] = True
+                elif position >= 0 or "/" in name:
                     doubtful.append(at)
                 at += len(line)
             for at in doubtful:
                 file.seek(at)
                 digest, name = parse_index_line(file.readline())
-                if not self._has_line.get(name):
+                if not self._is_known(name):
                     rest[name] = (*rest.get(name, ()), digest)
                 elif self._is_of_edited_parameters(name, digest):
                     self._add(name, digest)
         self._known = {name: self._digests(name, of) for name, of in rest.items()}
 
+    def _is_known(self, name: str) -> bool:
+        """Whether a path has a line already."""
+        position = self._subfolders.position(name)
+        return position >= 0 and bool(self._has_line[position])
+
     def look_through(self, below: str, depth: int) -> None:
         """Look at the folders that have no line yet, and at those in them."""
-        for name in (below + one for one in (subfolders(self._folder / below) if below else self._has_line)):
-            if self._has_line.get(name):
+        here = subfolders(self._folder / below) if below else self._subfolders
+        for position, name in enumerate(below + one for one in here):
+            if not below and self._has_line[position]:
                 continue
             path = self._folder / name
             digests = self._known.get(name) or fingerprints_of_parameters(path)
@@ -128,7 +135,6 @@ class _Survey:
 
     def found(self) -> IndexSurvey:
         """What was found, once all was looked at."""
-        self._has_line.clear()
         known = {name: self._entries[name] for name in self._known if name in self._entries}
         for name, digests in {**known, **self._entries}.items():
             self._add(name, *digests)

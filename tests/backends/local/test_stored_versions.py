@@ -16,10 +16,10 @@ from legm import ExperimentHandler, NewerFile, ParameterError
 from legm.backends.local.entry_file import EntryFile
 from legm.export import export_runs
 from legm.records import RunResult, Series, Split, Status
-from tests.support.calling import as_json, call, shown
+from tests.support.calling import as_json, call, failed, shown
 from tests.support.paths import ROOT
 from tests.support.reading import runs_of
-from tests.support.schema_samples import begin
+from tests.support.schema_samples import begin, fill
 
 SAMPLES = sorted(path for path in (ROOT / "tests" / "samples" / "schema").glob("0*"))
 CHANGED = sorted((ROOT / "tests" / "samples" / "schema").glob("changed-*"))
@@ -136,6 +136,144 @@ def test_runs_and_aggregates_of_every_stored_version_are_exported_as_they_are(sa
     report = export_runs(copied(sample, tmp_path), "local", into=tmp_path / "copy")
     assert report.is_complete
     assert (sum(report.states.values()), report.summaries) == (7, 2)
+
+
+def by_run(root: Path) -> dict[str, tuple]:
+    """Whatever a run may say, by its id; of its configuration what counts."""
+    found = runs_of_after_recovery(root)
+    return {
+        one.run.run_id: (one.run.configuration.fingerprint, one.run.configuration.active, *rest[3:])
+        for one, (_, _, _, *rest) in zip(found, values_of(found), strict=True)
+    }
+
+
+def written_now(root: Path, monkeypatch) -> dict[str, tuple]:
+    """Runs of this version: of both configurations of the samples, and of one more."""
+    monkeypatch.setattr("sys.argv", ["", str(root)])
+    for rate, seed in ((0.1, 7), (0.2, 8), (0.3, 0)):
+        with begin(rate, seed) as handler:
+            fill(handler, rate, seed)
+    return by_run(root)
+
+
+def test_every_stored_version_is_merged_into_one_root_directory(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    expected = written_now(root, monkeypatch)
+    for sample in SAMPLES:
+        copied_sample = copied(sample, tmp_path / sample.name)
+        theirs = by_run(copied_sample)
+        assert shown("merge", root, copied_sample).endswith("copied 7 runs; 0 were there before\n")
+        expected |= theirs
+    assert by_run(root) == expected
+    ranked = {one["configuration"]: one["value"]["n"] for one in as_json("best", root, "loss")}
+    assert ranked == {"0.1_0": 2 * len(SAMPLES) + 1, "0.2_0": 2 * len(SAMPLES) + 1, "0.3_0": 1}
+    assert "nothing to recover" in shown("recover", root)
+    assert shown("merge", root, copied_sample).endswith("copied 0 runs; 7 were there before\n")
+
+
+@pytest.mark.parametrize(
+    "sample", [SAMPLES[0], WITHOUT_CHECKSUMS[-1], SAMPLES[-1]], ids=lambda path: path.name
+)
+def test_runs_of_now_are_merged_into_a_root_directory_of_every_kind_of_version(sample, tmp_path, monkeypatch):
+    root, new = copied(sample, tmp_path), tmp_path / "new"
+    expected = {**by_run(root), **written_now(new, monkeypatch)}
+    assert shown("merge", root, new).endswith("copied 3 runs; 0 were there before\n")
+    assert by_run(root) == expected
+    ranked = {one["configuration"]: one["value"]["n"] for one in as_json("best", root, "loss")}
+    assert ranked == {"0.1_0": 3, "0.2_0": 3, "0.3_0": 1}
+    shown("upgrade", root)
+    assert by_run(root) == expected
+
+
+@pytest.mark.parametrize(
+    "sample", [SAMPLES[0], WITHOUT_CHECKSUMS[-1], SAMPLES[-1]], ids=lambda path: path.name
+)
+def test_runs_of_every_kind_of_version_are_amended_deleted_and_brought_back(sample, tmp_path):
+    root = copied(sample, tmp_path)
+    before, experiment = by_run(root), root / "Le Net"
+    for there, back in (
+        (("--rename", "lr=rate"), ("--rename", "rate=lr")),
+        (("--compare", "seed"), ("--ignore", "seed")),
+        (("--ignore", "lr"), ("--compare", "lr")),
+    ):
+        for options in (there, back):
+            shown("amend", experiment, *options, "--yes")
+            assert {*by_run(root)} == {*before}
+        assert by_run(root) == before
+        shown("restore", root)
+        shown("restore", root)
+        assert by_run(root) == before
+    shown("rm", f"{root}/{min(before)}")
+    shown("rm", experiment, "--yes")
+    assert by_run(root) == {}
+    shown("restore", root)
+    shown("restore", root)
+    assert by_run(root) == before
+    require_answers(root)
+
+
+def test_absent_values_tags_and_notes_are_merged_from_and_into_a_changed_experiment(tmp_path):
+    old, new = copied(CHANGED[0], tmp_path), tmp_path / "new"
+    handler = ExperimentHandler(new, "Changing")
+    handler.set_param("rate", 0.1)
+    with handler:
+        handler.start()
+        handler.set_metric("loss", 2.0)
+    shown("merge", new, old)
+    shown("merge", old, new)
+    for root in (old, new):
+        again = ExperimentHandler(root, "Changing")
+        again.set_dict_params({"rate": 0.1})
+        again.set_param("depth", 2, absent_value=2)
+        assert again.aggregate_results()["best_loss"]["n"] == 4
+        assert "depth: 2" in (root / "Changing" / ".legm" / "absent_values.yml").read_text()
+        assert len(as_json("best", root / "Changing", "loss", "--where", "tag:seed:1")) == 1
+
+
+@pytest.mark.parametrize("is_target", [False, True], ids=["from it", "into it"])
+def test_a_merge_with_what_a_newer_legm_wrote_is_refused_before_anything_is_done(
+    tmp_path, monkeypatch, is_target
+):
+    old, new = copied(SAMPLES[-1], tmp_path), tmp_path / "new"
+    written_now(new, monkeypatch)
+    newer = (new if is_target else old) / "Le Net" / "0.2_0" / "params.yml"
+    newer.write_bytes(newer.read_bytes().replace(b"schema: 1", b"schema: 7", 1))
+    before = contents(new), contents(old)
+    for command in (("merge", new, old),) * 2:
+        refused = failed(*command)
+        assert (
+            f"{newer}, line 2: its format has version 7, of a newer legm: this one reads up to 1" in refused
+        )
+    assert (contents(new), contents(old)) == before
+    assert not [*new.glob(".legm/journal/*"), *new.glob(".legm/merge")]
+
+
+def test_configurations_are_not_moved_into_one_that_a_newer_legm_wrote(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    written_now(root, monkeypatch)
+    shown("amend", root / "Le Net", "--to", "other", "--yes")
+    written_now(root, monkeypatch)
+    newer = root / "other" / "0.2_0" / "params.yml"
+    newer.write_bytes(newer.read_bytes().replace(b"schema: 1", b"schema: 7", 1))
+    before = contents(root)
+    for command in (
+        ("amend", root / "Le Net", "--to", "other", "--yes"),
+        ("mv", root / "Le Net", "other", "--yes"),
+        ("mv", root / "Le Net" / "0.2_0", root / "other", "--yes"),
+    ):
+        assert "its format has version 7, of a newer legm" in failed(*command)
+    assert contents(root) == before
+    assert not [*root.glob(".legm/journal/*")]
+
+
+def test_a_log_of_a_newer_version_is_merged_as_it_is(tmp_path, caplog):
+    old, new = copied(SAMPLES[-1], tmp_path), tmp_path / "new"
+    path = failed_log(old)
+    path.write_bytes(path.read_bytes().replace(b"legm run log 1", b"legm run log 7", 1))
+    assert shown("merge", new, old).endswith("copied 7 runs; 0 were there before\n")
+    assert "its format has version 7, of a newer legm" in caplog.text
+    (copy,) = new.rglob(path.name)
+    assert copy.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("sample", FIRST, ids=lambda path: path.name)
