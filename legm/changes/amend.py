@@ -122,22 +122,19 @@ def amend(
         NotSupported: a run is stored where it cannot be changed.
         LegmError: something is damaged, or cannot be read or written.
     """
-    parents = {
-        child: {one: None} if isinstance(one, str) else dict(one) for child, one in (parent or {}).items()
-    }
-    folder = Path(experiment).absolute()
-    given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, _names(absent))
+    folder = Path(os.path.abspath(experiment))  # noqa: PTH100 - links are not resolved
+    given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, _names("absent", absent))
     changes = AmendmentChanges(
-        rename=dict(rename or {}),
-        set=dict(set or {}),
-        drop=_names(drop),
-        parent=parents,
-        ignore=_names(ignore),
-        compare=_names(compare),
-        name=_names(name),
+        rename=_mapping("rename", rename),
+        set=_mapping("set", set),
+        drop=_names("drop", drop),
+        parent={child: _parents(one) for child, one in _mapping("parent", parent).items()},
+        ignore=_names("ignore", ignore),
+        compare=_names("compare", compare),
+        name=_names("name", name),
         experiment=to,
         new_absent=decided_absent_values(folder, given, accepted),
-        no_absent=_names(no_absent),
+        no_absent=_names("no_absent", no_absent),
     )
     selection = RunSelection.parse(where)
     title = f"amend {folder.name}: {changes.summary()}"
@@ -219,9 +216,39 @@ def amend_experiment(
     return Amended(plan, name if journal is not None else "", tuple(notes))
 
 
-def _names(given: Sequence[str] | str) -> tuple[str, ...]:
-    """The names of parameters that a call was given: one text is one name."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def _names(what: str, given: object) -> tuple[str, ...]:
+    """The names of parameters that a call was given: one text is one name.
+
+    Raises:
+        ParameterError: they are something else.
+    """
+    several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    names = tuple(one for one in several if isinstance(one, str))
+    if len(names) < len(several):
+        raise ParameterError(f"{what} must be a name or several, not {given!r}")
+    return names
+
+
+def _mapping(what: str, given: object) -> dict[Any, Any]:
+    """What a call was given by parameter.
+
+    Raises:
+        ParameterError: it is something else.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ParameterError(f"{what} must be a mapping by the names of parameters, not {given!r}")
+    return dict(given or {})
+
+
+def _parents(given: object) -> dict[str, Any]:
+    """The parents of a parameter, each with the value that makes it active.
+
+    Raises:
+        ParameterError: they are something else.
+    """
+    if not isinstance(given, str | Mapping):
+        raise ParameterError(f"parent must be a name or a mapping by the names of parents, not {given!r}")
+    return {given: None} if isinstance(given, str) else dict(given)
 
 
 def _require_free_names(changes: AmendmentChanges) -> None:

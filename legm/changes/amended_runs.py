@@ -47,6 +47,7 @@ class AmendedRuns:
         path: its folder below the experiment's.
         before: the configuration.
         is_selected: whether runs of it may be selected.
+        has_selected: whether some are, or it has none and is selected itself.
         groups: what its runs become; none where nothing changes.
         running: the ids of the runs that would change and are left as they are because they are running.
         staying: how many runs stay what they are: those that are running, or not selected.
@@ -56,6 +57,7 @@ class AmendedRuns:
     path: str
     before: Configuration
     is_selected: bool
+    has_selected: bool = False
     groups: Sequence[AmendedGroup] = ()
     running: Sequence[str] = ()
     staying: int = 0
@@ -67,6 +69,7 @@ class AmendedRuns:
             "path": self.path,
             "before": configuration_frame_content(self.before),
             "is_selected": self.is_selected,
+            "has_selected": self.has_selected,
             "groups": [
                 [configuration_frame_content(one.after), one.difference, runs_content(one.runs)]
                 for one in self.groups
@@ -151,7 +154,7 @@ class ConfigurationAmender:
             is_changed = amended.configuration != before
             groups[amended.configuration.fingerprint] = (amended.configuration, {})
         if not is_changed:
-            return AmendedRuns(path, before, is_selected=True, running=running)
+            return AmendedRuns(path, before, True, bool(selected or not results), running=running)
         found = [
             AmendedGroup(after, "; ".join(map(str, configuration_differences(before, after))), runs)
             for after, runs in groups.values()
@@ -164,7 +167,7 @@ class ConfigurationAmender:
         }
         targets = tuple(stored_targets(folder, changing))
         staying = number_running + len(results) - len(selected)
-        return AmendedRuns(path, before, True, found, running, staying, targets)
+        return AmendedRuns(path, before, True, True, found, running, staying, targets)
 
     def _set_to_absent_values(
         self, folder: Path, configuration: Configuration

@@ -99,12 +99,13 @@ def plan_amendment(
     amender = ConfigurationAmender(experiment, changes, only, folders)
     paths = packed_configuration_paths(experiment)
     processes = number_of_forked_processes() if len(paths) >= _WORTH_PROCESSES else 1
-    check = ChangesCheck(changes)
+    check, is_any_selected = ChangesCheck(changes), False
     amended = map_in_order(paths, amender.amended, processes, AmendedRuns.content, AmendedRuns.of_content)
     try:
         for one in amended:
             if one.is_selected:
                 check.add(one.before)
+            is_any_selected |= one.has_selected
             yield from planner.steps(one)
     except LegmError:  # what is wrong with the changes themselves is said first
         check = ChangesCheck(changes)
@@ -116,6 +117,8 @@ def plan_amendment(
     check.require_possible()
     if not check.number:
         raise ParameterError(f"{experiment} has no configuration that is to be changed")
+    if not is_any_selected and only is not None:
+        raise ParameterError(f"{experiment} has no run with {only.text}")
 
 
 class _Planner:

@@ -19,6 +19,7 @@ from legm.core.selection_grammar import (
     parse_selection,
     quoted_selection_value,
 )
+from legm.errors import ParameterError
 from legm.records import Configuration, Plain, RunCounts, RunResult, Status
 
 __all__ = ["BoundSelection", "Predicate", "RunSelection", "SelectionCandidate"]
@@ -79,8 +80,12 @@ class RunSelection:
 
         Raises:
             SelectionError: a text is not a selection.
+            ParameterError: one is no text.
         """
-        given = [texts] if isinstance(texts, str) else texts or ()
+        given = (texts,) if isinstance(texts, str) else texts or ()
+        given = tuple(given) if isinstance(given, Iterable) else (given,)
+        if not all(isinstance(one, str) for one in given):
+            raise ParameterError(f"a selection is a text or several, not {texts!r}")
         kept = tuple(one for one in given if one.strip())
         return cls(kept, tuple(map(parse_selection, kept)))
 

@@ -206,6 +206,15 @@ def test_aggregates_that_no_longer_hold_are_moved_to_the_trash(root):
         ({"parent": {"rate": "dropout"}}, "'dropout' is a parent but was never set"),
         ({"drop": ["seed"], "set": {"seed": 1}}, "cannot be changed by both set and drop"),
         ({"where": "rate=7", "drop": ["seed"]}, "no configuration"),
+        ({"where": "tag:good", "drop": ["seed"]}, "has no run with tag:good"),
+        ({"where": "seed=77", "ignore": ["rate"]}, "has no run with seed=77"),
+        ({"drop": [None]}, r"drop must be a name or several, not \[None\]"),
+        ({"ignore": 3}, "ignore must be a name or several, not 3"),
+        ({"rename": ["rate"]}, r"rename must be a mapping by the names of parameters, not \['rate'\]"),
+        ({"set": "rate"}, "set must be a mapping"),
+        ({"parent": {"rate": 3}}, "parent must be a name or a mapping by the names of parents, not 3"),
+        ({"parent": {"rate": None}}, "parent must be a name or a mapping"),
+        ({"where": 3, "drop": "seed"}, "a selection is a text or several, not 3"),
         ({"set": {"api_key": "hunter2hunter2"}}, "'api_key' has a credential in it"),
         ({"set": {"store": {"at": "https://me:pw@host"}}}, "'store' has a credential in it"),
         ({}, "nothing is to be changed"),
@@ -276,6 +285,12 @@ def test_counts_are_said_in_the_singular_and_in_the_plural(root):
     assert "\n… and 1 more configuration\n" in shown("amend", root / "e", "--set", "late=1", "--dry-run")
     train(root, rate=99.0)
     assert "\n… and 2 more configurations\n" in shown("amend", root / "e", "--set", "late=1", "--dry-run")
+
+
+def test_a_path_that_leads_back_is_that_of_the_experiment(root):
+    amend(root / "e" / "0.125_0" / "..", rename={"rate": "lr"})
+    assert {"lr", "dropout"} >= {name for one in parameters(root).values() for name in one}
+    assert [path.parent for path in root.rglob("trash")] == [root / ".legm"]
 
 
 def test_one_name_may_be_given_without_a_list(root):

@@ -170,7 +170,7 @@ def test_what_a_process_that_is_killed_should_have_found_is_found_here():
 
 
 KILLED = """
-import os, sys, time
+import os, sys
 from legm.changes.shared_work import map_in_order
 
 def work(pieces):
@@ -179,12 +179,13 @@ def work(pieces):
 
 found = map_in_order(range(100), work, 2, lambda one: one, str)
 print(next(found).strip(), next(found).strip(), flush=True)
-time.sleep(60)
+sys.stdin.read()  # until it is killed
 """
 
 
 def test_processes_whose_parent_is_killed_end_also_while_they_wait_for_it(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", KILLED], text=True, **pipes) as process:
         assert process.stdout is not None
         children = [int(one) for one in process.stdout.readline().split()]
         process.kill()
