@@ -88,15 +88,21 @@ class ViewMarks:
         Raises:
             RuntimeError: it did not come.
         """
-        self._browser.get("about:blank")
-        began = time.time()
-        self._browser.get(address)
+        from selenium.common.exceptions import TimeoutException
 
         def is_seen() -> bool:
             seen: dict[str, Any] = self._browser.execute_script(_SEEN)
             return self._names <= {name for name, at in seen.items() if at is not None}
 
-        until_true(is_seen, longest, pause=0.02)
+        self._browser.set_page_load_timeout(longest)
+        self._browser.set_script_timeout(longest)
+        self._browser.get("about:blank")
+        began = time.time()
+        try:
+            self._browser.get(address)
+            until_true(is_seen, longest, pause=0.02)
+        except TimeoutException as cause:  # the page is too busy to answer
+            raise RuntimeError("what was expected did not come to the page") from cause
         return {name: at / 1000 - began for name, at in self._browser.execute_script(_SEEN).items()}
 
 

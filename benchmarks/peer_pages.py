@@ -20,7 +20,7 @@ __all__ = ["build_mlflow_runs", "build_trackio_runs", "first_view"]
 
 _EXPERIMENT = "look"
 _SERIES = 10  # values of each metric, as in benchmarks.look
-_LONGEST = 120.0  # seconds after which a page is given up
+_LONGEST = 60.0  # seconds after which a page is given up
 _MARKS = {
     "mlflow": {"rows": "[role=row] a[href*='/runs/']"},
     "tensorboard": {"rows": "tb-data-table-content-row", "curves": "line-chart-grid-view svg line"},
@@ -138,7 +138,7 @@ def first_view(folder: str, peer: str, rounds: int) -> dict[str, float]:
         rounds: how often; the median comes back.
 
     Returns:
-        ``warm``, in a browser that has seen the page before; ``again``, a reload; two minutes
+        ``warm``, in a browser that has seen the page before; ``again``, a reload; one minute
         where the page was given up.
     """
     found: dict[str, list[float]] = {"warm": [], "again": []}

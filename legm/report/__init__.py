@@ -20,7 +20,7 @@ from legm.report.content import ExperimentContent, unique_report_names
 from legm.report.media import ReportMedia
 from legm.report.metric_content import InitialReportView
 from legm.report.page import read_page_plotly_script, render_page
-from legm.report.row_differences import differences_from_best_row
+from legm.report.row_differences import differences_from_best_rows
 from legm.util.atomic_files import write_atomically
 from legm.util.progress import show_progress
 
@@ -155,13 +155,13 @@ def _differences(
     selection: RunSelection,
     *,
     one_per_seed: bool,
-) -> dict[str, Plain] | None:
+) -> list[dict[str, Plain]]:
     """How the best rows differ from the very best one by the metric that is shown first."""
     ranking = content.ranking(asked)
     if ranking is None:
-        return None
+        return []
     key, rows, ranked, higher_better = ranking
-    return differences_from_best_row(
+    return differences_from_best_rows(
         *(client, rows, ranked, key),
         higher_better=higher_better,
         selection=selection,

@@ -13,13 +13,13 @@ from legm.report.grouped_content import ReportRow
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.stats.run_counts import split_summary_key
 
-__all__ = ["differences_from_best_row"]
+__all__ = ["differences_from_best_rows"]
 
 _MOST_ROWS = 100
 _LEVEL = 0.95
 
 
-def differences_from_best_row(
+def differences_from_best_rows(
     client: BackendClient,
     rows: Sequence[ReportRow],
     ranked: Sequence[int],
@@ -28,8 +28,8 @@ def differences_from_best_row(
     higher_better: bool,
     selection: RunSelection,
     one_per_seed: bool,
-) -> dict[str, Plain] | None:
-    """Compare the best rows with the very best one by a metric, as ``legm compare`` does.
+) -> list[dict[str, Plain]]:
+    """Compare the best rows of each description with the very best one by a metric, as ``legm compare`` does.
 
     Args:
         client: of the backend.
@@ -41,37 +41,41 @@ def differences_from_best_row(
         one_per_seed: whether of several completed runs with equal seeds only the newest counts.
 
     Returns:
-        the baseline's row, the others' rows and their numbers, ready for JSON; None where nothing can be
-        compared.
+        for each description the baseline's row, the others' rows and their numbers, ready for JSON.
     """
     name, split = split_summary_key(key)
-    if not ranked or split == "pooled":
-        return None
-    first = rows[ranked[0]]
-    others = [row for row in ranked[1:] if rows[row].description == first.description][:_MOST_ROWS]
-    try:
-        compared = compare_runs(
-            *(client, first.description, first.configuration),
-            [rows[row].configuration for row in others],
-            name,
-            test=split == "test",
-            seed=None,
-            level=_LEVEL,
-            higher_better=higher_better,
-            one_per_seed=one_per_seed,
-            selection=selection,
+    if split == "pooled":
+        return []
+    by_description: dict[str, list[int]] = {}
+    for row in ranked:
+        by_description.setdefault(rows[row].description, []).append(row)
+    found: list[dict[str, Plain]] = []
+    for description, (first, *rest) in by_description.items():
+        others = rest[:_MOST_ROWS]
+        try:
+            compared = compare_runs(
+                *(client, description, rows[first].configuration),
+                [rows[row].configuration for row in others],
+                name,
+                test=split == "test",
+                seed=None,
+                level=_LEVEL,
+                higher_better=higher_better,
+                one_per_seed=one_per_seed,
+                selection=selection,
+            )
+        except LegmError:  # a damaged run, which the page reports elsewhere
+            continue
+        numbers = [(-one.difference, -one.upper, -one.lower, one.p, one.p_adjusted) for one in compared]
+        found.append(
+            {
+                "metric": key,
+                "higher_better": higher_better,
+                "baseline": first,
+                "rows": [*others],
+                "numbers": [*map(encode_numbers_exactly, numbers)],
+                "better": [one.better for one in compared],
+                "is_all": len(rest) <= _MOST_ROWS,
+            }
         )
-    except LegmError:  # a damaged run, which the page reports elsewhere
-        return None
-    return {
-        "metric": key,
-        "higher_better": higher_better,
-        "baseline": ranked[0],
-        "rows": [*others],
-        "numbers": [
-            encode_numbers_exactly([-one.difference, -one.upper, -one.lower, one.p, one.p_adjusted])
-            for one in compared
-        ],
-        "better": [one.better for one in compared],
-        "is_all": len(others) < _MOST_ROWS,
-    }
+    return found

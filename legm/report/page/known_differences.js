@@ -1,6 +1,6 @@
 // The differences from the best row with their significance, which a report was built with.
 
-import { chosenMetric, experiment, higherBetter, metric, state } from "./state.js";
+import { experiment, higherBetter, metric, state } from "./state.js";
 import { decoded } from "./values.js";
 
 /**
@@ -21,11 +21,14 @@ export function significanceOfRow(one) {
   };
 }
 
-/** Whether the differences of the report are those that are shown: from A, by the metric and its direction. */
-function areShown() {
-  const known = experiment().content.differences;
-  if (!known || metric()?.key !== known.metric) return false;
-  return state.pair[0] === known.baseline && higherBetter() === known.higher_better;
+/** The differences of the report from A by the metric and its direction that are shown; undefined without any. */
+function shownDifferences() {
+  /** @type {any[]} */
+  const every = experiment().content.differences ?? [];
+  return every.find(
+    (one) =>
+      one.metric === metric()?.key && one.baseline === state.pair[0] && one.higher_better === higherBetter(),
+  );
 }
 
 /**
@@ -33,21 +36,20 @@ function areShown() {
  * @param {number} row
  */
 export function knownSignificance(row) {
-  if (!areShown()) return undefined;
-  const { rows, numbers, better } = experiment().content.differences;
-  const at = rows.indexOf(row);
-  return at < 0 ? undefined : significanceOfRow({ numbers: numbers[at], better: better[at] });
+  const known = shownDifferences();
+  const at = known ? known.rows.indexOf(row) : -1;
+  return at < 0 ? undefined : significanceOfRow({ numbers: known.numbers[at], better: known.better[at] });
 }
 
 /** What the leaderboard says about the differences in its rows. */
 export function knownDifferenceNote() {
-  const known = experiment().content.differences;
-  if (!known || !state.columns?.includes("difference")) return "";
-  if (areShown()) {
+  const [first] = experiment().content.differences ?? [];
+  if (!first || !state.columns?.includes("difference")) return "";
+  const known = shownDifferences();
+  if (known) {
     const many = known.is_all ? "all" : `the best ${known.rows.length}`;
     return `differences from A with 95 % intervals, p-values corrected together for ${many} (Holm)`;
   }
-  const best = experiment().brief(known.baseline);
-  const title = experiment().byKey.get(known.metric)?.title ?? chosenMetric().title;
-  return `this report has intervals and p-values of differences in ${title} from ${best} only`;
+  const title = experiment().byKey.get(first.metric)?.title ?? first.metric;
+  return `this report has intervals and p-values of differences in ${title} from the best row only`;
 }
