@@ -58,6 +58,7 @@ from legm.runlog.recorded_values import (
 )
 from legm.runlog.user_files import UserFiles
 from legm.system_metrics.sampler import require_system_libraries
+from legm.util.given_paths import absolute_given_path
 from legm.util.process_rank import is_main_process
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class ExperimentHandler(MediaLogging):
 
     Raises:
         InvalidName: the experiment's name or the description is not text, or is empty.
+        ParameterError: the root directory is not a path, or an empty one.
         BackendError: the backend is unknown or does not fit.
     """
 
@@ -160,7 +162,7 @@ class ExperimentHandler(MediaLogging):
         )
         if recorded.has_system_metrics:
             require_system_libraries()
-        root = os.path.abspath(root_directory)  # noqa: PTH100 - links are not resolved
+        root = absolute_given_path(root_directory)
         self._client = connect_client(
             root, backend, backend_options, strict=strict, read_only=not self._is_main_process
         )
@@ -1143,10 +1145,12 @@ class ExperimentHandler(MediaLogging):
             a handler that has not been started.
 
         Raises:
+            ParameterError: it is not a path, or an empty one.
             StorageError: it is not a configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
-        path, folders = Path(folder).resolve(), default_folder_access()
+        given = absolute_given_path(folder, "a configuration's folder")
+        path, folders = Path(given).resolve(), default_folder_access()
         configuration = folders.read_configuration(path)
         root, backend = folders.backend_of(path)
         handler = cls(root, configuration.experiment, description, backend=backend)

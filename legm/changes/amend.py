@@ -23,6 +23,7 @@ from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError
 from legm.records import Configuration, Plain
 from legm.runlog.file_names import OWN_FOLDER
+from legm.util.given_paths import absolute_given_path
 
 __all__ = ["Amended", "amend", "amend_experiment", "continue_changes", "finish_pending"]
 
@@ -122,7 +123,7 @@ def amend(
         NotSupported: a run is stored where it cannot be changed.
         LegmError: something is damaged, or cannot be read or written.
     """
-    folder = Path(os.path.abspath(experiment))  # noqa: PTH100 - links are not resolved
+    folder = Path(absolute_given_path(experiment, "an experiment's folder"))
     given, accepted = (absent, ()) if isinstance(absent, Mapping) else ({}, _names("absent", absent))
     changes = AmendmentChanges(
         rename=_mapping("rename", rename),

@@ -222,10 +222,12 @@ def _print_groups(
     if len(shown) < len(groups):
         say(f"{len(groups) - len(shown):,} more: --top 0 shows all")
     notes = [*ranking_notes(metric.key, ranked), *group_notes(names, groups)]
+    members = [one for group in shown for one in group.members]
     if reader is not None and curves is not None:
-        members = [one for group in shown for one in group.members]
         notes += reader.notes(curves, members, "configuration", metric)
-    print_notes([*notes, *choice.notes, *choice.left_out_notes()])
+    else:
+        notes += choice.left_out_notes({one.configuration.fingerprint for one in members})
+    print_notes([*notes, *choice.notes])
 
 
 def _curve_columns(curves: CurveColumn | None, *, is_run: bool = False) -> list[Column]:

@@ -141,7 +141,8 @@ def _notes(
     notes = [brief_notes([note]) for one, them in ranked.items() for note in ranking_notes(one.key, them)]
     for entries in table.entries.values():
         notes += group_notes(names, [one for one in entries if one is not None])
-    return list(dict.fromkeys([*notes, *choice.notes, *choice.left_out_notes()]))
+    shown = {one.configuration.fingerprint for group in table.rows for one in group.members}
+    return list(dict.fromkeys([*notes, *choice.notes, *choice.left_out_notes(shown)]))
 
 
 def _csv_rows(table: _GroupedTable, names: Sequence[str]) -> tuple[list[str], list[list[object]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from legm.analysis.selected_runs import SelectedRuns, nothing_selected
@@ -119,11 +119,16 @@ class Selection:
         """The note that only selected runs count; nothing where all do."""
         return [f"only runs and configurations with {self.text}"] if self.text else []
 
-    def left_out_notes(self) -> list[str]:
-        """The note that some of the runs are not completed and so not averaged; nothing where all are."""
+    def left_out_notes(self, shown: Collection[str] | None = None) -> list[str]:
+        """The note that some of the runs are not completed and so not averaged; nothing where all are.
+
+        Args:
+            shown: the fingerprints of the configurations that are shown; None for all.
+        """
         from legm.analysis.notes import left_out_note
 
-        return left_out_note({**one.left_out, "running": one.running} for one in self.counts)
+        counts = [one for one in self.counts if shown is None or one.configuration.fingerprint in shown]
+        return left_out_note({**one.left_out, "running": one.running} for one in counts)
 
     def marks(self) -> dict[str, list[RunMarks]]:
         """By fingerprint, what is noted about the selected runs.

@@ -156,7 +156,7 @@ def table_command(
             for metric, entries in ranked.items()
         }
     )
-    notes += [*choice.notes, *choice.left_out_notes()]
+    notes += [*choice.notes, *choice.left_out_notes(rows if top else None)]
     text = _write_table(kind, choice, found, shown_names, values, notes, marks)
     _write_or_print(text, output)
     print_problems(choice.experiment.problems)

@@ -14,7 +14,8 @@ from legm.integrations.estimator_parameters import estimator_parameters
 from legm.integrations.lazy_classes import import_library_lazily, library_version
 from legm.integrations.sklearn_calls import SklearnCall, watched_sklearn_calls
 from legm.integrations.trainer_parameters import TrainerParameters
-from legm.integrations.training_run import TrainingRun, absolute_root
+from legm.integrations.training_run import TrainingRun
+from legm.util.given_paths import absolute_given_path
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -64,7 +65,8 @@ class _SklearnFitRecorder:
     """Makes runs of calls."""
 
     def __init__(self, root: Any, experiment: str | None, options: Mapping[str, Any]) -> None:
-        self._root, self._experiment, self._options = absolute_root(root), experiment, options
+        self._root: Any = absolute_given_path(root) if isinstance(root, (str, os.PathLike)) else root
+        self._experiment, self._options = experiment, options
         self._is_filled = experiment is None and root.has_started  # a handler of the user's
         self._template = root.unstarted_copy() if experiment is None and not self._is_filled else None
         self._runs: weakref.WeakKeyDictionary[Any, TrainingRun] = weakref.WeakKeyDictionary()

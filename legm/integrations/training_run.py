@@ -12,24 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from legm.errors import LegmError, MetricError, ParameterError, StateError, closest
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters, set_trainer_parameters
+from legm.util.given_paths import absolute_given_path
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
 
-__all__ = ["TrainingContext", "TrainingRecorder", "TrainingRun", "absolute_root", "split_training_metrics"]
+__all__ = ["TrainingContext", "TrainingRecorder", "TrainingRun", "split_training_metrics"]
 
 log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound="TrainingContext")
-
-
-def absolute_root(root: Any) -> Any:
-    """A root directory as it is found from any folder: until the training begins, the process may change it.
-
-    Args:
-        root: the root directory; anything else, such as a handler, is returned as it is.
-    """
-    return os.path.abspath(root) if isinstance(root, (str, os.PathLike)) else root  # noqa: PTH100
 
 
 class TrainingRun:
@@ -82,7 +74,8 @@ class TrainingRun:
                 raise ParameterError(
                     f"there is no option {unknown[0]!r}; {closest(unknown[0], sorted(known))}"
                 )
-        self._root, self._experiment, self._options = absolute_root(root), experiment, options
+        self._root = root if isinstance(root, ExperimentHandler) else absolute_given_path(root)
+        self._experiment, self._options = experiment, options
         self._params = {} if params is None else flat_parameters(params)
         self._metadata = dict(metadata or {})
         self._resume = resume

@@ -18,6 +18,7 @@ from legm.tables.run_tables import configuration_table, experiment_table, run_ta
 from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import StoredConfiguration, StoredResult, TableSource, table_source
 from legm.tables.table import Table
+from legm.util.given_paths import absolute_given_path
 from legm.util.progress import show_progress
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def open(root: str | os.PathLike[str], backend: object = "local", **options: Any
         the project.
 
     Raises:
+        ParameterError: the root directory is not a path, or an empty one.
         BackendError: the backend is unknown or does not fit.
         StorageError: there is no such folder.
     """
@@ -64,6 +66,7 @@ class Project:
         options: the backend's own.
 
     Raises:
+        ParameterError: the root directory is not a path, or an empty one.
         BackendError: the backend is unknown or does not fit.
         StorageError: there is no such folder.
     """
@@ -74,7 +77,7 @@ class Project:
         backend: object = "local",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - links are not resolved
+        self.root = Path(absolute_given_path(root))
         self._backend, self._options = backend, dict(options or {})
         self._source: TableSource = table_source(self.root, backend, self._options)
         self._media: dict[str, MediaTableRow] = {}

@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+import legm
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.analysis.overview import read_overview
 from legm.analysis.recovery import recover_folders
 from legm.delivery.client import connect_client
 from legm.delivery.run_endings import end_stored_run
 from legm.export import export_table
+from legm.integrations.training_run import TrainingRun
 from legm.records import RunResult, Status
 from legm.runlog import log_writer
 from tests.support.reading import load_yaml
@@ -524,6 +527,23 @@ def test_failed_and_interrupted_runs_are_counted_and_never_aggregated(tmp_path):
     assert (found["n"], found["mean"], found["failed"], found["interrupted"]) == (2, 0.5, 3, 2)
     (ranked,) = handler.get_best("loss", higher_better=False)
     assert (ranked.completed, ranked.failed, ranked.interrupted, ranked.value.mean) == (2, 3, 2, 0.5)
+
+
+@pytest.mark.parametrize("root", ["", None, 3, b"results", "a\0b"])
+def test_what_is_no_path_is_no_root(root):
+    for given in (
+        lambda: ExperimentHandler(root, "e"),
+        lambda: legm.open(root),
+        lambda: TrainingRun(root, "e"),
+    ):
+        with pytest.raises(
+            ParameterError, match=f"a root directory has to be a path, not {re.escape(repr(root))}"
+        ):
+            given()
+    with pytest.raises(ParameterError, match="an experiment's folder has to be a path"):
+        legm.amend(root, drop=["lr"])
+    with pytest.raises(ParameterError, match="a configuration's folder has to be a path"):
+        ExperimentHandler.load_existent(root)
 
 
 def test_a_relative_root_stays_where_it_was_when_the_process_changes_its_folder(tmp_path, monkeypatch):
