@@ -22,7 +22,7 @@ from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
 from legm.core.run_marks import TAGS_VARIABLE, changed_marks, mark_tags_of_variable
 from legm.core.texts import counted
-from legm.delivery.absent_values import AbsentValuesFile, warn_of_values_without_absent_value
+from legm.delivery.absent_values_file import AbsentValuesFile, warn_of_values_without_absent_value
 from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
 from legm.delivery.folder_access import default_folder_access

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from legm.changes.absent_values import AbsentValuesChange, decided_absent_values
+from legm.changes.absent_values_change import AbsentValuesChange, decided_absent_values
 from legm.changes.backend_deliveries import deliver_changes, pending_in_backends
-from legm.changes.execution import execute
+from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.changes.steps import Step
 from legm.core.amending import AmendmentChanges
 from legm.core.parameters import reserved_name_error
 from legm.core.selection import BoundSelection, RunSelection
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import ParameterError, StorageError
@@ -25,7 +25,7 @@ from legm.records import Configuration, Plain
 from legm.runlog.file_names import OWN_FOLDER
 from legm.util.given_paths import absolute_given_path
 
-__all__ = ["Amended", "amend", "amend_experiment", "continue_changes", "finish_pending"]
+__all__ = ["Amended", "amend", "amend_experiment", "continue_changes", "finish_pending_changes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ def continue_changes(root: Path) -> list[str]:
     if not pending_journals(root) and not pending_in_backends(root):
         return []
     with locked_root(root):
-        done = finish_pending(root)
+        done = finish_pending_changes(root)
     return [*done, *deliver_changes(root)]
 
 
-def finish_pending(root: Path) -> list[str]:
+def finish_pending_changes(root: Path) -> list[str]:
     """Finish the journals that there are; the root directory is locked.
 
     Returns:
@@ -72,7 +72,7 @@ def finish_pending(root: Path) -> list[str]:
     notes = []
     for journal in pending_journals(root):
         title = journal.header()["title"]
-        notes += [f"finished: {title}", *execute(root, journal)]
+        notes += [f"finished: {title}", *execute_steps(root, journal)]
     return notes
 
 
@@ -171,7 +171,7 @@ def amend_experiment(
     """
     if not experiment.is_dir():
         raise StorageError(f"there is no folder {experiment}")
-    _require_free_names(changes)
+    _require_amendable_names(changes)
     folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
     root, plan = experiment.parent, AmendmentPlan()
     absent = AbsentValuesFile(experiment / OWN_FOLDER).read()
@@ -203,7 +203,7 @@ def amend_experiment(
             pass
         return Amended(plan)
     with locked_root(root):
-        done = finish_pending(root)
+        done = finish_pending_changes(root)
         name = Journal.new_id()
         with Journal.drafted(root, name, title, steps(), **more) as draft:
             if not plan.changes and changes.decided_absent:
@@ -212,7 +212,7 @@ def amend_experiment(
                 AbsentValuesFile(target / OWN_FOLDER).merge(kept, title)
             journal = draft.begin() if plan.changes and confirm(plan) else None
         if journal is not None:
-            done += execute(root, journal)
+            done += execute_steps(root, journal)
     notes = [*done, *deliver_changes(root)]
     return Amended(plan, name if journal is not None else "", tuple(notes))
 
@@ -252,7 +252,7 @@ def _parents(given: object) -> dict[str, Any]:
     return {given: None} if isinstance(given, str) else dict(given)
 
 
-def _require_free_names(changes: AmendmentChanges) -> None:
+def _require_amendable_names(changes: AmendmentChanges) -> None:
     """Refuse new names of parameters that no handler could set.
 
     Raises:

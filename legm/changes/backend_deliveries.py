@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from legm.changes.journal import Journal, locked_root
-from legm.changes.steps import Step, require_path_below
+from legm.changes.steps import Step, require_step_path_below
 from legm.delivery.amended_runs import keep_marks_of_amended
 from legm.delivery.backlog import (
     backends_with_backlog,
@@ -80,7 +80,7 @@ class _BackendTask:
         run_id, folder = content["run"], str(content["folder"])
         if not is_record_file_name(run_id):
             raise ValueError("the id of a run")
-        require_path_below(folder)
+        require_step_path_below(folder)
         if "configuration" not in content:
             return _BackendTask(run_id, folder)
         configuration = decode_log_configuration(content["configuration"])
@@ -145,17 +145,19 @@ def deliver_changes(root: Path) -> list[str]:
         return notes
     with locked_root(root):
         there = {path.stem for path in find_logs(root)}
-        problems = _Problems(root, "to be deleted in")
+        problems = _BackendDeliveryProblems(root, "to be deleted in")
 
         def is_deleted(task: _BackendTask) -> bool:
             if task.deleted is None:
                 return False
             # One that was brought back is none to delete.
-            return task.run_id in there or _is_deleted(root, task, task.deleted, clients, problems)
+            return task.run_id in there or _is_deleted_in_backends(
+                root, task, task.deleted, clients, problems
+            )
 
-        _keep_tasks(root, lambda task: not is_deleted(task))
+        _keep_backend_tasks(root, lambda task: not is_deleted(task))
         notes += problems.notes()
-    problems, pending = _Problems(root, "to be changed in"), dict[str, Path]()
+    problems, pending = _BackendDeliveryProblems(root, "to be changed in"), dict[str, Path]()
     tasks = [
         one for path in pending_in_backends(root) for one in _read_backend_tasks(path) if one.deleted is None
     ]
@@ -163,9 +165,9 @@ def deliver_changes(root: Path) -> list[str]:
         if LogFolder.of(root / task.folder).find(task.run_id) is None:  # its folder was renamed
             pending = pending or {path.stem: path for path in find_pending_logs(root)}
         path = pending.get(task.run_id, LogFolder.of(root / task.folder).pending_path(task.run_id))
-        _deliver_amended(root, path, clients, problems)
+        _deliver_amended_to_backends(root, path, clients, problems)
     with locked_root(root):
-        _keep_tasks(root, lambda task: task.deleted is not None or task.run_id in problems.run_ids)
+        _keep_backend_tasks(root, lambda task: task.deleted is not None or task.run_id in problems.run_ids)
     return [*notes, *problems.notes()]
 
 
@@ -184,7 +186,7 @@ def _read_backend_tasks(path: Path) -> Iterator[_BackendTask]:
             raise CorruptFile(path, f"line {number}", what, "Delete the file.") from cause
 
 
-def _keep_tasks(root: Path, is_kept: Callable[[_BackendTask], bool]) -> None:
+def _keep_backend_tasks(root: Path, is_kept: Callable[[_BackendTask], bool]) -> None:
     """Keep some of the tasks, and delete a file in which none is left; the root directory is locked."""
     for path in pending_in_backends(root):
         before = list(_read_backend_tasks(path))
@@ -195,8 +197,12 @@ def _keep_tasks(root: Path, is_kept: Callable[[_BackendTask], bool]) -> None:
             write_atomically(path, "".join(one.line() for one in left).encode())
 
 
-def _is_deleted(
-    root: Path, task: _BackendTask, run: Run, clients: dict[str, BackendClient], problems: _Problems
+def _is_deleted_in_backends(
+    root: Path,
+    task: _BackendTask,
+    run: Run,
+    clients: dict[str, BackendClient],
+    problems: _BackendDeliveryProblems,
 ) -> bool:
     """Delete a run in its backends; whether all of them did."""
     for name, options in task.backends.items():
@@ -205,7 +211,7 @@ def _is_deleted(
             problems.add(target, task.run_id)
             continue
         try:
-            client = _client(root, name, options, clients)
+            client = _backend_delivery_client(root, name, options, clients)
             planned = client.plan_change(run, None)
             if planned.kind is not ChangeKind.ABSENT:
                 if (root / task.folder).is_dir():  # otherwise the trash was emptied
@@ -217,7 +223,7 @@ def _is_deleted(
     return task.run_id not in problems.run_ids
 
 
-def _client(
+def _backend_delivery_client(
     root: Path, name: str, options: Mapping[str, Plain], clients: dict[str, BackendClient]
 ) -> BackendClient:
     key = backlog_backend_key(name, options)
@@ -228,7 +234,9 @@ def _client(
     return clients[key]
 
 
-def _deliver_amended(root: Path, path: Path, clients: dict[str, BackendClient], problems: _Problems) -> None:
+def _deliver_amended_to_backends(
+    root: Path, path: Path, clients: dict[str, BackendClient], problems: _BackendDeliveryProblems
+) -> None:
     """Deliver the log of a run that was amended; nothing where another process has just delivered it."""
     if not path.exists():
         return
@@ -253,7 +261,7 @@ def _deliver_amended(root: Path, path: Path, clients: dict[str, BackendClient], 
                 problems.clear(target)
 
 
-class _Problems:
+class _BackendDeliveryProblems:
     """By backend, what it could not do.
 
     Args:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from legm.changes.finishing import finish_changes
-from legm.changes.held_logs import MOST_HELD, HeldLogs, append_amendments, most_held
+from legm.changes.held_logs import MOST_HELD, HeldLogs, append_to_held_logs, most_held
 from legm.changes.journal import Journal, JournalLine
-from legm.changes.shared_work import share_work, wait_for_workers
+from legm.changes.shared_work import share_work, wait_for_shared_work
 from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
 from legm.changes.trash import (
     is_own_path,
@@ -47,13 +47,13 @@ from legm.runlog.log_reader import read_log_head
 from legm.util.atomic_files import delete_folder
 from legm.util.forked_calls import number_of_forked_processes
 
-__all__ = ["execute"]
+__all__ = ["execute_steps"]
 
 _WORTH_PROCESSES = 500  # folders
 _MOST_NAMED = 5  # folders in a sentence
 
 
-def execute(root: Path, journal: Journal) -> list[str]:
+def execute_steps(root: Path, journal: Journal) -> list[str]:
     """Do everything that a journal says; then what was there before is in the trash.
 
     Args:
@@ -69,7 +69,7 @@ def execute(root: Path, journal: Journal) -> list[str]:
     """
     changer = find_folder_changer(DEFAULT_BACKEND)
     execution = _Execution(root, journal, changer)
-    may_share = wait_for_workers(journal.path)
+    may_share = wait_for_shared_work(journal.path)
     for lines in journal.independent_steps():
         count = number_of_forked_processes() if may_share and len(lines) >= _WORTH_PROCESSES else 1
         for done in share_work(
@@ -101,7 +101,7 @@ class _Adoption:
     is_refused: bool = False
 
 
-class _NamedFolders:
+class _ExecutionFolders:
     """Folders for a sentence, which names the first ones and says how many others there are."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Execution:
         self._amended: dict[str, Path] = {}  # by run that other backends change too, its folder
         self._has_deletions = False
         self._unamended: set[str] = set()  # runs whose logs are damaged
-        self._without_aggregates = _NamedFolders()
+        self._without_aggregates = _ExecutionFolders()
         self._notes: list[str] = []
 
     @property
@@ -157,7 +157,7 @@ class _Execution:
 
     def work(self, lines: Iterable[JournalLine]) -> dict[str, Plain]:
         """Do independent steps; returns what :meth:`learn` takes."""
-        for steps in _adopted_at_once(map(self._journal.step, lines), most_held()):
+        for steps in _executed_at_once(map(self._journal.step, lines), most_held()):
             self.do(steps)
         return {
             "notes": [*self._notes],
@@ -268,7 +268,7 @@ class _Execution:
     def _append_amendments(self, step: Step, now: LogFolder, held: HeldLogs | None = None) -> list[str]:
         """Append to the log of each run what it is now; returns the runs that were resumed meanwhile."""
         files, running = (held.files, held.running) if held is not None else ({}, [])
-        done = append_amendments(step, now, files, running, self._time)
+        done = append_to_held_logs(step, now, files, running, self._time)
         self._notes += done.notes
         self._unamended |= done.damaged
         return done.resumed
@@ -304,10 +304,10 @@ class _Execution:
         here = [run_id for run_id in step.runs if run_id in present]
         target = self._target(step)
         if target.samefile(source):  # only what is not compared changes: the runs stay where they are
-            for part in _chunks(here):
+            for part in _execution_chunks(here):
                 self._amend_where_they_are(replace(step, runs={one: step.runs[one] for one in part}), source)
             return
-        for part in _chunks(here):
+        for part in _execution_chunks(here):
             self._move_runs(replace(step, runs={one: step.runs[one] for one in part}), source, target)
         if self._is_noted_in_logs(step):
             self._reopen(step, target)
@@ -419,7 +419,7 @@ class _Execution:
         return True
 
 
-def _adopted_at_once(steps: Iterable[Step], most: int) -> Iterator[list[Step]]:
+def _executed_at_once(steps: Iterable[Step], most: int) -> Iterator[list[Step]]:
     """Steps that adopt folders, in parts whose logs may be open at the same time; others by themselves.
 
     Args:
@@ -438,7 +438,7 @@ def _adopted_at_once(steps: Iterable[Step], most: int) -> Iterator[list[Step]]:
         yield part
 
 
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+def _execution_chunks(ids: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(ids)
     while part := list(itertools.islice(iterator, MOST_HELD)):
         yield part

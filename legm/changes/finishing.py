@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from legm.changes.absent_values import AbsentValuesChange
+from legm.changes.absent_values_change import AbsentValuesChange
 from legm.changes.backend_deliveries import write_backend_tasks
 from legm.changes.journal import Journal
 from legm.changes.steps import ADOPT, Step
@@ -19,7 +19,7 @@ from legm.changes.trash import (
     trash_folder,
 )
 from legm.core.texts import listed_names
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.errors import storage_error
 from legm.hooks import FolderChanger
 from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
@@ -62,10 +62,10 @@ def finish_changes(
     """
     for experiment in experiments:
         if experiment.is_dir():
-            _refresh(root, journal, changer, experiment)
+            _refresh_at_finish(root, journal, changer, experiment)
     header = journal.header()
     for old, new in dict(header.get("emptied", {})).items():
-        _empty_experiment(root, journal, root / old, root / new if new else None)
+        _finish_empty_experiment(root, journal, root / old, root / new if new else None)
     for path, values in dict(header.get("absent_values", {})).items():
         if (root / path).is_dir():
             AbsentValuesFile(root / path / OWN_FOLDER).merge(values, str(header["title"]))
@@ -75,7 +75,7 @@ def finish_changes(
     if header.get("copies"):
         delete_folder(root / OWN_FOLDER / MERGED)
     if "restores" in header:
-        _put_back(root, str(header["restores"]))
+        _put_back_at_finish(root, str(header["restores"]))
     write_backend_tasks(root, journal, deleting, amended)
     if hasattr(os, "sync"):
         os.sync()
@@ -91,7 +91,7 @@ def finish_changes(
         raise storage_error("move to the trash", journal.path, cause) from cause
 
 
-def _empty_experiment(root: Path, journal: Journal, old: Path, new: Path | None) -> None:
+def _finish_empty_experiment(root: Path, journal: Journal, old: Path, new: Path | None) -> None:
     """Move what is left in an experiment's folder that has no configuration any more."""
     if not old.is_dir() or next(configuration_paths(old), None) is not None:
         return
@@ -102,7 +102,7 @@ def _empty_experiment(root: Path, journal: Journal, old: Path, new: Path | None)
     keep_folder_without_runs(root, journal.name, old)
 
 
-def _put_back(root: Path, name: str) -> None:
+def _put_back_at_finish(root: Path, name: str) -> None:
     """Put the aggregates and plots back that another command moved to the trash, and forget the rest."""
     item = trash_folder(root, name)
     files, journal = item / TRASHED_FILES, Journal(item / f"{name}{JOURNAL_SUFFIX}")
@@ -119,7 +119,7 @@ def _put_back(root: Path, name: str) -> None:
         delete_folder(item)
 
 
-def _refresh(root: Path, journal: Journal, changer: FolderChanger, experiment: Path) -> None:
+def _refresh_at_finish(root: Path, journal: Journal, changer: FolderChanger, experiment: Path) -> None:
     if any(path.name != OWN_FOLDER for path in experiment.iterdir()):
         changer.refresh(experiment)
     elif (experiment / OWN_FOLDER / INDEX).exists() and experiment.is_relative_to(root):

@@ -17,7 +17,7 @@ from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encoded_configuration
 from legm.runlog.log_writer import logs_being_written
 
-__all__ = ["MOST_HELD", "AppendedAmendments", "HeldLogs", "append_amendments", "most_held"]
+__all__ = ["MOST_HELD", "AppendedAmendments", "HeldLogs", "append_to_held_logs", "most_held"]
 
 MOST_HELD = 100
 """Runs whose logs are open at the same time, where a process may have few files open."""
@@ -85,7 +85,7 @@ class AppendedAmendments:
     notes: list[str] = field(default_factory=list)
 
 
-def append_amendments(
+def append_to_held_logs(
     step: Step,
     logs: LogFolder,
     files: Mapping[str, tuple[Path, BinaryIO]],

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from legm.changes.steps import ADOPT, FOLDER, Step, decode_step, require_path_below
+from legm.changes.steps import ADOPT, FOLDER, Step, decode_step, require_step_path_below
 from legm.core.naming import make_run_id
 from legm.errors import CorruptFile, NewerFile, storage_error
 from legm.records import Plain, is_record_file_name
@@ -127,9 +127,9 @@ class Journal:
             for left in folder.glob("*.new"):  # of a command that was killed before it began
                 left.unlink()
             with temporary.open("x", encoding="utf-8") as file:
-                file.write(_line({"schema": SCHEMA, "title": title, "time": time.time(), **more}))
+                file.write(_journal_line({"schema": SCHEMA, "title": title, "time": time.time(), **more}))
                 for step in steps:
-                    file.write(_line(step.content()))
+                    file.write(_journal_line(step.content()))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as cause:
@@ -154,7 +154,7 @@ class Journal:
                 content = json.loads(file.readline())
             if content["schema"] > SCHEMA:
                 raise NewerFile(self.path, "line 1", content["schema"], SCHEMA)
-            _require_header(content)
+            _require_journal_header(content)
             return {"title": str(content["title"]), "time": float(content["time"]), **content}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
             raise self._damaged(1, cause) from cause
@@ -253,15 +253,15 @@ class JournalDraft:
             self.temporary.rename(self.path)
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
-        _sync_folder(self.path.parent)
+        _sync_journal_folder(self.path.parent)
         return Journal(self.path)
 
 
-def _line(content: object) -> str:
+def _journal_line(content: object) -> str:
     return _ENCODER.encode(content) + "\n"
 
 
-def _require_header(content: dict[str, Any]) -> None:
+def _require_journal_header(content: dict[str, Any]) -> None:
     """Refuse what is about anything but experiments in the root directory and the trash.
 
     Raises:
@@ -270,15 +270,15 @@ def _require_header(content: dict[str, Any]) -> None:
     if not math.isfinite(float(content["time"])):
         raise ValueError("the time")
     for old, new in content.get("emptied", {}).items():
-        _require_experiment_path(old)
+        _require_journal_path(old)
         if new:
-            _require_experiment_path(new)
+            _require_journal_path(new)
     for path, values in content.get("absent_values", {}).items():
-        _require_experiment_path(path)
+        _require_journal_path(path)
         if not isinstance(values, dict):
             raise TypeError("the absent values")
     for path, change in content.get("corrected_absent_values", {}).items():
-        _require_experiment_path(path)
+        _require_journal_path(path)
         if not (isinstance(change["before"], dict) and isinstance(change["after"], dict)):
             raise TypeError("the absent values")
         if not all(isinstance(name, str) for name in change["refused"]):
@@ -287,18 +287,18 @@ def _require_header(content: dict[str, Any]) -> None:
         raise ValueError("the id of another command")
 
 
-def _require_experiment_path(path: str) -> None:
+def _require_journal_path(path: str) -> None:
     """Refuse a path that is not that of an experiment's folder below the root directory.
 
     Raises:
         ValueError: it is another one.
     """
-    require_path_below(path)
+    require_step_path_below(path)
     if not path or path.split("/", 1)[0] == OWN_FOLDER:
         raise ValueError(f"the path {path!r}")
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_journal_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):  # some systems cannot
         fd = os.open(folder, os.O_RDONLY)
         try:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.changes.amend import finish_pending
+from legm.changes.amend import finish_pending_changes
 from legm.changes.backend_deliveries import deliver_changes
-from legm.changes.execution import execute
+from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.steps import FOLDER, MOVE, Step, StepRun
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import LegmError, ParameterError, StorageError, storage_error
@@ -77,7 +77,7 @@ def merge_roots(root: Path, other: Path) -> Merged:
     except OSError as cause:
         raise storage_error("create the folder", root, cause) from cause
     with locked_root(root):
-        merged, done = Merged(), finish_pending(root)
+        merged, done = Merged(), finish_pending_changes(root)
         planned = PlannedInBackends()
         copies = root / OWN_FOLDER / MERGED
         refuse_folder_links(copies)
@@ -86,7 +86,7 @@ def merge_roots(root: Path, other: Path) -> Merged:
         name = Journal.new_id()
         others = OtherBackends(root, planned)
         steps = _merging_steps(root, other, f"{OWN_FOLDER}/{MERGED}/{name}", merged, others)
-        more = {"keep": False, "copies": True, "absent_values": _absent_values(root, other)}
+        more = {"keep": False, "copies": True, "absent_values": _absent_values_to_merge(root, other)}
         try:
             with Journal.drafted(root, name, f"merge {other.name}", steps, **more) as draft:
                 journal = draft.begin() if merged.runs else None
@@ -97,12 +97,12 @@ def merge_roots(root: Path, other: Path) -> Merged:
         if journal is None:
             delete_folder(copies)
         else:
-            done += execute(root, journal)
+            done += execute_steps(root, journal)
     merged.notes += [*done, *planned.sentences(), *deliver_changes(root)]
     return merged
 
 
-def _absent_values(root: Path, other: Path) -> dict[str, Plain]:
+def _absent_values_to_merge(root: Path, other: Path) -> dict[str, Plain]:
     """What the experiments of another root directory keep, by the path of the experiment here."""
     changer, folders, found = find_folder_changer(DEFAULT_BACKEND), default_folder_access(), {}
     for path in experiment_paths(other):
@@ -117,7 +117,7 @@ def _merging_steps(
     root: Path, other: Path, copies: str, merged: Merged, others: OtherBackends
 ) -> Iterator[Step]:
     folders, changer = default_folder_access(), find_folder_changer(DEFAULT_BACKEND)
-    known = _run_ids(root, changer)
+    known = _run_ids_to_merge(root, changer)
     for folder in configuration_folders(other):
         configuration, results = folders.read_configuration(folder), list(folders.read_runs(folder))
         runs: dict[str, StepRun] = {}
@@ -136,7 +136,7 @@ def _merging_steps(
         known |= runs.keys()
         merged.runs += runs
         path = folder.relative_to(other).as_posix()
-        _copy_folder(folder, root / copies / path, [*merged.running, *(run.run_id for run in there)])
+        _copy_folder_to_merge(folder, root / copies / path, [*merged.running, *(run.run_id for run in there)])
         if there:  # the entries of what is there already
             rest = root / f"{copies}-known" / path
             changer.make_copy(rest, configuration)
@@ -164,7 +164,7 @@ def _merging_step(
     return Step(FOLDER if is_new else MOVE, source, there, configuration, configuration, runs)
 
 
-def _run_ids(root: Path, changer: FolderChanger) -> set[str]:
+def _run_ids_to_merge(root: Path, changer: FolderChanger) -> set[str]:
     """The ids of all runs below a root directory."""
     found: set[str] = set()
     for folder in configuration_folders(root):
@@ -173,7 +173,7 @@ def _run_ids(root: Path, changer: FolderChanger) -> set[str]:
     return found
 
 
-def _copy_folder(folder: Path, copy: Path, without: list[str]) -> None:
+def _copy_folder_to_merge(folder: Path, copy: Path, without: list[str]) -> None:
     """Copy a configuration's folder without the logs and files of some runs, and without its plots."""
     logs = tuple(map(log_file_name, without))
 

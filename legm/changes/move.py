@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from legm.changes.amend import Amended, amend_experiment, finish_pending
+from legm.changes.amend import Amended, amend_experiment, finish_pending_changes
 from legm.changes.backend_deliveries import deliver_changes
-from legm.changes.execution import execute
+from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root
-from legm.changes.plan import AmendmentPlan, moved_runs
+from legm.changes.plan import AmendmentPlan, planned_run_moves
 from legm.changes.steps import ADOPT, Step
 from legm.core.amending import AmendmentChanges
 from legm.core.selection import BoundSelection
@@ -100,7 +100,7 @@ def rename_configuration(folder: Path, name: str, *, dry_run: bool = False) -> t
         if now.exists():
             raise StorageError(f"{now} exists already")
         folders = default_folder_access()
-        configuration, runs = folders.read_configuration(folder), moved_runs(folders.read_runs(folder))
+        configuration, runs = folders.read_configuration(folder), planned_run_moves(folders.read_runs(folder))
         source, target = (path.relative_to(root).as_posix() for path in (folder, now))
         return Step(ADOPT, source, target, configuration, configuration, runs)
 
@@ -108,8 +108,8 @@ def rename_configuration(folder: Path, name: str, *, dry_run: bool = False) -> t
         step()
         return now, []
     with locked_root(root):
-        done, planned = finish_pending(root), step()
+        done, planned = finish_pending_changes(root), step()
         with Journal.drafted(root, Journal.new_id(), f"mv {planned.source} {name}", [planned]) as draft:
             journal = draft.begin()
-        done += execute(root, journal)
+        done += execute_steps(root, journal)
     return now, [*done, *deliver_changes(root)]

@@ -125,7 +125,7 @@ class OtherBackends:
             change = self._asked(runs, run_id, name, options)
             if change.kind is ChangeKind.ABSENT:  # a user deleted it there, or it is still to be delivered
                 continue
-            _require_possible(run_id, name, change)
+            _require_possible_in_backends(run_id, name, change)
             self._add(name, options, change)
             found[run_id] = (*found.get(run_id, ()), name)
         return found
@@ -151,7 +151,7 @@ class OtherBackends:
                 if were_deleted:
                     self._planned.note(f"{name}: {change.problem}")
                 continue
-            _require_possible(run_id, name, change)
+            _require_possible_in_backends(run_id, name, change)
             self._add(name, options, change)
             found[run_id] = (*found.get(run_id, ()), name)
         return found
@@ -208,7 +208,7 @@ class OtherBackends:
             self._planned.note(f"{name}: {change.note}")
 
 
-def _require_possible(run_id: str, name: str, change: StoredChange) -> None:
+def _require_possible_in_backends(run_id: str, name: str, change: StoredChange) -> None:
     if change.problem:
         raise NotSupported(
             f"the run {run_id} is also in {name}: {change.problem}; nothing was changed. {_COPY}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from legm.changes.amended_runs import AmendedGroup, AmendedRuns, ConfigurationAmender
 from legm.changes.other_backends import OtherBackends, PlannedInBackends
-from legm.changes.planned_changes import PlanDatabase, PlannedChange, PlannedChanges
+from legm.changes.planned_changes import PlannedChange, PlannedChanges, PlannedChangesDatabase
 from legm.changes.shared_work import map_in_order
 from legm.changes.steps import ADOPT, MOVE, Step, StepRun
 from legm.core.amending import AmendmentChanges, ChangesCheck
@@ -22,7 +22,7 @@ from legm.records import Configuration, Run, RunResult, Status
 from legm.runlog.configuration_folders import packed_configuration_paths
 from legm.util.forked_calls import number_of_forked_processes
 
-__all__ = ["AmendmentPlan", "PlannedChange", "moved_runs", "plan_amendment"]
+__all__ = ["AmendmentPlan", "PlannedChange", "plan_amendment", "planned_run_moves"]
 
 UNITED, PARTED, CHANGED = "united", "parted", "changed"
 _WORTH_PROCESSES = 200  # configurations
@@ -43,7 +43,7 @@ class AmendmentPlan:
         """The ids of the runs that are left as they are because they are running."""
         self.in_backends = PlannedInBackends()
         """What becomes of the runs in the backends beside the folders."""
-        self.database = PlanDatabase()
+        self.database = PlannedChangesDatabase()
         """What is known of the configurations, by fingerprint."""
         self.changes: Sequence[PlannedChange] = PlannedChanges(self.database)
         """The configurations that change, read one at a time."""
@@ -255,7 +255,7 @@ class _Planner:
         return numbered_name(configuration.name, k)
 
 
-def moved_runs(results: Iterable[RunResult]) -> dict[str, StepRun]:
+def planned_run_moves(results: Iterable[RunResult]) -> dict[str, StepRun]:
     """The runs of a step that moves them as they are, by id.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from legm.errors import StorageError
 
-__all__ = ["PlanDatabase", "PlannedChange", "PlannedChanges"]
+__all__ = ["PlannedChange", "PlannedChanges", "PlannedChangesDatabase"]
 
 _CACHE = 512  # KiB of the database that are in memory; the rest is in a file without a name
 _TABLES = """
@@ -45,7 +45,7 @@ class PlannedChange:
     staying: int
 
 
-class PlanDatabase:
+class PlannedChangesDatabase:
     """What is known of the configurations of a plan, by fingerprint, and of their folders, by name."""
 
     def __init__(self) -> None:
@@ -61,43 +61,45 @@ class PlanDatabase:
         self._run(
             "INSERT INTO configurations (digest, folder, folders) VALUES (?, ?, 1) ON CONFLICT (digest) "
             "DO UPDATE SET folders = folders + 1, folder = coalesce(folder, excluded.folder)",
-            _stored(digest),
-            _stored(name),
+            _stored_plan_text(digest),
+            _stored_plan_text(name),
         )
 
     def folder(self, digest: str) -> str | None:
         """The name of the first folder of a configuration."""
-        found = self._value("SELECT folder FROM configurations WHERE digest = ?", _stored(digest))
-        return None if found is None else _read(found)
+        found = self._value("SELECT folder FROM configurations WHERE digest = ?", _stored_plan_text(digest))
+        return None if found is None else _read_planned_change(found)
 
     def number_of_folders(self, digest: str) -> int:
         """How many folders a configuration has, once what was planned is done."""
-        return self._value("SELECT folders FROM configurations WHERE digest = ?", _stored(digest)) or 0
+        return (
+            self._value("SELECT folders FROM configurations WHERE digest = ?", _stored_plan_text(digest)) or 0
+        )
 
     def count_folders(self, digest: str, more: int) -> None:
         """Note that a configuration has so many folders more."""
         self._run(
             "INSERT INTO configurations (digest, folders) VALUES (?1, ?2) ON CONFLICT (digest) "
             "DO UPDATE SET folders = folders + ?2",
-            _stored(digest),
+            _stored_plan_text(digest),
             more,
         )
 
     def add_name(self, name: str) -> None:
         """Note that there is a folder of a name, or is to be."""
-        self._run("INSERT OR IGNORE INTO names VALUES (?)", _stored(name))
+        self._run("INSERT OR IGNORE INTO names VALUES (?)", _stored_plan_text(name))
 
     def has_name(self, name: str) -> bool:
         """Whether there is a folder of a name, or is to be."""
-        return self._value("SELECT 1 FROM names WHERE name = ?", _stored(name)) is not None
+        return self._value("SELECT 1 FROM names WHERE name = ?", _stored_plan_text(name)) is not None
 
     def next_number(self, name: str) -> int:
         """The number behind the last one of a configuration's name; 0 at first."""
-        return self._value("SELECT next FROM numbers WHERE name = ?", _stored(name)) or 0
+        return self._value("SELECT next FROM numbers WHERE name = ?", _stored_plan_text(name)) or 0
 
     def set_next_number(self, name: str, number: int) -> None:
         """Note the number behind the last one of a configuration's name."""
-        self._run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", _stored(name), number)
+        self._run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", _stored_plan_text(name), number)
 
     # Configurations as they are afterwards
 
@@ -106,26 +108,29 @@ class PlanDatabase:
         self._run(
             "INSERT INTO configurations (digest, contributors) VALUES (?, 1) ON CONFLICT (digest) "
             "DO UPDATE SET contributors = contributors + 1",
-            _stored(digest),
+            _stored_plan_text(digest),
         )
 
     def number_of_contributors(self, digest: str) -> int:
         """How many configurations of now are of this one afterwards."""
-        return self._value("SELECT contributors FROM configurations WHERE digest = ?", _stored(digest)) or 0
+        return (
+            self._value("SELECT contributors FROM configurations WHERE digest = ?", _stored_plan_text(digest))
+            or 0
+        )
 
     def set_label(self, digest: str, label: str) -> None:
         """Note the name of the folder that a configuration has afterwards."""
         self._run(
             "INSERT INTO configurations (digest, label) VALUES (?1, ?2) ON CONFLICT (digest) "
             "DO UPDATE SET label = ?2",
-            _stored(digest),
-            _stored(label),
+            _stored_plan_text(digest),
+            _stored_plan_text(label),
         )
 
     def label(self, digest: str) -> str | None:
         """The name of the folder that a configuration has afterwards; None where it is not known."""
-        found = self._value("SELECT label FROM configurations WHERE digest = ?", _stored(digest))
-        return None if found is None else _read(found)
+        found = self._value("SELECT label FROM configurations WHERE digest = ?", _stored_plan_text(digest))
+        return None if found is None else _read_planned_change(found)
 
     # What becomes of them
 
@@ -166,7 +171,7 @@ class PlannedChanges(Sequence[PlannedChange]):
         database: the plan's.
     """
 
-    def __init__(self, database: PlanDatabase) -> None:
+    def __init__(self, database: PlannedChangesDatabase) -> None:
         self._database = database
 
     def __len__(self) -> int:
@@ -190,10 +195,10 @@ class PlannedChanges(Sequence[PlannedChange]):
         return [self[position] for position in positions]
 
 
-def _stored(text: str) -> bytes:
+def _stored_plan_text(text: str) -> bytes:
     """A text as the database has it: names of files may have bytes that are no text."""
     return text.encode(errors="surrogatepass")
 
 
-def _read(data: bytes) -> str:
+def _read_planned_change(data: bytes) -> str:
     return data.decode(errors="surrogatepass")

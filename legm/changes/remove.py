@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from legm.changes.absent_values import AbsentValuesChange
-from legm.changes.amend import finish_pending
+from legm.changes.absent_values_change import AbsentValuesChange
+from legm.changes.amend import finish_pending_changes
 from legm.changes.backend_deliveries import deliver_changes
-from legm.changes.execution import execute
+from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root
 from legm.changes.other_backends import OtherBackends, PlannedInBackends, stored_targets
-from legm.changes.plan import moved_runs
+from legm.changes.plan import planned_run_moves
 from legm.changes.steps import ADOPT, FOLDER, MOVE, Step
 from legm.changes.trash import TrashItem, trashed_path
 from legm.delivery.folder_access import FolderAccess, default_folder_access
@@ -91,23 +91,23 @@ def delete(
     root, folders = deletion.root, default_folder_access()
     runs: list[str] = []
     if dry_run:
-        for _ in _deleting_steps(deletion, "", runs, folders):
+        for _ in _removing_steps(deletion, "", runs, folders):
             pass
         return Removed(tuple(runs))
     with locked_root(root):
-        done = finish_pending(root)
+        done = finish_pending_changes(root)
         name = Journal.new_id()
         emptied = {folder.relative_to(root).as_posix(): "" for folder in deletion.experiments}
-        steps = _deleting_steps(deletion, name, runs, folders)
+        steps = _removing_steps(deletion, name, runs, folders)
         with Journal.drafted(root, name, title, steps, emptied=emptied) as draft:
             journal = draft.begin() if confirm(runs) else None
         if journal is not None:
-            done += execute(root, journal)
+            done += execute_steps(root, journal)
     notes = (*done, *deliver_changes(root))
     return Removed((), notes=notes) if journal is None else Removed(tuple(runs), name, notes)
 
 
-def _deleting_steps(
+def _removing_steps(
     deletion: Deletion, name: str, deleted: list[str], folders: FolderAccess
 ) -> Iterator[Step]:
     wanted = dict.fromkeys(deletion.folders) | {
@@ -117,7 +117,7 @@ def _deleting_steps(
     for folder, ids in wanted.items():
         configuration = folders.read_configuration(folder)
         results = list(folders.read_runs(folder))
-        runs = moved_runs(one for one in results if ids is None or one.run.run_id in ids)
+        runs = planned_run_moves(one for one in results if ids is None or one.run.run_id in ids)
         deleted += runs
         source = folder.relative_to(deletion.root).as_posix()
         is_whole = ids is None or (folder in deletion.selected and len(runs) == len(results))
@@ -146,12 +146,12 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
     runs: list[str] = []
     changed: list[str] = []
     with locked_root(root):
-        done = finish_pending(root)
+        done = finish_pending_changes(root)
         run = None if run is None else _named_run(item, run)
         there = {path.stem for path in find_logs(root)}
         found = reversed(list(item.journal.steps()))
         others = OtherBackends(root, planned)
-        steps = _restoring_steps(root, found, run, changer, there, runs, changed, others)
+        steps = _restoring_removed_steps(root, found, run, changer, there, runs, changed, others)
         whole: dict[str, Plain] = {}
         if run is None:
             corrected = dict(item.journal.header().get("corrected_absent_values", {}))
@@ -164,7 +164,7 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
             if run is not None and not runs:
                 raise ParameterError(f"{item.name} in the trash has no run {run!r} to bring back")
             journal = draft.begin()
-        done += execute(root, journal)
+        done += execute_steps(root, journal)
     notes = [*done, *planned.sentences(), *deliver_changes(root)]
     notes += [
         f"the run {run_id} was changed again or deleted since, and was left as it is" for run_id in changed
@@ -188,7 +188,7 @@ def _named_run(item: TrashItem, text: str) -> str:
     return found.pop()
 
 
-def _restoring_steps(
+def _restoring_removed_steps(
     root: Path,
     steps: Iterable[Step],
     run: str | None,
@@ -211,7 +211,7 @@ def _restoring_steps(
         runs = {one: step.runs[one] for one in wanted if one in here}
         if is_deletion and run is None and not here <= step.runs.keys():  # one began while it was deleted
             late = (one for one in default_folder_access().read_runs(now) if one.run.run_id not in step.runs)
-            runs |= moved_runs(one for one in late if one.run.run_id not in there)
+            runs |= planned_run_moves(one for one in late if one.run.run_id not in there)
         changed += [] if is_deletion else [one for one in wanted if one not in here]
         if not runs and (run is not None or step.runs):
             continue

@@ -20,7 +20,7 @@ from legm.errors import StorageError, storage_error
 from legm.records import Plain
 from legm.util.forked_calls import ForkedCall, ForkedLines
 
-__all__ = ["map_in_order", "share_work", "wait_for_workers"]
+__all__ = ["map_in_order", "share_work", "wait_for_shared_work"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -28,7 +28,7 @@ U = TypeVar("U")
 _PATIENCE = 120.0  # seconds to wait for processes of a command that was killed
 
 
-def wait_for_workers(lock: Path) -> bool:
+def wait_for_shared_work(lock: Path) -> bool:
     """Wait until no process of a command that was killed works any more.
 
     Args:
@@ -43,7 +43,7 @@ def wait_for_workers(lock: Path) -> bool:
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            with _locked(lock, shared=False):
+            with _locked_shared_work(lock, shared=False):
                 return True
         except BlockingIOError:
             if time.monotonic() > until:
@@ -60,7 +60,7 @@ def wait_for_workers(lock: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, *, shared: bool) -> Iterator[None]:
+def _locked_shared_work(path: Path, *, shared: bool) -> Iterator[None]:
     """Hold a file.
 
     Raises:
@@ -97,8 +97,8 @@ def share_work(
     parent = os.getpid()
 
     def work_in_child(part: Sequence[T]) -> bytes:
-        with _locked(lock, shared=True):
-            return json.dumps(work(_while_child_of(parent, part))).encode()
+        with _locked_shared_work(lock, shared=True):
+            return json.dumps(work(_share_while_child_of(parent, part))).encode()
 
     with contextlib.ExitStack() as stack:
         workers = [
@@ -138,7 +138,7 @@ def map_in_order(
         for earlier in workers:
             earlier.forget()
         part = itertools.islice(pieces, number, None, processes)
-        for found in work(_while_child_of(parent, part)):
+        for found in work(_share_while_child_of(parent, part)):
             yield json.dumps(encode(found)).encode() + b"\n"
 
     with contextlib.ExitStack() as stack:
@@ -153,7 +153,7 @@ def map_in_order(
                 yield decode(json.loads(line))
 
 
-def _while_child_of(parent: int, pieces: Iterable[T]) -> Iterator[T]:
+def _share_while_child_of(parent: int, pieces: Iterable[T]) -> Iterator[T]:
     for piece in pieces:
         if os.getppid() != parent:
             raise ChildProcessError("the command was killed")

@@ -18,7 +18,7 @@ __all__ = [
     "StepRun",
     "decode_runs",
     "decode_step",
-    "require_path_below",
+    "require_step_path_below",
     "runs_content",
 ]
 
@@ -124,7 +124,7 @@ def decode_step(content: Mapping[str, Any]) -> Step:
     if content["kind"] not in {ADOPT, MOVE, FOLDER}:
         raise ValueError(f"the kind {content['kind']!r}")
     for path in (content["source"], content["target"]):
-        require_path_below(path)
+        require_step_path_below(path)
     if not content["source"]:
         raise ValueError("the path of a folder")
     if not all(map(is_record_file_name, content["runs"])):
@@ -171,7 +171,7 @@ def decode_runs(content: Mapping[str, Any]) -> dict[str, StepRun]:
     }
 
 
-def require_path_below(path: str) -> None:
+def require_step_path_below(path: str) -> None:
     """Refuse a path that leads out of the root directory.
 
     Raises:

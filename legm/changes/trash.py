@@ -71,7 +71,7 @@ class TrashItem:
     @property
     def journal(self) -> Journal:
         """The command's journal."""
-        return _journal_in(self.folder)
+        return _trash_journal_in(self.folder)
 
     def content(self) -> TrashContent:
         """How much it is, read anew; of a damaged journal the runs are not known."""
@@ -160,7 +160,7 @@ def move_path(path: Path, now: Path) -> None:
         raise storage_error("move to", now, cause) from cause
 
 
-def _journal_in(folder: Path) -> Journal:
+def _trash_journal_in(folder: Path) -> Journal:
     return Journal(folder / f"{folder.name}{JOURNAL_SUFFIX}")
 
 
@@ -174,7 +174,7 @@ def trash_items(root: Path) -> list[TrashItem]:
     refuse_folder_links(folder)
     found = []
     for path in sorted(folder.glob("*")):
-        journal = _journal_in(path)
+        journal = _trash_journal_in(path)
         if path.is_symlink() or not journal.path.is_file():
             continue
         try:

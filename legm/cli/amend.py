@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from legm.cli.locations import Location
     from legm.core.selection import RunSelection
 
-__all__ = ["amend_command", "confirmed_plan", "print_amended", "print_plan"]
+__all__ = ["amend_command", "confirmed_amend_plan", "print_amend_plan", "print_amended"]
 
 _SHOWN = 20  # configurations in the table
 
 
-def _option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
+def _amend_option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", f"{name.replace('-', '_')}_", metavar=metavar, multiple=True, help=text)
 
 
 @click.command("amend")
 @path_argument("experiment", default=Path())
-@_option("set", "NAME=VALUE", "Give a parameter this value in the configurations that do not have it.")
-@_option("rename", "OLD=NEW", "Rename a parameter.")
-@_option("drop", "NAME", "Remove a parameter.")
-@_option("ignore", "NAME", "Do not compare a parameter any more; each run keeps its value.")
-@_option("compare", "NAME", "Compare a parameter again, by the value that each run has.")
-@_option(
+@_amend_option("set", "NAME=VALUE", "Give a parameter this value in the configurations that do not have it.")
+@_amend_option("rename", "OLD=NEW", "Rename a parameter.")
+@_amend_option("drop", "NAME", "Remove a parameter.")
+@_amend_option("ignore", "NAME", "Do not compare a parameter any more; each run keeps its value.")
+@_amend_option("compare", "NAME", "Compare a parameter again, by the value that each run has.")
+@_amend_option(
     "parent",
     "CHILD=PARENT[:VALUE]",
     "Let a parameter count only where its parent has this value; without one, any value but null and false.",
 )
-@_option("name", "NAME", "Put a parameter into the configurations' names.")
-@_option(
+@_amend_option("name", "NAME", "Put a parameter into the configurations' names.")
+@_amend_option(
     "absent",
     "NAME[=VALUE]",
     "Say which value runs from before a parameter had; without one, accept what an import proposed.",
 )
-@_option("no-absent", "NAME", "Take an absent value away, or refuse what an import proposed.")
+@_amend_option("no-absent", "NAME", "Take an absent value away, or refuse what an import proposed.")
 @click.option("--to", "to", metavar="EXPERIMENT", help="Move the configurations to this experiment.")
 @selection_options
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
@@ -85,7 +85,7 @@ def amend_command(
     in the trash: see legm restore and legm trash. After a command that was interrupted, --continue finishes
     it; so does the next command that changes something.
     """
-    from legm.changes.absent_values import decided_absent_values
+    from legm.changes.absent_values_change import decided_absent_values
     from legm.changes.amend import amend_experiment, continue_changes
     from legm.cli.changing import experiment_to_change, root_of_changes
     from legm.core.amending import AmendmentChanges
@@ -105,7 +105,7 @@ def amend_command(
         rename=dict(name_value_pairs(rename_)),
         set={name: parse_value_text(text) for name, text in name_value_pairs(set_)},
         drop=drop_,
-        parent=_parents(parent_),
+        parent=_parents_to_amend(parent_),
         ignore=ignore_,
         compare=compare_,
         name=name_,
@@ -118,7 +118,7 @@ def amend_command(
         changes,
         title=f"amend {folder.name}: {changes.summary()}",
         selection=selection,
-        confirm=lambda plan: confirmed_plan(plan, is_sure=is_sure, is_quiet=as_json),
+        confirm=lambda plan: confirmed_amend_plan(plan, is_sure=is_sure, is_quiet=as_json),
         dry_run=dry_run,
     )
     print_amended(done, folder.parent, is_dry=dry_run, as_json=as_json)
@@ -129,16 +129,16 @@ def print_amended(done: Amended, root: Path, *, is_dry: bool, as_json: bool) -> 
     from legm.cli.changing import short_path
 
     if as_json:
-        _print_json(done)
+        _print_amended_json(done)
         return
     if is_dry or not done.plan.changes:
-        print_plan(done.plan)
+        print_amend_plan(done.plan)
     print_notes(done.notes)
     if done.trash:
         say(f"done; legm restore {short_path(root)} {done.trash} brings back what was there")
 
 
-def _parents(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _parents_to_amend(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By child, its parents, each with the value that makes it active; a child may be given several times."""
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
@@ -148,14 +148,14 @@ def _parents(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def confirmed_plan(plan: AmendmentPlan, *, is_sure: bool, is_quiet: bool) -> bool:
+def confirmed_amend_plan(plan: AmendmentPlan, *, is_sure: bool, is_quiet: bool) -> bool:
     """Show what becomes of each configuration, and ask whether to go ahead."""
     if not is_quiet:
-        print_plan(plan)
+        print_amend_plan(plan)
     return is_sure or click.confirm("Change them?", err=is_quiet)
 
 
-def print_plan(plan: AmendmentPlan) -> None:
+def print_amend_plan(plan: AmendmentPlan) -> None:
     """Print what becomes of each configuration, and how many are united, parted and untouched."""
     rows = [
         (change.folder, plan.kind(change), str(runs), plan.label(change, digest), change.differences[digest])
@@ -185,7 +185,7 @@ def print_plan(plan: AmendmentPlan) -> None:
     print_notes(plan.in_backends.sentences())
 
 
-def _print_json(done: Amended) -> None:
+def _print_amended_json(done: Amended) -> None:
     """Print what an amendment did for a program, one configuration at a time."""
     plan = done.plan
     configurations = (

@@ -13,7 +13,7 @@ __all__ = ["FOLDER", "import_parameter_options", "json_option", "names_option", 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Folder(click.Path):
+class _FolderOption(click.Path):
     """The path of a folder; an empty one, as of a variable that is not set, is not the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -22,7 +22,7 @@ class _Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
-FOLDER = _Folder(path_type=Path, file_okay=False)
+FOLDER = _FolderOption(path_type=Path, file_okay=False)
 
 
 def json_option(function: F) -> F:

@@ -118,9 +118,9 @@ def best_command(
     reader = None
     if curve is not None:
         name = choice.curve_metric(curve, wanted, statuses)
-        reader = _curve_reader(choice, name, aggregation, one_per_seed=one_per_seed)
+        reader = _best_curve_reader(choice, name, aggregation, one_per_seed=one_per_seed)
     if group_by:
-        _print_groups(choice, wanted, ranked, group_by, top, reader, as_json=as_json)
+        _print_best_groups(choice, wanted, ranked, group_by, top, reader, as_json=as_json)
         print_problems(choice.experiment.problems)
         return
     shown = ranked[: top or None]
@@ -151,13 +151,15 @@ def best_command(
     print_problems(choice.experiment.problems)
 
 
-def _curve_reader(choice: Selection, metric: str, aggregation: str, *, one_per_seed: bool) -> CurveReader:
+def _best_curve_reader(
+    choice: Selection, metric: str, aggregation: str, *, one_per_seed: bool
+) -> CurveReader:
     from legm.cli.ranked_curves import CurveReader
 
     return CurveReader(choice, metric, aggregation, one_per_seed)
 
 
-def _print_groups(
+def _print_best_groups(
     choice: Selection,
     metric: SelectedMetric,
     ranked: Sequence[Ranked],
@@ -170,7 +172,7 @@ def _print_groups(
     """Groups of configurations with equal values of some parameters, best first."""
     from legm.analysis.grouping import group_notes, group_ranked
     from legm.analysis.notes import ranking_notes
-    from legm.cli.ranked_curves import group_key
+    from legm.cli.ranked_curves import ranked_group_key
     from legm.stats.number_formatting import number_decimals_for, value_text
     from legm.stats.value_choice import choice_as_dict, value_title
 
@@ -187,9 +189,9 @@ def _print_groups(
                     "value": json_aggregate(one.value),
                     "configurations": [labels[each.configuration.fingerprint] for each in one.members],
                     "runs": one.runs,
-                    "code": _code_of_group(one),
+                    "code": _code_of_best_group(one),
                     "choice": choice_as_dict(metric.key, one.rules, one.direction),
-                    **_curve_dict(curves, group_key(one)),
+                    **_best_curve_dict(curves, ranked_group_key(one)),
                 }
                 for rank, one in enumerate(shown, 1)
             ]
@@ -201,7 +203,7 @@ def _print_groups(
         Column("#", right=True),
         *(printed_column(own, name, "fold") for name, own in values.items()),
         Column(f"mean {value_title(metric.key, groups[0].rules)}" if groups else "", right=True),
-        *_curve_columns(curves),
+        *_best_curve_columns(curves),
         Column("configurations", right=True),
         Column("runs", right=True),
     ]
@@ -211,7 +213,7 @@ def _print_groups(
             str(rank),
             *(column[rank - 1] for column in cells),
             printable_text(value_text(one.value, digits)),
-            *_curve_cells(curves, group_key(one)),
+            *_best_curve_cells(curves, ranked_group_key(one)),
             printed_number(len(one.members)),
             printed_number(one.runs),
         )
@@ -230,21 +232,21 @@ def _print_groups(
     print_notes([*notes, *choice.notes])
 
 
-def _curve_columns(curves: CurveColumn | None, *, is_run: bool = False) -> list[Column]:
+def _best_curve_columns(curves: CurveColumn | None, *, is_run: bool = False) -> list[Column]:
     return [] if curves is None else [curves.column(is_run=is_run)]
 
 
-def _curve_cells(curves: CurveColumn | None, key: str) -> list[str]:
+def _best_curve_cells(curves: CurveColumn | None, key: str) -> list[str]:
     return [] if curves is None else curves.cells([key])
 
 
-def _curve_dict(curves: CurveColumn | None, key: str) -> dict[str, Any]:
+def _best_curve_dict(curves: CurveColumn | None, key: str) -> dict[str, Any]:
     from legm.cli.terminal_curves import json_curve
 
     return {} if curves is None else {"curve": json_curve(curves.curve(key))}
 
 
-def _code_of_group(group: RankedGroup) -> dict[str, int]:
+def _code_of_best_group(group: RankedGroup) -> dict[str, int]:
     """The number of runs by the label of their code."""
     runs: Counter[str] = Counter()
     for one in group.members:
@@ -314,7 +316,7 @@ def _print_best(
         Column("#", right=True),
         Column("configuration", fit="fold", is_name=True),
         Column(value_title(key, merge_direction_rules(one.rules for one in shown)), right=True),
-        *_curve_columns(curves),
+        *_best_curve_columns(curves),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         Column("tags", fit="fold"),
@@ -326,7 +328,7 @@ def _print_best(
             str(rank),
             titles[one.configuration.fingerprint],
             printable_text(value_text(one.value, digits)),
-            *_curve_cells(curves, one.configuration.fingerprint),
+            *_best_curve_cells(curves, one.configuration.fingerprint),
             printed_number(one.value.n),
             _best_aggregates_text(one),
             printable_text(shown_marks(marks[one.configuration.fingerprint].values())),
@@ -382,7 +384,7 @@ def _print_unfinished_best(
         Column("last step", right=True),
         Column(f"last {name}", right=True),
         *([] if metric.test else [Column(f"best {name} so far", right=True)]),
-        *_curve_columns(curves, is_run=True),
+        *_best_curve_columns(curves, is_run=True),
         Column("error", fit="fold"),
     ]
     configurations = {run.run.configuration.fingerprint: run.run.configuration for run in runs}
@@ -400,7 +402,7 @@ def _print_unfinished_best(
                 printed_number(run.last_step),
                 printed_number(last),
                 *([] if metric.test else [printed_number(best)]),
-                *_curve_cells(curves, run.run.run_id),
+                *_best_curve_cells(curves, run.run.run_id),
                 printed_error_summary(run.error),
             )
         )
@@ -421,7 +423,7 @@ def _unfinished_best_dict(
     )
     label = labels[run.run.configuration.fingerprint]
     found = {"configuration": label, **json_run(run), "last_value": last, "best_so_far": best}
-    return {**found, **_curve_dict(curves, run.run.run_id)}
+    return {**found, **_best_curve_dict(curves, run.run.run_id)}
 
 
 def _best_dict(
@@ -447,5 +449,5 @@ def _best_dict(
         "code": dict(one.code),
         "tags": {run_id: list(noted.tags) for run_id, noted in sorted(marks.items())},
         "choice": choice_as_dict(key, one.rules, one.direction),
-        **_curve_dict(curves, found.fingerprint),
+        **_best_curve_dict(curves, found.fingerprint),
     }

@@ -63,16 +63,18 @@ def read_code_differences(a: LocatedRun, b: LocatedRun) -> CodeDifferences:
         a, b: the runs.
     """
     notes: list[str] = []
-    commits, committed = _read_committed((_git(a), _git(b)), notes)
+    commits, committed = _read_committed_code((_code_git_facts(a), _code_git_facts(b)), notes)
     patches = []
     for run in (a, b):
         content, problem = run.read_changes()
         run_id = run.result.run.run_id
         if problem:
             notes.append(f"the uncommitted changes of {run_id} are unknown: {problem}")
-        if _git(run).get("problem"):
-            notes.append(f"what is changed in the code of {run_id} is not all known: {_git(run)['problem']}")
-        left_out = _git(run).get("left_out")
+        if _code_git_facts(run).get("problem"):
+            notes.append(
+                f"what is changed in the code of {run_id} is not all known: {_code_git_facts(run)['problem']}"
+            )
+        left_out = _code_git_facts(run).get("left_out")
         for name, why in left_out.items() if isinstance(left_out, Mapping) else ():
             notes.append(f"{name} is not in the patch of {run_id}: it {why}")
         patches.append(None if problem else read_patch(content))
@@ -88,12 +90,12 @@ def read_code_differences(a: LocatedRun, b: LocatedRun) -> CodeDifferences:
     return CodeDifferences(runs, commits, committed, differences, [note for note in notes if note])
 
 
-def _git(run: LocatedRun) -> Mapping[str, Any]:
+def _code_git_facts(run: LocatedRun) -> Mapping[str, Any]:
     git = run.result.run.environment.get("git")
     return git if isinstance(git, Mapping) else {}
 
 
-def _read_committed(
+def _read_committed_code(
     git: tuple[Mapping[str, Any], Mapping[str, Any]], notes: list[str]
 ) -> tuple[tuple[str, str] | None, list[FileDifference]]:
     from legm.provenance.commit_difference import read_commit_difference
@@ -122,40 +124,40 @@ def print_code_differences(differences: CodeDifferences) -> None:
         say()
     if differences.commits is not None:
         a, b = (escape_unprintable_text(one[:_SHORT]) for one in differences.commits)
-        say(f"commits {a} and {b}: {_file_count(len(differences.committed))}", bold=True)
-        left = _print_files(differences.committed, left, is_committed=True)
+        say(f"commits {a} and {b}: {_code_file_count(len(differences.committed))}", bold=True)
+        left = _print_code_files(differences.committed, left, is_committed=True)
         say()
     if differences.uncommitted:
-        say(f"uncommitted changes: {_file_count(len(differences.uncommitted))}", bold=True)
-        _print_files(differences.uncommitted, left, is_committed=False)
+        say(f"uncommitted changes: {_code_file_count(len(differences.uncommitted))}", bold=True)
+        _print_code_files(differences.uncommitted, left, is_committed=False)
         say()
     print_notes(escape_unprintable_text(note) for note in differences.notes)
     if differences.notes:
         say()
 
 
-def _file_count(number: int) -> str:
+def _code_file_count(number: int) -> str:
     return f"{number:,} file{'' if number == 1 else 's'} with differences"
 
 
-def _print_files(files: Sequence[FileDifference], left: int, *, is_committed: bool) -> int:
+def _print_code_files(files: Sequence[FileDifference], left: int, *, is_committed: bool) -> int:
     """Print the lines of files while any are left; returns how many more may be printed."""
     for at, one in enumerate(files):
         if left <= 0:
-            say(f"not shown: {_file_count(len(files) - at)}; --json has them", bold=True)
+            say(f"not shown: {_code_file_count(len(files) - at)}; --json has them", bold=True)
             break
         changed = {"a": ", changed only in A", "b": ", changed only in B"}.get(one.changed_in, "")
         say(escape_unprintable_text(one.name) + ("" if is_committed else changed), bold=True)
         shown = one.lines[: min(_MOST_LINES, left)]
         for line in shown:
-            say("  " + _printed_line(line), fg=_COLOURS.get(line[:1]))
+            say("  " + _printed_code_line(line), fg=_COLOURS.get(line[:1]))
         if len(shown) < len(one.lines):
             say(f"not shown: {len(one.lines) - len(shown):,} more lines of it; --json has them", bold=True)
         left -= len(shown)
     return left
 
 
-def _printed_line(line: str) -> str:
+def _printed_code_line(line: str) -> str:
     """A line that does nothing to a terminal but show itself, and is not too long for one."""
     text = escape_unprintable_text(line[:_MOST_CHARACTERS], "\t")
     more = len(line) - _MOST_CHARACTERS

@@ -35,7 +35,7 @@ class FollowedRun:
     """
 
     def __init__(self, log: Path) -> None:
-        self._run = _run_of(log)
+        self._run = _followed_run_of(log)
         self._set_log(log)
 
     def _set_log(self, log: Path) -> None:
@@ -62,13 +62,13 @@ class FollowedRun:
         """Look for it in the other configurations; returns whether it was found."""
         if self._run is None:
             return False
-        log = _find_moved_log(self._logs.folder.parent, self._run)
+        log = _find_followed_log(self._logs.folder.parent, self._run)
         if log is not None:
             self._set_log(log)
         return log is not None
 
 
-def _find_moved_log(folder: Path, run: Run) -> Path | None:
+def _find_followed_log(folder: Path, run: Run) -> Path | None:
     """The log of a run that is no longer in its configuration's folder; None if it is nowhere.
 
     One that legm's stand-ins for wandb and mlflow record has another id then, and the same key in the script.
@@ -81,23 +81,23 @@ def _find_moved_log(folder: Path, run: Run) -> Path | None:
         found = logs.find(run.run_id)
         if found is not None:
             return found
-    key, begin = _drop_in_key(run), run.run_id.rpartition("-")[0]
+    key, begin = _followed_drop_in_key(run), run.run_id.rpartition("-")[0]
     candidates = [path for logs in others for path in logs.logs_except(()) if path.stem.startswith(begin)]
     for path in candidates if key is not None else ():
-        other = _run_of(path)
-        if other is not None and _drop_in_key(other) == key:
+        other = _followed_run_of(path)
+        if other is not None and _followed_drop_in_key(other) == key:
             return path
     return None
 
 
-def _drop_in_key(run: Run) -> object:
+def _followed_drop_in_key(run: Run) -> object:
     from legm.core.origins import DROP_IN
 
     origin = run.environment.get(DROP_IN)
     return (origin.get("from"), origin.get("key")) if isinstance(origin, dict) else None
 
 
-def _run_of(log: Path) -> Run | None:
+def _followed_run_of(log: Path) -> Run | None:
     """The run of a log; None where it cannot be read."""
     from legm.runlog.log_folder import LogFolder
     from legm.runlog.log_reader import read_log_head
@@ -120,13 +120,17 @@ def follow_console(run: FollowedRun, tail: ConsoleTail, text: Callable[[ConsoleL
         tail: its console.
         text: how a line is shown.
     """
-    output: _Output = _TerminalOutput(text) if sys.stdout.isatty() else _PlainOutput(text)
-    for replaced, lines, is_end in _changes(run, tail):
+    output: _FollowingOutput = (
+        _FollowingTerminalOutput(text) if sys.stdout.isatty() else _FollowingPlainOutput(text)
+    )
+    for replaced, lines, is_end in _followed_console_changes(run, tail):
         output.show(replaced, lines, is_end=is_end)
         sys.stdout.flush()
 
 
-def _changes(run: FollowedRun, tail: ConsoleTail) -> Iterator[tuple[int, list[ConsoleLine], bool]]:
+def _followed_console_changes(
+    run: FollowedRun, tail: ConsoleTail
+) -> Iterator[tuple[int, list[ConsoleLine], bool]]:
     """What changes, and whether everything has ended, until then."""
     last_seen = time.monotonic()
     while True:
@@ -143,12 +147,12 @@ def _changes(run: FollowedRun, tail: ConsoleTail) -> Iterator[tuple[int, list[Co
         time.sleep(_PAUSE)
 
 
-class _Output(Protocol):
+class _FollowingOutput(Protocol):
     def show(self, replaced: int, lines: list[ConsoleLine], *, is_end: bool) -> None:
         """Show that the last lines are replaced by others."""
 
 
-class _TerminalOutput:
+class _FollowingTerminalOutput:
     """Shows a line that changes in its place."""
 
     def __init__(self, text: Callable[[ConsoleLine], str]) -> None:
@@ -181,7 +185,7 @@ class _PlainLine:
     changed: float | None = None
 
 
-class _PlainOutput:
+class _FollowingPlainOutput:
     """Prints each line once, and again once it has changed and then stays so."""
 
     def __init__(self, text: Callable[[ConsoleLine], str]) -> None:
@@ -195,19 +199,19 @@ class _PlainOutput:
         before = self._window[kept:]
         printed = {(one.line.text, one.line.time) for one in before if one.is_printed}
         self._window[kept:] = [
-            _as_replacement(line, before[at] if at < len(before) else None, printed, now)
+            _followed_replacement_line(line, before[at] if at < len(before) else None, printed, now)
             for at, line in enumerate(lines)
         ]
         for at, one in enumerate(self._window):
             is_last = at == len(self._window) - 1
             is_leaving = is_end or at < len(self._window) - _CHANGING_LINES
-            if not one.is_printed and (is_leaving or _is_due(one, is_last, now)):
+            if not one.is_printed and (is_leaving or _is_followed_line_due(one, is_last, now)):
                 one.is_printed, one.changed = True, None
                 say(self._text(one.line))
         del self._window[:-_CHANGING_LINES]
 
 
-def _as_replacement(
+def _followed_replacement_line(
     line: ConsoleLine, before: _PlainLine | None, printed: set[tuple[str, float | None]], now: float
 ) -> _PlainLine:
     """A line, with what is known of the one that it replaces."""
@@ -217,7 +221,7 @@ def _as_replacement(
     return _PlainLine(line, changed=now if was_printed else None)
 
 
-def _is_due(one: _PlainLine, is_last: bool, now: float) -> bool:
+def _is_followed_line_due(one: _PlainLine, is_last: bool, now: float) -> bool:
     if one.changed is not None:
         return now >= one.changed + _UNCHANGED
     return one.line.is_ended or not is_last

@@ -71,24 +71,26 @@ def grouped_table(
     """
     table = _group_rows(ranked, names, top)
     if kind == "csv":
-        return table_markup.csv_table(*_csv_rows(table, names))
-    headers, columns, numbers = _parameter_columns(table, names)
+        return table_markup.csv_table(*_grouped_csv_rows(table, names))
+    headers, columns, numbers = _grouped_parameter_columns(table, names)
     known: list[list[str]] = []  # counts that have a column
     for metric, entries in table.entries.items():
-        headers.append(_value_header(metric, entries))
-        columns.append(_value_cells(entries))
+        headers.append(_grouped_value_header(metric, entries))
+        columns.append(_grouped_value_cells(entries))
         numbers.append(True)
-        for title, counts in _count_columns(entries):
+        for title, counts in _grouped_count_columns(entries):
             if counts not in known:
                 known.append(counts)
                 headers.append(title)
                 columns.append([table_markup.MarkupCell(text) for text in counts])
                 numbers.append(True)
     write = table_markup.latex_table if kind == "latex" else table_markup.markdown_table
-    return write(headers, list(zip(*columns, strict=True)), numbers, _notes(choice, ranked, table, names))
+    return write(
+        headers, list(zip(*columns, strict=True)), numbers, _grouped_table_notes(choice, ranked, table, names)
+    )
 
 
-def _parameter_columns(
+def _grouped_parameter_columns(
     table: _GroupedTable, names: Sequence[str]
 ) -> tuple[list[str], list[list[table_markup.MarkupCell]], list[bool]]:
     values = [[one.parameters.get(name, MISSING) for one in table.rows] for name in names]
@@ -97,14 +99,14 @@ def _parameter_columns(
     return list(names), cells, numbers
 
 
-def _count_columns(entries: Sequence[RankedGroup | None]) -> list[tuple[str, list[str]]]:
+def _grouped_count_columns(entries: Sequence[RankedGroup | None]) -> list[tuple[str, list[str]]]:
     return [
         ("configurations", ["" if one is None else f"{len(one.members):,}" for one in entries]),
         ("runs", ["" if one is None else f"{one.runs:,}" for one in entries]),
     ]
 
 
-def _value_header(metric: SelectedMetric, entries: Sequence[RankedGroup | None]) -> str:
+def _grouped_value_header(metric: SelectedMetric, entries: Sequence[RankedGroup | None]) -> str:
     from legm.core.direction import merge_direction_rules
     from legm.stats.value_choice import value_title
 
@@ -113,7 +115,7 @@ def _value_header(metric: SelectedMetric, entries: Sequence[RankedGroup | None])
     return printable_text(f"mean {title} {'↑' if found[0].direction.higher_better else '↓'}")
 
 
-def _value_cells(entries: Sequence[RankedGroup | None]) -> list[table_markup.MarkupCell]:
+def _grouped_value_cells(entries: Sequence[RankedGroup | None]) -> list[table_markup.MarkupCell]:
     """A metric's column; if several groups are as good as the best, all are marked."""
     from legm.stats.number_formatting import number_decimals_for, value_text
 
@@ -130,7 +132,7 @@ def _value_cells(entries: Sequence[RankedGroup | None]) -> list[table_markup.Mar
     ]
 
 
-def _notes(
+def _grouped_table_notes(
     choice: Selection,
     ranked: Mapping[SelectedMetric, Sequence[Ranked]],
     table: _GroupedTable,
@@ -145,11 +147,11 @@ def _notes(
     return list(dict.fromkeys([*notes, *choice.notes, *choice.left_out_notes(shown)]))
 
 
-def _csv_rows(table: _GroupedTable, names: Sequence[str]) -> tuple[list[str], list[list[object]]]:
+def _grouped_csv_rows(table: _GroupedTable, names: Sequence[str]) -> tuple[list[str], list[list[object]]]:
     from legm.stats.value_choice import value_title
 
     headers = list(names)
-    rows: list[list[object]] = [[_exact_value(one, name) for name in names] for one in table.rows]
+    rows: list[list[object]] = [[_exact_group_value(one, name) for name in names] for one in table.rows]
     for metric, entries in table.entries.items():
         fields = ("mean", "std", "configurations", "runs", "chosen", "better")
         headers += [f"{metric.key}_{field}" for field in fields]
@@ -163,7 +165,7 @@ def _csv_rows(table: _GroupedTable, names: Sequence[str]) -> tuple[list[str], li
     return headers, rows
 
 
-def _exact_value(group: RankedGroup, name: str) -> str:
+def _exact_group_value(group: RankedGroup, name: str) -> str:
     """A parameter's value for a program; "" where it is inactive."""
     if name not in group.parameters:
         return ""

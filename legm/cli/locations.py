@@ -50,13 +50,13 @@ __all__ = [
     "LocatedStore",
     "Location",
     "configuration_at_location",
-    "existing_folder",
+    "existing_folder_at_location",
     "experiment_at",
     "experiments_at",
     "located_configuration",
     "located_overview",
     "no_experiment_at_location_text",
-    "other_stores_note",
+    "other_stores_at_location",
     "report_interrupted_changes",
     "require_location_folder",
     "resolve_location",
@@ -160,7 +160,7 @@ class LocatedExperiment:
 
     def absent_values(self) -> dict[str, Plain]:
         """The absent values that are kept with it; a file that cannot be read is logged as an error."""
-        from legm.delivery.absent_values import AbsentValuesFile
+        from legm.delivery.absent_values_file import AbsentValuesFile
 
         folder = self._folder_of_experiment()
         if folder is not None:
@@ -169,7 +169,7 @@ class LocatedExperiment:
 
     def proposed_absent_values(self) -> dict[str, Plain]:
         """Those that an import proposed, for a user to accept or refuse; errors are logged."""
-        from legm.changes.absent_values import proposed_absent_values
+        from legm.changes.absent_values_change import proposed_absent_values
 
         folder = self._folder_of_experiment()
         try:
@@ -281,11 +281,11 @@ def _only_path_at_location(location: Location, paths: Sequence[str]) -> str:
 
 def no_experiment_at_location_text(location: Location) -> str:
     """The message that a location has no experiment, and what is there instead."""
-    there = other_stores_note(location) or "no folder in it holds configurations"
+    there = other_stores_at_location(location) or "no folder in it holds configurations"
     return f"there is no experiment at {location.path}: {there}"
 
 
-def other_stores_note(location: Location) -> str:
+def other_stores_at_location(location: Location) -> str:
     """What a folder without experiments has instead; "" for nothing known, or a backend without folders.
 
     The run logs of backends without folders name the backends that have the runs.
@@ -376,7 +376,7 @@ def _split_experiment_location(path: Path) -> tuple[Path, str] | None:
     return (parent, str(path.relative_to(parent))) if _is_experiment_location(parent) else None
 
 
-def existing_folder(path: Path) -> Path:
+def existing_folder_at_location(path: Path) -> Path:
     """The folder that a path means in which experiments are called as people read them: ``ROOT/Res/Net``.
 
     Args:

@@ -63,12 +63,12 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
         )
     elif not follow:
         for line in tail.read()[1]:
-            say(_line_text(line, times))
+            say(_logs_line_text(line, times))
     else:
-        follow_console(found, tail, lambda line: _line_text(line, times))
+        follow_console(found, tail, lambda line: _logs_line_text(line, times))
 
 
-def _line_text(line: ConsoleLine, times: bool) -> str:
+def _logs_line_text(line: ConsoleLine, times: bool) -> str:
     if not times or line.time is None:
         return line.text
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.time))}  {line.text}"

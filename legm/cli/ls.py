@@ -59,7 +59,7 @@ def ls_command(path: Path, *, selection: RunSelection, curve: str | None, at: At
     mean curve of a dev metric over its completed runs without a description.
     """
     from legm.analysis.notes import compared_seeds_note
-    from legm.cli.locations import experiments_at, other_stores_note
+    from legm.cli.locations import experiments_at, other_stores_at_location
     from legm.cli.selection import select_members
 
     location = at(path)
@@ -76,7 +76,7 @@ def ls_command(path: Path, *, selection: RunSelection, curve: str | None, at: At
         return
     if not found:
         nothing = f"no configurations below {path}"
-        print_notes(["; ".join(filter(None, (nothing, other_stores_note(location))))])
+        print_notes(["; ".join(filter(None, (nothing, other_stores_at_location(location))))])
         return
     for number_of, (one, drawn) in enumerate(zip(found, curves, strict=True)):
         if number_of:

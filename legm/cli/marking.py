@@ -44,18 +44,18 @@ def runs_to_mark(location: Location, selection: RunSelection) -> list[RunToMark]
             return [RunToMark.with_log(find_run_log(Path(), str(location.path)))]
         except ParameterError as error:
             try:
-                return list(_runs_at(location, selection))
+                return list(_runs_to_mark_at(location, selection))
             except LegmError:
                 raise error from None
-    return list(_runs_at(location, selection))
+    return list(_runs_to_mark_at(location, selection))
 
 
-def _runs_at(location: Location, selection: RunSelection) -> Iterator[RunToMark]:
+def _runs_to_mark_at(location: Location, selection: RunSelection) -> Iterator[RunToMark]:
     from legm.analysis.selected_runs import SelectedRuns
     from legm.cli.locations import no_experiment_at_location_text
     from legm.cli.selection import select_members
 
-    experiments = _experiments_at(location)
+    experiments = _experiments_to_mark_at(location)
     if not experiments:
         raise StorageError(no_experiment_at_location_text(location))
     every = [c for one in experiments for member in one.members if (c := member.configuration) is not None]
@@ -63,7 +63,7 @@ def _runs_at(location: Location, selection: RunSelection) -> Iterator[RunToMark]
     for experiment in select_members(experiments, selection):
         selected = SelectedRuns.of(selection, every, experiment.read_runs)
         for counts in experiment.counts():
-            logs = _Logs(experiment, counts)
+            logs = _LogsToMark(experiment, counts)
             for run in selected.read(counts.configuration, counts.description, frozenset()):
                 if run.run.run_id not in seen:
                     seen.add(run.run.run_id)
@@ -71,7 +71,7 @@ def _runs_at(location: Location, selection: RunSelection) -> Iterator[RunToMark]
                     yield replace(logs.run(run.run.run_id), stored=run, client=client)
 
 
-def _experiments_at(location: Location) -> list[LocatedExperiment]:
+def _experiments_to_mark_at(location: Location) -> list[LocatedExperiment]:
     from legm.cli.locations import configuration_at_location, experiments_at
 
     try:
@@ -81,7 +81,7 @@ def _experiments_at(location: Location) -> list[LocatedExperiment]:
     return [replace(experiment, members=[member])]
 
 
-class _Logs:
+class _LogsToMark:
     """The logs of the runs of a configuration; none for a store whose runs were written elsewhere.
 
     Args:
@@ -131,19 +131,19 @@ def change_or_print_marks(
     else:
         if len(runs) > 1 and not is_sure:
             click.confirm(f"Change {counted(len(runs), 'run')}?", abort=True, err=as_json)
-        found = _change_each(marker, runs, change)
+        found = _change_marks_of_each(marker, runs, change)
     if as_json:
         dicts = [{"run_id": one.run_id, "tags": list(marks.tags), "note": marks.note} for one, marks in found]
         print_json(dicts[0] if len(dicts) == 1 else dicts)
     elif len(found) == 1:
         say(f"{found[0][0].run_id}: {shown(found[0][1])}")
     else:
-        _print_noted(found)
+        _print_marks(found)
         if change is not None:
             say(f"{counted(len(found), 'run')} {'would be changed' if dry_run else 'changed'}")
 
 
-def _change_each(
+def _change_marks_of_each(
     marker: Marker, runs: Sequence[RunToMark], change: Change
 ) -> list[tuple[RunToMark, RunMarks]]:
     """The runs with their new marks.
@@ -168,7 +168,7 @@ def _change_each(
     return found
 
 
-def _print_noted(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
+def _print_marks(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
     from legm.core.run_marks import shown_marks
 
     columns = [

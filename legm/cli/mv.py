@@ -27,7 +27,7 @@ def mv_command(source: Path, target: str, *, dry_run: bool, is_sure: bool, as_js
     is.
     """
     from legm.changes.move import move_configuration, rename_configuration, rename_experiment
-    from legm.cli.amend import confirmed_plan, print_amended
+    from legm.cli.amend import confirmed_amend_plan, print_amended
     from legm.cli.changing import root_of_changes
     from legm.core.naming import readable_name
     from legm.delivery.folder_access import default_folder_access
@@ -52,7 +52,7 @@ def mv_command(source: Path, target: str, *, dry_run: bool, is_sure: bool, as_js
         name = default_folder_access().experiment_in(Path(target).absolute()) or readable_name(name)
 
     def confirm(plan: object) -> bool:
-        return confirmed_plan(plan, is_sure=is_sure, is_quiet=as_json)  # type: ignore[arg-type]
+        return confirmed_amend_plan(plan, is_sure=is_sure, is_quiet=as_json)  # type: ignore[arg-type]
 
     if is_configuration:
         done = move_configuration(source, name, confirm=confirm, dry_run=dry_run)

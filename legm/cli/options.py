@@ -108,7 +108,7 @@ top_option = click.option(
 )
 
 
-def _names_to_group_by(text: str | None) -> list[str]:
+def _group_by_option(text: str | None) -> list[str]:
     names = [one.strip() for one in (text or "").split(",") if one.strip()]
     if text is not None and not names:
         raise click.BadParameter("the name of a parameter is missing")
@@ -118,7 +118,7 @@ def _names_to_group_by(text: str | None) -> list[str]:
 group_by_option = click.option(
     "--group-by",
     metavar="NAME,...",
-    callback=lambda _ctx, _param, text: _names_to_group_by(text),
+    callback=lambda _ctx, _param, text: _group_by_option(text),
     help="Show groups of configurations that have equal values of these parameters, by the mean over the "
     "configurations.",
 )
@@ -159,7 +159,7 @@ def selection_options(function: F) -> F:
         "conditions",
         multiple=True,
         metavar="CONDITION",
-        callback=_parse_conditions,
+        callback=_parse_condition_options,
         shell_complete=complete_condition,
         help="Only configurations and runs that meet a condition: lr=0.1, 'lr<0.1', optimizer=adam,sgd, "
         "'seed<3 and not tag:broken', status:failed, …; may be given several times.",
@@ -182,7 +182,9 @@ def selection_options(function: F) -> F:
     return with_selection  # type: ignore[return-value]
 
 
-def _parse_conditions(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> RunSelection:
+def _parse_condition_options(
+    _ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
+) -> RunSelection:
     from legm.core.selection import RunSelection
     from legm.errors import ParameterError
 
@@ -220,10 +222,14 @@ def backend_options(function: F) -> F:
         stores: dict[Path, LocatedStore] = {}
 
         def at(path: Path) -> Location:
-            from legm.cli.locations import Location, existing_folder
+            from legm.cli.locations import Location, existing_folder_at_location
 
             location = Location(path, backend, options, stores)
-            return location if location.folders is None else replace(location, path=existing_folder(path))
+            return (
+                location
+                if location.folders is None
+                else replace(location, path=existing_folder_at_location(path))
+            )
 
         return function(*args, at=at, **kwargs)
 

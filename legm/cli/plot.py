@@ -302,9 +302,9 @@ def _plot_groups(
         return plotting.plot_bars(groups, heading, asked.style, caption), _Drawn(shown, choices, [], notes)
     name = next(iter(ranked)).removeprefix("best_")
     curves = [
-        (f"{title} ({_group_counts_text(group)})", curve)
+        (f"{title} ({_plotted_group_counts(group)})", curve)
         for title, group in show_progress(list(zip(shown, first, strict=True)), "reading runs")
-        for curve in _group_curves(asked, choice, group, name)
+        for curve in _plotted_group_curves(asked, choice, group, name)
     ]
     key = next(iter(every), "")
     selected = [f"the best {len(first)} of {len(every[key])} groups"] if key and first != every[key] else []
@@ -315,13 +315,15 @@ def _plot_groups(
     return figure, _Drawn(shown, choices, [], [*notes, *selected])
 
 
-def _group_counts_text(group: RankedGroup) -> str:
+def _plotted_group_counts(group: RankedGroup) -> str:
     from legm.core.texts import counted
 
     return f"{counted(len(group.members), 'configuration')}, {counted(group.runs, 'run')}"
 
 
-def _group_curves(asked: _PlotRequest, choice: Selection, group: RankedGroup, name: str) -> list[Curve]:
+def _plotted_group_curves(
+    asked: _PlotRequest, choice: Selection, group: RankedGroup, name: str
+) -> list[Curve]:
     """The mean curve of a group; none where no configuration has one."""
     from legm.stats.aggregate import average_aggregated_curves
 

@@ -14,10 +14,10 @@ from legm.records import Curve, Direction, Ranked, RankedGroup, RunResult
 from legm.stats.aggregate import average_aggregated_curves
 from legm.util.progress import show_progress
 
-__all__ = ["CurveReader", "group_key"]
+__all__ = ["CurveReader", "ranked_group_key"]
 
 
-def group_key(group: RankedGroup) -> str:
+def ranked_group_key(group: RankedGroup) -> str:
     """The key of a group's curve."""
     return group.members[0].configuration.fingerprint
 
@@ -51,7 +51,7 @@ class CurveReader:
         return CurveColumn(self.metric, self.aggregation, curves, of_runs)
 
     def of_groups(self, groups: Sequence[RankedGroup]) -> CurveColumn:
-        """The mean curves of groups of configurations, by :func:`group_key`.
+        """The mean curves of groups of configurations, by :func:`ranked_group_key`.
 
         Raises:
             LegmError: runs cannot be read.
@@ -59,7 +59,7 @@ class CurveReader:
         curves: dict[str, Curve | None] = {}
         for group in show_progress(groups, "reading runs"):
             members = [curve for one in group.members if (curve := self._curve(one)) is not None]
-            curves[group_key(group)] = average_aggregated_curves(members) if members else None
+            curves[ranked_group_key(group)] = average_aggregated_curves(members) if members else None
         return CurveColumn(self.metric, "mean", curves)
 
     def _curve(self, one: Ranked) -> Curve | None:

@@ -58,7 +58,7 @@ def recover_command(
     from legm.analysis import recovery
     from legm.cli.locations import require_location_folder
     from legm.compat.run_owner import take_over_abandoned_runs
-    from legm.compat.tracker_delivery import pending_exports
+    from legm.compat.tracker_delivery import pending_tracker_exports
     from legm.delivery.run_endings import discard_stored_run, end_stored_run
     from legm.records import Status
     from legm.runlog.log_folder import LogFolder, find_run_log
@@ -83,7 +83,7 @@ def recover_command(
         notes += messages
     notes += [
         f"{one.tracker} lacks the runs of a drop-in script that was killed or still runs: legm sync {root}"
-        for one in pending_exports(root)
+        for one in pending_tracker_exports(root)
     ]
     known = {row["run_id"] for row in rows}
     earlier = [

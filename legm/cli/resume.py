@@ -39,16 +39,16 @@ def resume_command(*, run: str, command: tuple[str, ...]) -> None:
         raise click.UsageError("a COMMAND is missing: legm resume ROOT/RUN -- python train.py")
     log = find_run_log(Path(), run)
     logs = LogFolder.containing(log)
-    before = _stretches(logs, log.stem)
+    before = _stretches_to_resume(logs, log.stem)
     asked_before = os.environ.get(RESUME)
     os.environ[RESUME] = log.stem
     try:
-        status = _run_as_before(log, command)
+        status = _resume_run_as_before(log, command)
     finally:
         del os.environ[RESUME]
         if asked_before is not None:
             os.environ[RESUME] = asked_before
-    if not status and _stretches(logs, log.stem) == before:
+    if not status and _stretches_to_resume(logs, log.stem) == before:
         raise CommandError(
             f"{command[0]} ended without resuming the run {log.stem}: its parameters may be those of another "
             "configuration, or it passes resume= to start() itself",
@@ -57,7 +57,7 @@ def resume_command(*, run: str, command: tuple[str, ...]) -> None:
     raise SystemExit(status)
 
 
-def _run_as_before(log: Path, command: Sequence[str]) -> int:
+def _resume_run_as_before(log: Path, command: Sequence[str]) -> int:
     """Run a command as the one that began a run was: captured, with stand-ins, or as it is.
 
     Returns:
@@ -69,7 +69,7 @@ def _run_as_before(log: Path, command: Sequence[str]) -> int:
     from legm.delivery.script_runs import LAUNCH
     from legm.runlog.log_reader import read_log_head
 
-    known, root, environment = read_log_head(log).run.environment, _root_of_log(log), dict(os.environ)
+    known, root, environment = read_log_head(log).run.environment, _root_of_resumed_log(log), dict(os.environ)
     imported = known.get(IMPORTED)
     if _runs_legm(command):  # which says itself how, and maybe where
         environment.setdefault("LEGM_ROOT", str(root))
@@ -93,7 +93,7 @@ def _runs_legm(command: Sequence[str]) -> bool:
     return bool(names & {"legm", "legm.compat"})
 
 
-def _root_of_log(log: Path) -> Path:
+def _root_of_resumed_log(log: Path) -> Path:
     """The root directory that a run is in."""
     from legm.cli.changing import root_of_changes
     from legm.runlog.configuration_folders import is_configuration_folder
@@ -103,7 +103,7 @@ def _root_of_log(log: Path) -> Path:
     return root_of_changes(folder) if is_configuration_folder(folder) else folder.parent.parent.parent
 
 
-def _stretches(logs: LogFolder, run_id: str) -> tuple[int, int]:
+def _stretches_to_resume(logs: LogFolder, run_id: str) -> tuple[int, int]:
     """How many processes have written a run, and when it was written last; 0 where it is not there any more.
 
     A captured run that was resumed is written anew, and a script's stand-in gives it another id.

@@ -48,7 +48,7 @@ def rm_command(
 
     removed: list[tuple[Deletion, Removed]] = []
     title = f"rm {' '.join(what)}" + (f" where {selection}" if selection else "")
-    for deletion in _selected_deletions(what, selection) if selection else _deletions(what):
+    for deletion in _selected_deletions(what, selection) if selection else _rm_deletions(what):
         done = delete(deletion, title=title, confirm=partial(confirm, deletion), dry_run=dry_run)
         removed.append((deletion, done))
     if as_json:
@@ -105,7 +105,7 @@ def _selected_deletions(what: tuple[str, ...], selection: RunSelection) -> list[
     return list(found.values())
 
 
-def _deletions(what: tuple[str, ...]) -> list[Deletion]:
+def _rm_deletions(what: tuple[str, ...]) -> list[Deletion]:
     """What is to be deleted in each root directory."""
     from legm.changes.remove import Deletion
     from legm.cli.changing import backend_without_folders, root_of_changes

@@ -54,13 +54,13 @@ def run_command(
     command = command[command[0] == "--" :]  # after an argument, click leaves it where it is
     if not command:
         raise click.UsageError("a COMMAND is missing: legm run -- python train.py")
-    begun = _with_python(command)
-    interpreter = _interpreter(begun)
-    installed = _installed(interpreter, ("legm", *REDIRECTED))
+    begun = _run_with_python(command)
+    interpreter = _run_interpreter(begun)
+    installed = _installed_for_run(interpreter, ("legm", *REDIRECTED))
     trackers = [name for name in REDIRECTED if name in installed]
-    imported = set() if way else _imported_trackers(_script(begun))
+    imported = set() if way else _trackers_imported_by_run(_script_to_run(begun))
     is_real = imported <= set(trackers) and bool(trackers) if way is None else way == "real"
-    with _console_switched(options["console"]):
+    with _run_console_switched(options["console"]):
         if is_real:
             if not trackers:
                 raise CommandError(f"--real: {interpreter} has neither wandb nor mlflow", 1)
@@ -68,7 +68,7 @@ def run_command(
             _run_with_libraries(begun, root, options, as_json=as_json)
         if "legm" not in installed:
             raise CommandError(f"the stand-ins for wandb and mlflow need legm in {interpreter}", 1)
-        settings = _stand_in_settings(root, **options)
+        settings = _run_stand_in_settings(root, **options)
         missing = " and ".join(name for name in REDIRECTED if name not in installed)
         reason = f", since {missing} {'are' if ' ' in missing else 'is'} not installed" if missing else ""
         _say(f"run with legm's stand-ins for wandb and mlflow{reason}")
@@ -80,7 +80,7 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _console_switched(console: bool | None) -> Iterator[None]:
+def _run_console_switched(console: bool | None) -> Iterator[None]:
     """Keep the console of every run of the script, also of one that a handler in it begins."""
     before = os.environ.get(SWITCH)
     if console is False or not console_limit(console, default=True):
@@ -115,7 +115,7 @@ def _run_with_stand_ins(command: Sequence[str], settings: Mapping[str, str], *, 
         if os.name == "posix" and not as_json:
             sys.stderr.flush()
             os.execvpe(command[0], list(command), environment)  # noqa: S606 - it is asked for
-        status = _status_of(command, environment)
+        status = _run_status_of(command, environment)
     except OSError as error:
         _say(f"cannot run {command[0]!r}: {error.strerror}")
         sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
@@ -136,7 +136,7 @@ def command_with_stand_ins(
         command: the program and its arguments.
         settings: environment variables of the stand-ins.
     """
-    at = _script_index(command)
+    at = _run_script_index(command)
     found = list(command)
     if at is not None and command[at] != "-c":
         found = [*command[:at], "-m", "legm.compat", *command[at:]]
@@ -144,7 +144,7 @@ def command_with_stand_ins(
     return found, {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def _status_of(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _run_status_of(command: Sequence[str], environment: Mapping[str, str]) -> int:
     from legm.capture.script_process import ScriptProcess
 
     script = ScriptProcess(command, environment)
@@ -152,7 +152,7 @@ def _status_of(command: Sequence[str], environment: Mapping[str, str]) -> int:
         return script.status
 
 
-def _stand_in_settings(
+def _run_stand_in_settings(
     root: Path,
     *,
     experiment: str | None,
@@ -183,7 +183,7 @@ def _stand_in_settings(
 # The command
 
 
-def _with_python(command: Sequence[str]) -> list[str]:
+def _run_with_python(command: Sequence[str]) -> list[str]:
     """The command with Python before a script that the system would not run by itself."""
     first = Path(command[0])
     is_script = first.suffix == ".py" and first.is_file()
@@ -191,7 +191,7 @@ def _with_python(command: Sequence[str]) -> list[str]:
     return [sys.executable, *command] if is_script and not is_run_by_system else list(command)
 
 
-def _interpreter(command: Sequence[str]) -> str:
+def _run_interpreter(command: Sequence[str]) -> str:
     """The Python that runs the command: itself, or the one that its program names in its first lines."""
     program = shutil.which(command[0])
     if program is None or _PYTHON.fullmatch(Path(command[0]).name):
@@ -203,7 +203,7 @@ def _interpreter(command: Sequence[str]) -> str:
     return named if named and _PYTHON.fullmatch(Path(named).name) else sys.executable
 
 
-def _installed(interpreter: str, names: Sequence[str]) -> Collection[str]:
+def _installed_for_run(interpreter: str, names: Sequence[str]) -> Collection[str]:
     """Which of these modules a Python can import."""
     here = Path(sys.executable)
     if Path(interpreter).parent == here.parent and Path(interpreter).resolve() == here.resolve():
@@ -219,7 +219,7 @@ def _installed(interpreter: str, names: Sequence[str]) -> Collection[str]:
     return [name for name, file in files.items() if file and Path(file).parent != SHADOW_FOLDER]
 
 
-def _script_index(command: Sequence[str]) -> int | None:
+def _run_script_index(command: Sequence[str]) -> int | None:
     """Where a Python's script, ``-m`` or ``-c`` is among the arguments; None where there is none."""
     if not _PYTHON.fullmatch(Path(command[0]).name):
         return None
@@ -232,9 +232,9 @@ def _script_index(command: Sequence[str]) -> int | None:
     return None
 
 
-def _script(command: Sequence[str]) -> Path | None:
+def _script_to_run(command: Sequence[str]) -> Path | None:
     """The file of the script, also of one that a launcher such as torchrun runs."""
-    at = _script_index(command)
+    at = _run_script_index(command)
     candidates = [Path(one) for one in command if one.endswith(".py")]
     if at is not None and command[at] == "-m" and at + 1 < len(command):
         module = Path(*command[at + 1].split("."))
@@ -245,14 +245,14 @@ def _script(command: Sequence[str]) -> Path | None:
 # The imports
 
 
-def _imported_trackers(script: Path | None) -> set[str]:
+def _trackers_imported_by_run(script: Path | None) -> set[str]:
     """Which of wandb and mlflow a script imports, or a module next to it that it imports."""
     found: set[str] = set()
     waiting = [script] if script is not None else []
     seen = set(waiting)
     folders = {Path(), *(one.parent for one in waiting)}
     while waiting and len(seen) < _MOST_FILES:
-        for folder, name in _imports(waiting.pop()):
+        for folder, name in _imports_of_run(waiting.pop()):
             if folder is None:
                 found |= {name.partition(".")[0]} & set(REDIRECTED)
             module = Path(*name.split("."))
@@ -264,7 +264,7 @@ def _imported_trackers(script: Path | None) -> set[str]:
     return found
 
 
-def _imports(file: Path) -> Iterator[tuple[Path | None, str]]:
+def _imports_of_run(file: Path) -> Iterator[tuple[Path | None, str]]:
     """The modules that a file imports, each with the folder that a relative import begins at.
 
     Nothing of a file that cannot be read.

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from legm.cli.run_locations import LocatedRun
     from legm.records import Plain
 
-__all__ = ["print_reproduction", "print_run", "print_run_differences"]
+__all__ = ["print_run", "print_run_differences", "print_run_reproduction"]
 
 _HIDDEN = "distributions."  # many; they are counted
 _SHOWN_AS_LINES = ("git.patch.", "git.changes", "git.left_out.", "git.problem")
 
 
-def _shown(value: Plain) -> str:
+def _shown_run_detail(value: Plain) -> str:
     return value if isinstance(value, str) else json_line(value)
 
 
-def _cell(value: Plain) -> str:
-    return "" if value is None else _shown(value)
+def _run_detail_cell(value: Plain) -> str:
+    return "" if value is None else _shown_run_detail(value)
 
 
 def print_run(run: LocatedRun, *, as_json: bool) -> None:
@@ -61,19 +61,19 @@ def print_run(run: LocatedRun, *, as_json: bool) -> None:
         "error": result.error or "",
         "tags": printable_text(shown_marks([result.marks])),
         "note": result.marks.note,
-        **{name: _shown(value) for name, value in result.run.parameters.items()},
+        **{name: _shown_run_detail(value) for name, value in result.run.parameters.items()},
     }
-    _print_facts(facts)
+    _print_run_facts(facts)
     flat = origin_facts(environment)
     versions = sum(name.startswith(_HIDDEN) for name in flat)
-    origin = {name: _cell(value) for name, value in flat.items() if not name.startswith(_HIDDEN)}
+    origin = {name: _run_detail_cell(value) for name, value in flat.items() if not name.startswith(_HIDDEN)}
     if versions:
         origin["distributions"] = f"{versions} versions: --json has them"
     if run.changes is not None:
         origin["git.patch.path"] = str(run.changes)
     say()
     if origin:
-        _print_facts(origin)
+        _print_run_facts(origin)
     else:
         say("where it comes from was not recorded")
     notes = origin_notes(environment)
@@ -82,12 +82,12 @@ def print_run(run: LocatedRun, *, as_json: bool) -> None:
         print_notes(notes)
 
 
-def _print_facts(facts: dict[str, str]) -> None:
+def _print_run_facts(facts: dict[str, str]) -> None:
     rows = [(name, text) for name, text in facts.items() if text]
     print_table([Column("what"), Column("value", fit="fold")], rows)
 
 
-def print_reproduction(run: LocatedRun, *, as_json: bool) -> None:
+def print_run_reproduction(run: LocatedRun, *, as_json: bool) -> None:
     """Print the commands that bring a run's code back and run it again."""
     environment = run.result.run.environment
     git: Any = environment.get("git")
@@ -124,7 +124,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
                     *({"name": one.name, "a": one.ours, "b": one.theirs} for one in compared),
                     *({"name": name, "a": ours, "b": theirs} for name, ours, theirs in own),
                 ],
-                "marks": [{"name": name, "a": x, "b": y} for name, x, y in _noted_differences(*marks)],
+                "marks": [{"name": name, "a": x, "b": y} for name, x, y in _noted_run_differences(*marks)],
                 "environment": [{"name": name, "a": ours, "b": theirs} for name, ours, theirs in found],
                 "code": code.as_dict(),
             }
@@ -135,20 +135,20 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
         (one.name, one.our_note or json_line(one.ours), one.their_note or json_line(one.theirs))
         for one in compared
     ]
-    rows += [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in own]
+    rows += [(name, _run_detail_cell(ours), _run_detail_cell(theirs)) for name, ours, theirs in own]
     if rows:
         print_table([Column("parameter", fit="fold"), *titles], rows)
     else:
         say("the same parameters")
     say()
-    noted = _noted_differences(*marks)
+    noted = _noted_run_differences(*marks)
     if noted:
-        rows = [(name, _shown_noted(ours), _shown_noted(theirs)) for name, ours, theirs in noted]
+        rows = [(name, _shown_run_notes(ours), _shown_run_notes(theirs)) for name, ours, theirs in noted]
         print_table([Column("what is noted"), *titles], rows)
         say()
     shown = [one for one in found if not one[0].startswith(_SHOWN_AS_LINES)]
     if shown:
-        rows = [(name, _cell(ours), _cell(theirs)) for name, ours, theirs in shown]
+        rows = [(name, _run_detail_cell(ours), _run_detail_cell(theirs)) for name, ours, theirs in shown]
         print_table([Column("code and environment", fit="fold"), *titles], rows)
     elif not found:
         say("the same code and environment, as far as they were recorded")
@@ -158,10 +158,10 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
         print_code_differences(code)
 
 
-def _noted_differences(a: RunMarks, b: RunMarks) -> list[tuple[str, Any, Any]]:
+def _noted_run_differences(a: RunMarks, b: RunMarks) -> list[tuple[str, Any, Any]]:
     pairs = [("tags", list(a.tags), list(b.tags)), ("note", a.note, b.note)]
     return [(name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
 
 
-def _shown_noted(value: str | list[str]) -> str:
+def _shown_run_notes(value: str | list[str]) -> str:
     return printable_text(value if isinstance(value, str) else shown_marks([RunMarks(tuple(value))]))

@@ -57,7 +57,7 @@ class LocatedRun:
         """
         name, path = self._changes_name, self.changes
         if name is None:
-            is_dirty = _mapping(self.result.run.environment.get("git")).get("dirty") is True
+            is_dirty = _run_location_mapping(self.result.run.environment.get("git")).get("dirty") is True
             return b"", "they were not kept as a patch" if is_dirty else ""
         try:
             if path is not None and path.stat().st_size <= _LARGEST_PATCH:
@@ -76,7 +76,9 @@ class LocatedRun:
 
     @property
     def _recorded_changes(self) -> Mapping[str, Any]:
-        return _mapping(_mapping(self.result.run.environment.get("git")).get("patch"))
+        return _run_location_mapping(
+            _run_location_mapping(self.result.run.environment.get("git")).get("patch")
+        )
 
     @property
     def _changes_name(self) -> str | None:
@@ -91,7 +93,7 @@ class LocatedRun:
         return self.store.client.folder(self.result.run.configuration)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _run_location_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 

@@ -53,7 +53,7 @@ def print_media(media: Sequence[tuple[RunResult, Sequence[Media]]]) -> None:
         return
     say()
     rows = [
-        (name, kind, str(len(runs[name, kind])), f"{len(found):,}", _range(found))
+        (name, kind, str(len(runs[name, kind])), f"{len(found):,}", _run_media_range(found))
         for (name, kind), found in sorted(steps.items())
     ]
     columns = [
@@ -66,6 +66,6 @@ def print_media(media: Sequence[tuple[RunResult, Sequence[Media]]]) -> None:
     print_table(columns, rows)
 
 
-def _range(steps: Sequence[int]) -> str:
+def _run_media_range(steps: Sequence[int]) -> str:
     first, last = min(steps), max(steps)
     return str(first) if first == last else f"{first} to {last}"

@@ -86,9 +86,9 @@ def show_command(
     from legm.cli.run_locations import names_configuration, require_run_at_location, run_at_location
 
     if reproduce:
-        from legm.cli.run_details import print_reproduction
+        from legm.cli.run_details import print_run_reproduction
 
-        print_reproduction(require_run_at_location(at(config)), as_json=as_json)
+        print_run_reproduction(require_run_at_location(at(config)), as_json=as_json)
         return
     run = None if names_configuration(at(config)) else run_at_location(at(config))
     if run is not None:
@@ -121,9 +121,9 @@ def _show_one(
     experiment, member = configuration_at_location(at(config))
     label, one = located_overview(experiment, member, frozenset({curve} if curve else ()))
     if curve == "":
-        curve = _own_curve_metric(one.runs)
+        curve = _shown_curve_metric(one.runs)
         label, one = located_overview(experiment, member, frozenset({curve}))
-    found = _selected_runs(one, selection)
+    found = _runs_to_show(one, selection)
     by_description: dict[str, list[RunResult]] = {}
     for run in found:
         by_description.setdefault(run.run.description, []).append(run)
@@ -142,7 +142,7 @@ def _show_one(
     def is_shown(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses
 
-    curves = None if curve is None else _run_curves(curve, [run for run in found if is_shown(run)])
+    curves = None if curve is None else _shown_run_curves(curve, [run for run in found if is_shown(run)])
     media = [(run, media_in_folder(one.folder, run.run.run_id)) for run in found]
 
     if as_json:
@@ -152,7 +152,9 @@ def _show_one(
                 **json_configuration(one.configuration),
                 "absent_values": absent,
                 "proposed_absent_values": proposed,
-                "runs": [{**json_run(run), **_curve_dict(curves, run)} for run in found if is_shown(run)],
+                "runs": [
+                    {**json_run(run), **_shown_curve_dict(curves, run)} for run in found if is_shown(run)
+                ],
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
@@ -195,7 +197,7 @@ def _show_aggregate_notes(notes: Sequence[str]) -> None:
         print_notes(notes)
 
 
-def _own_curve_metric(runs: Sequence[RunResult]) -> str:
+def _shown_curve_metric(runs: Sequence[RunResult]) -> str:
     """The dev metric by which runs chose their best step, or the only one that they have.
 
     Raises:
@@ -213,7 +215,7 @@ def _own_curve_metric(runs: Sequence[RunResult]) -> str:
     return own.pop()
 
 
-def _run_curves(metric: str, runs: Sequence[RunResult]) -> CurveColumn:
+def _shown_run_curves(metric: str, runs: Sequence[RunResult]) -> CurveColumn:
     """The curve of each run.
 
     Raises:
@@ -230,7 +232,7 @@ def _run_curves(metric: str, runs: Sequence[RunResult]) -> CurveColumn:
     return CurveColumn(metric, "", curves)
 
 
-def _curve_dict(curves: CurveColumn | None, run: RunResult) -> dict[str, Any]:
+def _shown_curve_dict(curves: CurveColumn | None, run: RunResult) -> dict[str, Any]:
     from legm.cli.terminal_curves import json_curve
 
     return {} if curves is None else {"curve": json_curve(curves.curve(run.run.run_id))}
@@ -245,7 +247,7 @@ def _show_curve_notes(curves: CurveColumn | None, runs: Sequence[RunResult]) -> 
         print_notes(curves.notes("run", direction))
 
 
-def _selected_runs(one: Overview, selection: RunSelection) -> list[RunResult]:
+def _runs_to_show(one: Overview, selection: RunSelection) -> list[RunResult]:
     if not selection or one.configuration is None:
         return one.runs
     bound = selection.bound([one.configuration])

@@ -44,7 +44,7 @@ def sql_command(
     tables experiments, configurations, runs and history. It only reads: files and the network are out of its
     reach.
     """
-    from legm.cli.locations import other_stores_note
+    from legm.cli.locations import other_stores_at_location
     from legm.tables.project import Project
     from legm.tables.queries import run_query
     from legm.util.csv_text import csv_writer
@@ -54,23 +54,23 @@ def sql_command(
     location = at(root)
     found = run_query(Project(location.path, location.backend, location.options), query)
     if as_json:
-        print_json([dict(zip(found.names, map(_plain, row), strict=True)) for row in found.rows])
+        print_json([dict(zip(found.names, map(_plain_sql_value, row), strict=True)) for row in found.rows])
     elif as_csv:
         rows = csv_writer(sys.stdout, "\n")
         rows.writerow(found.names)
-        rows.writerows(map(_for_a_terminal, found.rows) if sys.stdout.isatty() else found.rows)
+        rows.writerows(map(_sql_text_for_terminal, found.rows) if sys.stdout.isatty() else found.rows)
     elif found.rows:
-        _print_rows(found.names, found.rows)
+        _print_sql_rows(found.names, found.rows)
     else:
-        print_notes(["; ".join(filter(None, ("no rows", other_stores_note(location))))])
+        print_notes(["; ".join(filter(None, ("no rows", other_stores_at_location(location))))])
 
 
-def _for_a_terminal(row: Sequence[Any]) -> list[Any]:
+def _sql_text_for_terminal(row: Sequence[Any]) -> list[Any]:
     """A row whose texts do nothing to a terminal; a file or a program gets them as they are."""
     return [escape_unprintable_text(one, "\n\t") if isinstance(one, str) else one for one in row]
 
 
-def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _print_sql_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     columns, cells = [], []
     for at, name in enumerate(names):
         values = [float(one) if isinstance(one := row[at], Decimal) else one for row in rows]
@@ -88,12 +88,12 @@ def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         print_notes([f"without a value: {listed_names(empty)}"])
 
 
-def _plain(value: Any) -> Any:
+def _plain_sql_value(value: Any) -> Any:
     """A value of DuckDB's as JSON has it: dates and times become text."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain_sql_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain_sql_value(item) for item in value]
     if isinstance(value, Decimal):
         return float(value)
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)

@@ -60,11 +60,11 @@ def sweep_command(
         found = best and {"trial": number, "value": value, "parameters": parameters}
         click.echo(json.dumps({"trials": counts, "best": found}))
     else:
-        click.echo(_summary(sweep.metric, counts, best), err=True)
+        click.echo(_sweep_summary(sweep.metric, counts, best), err=True)
     sys.exit(status)
 
 
-def _summary(
+def _sweep_summary(
     metric: str, counts: Mapping[str, int], best: tuple[int, float, Mapping[str, Any]] | None
 ) -> str:
     trials = ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"

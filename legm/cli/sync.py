@@ -46,7 +46,7 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
     from legm.changes.amend import continue_changes
     from legm.changes.backend_deliveries import pending_in_backends
     from legm.cli.locations import require_location_folder
-    from legm.compat.tracker_delivery import deliver_pending_exports
+    from legm.compat.tracker_delivery import deliver_pending_to_trackers
     from legm.delivery import backlog
 
     require_location_folder(root)
@@ -61,7 +61,7 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
         done.append(one)
         if not as_json:
             _print_synced(one)
-    exports = list(deliver_pending_exports(root, to))
+    exports = list(deliver_pending_to_trackers(root, to))
     if as_json:
         print_json([_synced_dict(one) for one in done] + [_exported_dict(one) for one in exports])
     else:

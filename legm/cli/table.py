@@ -133,7 +133,7 @@ def table_command(
             print_json(grouped_table_as_dicts(choice, ranked, group_by, top))
             return
         text = grouped_table(form or _table_format_of(output), choice, ranked, group_by, top)
-        _write_or_print(text, output)
+        _write_or_print_table(text, output)
         print_problems(choice.experiment.problems)
         return
     found = [one.configuration for one in ranked[metrics[0]]]
@@ -158,11 +158,11 @@ def table_command(
     )
     notes += [*choice.notes, *choice.left_out_notes(rows if top else None)]
     text = _write_table(kind, choice, found, shown_names, values, notes, marks)
-    _write_or_print(text, output)
+    _write_or_print_table(text, output)
     print_problems(choice.experiment.problems)
 
 
-def _write_or_print(text: str, output: Path | None) -> None:
+def _write_or_print_table(text: str, output: Path | None) -> None:
     if output is None:
         say(text.rstrip("\n"))
     else:
@@ -346,11 +346,11 @@ def _table_as_csv(
     if marks is not None:
         headers.append("tags")
         for row, one in zip(rows, found, strict=True):
-            row.append(",".join(_tags_of(marks, one)))
+            row.append(",".join(_table_tags_of(marks, one)))
     return headers, rows
 
 
-def _tags_of(marks: Mapping[str, Sequence[RunMarks]], configuration: Configuration) -> list[str]:
+def _table_tags_of(marks: Mapping[str, Sequence[RunMarks]], configuration: Configuration) -> list[str]:
     """The tags that some of a configuration's runs have."""
     return sorted({tag for one in marks.get(configuration.fingerprint, ()) for tag in one.tags})
 
@@ -389,7 +389,7 @@ def _table_as_dicts(
                 for metric, entries in values.items()
                 if one.fingerprint in entries
             },
-            **({} if marks is None else {"tags": _tags_of(marks, one)}),
+            **({} if marks is None else {"tags": _table_tags_of(marks, one)}),
         }
         for one in found
     ]

@@ -80,10 +80,11 @@ class CurveColumn:
         """
         if self._scale is None:
             return [f"curves: no finite value of {self.metric}"]
-        facts = [_scale_text(self._scale, braille=self._braille)]
+        facts = [_terminal_curve_scale(self._scale, braille=self._braille)]
         if self._method and self._averaged:
             facts.insert(
-                0, f"{self._method} {self.metric} over the {_numbers_averaged(self._averaged, averaged)}"
+                0,
+                f"{self._method} {self.metric} over the {_terminal_curve_numbers(self._averaged, averaged)}",
             )
         if any(one is not None and np.isnan(one.center).any() for one in self._curves.values()):
             facts.append("a gap is where all values are NaN")
@@ -91,14 +92,14 @@ class CurveColumn:
         return [f"curves: {'; '.join(facts)}"]
 
 
-def _scale_text(scale: CurveScale, *, braille: bool) -> str:
+def _terminal_curve_scale(scale: CurveScale, *, braille: bool) -> str:
     edges = ("at the bottom", "at the top") if braille else ("as the digit 0", "as 9")
     ends = f"{number_text(scale.low)} {edges[0]} to {number_text(scale.high)} {edges[1]}"
     beyond = ", where values beyond are drawn too" if scale.has_beyond else ""
     return f"all on one scale: steps {scale.first:,.0f} to {scale.last:,.0f}, and {ends}{beyond}"
 
 
-def _numbers_averaged(curves: Sequence[Curve], averaged: str) -> str:
+def _terminal_curve_numbers(curves: Sequence[Curve], averaged: str) -> str:
     """Over how many runs, or configurations, curves are at their steps."""
     counts = np.concatenate([one.runs for one in curves])
     low, high = int(counts[counts > 0].min(initial=counts.max())), int(counts.max())
@@ -124,17 +125,17 @@ def drawn_curve(curve: Curve | None, scale: CurveScale | None, width: int, *, br
         return ""
     columns, rows = (width * _DOTS[0], _DOTS[1]) if braille else (width, 10)
     shown = line(curve, columns)
-    x = _indices(share_of_scale(shown.steps, scale.first, scale.last), columns)
-    y = _indices(share_of_scale(curve_values_at(curve, shown), scale.low, scale.high), rows)
-    return _braille(x, y, width) if braille else _digits(x, y, width)
+    x = _terminal_curve_indices(share_of_scale(shown.steps, scale.first, scale.last), columns)
+    y = _terminal_curve_indices(share_of_scale(curve_values_at(curve, shown), scale.low, scale.high), rows)
+    return _braille_curve(x, y, width) if braille else _terminal_curve_digits(x, y, width)
 
 
-def _indices(shares: FloatArray, count: int) -> list[int | None]:
+def _terminal_curve_indices(shares: FloatArray, count: int) -> list[int | None]:
     """Which of so many positions shares from 0 to 1 are; None for NaN."""
     return [None if np.isnan(one) else int(one) for one in np.rint(shares * (count - 1))]
 
 
-def _braille(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:
+def _braille_curve(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:
     import plotille
 
     canvas = plotille.Canvas(width, 1, 0, 0, width * _DOTS[0], _DOTS[1])
@@ -149,7 +150,7 @@ def _braille(x: Sequence[int | None], y: Sequence[int | None], width: int) -> st
     return text
 
 
-def _digits(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:
+def _terminal_curve_digits(x: Sequence[int | None], y: Sequence[int | None], width: int) -> str:
     cells = [" "] * width
     before: tuple[int, int] | None = None
     for column, row in zip(x, y, strict=True):

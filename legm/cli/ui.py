@@ -67,7 +67,7 @@ def ui_command(
     """
     location = at(path)
     try:
-        from legm.ui.access import AccessRules, names_of_host
+        from legm.ui.access import AccessRules, access_host_names
         from legm.ui.server import LiveServer, open_server_socket
         from legm.ui.stored_runs import StoredRuns
     except ModuleNotFoundError as cause:
@@ -78,8 +78,8 @@ def ui_command(
         ) from cause
     stored = StoredRuns(location.path, location.backend, location.options)
     listening = open_server_socket(host, port)
-    names = names_of_host(host) | {one.lower() for one in allowed_hosts}
-    rules = _access_rules(AccessRules(names, listening.getsockname()[1]), host, proxy_header)
+    names = access_host_names(host) | {one.lower() for one in allowed_hosts}
+    rules = _ui_access_rules(AccessRules(names, listening.getsockname()[1]), host, proxy_header)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{rules.port}/"
     if rules.token is not None:
@@ -96,11 +96,11 @@ def ui_command(
     LiveServer(stored, listening, rules, location.path.resolve().name, read_only).serve(ready)
 
 
-def _access_rules(rules: AccessRules, host: str, proxy_header: str | None) -> AccessRules:
+def _ui_access_rules(rules: AccessRules, host: str, proxy_header: str | None) -> AccessRules:
     """How users are let in: by a proxy, by a password, or on this machine alone by a token."""
     from dataclasses import replace
 
-    from legm.ui.access import LOOPBACK_HOSTS, read_or_make_token
+    from legm.ui.access import LOOPBACK_HOSTS, read_or_make_access_token
 
     if proxy_header is not None:
         return replace(rules, proxy_header=proxy_header)
@@ -111,4 +111,4 @@ def _access_rules(rules: AccessRules, host: str, proxy_header: str | None) -> Ac
         )
     if password:
         return replace(rules, password=password)
-    return replace(rules, token=read_or_make_token())
+    return replace(rules, token=read_or_make_access_token())

@@ -69,7 +69,7 @@ def watch_command(
         if as_json:
             print_json(runs.as_dicts())
             return
-        if not _is_terminal():
+        if not _is_watched_in_terminal():
             raise LegmError("legm watch needs a terminal; legm watch --json prints what there is once")
         try:
             from legm.cli.watch_app import WatchApp
@@ -82,7 +82,7 @@ def watch_command(
         tailer.close()
 
 
-def _is_terminal() -> bool:
+def _is_watched_in_terminal() -> bool:
     return sys.stdout.isatty()
 
 
@@ -92,13 +92,13 @@ def _watched_root(path: Path) -> tuple[Path, str | None]:
     Raises:
         StorageError: there is no such folder.
     """
-    from legm.cli.locations import existing_folder, require_location_folder
+    from legm.cli.locations import existing_folder_at_location, require_location_folder
     from legm.core.naming import safe_name
     from legm.errors import StorageError
     from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder
     from legm.runlog.file_names import OWN_FOLDER
 
-    path = Path(existing_folder(path)).absolute()
+    path = Path(existing_folder_at_location(path)).absolute()
     if path.is_dir():
         if is_configuration_folder(path):
             raise StorageError(f"{path} is one configuration: name its experiment, {path.parent}")

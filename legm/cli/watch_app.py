@@ -26,9 +26,9 @@ from legm.cli.watch_rows import (
     WatchedDetails,
     WatchedRow,
     WatchedRuns,
-    duration_text,
-    progress_text,
     rows_in_order,
+    watched_duration_text,
+    watched_progress_text,
 )
 from legm.core.display_names import truncate_display_name, truncate_display_names
 from legm.core.selection import RunSelection
@@ -65,43 +65,43 @@ class _Column:
     right: bool = True
 
 
-def _status_text(row: WatchedRow, width: int) -> str:
+def _watch_app_status(row: WatchedRow, width: int) -> str:
     return _SIGNS[row.status.value] if width == 1 else row.status.value
 
 
-def _cut(text: str, width: int) -> str:
+def _cut_watch_text(text: str, width: int) -> str:
     return truncate_display_name(text, width, terminal_width)
 
 
-def _number(value: float, metric: str) -> str:
+def _watch_app_number(value: float, metric: str) -> str:
     return number_text(value) if metric else ""
 
 
-def _speed_text(row: WatchedRow, _: int) -> str:
+def _watch_app_speed(row: WatchedRow, _: int) -> str:
     speed = row.progress.per_second
     return "" if speed is None else f"{number_text(speed, 3)}/s"
 
 
-def _series_text(row: WatchedRow, width: int) -> str:
-    return "" if row.series is None else _curve_text(row.series.curve(), width)
+def _watch_app_series(row: WatchedRow, width: int) -> str:
+    return "" if row.series is None else _watch_app_curve(row.series.curve(), width)
 
 
-def _curve_text(curve: Curve | None, width: int) -> str:
+def _watch_app_curve(curve: Curve | None, width: int) -> str:
     scale = None if curve is None else curve_scale([curve])
     return drawn_curve(curve, scale, width, braille=True)
 
 
 _COLUMNS = (  # those with the least width first; the order on the screen is that of _SCREEN_ORDER
-    _Column("status", 1, _status_text, right=False),
+    _Column("status", 1, _watch_app_status, right=False),
     _Column("run", 6, lambda row, _: row.run_id[-6:], right=False),
-    _Column("step", 11, lambda row, width: _cut(progress_text(row.progress), width)),
-    _Column("last", 9, lambda row, _: _number(row.last, row.metric)),
-    _Column("best", 9, lambda row, _: _number(row.best, row.metric)),
-    _Column("curve", 8, _series_text, right=False),
-    _Column("left", 9, lambda row, _: duration_text(row.progress.seconds_left)),
-    _Column("speed", 8, _speed_text),
-    _Column("metric", 14, lambda row, width: _cut(row.metric, width), right=False),
-    _Column("silent", 9, lambda row, _: duration_text(row.silent)),
+    _Column("step", 11, lambda row, width: _cut_watch_text(watched_progress_text(row.progress), width)),
+    _Column("last", 9, lambda row, _: _watch_app_number(row.last, row.metric)),
+    _Column("best", 9, lambda row, _: _watch_app_number(row.best, row.metric)),
+    _Column("curve", 8, _watch_app_series, right=False),
+    _Column("left", 9, lambda row, _: watched_duration_text(row.progress.seconds_left)),
+    _Column("speed", 8, _watch_app_speed),
+    _Column("metric", 14, lambda row, width: _cut_watch_text(row.metric, width), right=False),
+    _Column("silent", 9, lambda row, _: watched_duration_text(row.silent)),
     _Column(
         "experiment",
         16,
@@ -116,7 +116,7 @@ _SCREEN_ORDER = (
 _WIDER = {"status": 11, "curve": 20, "step": 15}  # on a wide terminal
 
 
-def _columns_that_fit(width: int, longest_name: int, *, experiments: int) -> dict[str, tuple[_Column, int]]:
+def _watch_app_columns(width: int, longest_name: int, *, experiments: int) -> dict[str, tuple[_Column, int]]:
     """The columns for a terminal, each with its width, in their order on the screen."""
     is_wide = width >= _WIDE
     spare = width - _LEAST_NAME - 1
@@ -137,16 +137,16 @@ def _columns_that_fit(width: int, longest_name: int, *, experiments: int) -> dic
     return {name: found[name] for name in _SCREEN_ORDER if name in found}
 
 
-def _cell(text: str, style: str = "", *, right: bool = False) -> Text:
+def _watch_app_cell(text: str, style: str = "", *, right: bool = False) -> Text:
     """A text that is only shown, with the gap to the column before it."""
     return Text(
         f" {escape_unprintable_text(text)}", style, justify="right" if right else "left", no_wrap=True
     )
 
 
-def _row_cells(row: WatchedRow, name: str, columns: Mapping[str, tuple[_Column, int]]) -> dict[str, Text]:
+def _watch_app_row(row: WatchedRow, name: str, columns: Mapping[str, tuple[_Column, int]]) -> dict[str, Text]:
     return {
-        key: _cell(
+        key: _watch_app_cell(
             name if key == "name" else column.text(row, size),
             STATUSES[row.status.value] if key == "status" else "",
             right=column.right,
@@ -155,7 +155,7 @@ def _row_cells(row: WatchedRow, name: str, columns: Mapping[str, tuple[_Column, 
     }
 
 
-class _Messages(logging.Handler):
+class _WatchAppMessages(logging.Handler):
     """Takes what is logged, which would be printed over the screen."""
 
     def __init__(self) -> None:
@@ -212,7 +212,7 @@ class WatchApp(App[None]):
         self._columns: dict[str, tuple[_Column, int]] = {}
         self._reading = threading.Lock()
         self._is_read = False
-        self._messages = _Messages()
+        self._messages = _WatchAppMessages()
 
     def compose(self) -> ComposeResult:
         """The parts of the screen."""
@@ -255,7 +255,7 @@ class WatchApp(App[None]):
             rows = self._runs.poll(self._metric, self._filter)
             screen = self.screen
             details = None
-            if isinstance(screen, _DetailsScreen):
+            if isinstance(screen, _WatchAppDetailsScreen):
                 details = self._runs.details(screen.run_id)
             metrics, problem = self._runs.metrics(), self._runs.problem
         self.call_from_thread(self._show, rows, metrics, problem, details)
@@ -267,7 +267,7 @@ class WatchApp(App[None]):
         self._problem = problem
         self._show_rows()
         screen = self.screen
-        if isinstance(screen, _DetailsScreen) and details is not None:
+        if isinstance(screen, _WatchAppDetailsScreen) and details is not None:
             screen.show_details(details)
 
     # Showing
@@ -293,7 +293,7 @@ class WatchApp(App[None]):
         longest = max((terminal_width(row.name) for row in rows), default=0)
         experiments = len({row.experiment for row in rows})
         width = max(self.size.width - 2, 40)  # less the scroll bar
-        columns = _columns_that_fit(width, longest, experiments=experiments)
+        columns = _watch_app_columns(width, longest, experiments=experiments)
         names = self._shortened([row.name for row in rows], columns["name"][1])
         is_same = {key: size for key, (_, size) in columns.items()} == {
             key: size for key, (_, size) in self._columns.items()
@@ -302,7 +302,7 @@ class WatchApp(App[None]):
         cells = {
             row.run_id: self._cells[row.run_id]  # not on the screen, as it was
             if is_same and at not in seen and row.run_id in self._cells
-            else _row_cells(row, names[row.name], columns)
+            else _watch_app_row(row, names[row.name], columns)
             for at, row in enumerate(rows)
         }
         if not is_same:
@@ -310,7 +310,9 @@ class WatchApp(App[None]):
             table.clear(columns=True)
             for key, (column, size) in columns.items():
                 header = "" if key == "status" and size == 1 else "configuration" if key == "name" else key
-                table.add_column(_cell(header[:size], "bold", right=column.right), width=size + 1, key=key)
+                table.add_column(
+                    _watch_app_cell(header[:size], "bold", right=column.right), width=size + 1, key=key
+                )
             self._columns, self._cells = columns, {}
             self._fill(cells, chosen)
         elif list(cells) != list(self._cells):
@@ -383,7 +385,7 @@ class WatchApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Whether a key does something: those of the table do nothing on the screen of one run."""
         is_of_table = action in {"sort", "reverse", "metric", "filter", "close_filter", "details"}
-        return not (is_of_table and isinstance(self.screen, _DetailsScreen))
+        return not (is_of_table and isinstance(self.screen, _WatchAppDetailsScreen))
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -431,18 +433,18 @@ class WatchApp(App[None]):
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Show the details of a run."""
         if event.row_key.value is not None:
-            self.push_screen(_DetailsScreen(event.row_key.value))
+            self.push_screen(_WatchAppDetailsScreen(event.row_key.value))
             self.look()
 
     def action_details(self) -> None:
         """Show the details of the run that the cursor is on."""
         chosen = self._chosen()
         if chosen is not None:
-            self.push_screen(_DetailsScreen(chosen))
+            self.push_screen(_WatchAppDetailsScreen(chosen))
             self.look()
 
 
-class _DetailsScreen(Screen[None]):
+class _WatchAppDetailsScreen(Screen[None]):
     """One run: its parameters, metrics, error, and what it prints.
 
     Args:
@@ -471,12 +473,12 @@ class _DetailsScreen(Screen[None]):
         """Show the run as it is now."""
         scroll = self.query_one(VerticalScroll)
         is_at_end = scroll.max_scroll_y > 0 and scroll.scroll_y >= scroll.max_scroll_y
-        self.query_one("#about", Static).update(_details(details, self.size.width))
+        self.query_one("#about", Static).update(_watch_app_details(details, self.size.width))
         if is_at_end:  # as a console does
             scroll.scroll_end(animate=False)
 
 
-def _details(found: WatchedDetails, width: int) -> RenderableType:
+def _watch_app_details(found: WatchedDetails, width: int) -> RenderableType:
     row = found.row
     colour = STATUSES[row.status.value]
     title = Text.assemble(
@@ -486,13 +488,13 @@ def _details(found: WatchedDetails, width: int) -> RenderableType:
     facts = {
         "run": row.run_id,
         "folder": str(found.folder),
-        "step": progress_text(row.progress),
-        "speed": _speed_text(row, 0),
-        "time left": duration_text(row.progress.seconds_left),
-        "last value": "" if row.silent is None else f"{duration_text(row.silent)} ago",
+        "step": watched_progress_text(row.progress),
+        "speed": _watch_app_speed(row, 0),
+        "time left": watched_duration_text(row.progress.seconds_left),
+        "last value": "" if row.silent is None else f"{watched_duration_text(row.silent)} ago",
         **found.parameters,
     }
-    parts: list[RenderableType] = [title, _facts(facts)]
+    parts: list[RenderableType] = [title, _watch_app_facts(facts)]
     if found.metrics:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for name in ("metric", "last", "best", "by step"):
@@ -501,7 +503,7 @@ def _details(found: WatchedDetails, width: int) -> RenderableType:
             )
         size = max(10, min(60, width - 60))
         for name, last, best, curve in found.metrics:
-            texts = (name, number_text(last), number_text(best), _curve_text(curve, size))
+            texts = (name, number_text(last), number_text(best), _watch_app_curve(curve, size))
             table.add_row(*(Text(escape_unprintable_text(text)) for text in texts))
         parts += [Text(""), table]
     if found.error:
@@ -513,7 +515,7 @@ def _details(found: WatchedDetails, width: int) -> RenderableType:
     return Group(*parts)
 
 
-def _facts(facts: dict[str, str]) -> Table:
+def _watch_app_facts(facts: dict[str, str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

@@ -27,9 +27,9 @@ __all__ = [
     "WatchedDetails",
     "WatchedRow",
     "WatchedRuns",
-    "duration_text",
-    "progress_text",
     "rows_in_order",
+    "watched_duration_text",
+    "watched_progress_text",
 ]
 
 _ORDER = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.PRUNED, Status.COMPLETED)
@@ -93,16 +93,16 @@ SORT_KEYS: Mapping[str, Callable[[WatchedRow], Any]] = {
     "status": lambda row: (_ORDER.index(row.status), -row.started),
     "started": lambda row: -row.started,
     "name": lambda row: (row.experiment, row.name, row.run_id),
-    "step": lambda row: _missing_last(row.progress.done, -1),
-    "speed": lambda row: _missing_last(row.progress.per_second, -1),
-    "left": lambda row: _missing_last(row.progress.seconds_left, 1),
-    "last": lambda row: _missing_last(row.last, 1),
-    "best": lambda row: _missing_last(row.best, 1),
+    "step": lambda row: _missing_watched_last(row.progress.done, -1),
+    "speed": lambda row: _missing_watched_last(row.progress.per_second, -1),
+    "left": lambda row: _missing_watched_last(row.progress.seconds_left, 1),
+    "last": lambda row: _missing_watched_last(row.last, 1),
+    "best": lambda row: _missing_watched_last(row.best, 1),
 }
 """By name, what rows can be sorted by; values that are missing, and NaN, come last."""
 
 
-def _missing_last(value: float | None, sign: int) -> tuple[bool, float]:
+def _missing_watched_last(value: float | None, sign: int) -> tuple[bool, float]:
     is_missing = value is None or math.isnan(value)
     return is_missing, 0.0 if value is None or is_missing else sign * value
 
@@ -112,7 +112,7 @@ def rows_in_order(rows: Iterable[WatchedRow], by: str, *, is_reversed: bool) -> 
     return sorted(rows, key=SORT_KEYS[by], reverse=is_reversed)
 
 
-def duration_text(seconds: float | None) -> str:
+def watched_duration_text(seconds: float | None) -> str:
     """A duration with its two largest units: ``3 h 05 m``; "" for none."""
     if seconds is None or not math.isfinite(seconds):
         return ""
@@ -206,7 +206,9 @@ class WatchedRuns:
             name=self._names[live.run.configuration.fingerprint],
             status=live.status,
             started=live.run.started,
-            progress=live.progress(now) if live.status is Status.RUNNING else _ended_progress(live, now),
+            progress=live.progress(now)
+            if live.status is Status.RUNNING
+            else _ended_watched_progress(live, now),
             metric=shown if series is not None else "",
             last=math.nan if series is None else series.last,
             best=live.best(shown),
@@ -288,13 +290,13 @@ class WatchedRuns:
         return found
 
 
-def _ended_progress(live: LiveRun, now: float) -> LiveProgress:
+def _ended_watched_progress(live: LiveRun, now: float) -> LiveProgress:
     """How far a run was when it ended; it has no speed."""
     found = live.progress(now)
     return LiveProgress(found.done, found.total, None, found.unit)
 
 
-def progress_text(progress: LiveProgress) -> str:
+def watched_progress_text(progress: LiveProgress) -> str:
     """How far a run is: ``1,200/5,000``; "" before its first step."""
     if progress.done is None or math.isnan(progress.done):
         return ""

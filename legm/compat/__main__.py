@@ -50,9 +50,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
     cause: str | None = None
     try:
         if is_module:
-            _run_module(arguments[1:])
+            _run_main_module(arguments[1:])
         else:
-            _run_script(arguments)
+            _run_main_script(arguments)
     except SystemExit as end:
         status = end.code
         if not is_success(status):
@@ -63,13 +63,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
         cause = f"{type(error).__name__}: {error}"
         status = 130 if isinstance(error, KeyboardInterrupt) else 1
     if has_awaited_threads():
-        at_process_end(functools.partial(_end, cause))
+        at_process_end(functools.partial(_end_main_script, cause))
     else:
-        _end(cause)
+        _end_main_script(cause)
     sys.exit(status)  # type: ignore[arg-type]
 
 
-def _end(cause: str | None) -> None:
+def _end_main_script(cause: str | None) -> None:
     """End the runs of the script, where it asked for any."""
     OBSERVATION.end()
     used = sys.modules.get("legm.compat.script_session")
@@ -78,7 +78,7 @@ def _end(cause: str | None) -> None:
         used.SESSION.close()
 
 
-def _run_script(arguments: Sequence[str]) -> None:
+def _run_main_script(arguments: Sequence[str]) -> None:
     sys.argv = list(arguments)
     path = os.path.join(os.getcwd(), arguments[0])  # noqa: PTH109, PTH118 - as Python itself does
     sys.path[0] = str(Path(path).resolve().parent)
@@ -92,7 +92,7 @@ def _run_script(arguments: Sequence[str]) -> None:
     exec(code, module.__dict__)  # noqa: S102 - the script that the user named
 
 
-def _run_module(arguments: Sequence[str]) -> None:
+def _run_main_module(arguments: Sequence[str]) -> None:
     import runpy
 
     sys.argv = list(arguments)
@@ -107,12 +107,12 @@ def _run_module(arguments: Sequence[str]) -> None:
 
 def _script_traceback(traceback: TracebackType | None) -> TracebackType | None:
     """The part of a traceback that is in the script; None where it did not get there."""
-    while traceback is not None and _is_of_starting(traceback.tb_frame.f_code.co_filename):
+    while traceback is not None and _is_main_starting(traceback.tb_frame.f_code.co_filename):
         traceback = traceback.tb_next
     return traceback
 
 
-def _is_of_starting(filename: str) -> bool:
+def _is_main_starting(filename: str) -> bool:
     return filename == __file__ or filename.startswith("<frozen ") or Path(filename).name == "runpy.py"
 
 

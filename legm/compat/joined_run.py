@@ -21,7 +21,7 @@ from legm.records import MediaKind, Plain, Status
 if TYPE_CHECKING:
     from legm.core.point_columns import Columns
 
-__all__ = ["JoinedRun", "changed_note", "described_run", "description_of_run"]
+__all__ = ["JoinedRun", "changed_joined_note", "described_run", "description_of_run"]
 
 _MAX_WAIT = 5.0  # seconds that the end of a joined run waits for the owner to make its calls
 _POLL_INTERVAL = 0.02
@@ -109,7 +109,7 @@ class JoinedRun(ScriptRun):
     def _write_note(self, method: Callable[..., None], **notes: Plain) -> None:
         before = dict(self._notes)
         method(self, **notes)
-        changes = {name: _note_change(before.get(name), new) for name, new in notes.items()}
+        changes = {name: _joined_note_change(before.get(name), new) for name, new in notes.items()}
         self._write("join_notes", changes=changes)
 
     def _write_log(
@@ -223,7 +223,7 @@ class JoinedRun(ScriptRun):
         return read_snapshot_history(stored.folder, stored.run.run_id)
 
 
-def _note_change(old: Plain, new: Plain) -> list[Any]:
+def _joined_note_change(old: Plain, new: Plain) -> list[Any]:
     """How a note changes, so that what another process notes meanwhile stays."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         changed = {name: value for name, value in new.items() if name not in old or old[name] != value}
@@ -233,7 +233,7 @@ def _note_change(old: Plain, new: Plain) -> list[Any]:
     return ["set", new]
 
 
-def changed_note(old: Plain, change: Sequence[Any]) -> Any:
+def changed_joined_note(old: Plain, change: Sequence[Any]) -> Any:
     """A note after a change that another process made to it.
 
     Args:

@@ -124,7 +124,9 @@ class _NullValue:
         return f"<{self._null_name()}: not recorded by legm>"
 
 
-def _answer_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Callable[[], Any]) -> Any:
+def _null_answer_of(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Callable[[], Any]
+) -> Any:
     """What a call of this name returns: what means to continue where a training asks, or else the result."""
     last = name.rpartition(".")[2]
     if (last, len(args)) in _TRUE_HOOKS:
@@ -165,7 +167,7 @@ class NullObject(_NullValue):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Accept the call; a function or class that is decorated is returned unchanged."""
         self._report()
-        return _answer_of(self._name, args, kwargs, lambda: self._further(self._name))
+        return _null_answer_of(self._name, args, kwargs, lambda: self._further(self._name))
 
     def __getattr__(self, name: str) -> Any:
         if (
@@ -267,12 +269,12 @@ def make_null_class(
         notices.report_unsupported(name)
         base.__init__(self)  # type: ignore[misc]
 
-    body |= {**dict.fromkeys(abstract, _continue), "__init__": begin}
+    body |= {**dict.fromkeys(abstract, _continue_null_object), "__init__": begin}
     made: type = meta(short, (base,), body)
     return made
 
 
-def _continue(self: Any, *args: Any, **kwargs: Any) -> bool:
+def _continue_null_object(self: Any, *args: Any, **kwargs: Any) -> bool:
     return True
 
 
@@ -293,7 +295,7 @@ class _NullInstance(_NullValue):
         return self.null_name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _answer_of(self.null_name, args, kwargs, lambda: self)
+        return _null_answer_of(self.null_name, args, kwargs, lambda: self)
 
     def __getattr__(self, name: str) -> Any:
         if (name.startswith("__") and name.endswith("__")) or name in _VALUE_METHODS:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.joined_calls import JoinedCall, JoinedCalls, abandoned_calls
-from legm.compat.joined_run import changed_note, described_run, description_of_run
+from legm.compat.joined_run import changed_joined_note, described_run, description_of_run
 from legm.compat.other_processes import OtherProcesses
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot
 from legm.compat.script_run import ScriptRun
@@ -83,7 +83,9 @@ class RunOwner(OtherProcesses):
 
     def _make_join_notes(self, _: JoinedCall, changes: Mapping[str, Any]) -> None:
         known = self._run.notes
-        self._run.note(**{name: changed_note(known.get(name), change) for name, change in changes.items()})
+        self._run.note(
+            **{name: changed_joined_note(known.get(name), change) for name, change in changes.items()}
+        )
 
     def _make_log(self, call: JoinedCall, values: Mapping[str, float], step: int | None) -> None:
         self._run.log(values, self._step_of(call, step), call.time)

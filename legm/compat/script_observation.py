@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from legm.delivery.run_session import RunSession
     from legm.records import Plain
 
-__all__ = ["OBSERVATION", "ObservedRun", "ScriptObservation"]
+__all__ = ["OBSERVATION", "ScriptObservation", "ScriptRunObservation"]
 
 
 class ScriptObservation:
@@ -30,7 +30,7 @@ class ScriptObservation:
     """
 
     def __init__(self) -> None:
-        self._early: _TemporaryConsole | None = None
+        self._early: _TemporaryObservedConsole | None = None
 
     def begin(self) -> None:
         """Begin to keep what the process prints, for its first run.
@@ -39,9 +39,9 @@ class ScriptObservation:
             LegmError: ``LEGM_CONSOLE`` is not valid.
         """
         limit = console_limit(None, default=True)
-        self._early = _TemporaryConsole(limit) if limit else None
+        self._early = _TemporaryObservedConsole(limit) if limit else None
 
-    def of_next_run(self) -> ObservedRun:
+    def of_next_run(self) -> ScriptRunObservation:
         """What is observed of a run, from now on.
 
         Raises:
@@ -50,8 +50,8 @@ class ScriptObservation:
         console, self._early = self._early, None
         if console is None:
             limit = console_limit(None, default=True)
-            console = _TemporaryConsole(limit) if limit else None
-        return ObservedRun(console)
+            console = _TemporaryObservedConsole(limit) if limit else None
+        return ScriptRunObservation(console)
 
     def end(self) -> None:
         """End what was kept for a run that did not come."""
@@ -60,7 +60,7 @@ class ScriptObservation:
             self._early = None
 
 
-class _TemporaryConsole:
+class _TemporaryObservedConsole:
     """A console whose run has no folder yet."""
 
     def __init__(self, limit: int) -> None:
@@ -83,14 +83,14 @@ class _TemporaryConsole:
             shutil.rmtree(self._folder)
 
 
-class ObservedRun:
+class ScriptRunObservation:
     """What is observed of one run of a script, from now on.
 
     Args:
         console: what is printed; None where it is not kept.
     """
 
-    def __init__(self, console: _TemporaryConsole | None) -> None:
+    def __init__(self, console: _TemporaryObservedConsole | None) -> None:
         from legm.provenance.collect import collect_started_environment, is_provenance_wanted
 
         self._early = console

@@ -29,7 +29,7 @@ from legm.compat.run_snapshot import (
     read_snapshot_history,
     read_snapshot_records,
 )
-from legm.compat.script_observation import ObservedRun
+from legm.compat.script_observation import ScriptRunObservation
 from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
@@ -118,7 +118,7 @@ class ScriptRun:
         description: str = "",
         earlier: RunSnapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
-        observed: ObservedRun | None = None,
+        observed: ScriptRunObservation | None = None,
     ) -> None:
         self._observed = observed
         self.key = key

@@ -19,7 +19,7 @@ from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshot
 from legm.compat.script_observation import OBSERVATION
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
-from legm.compat.tracker_delivery import ExportReminders, deliver_to_trackers, split_tracker_backends
+from legm.compat.tracker_delivery import TrackerExportReminders, deliver_to_trackers, split_tracker_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.plain_form import to_plain
@@ -39,7 +39,7 @@ from legm.records import Plain, Status
 from legm.util.process_exit import PROCESS_EXIT
 from legm.util.process_rank import is_main_process
 
-__all__ = ["SESSION", "ScriptSession", "kept_when_resumed"]
+__all__ = ["SESSION", "ScriptSession", "kept_when_script_resumes"]
 
 log = logging.getLogger("legm.compat")
 
@@ -62,7 +62,7 @@ class ScriptSession:
         """Called when the runs of this process are no longer written."""
         self._settings: Settings | None = None
         self._trackers: tuple[str, ...] = ()  # backends that get the runs once the script has ended
-        self._reminders: ExportReminders | None = None
+        self._reminders: TrackerExportReminders | None = None
         self._pid = os.getpid()
         self._owners: dict[str, RunOwner] = {}
         self._begun: set[str] = set()  # the trackers of which this process has begun a run
@@ -105,11 +105,11 @@ class ScriptSession:
             )
         else:
             if self._trackers:
-                self._reminders = self._reminders or ExportReminders(settings, self._trackers)
+                self._reminders = self._reminders or TrackerExportReminders(settings, self._trackers)
                 self._reminders.write()
             calls = self._claimed.pop(key, None) or self._joined_calls(kind, scope, key)
             if kind not in self._begun and earlier is None:
-                notes = {**(notes or {}), FIRST: True, LAUNCH: _own_launch()}
+                notes = {**(notes or {}), FIRST: True, LAUNCH: _script_session_launch()}
             self._begun.add(kind)
             run = self._begin_or_join(calls, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
@@ -140,7 +140,7 @@ class ScriptSession:
             return None
         settings = self.settings
         experiment = settings.experiment or experiment
-        for found in earlier_script_runs(settings.root, kind, wanted, _own_launch()):
+        for found in earlier_script_runs(settings.root, kind, wanted, _script_session_launch()):
             problem = self._cannot_resume(found, experiment, description, parameters or {})
             if problem:
                 log.warning("the run %s is not resumed: %s", found.run.run_id, problem)
@@ -307,7 +307,7 @@ class ScriptSession:
         self.close()
 
 
-def _own_launch() -> str:
+def _script_session_launch() -> str:
     """What distinguishes how this process was started."""
     known = collect_started_environment()
     command = known.get("command")
@@ -316,7 +316,7 @@ def _own_launch() -> str:
     )
 
 
-def kept_when_resumed(earlier: RunSnapshot) -> Mapping[str, Plain]:
+def kept_when_script_resumes(earlier: RunSnapshot) -> Mapping[str, Plain]:
     """The parameters that a run keeps when ``LEGM_RESUME`` has it resumed, whatever the script says then.
 
     Args:

@@ -7,13 +7,13 @@ from typing import Any
 
 from legm.compat.wrapped_functions import wrap_function
 
-__all__ = ["WRITERS", "watch_scalars"]
+__all__ = ["WRITERS", "watch_tensorboard_scalars"]
 
 WRITERS = ("torch.utils.tensorboard.writer", "tensorboardX.writer")
 """The modules of PyTorch and tensorboardX that write them."""
 
 
-def watch_scalars(module: Any, take: Callable[[dict[str, float], int], object]) -> None:
+def watch_tensorboard_scalars(module: Any, take: Callable[[dict[str, float], int], object]) -> None:
     """Call a function with the scalars of each event, before it is written.
 
     Args:

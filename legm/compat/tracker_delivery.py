@@ -25,12 +25,12 @@ from legm.util.locks import file_lock
 from legm.util.real_libraries import is_library_redirected
 
 __all__ = [
-    "ExportReminders",
     "PendingExport",
     "TrackerExport",
-    "deliver_pending_exports",
+    "TrackerExportReminders",
+    "deliver_pending_to_trackers",
     "deliver_to_trackers",
-    "pending_exports",
+    "pending_tracker_exports",
     "split_tracker_backends",
 ]
 
@@ -48,7 +48,7 @@ def split_tracker_backends(settings: Settings) -> tuple[Settings, tuple[str, ...
 
 
 def deliver_to_trackers(
-    settings: Settings, trackers: Sequence[str], reminders: ExportReminders
+    settings: Settings, trackers: Sequence[str], reminders: TrackerExportReminders
 ) -> Iterator[str]:
     """Export the runs of a root directory to trackers, each run once; yields what went wrong, as text.
 
@@ -120,7 +120,7 @@ class TrackerExport:
     problem: str = ""
 
 
-class ExportReminders:
+class TrackerExportReminders:
     """The files of this process that say which trackers get its runs when it ends.
 
     Args:
@@ -149,7 +149,7 @@ class ExportReminders:
                 path.unlink(missing_ok=True)
 
 
-def pending_exports(root: Path) -> list[PendingExport]:
+def pending_tracker_exports(root: Path) -> list[PendingExport]:
     """What scripts were to export when they ended: they still run, or were killed."""
     found: dict[tuple[str, str], list[Path]] = {}
     folder = root / OWN_FOLDER / _PENDING_FOLDER
@@ -162,7 +162,7 @@ def pending_exports(root: Path) -> list[PendingExport]:
     return [PendingExport(tracker, source, tuple(files)) for (tracker, source), files in found.items()]
 
 
-def deliver_pending_exports(root: Path, to: str | None = None) -> Iterator[TrackerExport]:
+def deliver_pending_to_trackers(root: Path, to: str | None = None) -> Iterator[TrackerExport]:
     """Export to trackers the runs of scripts that were killed before they did it themselves.
 
     Args:
@@ -171,7 +171,7 @@ def deliver_pending_exports(root: Path, to: str | None = None) -> Iterator[Track
     """
     from legm.export import State, export_runs
 
-    for one in pending_exports(root):
+    for one in pending_tracker_exports(root):
         if to not in {None, one.tracker}:
             continue
         try:

@@ -74,10 +74,10 @@ def unknown_name(name: str) -> Any:
     if answered is not None:
         return answered
     if row is None:
-        return _made_for(name, None)
+        return _made_for_unknown(name, None)
     paths = {name, *table.paths[row.origin or name]}
     shortest = min(paths, key=lambda path: (path.count("."), path))  # what a script most likely writes
-    return _made_for(shortest, table.by_name[shortest])
+    return _made_for_unknown(shortest, table.by_name[shortest])
 
 
 def unknown_attribute(module: str, name: str) -> Any:
@@ -96,19 +96,21 @@ def unknown_attribute(module: str, name: str) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _made_for(name: str, row: PublicName | None) -> Any:
+def _made_for_unknown(name: str, row: PublicName | None) -> Any:
     module, _, short = name.rpartition(".")
-    kind = _kind_by_spelling(module, short) if row is None else row.kind
+    kind = _unknown_kind_by_spelling(module, short) if row is None else row.kind
     if kind == "error":
-        return _error_class(name, row)
+        return _unknown_error_class(name, row)
     if kind == "class":
-        return make_null_class(name, SESSION.notices, _client_class(module), _constants_of(module, short))
+        return make_null_class(
+            name, SESSION.notices, _unknown_client_class(module), _constants_of_unknown(module, short)
+        )
     if kind == "value":
         return sys.maxsize if _LIMIT.search(short) else short
     return NullObject(name, SESSION.notices)
 
 
-def _kind_by_spelling(module: str, short: str) -> str:
+def _unknown_kind_by_spelling(module: str, short: str) -> str:
     if _ERROR.fullmatch(short) or (
         module.rpartition(".")[2] in {"errors", "exceptions"} and _CLASS.fullmatch(short)
     ):
@@ -118,14 +120,14 @@ def _kind_by_spelling(module: str, short: str) -> str:
     return "value" if _CONSTANT.fullmatch(short) else "function"
 
 
-def _constants_of(module: str, short: str) -> dict[str, Any]:
+def _constants_of_unknown(module: str, short: str) -> dict[str, Any]:
     """The constants of a class, such as the members of an enumeration, by name."""
     rows = public_names(module.partition(".")[0]).by_name.values()
     inner = [row for row in rows if row.module == module and row.name.startswith(f"{short}.")]
     return {row.name.partition(".")[2]: ast.literal_eval(row.detail) for row in inner}
 
 
-def _error_class(name: str, row: PublicName | None) -> type:
+def _unknown_error_class(name: str, row: PublicName | None) -> type:
     """A class for ``except``, below the class that the library's is below."""
     library = name.partition(".")[0]
     table = public_names(library)
@@ -140,7 +142,7 @@ def _error_class(name: str, row: PublicName | None) -> type:
     return type(short, (found,), {"__module__": module})
 
 
-def _client_class(module: str) -> type | None:
+def _unknown_client_class(module: str) -> type | None:
     """The class that the objects of a callback's class are instances of, where the client is installed."""
     for part in module.split(".")[1:]:
         if part in _CLIENT_CLASSES:

@@ -15,7 +15,7 @@ from legm.core.absent_values import stored_absent_values
 from legm.core.record_files import file_paths
 from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.run_marks import joined_marks
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.folder_access import open_folder_access

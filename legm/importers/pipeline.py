@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from legm.core.absent_values import AbsentValue, stored_absent_values
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.delivery.backlog import flush_backlog
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend

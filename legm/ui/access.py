@@ -24,8 +24,8 @@ __all__ = [
     "SECURITY_HEADERS",
     "AccessGuard",
     "AccessRules",
-    "names_of_host",
-    "read_or_make_token",
+    "access_host_names",
+    "read_or_make_access_token",
 ]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -47,12 +47,12 @@ SECURITY_HEADERS = {
 _COOKIE_SECONDS = 30 * 24 * 3600
 
 
-def names_of_host(host: str) -> frozenset[str]:
+def access_host_names(host: str) -> frozenset[str]:
     """The names by which a server that listens at an address is called on this machine."""
     return LOOPBACK_HOSTS | (frozenset() if host in LOOPBACK_HOSTS else {host.lower()})
 
 
-def read_or_make_token() -> str:
+def read_or_make_access_token() -> str:
     """The token of this machine's user, the same each time, so that open pages continue after a restart.
 
     Raises:
@@ -71,7 +71,7 @@ def read_or_make_token() -> str:
         raise storage_error("read the token of the live page", path, error) from cause
     if len(found) < 20:  # another process has only begun to write it, or somebody has emptied it
         Path(path).unlink(missing_ok=True)
-        return read_or_make_token()
+        return read_or_make_access_token()
     return found
 
 
@@ -135,18 +135,18 @@ class AccessGuard:
 
         problem = self._problem(headers, scope["method"])
         if problem is not None:
-            await _answer(send_with_headers, 403, problem)
+            await _answer_without_access(send_with_headers, 403, problem)
             return
-        given = _token_in_query(scope)
+        given = _access_token_in_query(scope)
         if given is not None and self._rules.token is not None and scope["path"] == "/":
             if hmac.compare_digest(given.encode(), self._rules.token.encode()):
                 await self._let_in(send_with_headers, scope)
             else:
-                await _answer(send_with_headers, 401, _NOT_LET_IN)
+                await _answer_without_access(send_with_headers, 401, _NOT_LET_IN)
             return
         if not self._is_let_in(headers):
             extra = {} if self._rules.password is None else {"www-authenticate": 'Basic realm="legm"'}
-            await _answer(send_with_headers, 401, _NOT_LET_IN, extra)
+            await _answer_without_access(send_with_headers, 401, _NOT_LET_IN, extra)
             return
         await self._app(scope, receive, send_with_headers)
 
@@ -173,8 +173,8 @@ class AccessGuard:
         if rules.proxy_header is not None:
             return bool(headers.get(rules.proxy_header.lower()))
         if rules.password is not None:
-            return hmac.compare_digest(_password_of(headers).encode(), rules.password.encode())
-        given = _cookie_value(headers.get("cookie", ""), rules.cookie)
+            return hmac.compare_digest(_access_password_of(headers).encode(), rules.password.encode())
+        given = _access_cookie_value(headers.get("cookie", ""), rules.cookie)
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         token = (rules.token or "").encode()
         return bool(token) and any(hmac.compare_digest(one.encode(), token) for one in (given, bearer))
@@ -189,7 +189,7 @@ class AccessGuard:
             f"Max-Age={_COOKIE_SECONDS}"
         )
         location = f"./?{query}" if query else "./"  # it is also right below a path of a proxy
-        await _answer(
+        await _answer_without_access(
             send, 303, "", {"location": location, "set-cookie": cookie, "cache-control": "no-store"}
         )
 
@@ -197,7 +197,9 @@ class AccessGuard:
 _NOT_LET_IN = "Open the address that legm ui has printed: it has the token."
 
 
-async def _answer(send: Any, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+async def _answer_without_access(
+    send: Any, status: int, text: str, headers: Mapping[str, str] | None = None
+) -> None:
     body = text.encode()
     every = {
         "content-type": "text/plain; charset=utf-8",
@@ -209,12 +211,12 @@ async def _answer(send: Any, status: int, text: str, headers: Mapping[str, str] 
     await send({"type": "http.response.body", "body": body})
 
 
-def _token_in_query(scope: Any) -> str | None:
+def _access_token_in_query(scope: Any) -> str | None:
     found = parse_qs(scope["query_string"].decode("latin-1")).get("token")
     return found[0] if found else None
 
 
-def _cookie_value(text: str, name: str) -> str:
+def _access_cookie_value(text: str, name: str) -> str:
     try:
         found = SimpleCookie(text).get(name)
     except CookieError:
@@ -222,7 +224,7 @@ def _cookie_value(text: str, name: str) -> str:
     return "" if found is None else found.value
 
 
-def _password_of(headers: Mapping[str, str]) -> str:
+def _access_password_of(headers: Mapping[str, str]) -> str:
     kind, _, encoded = headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
         return ""

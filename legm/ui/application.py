@@ -29,10 +29,10 @@ from legm.ui.running_runs import RunningRuns
 from legm.ui.shown_tables import written_table
 from legm.ui.single_curves import single_curves
 from legm.ui.stored_runs import StoredRuns
-from legm.ui.subscribers import Subscribers, event_text
+from legm.ui.subscribers import Subscribers, subscriber_event_text
 from legm.version import __version__
 
-__all__ = ["LivePage"]
+__all__ = ["LivePageApplication"]
 
 _NO_STORE = {"cache-control": "no-store"}
 _MOST_BUCKETS = 2000  # of a curve
@@ -44,7 +44,7 @@ _LARGEST_TABLE = 64 << 20  # bytes of one that is to be written
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
-class LivePage:
+class LivePageApplication:
     """The live page of a root directory, as an ASGI application.
 
     Args:
@@ -65,7 +65,7 @@ class LivePage:
         self._running = RunningRuns(stored, self._subscribers)
         self._details = RunDetails(stored)
         self._instance = secrets.token_hex(8)
-        self._files = _page_files()
+        self._files = _application_page_files()
         self._tags = {name: f'"{sha256(data).hexdigest()[:32]}"' for name, data in self._files.items()}
         get: list[tuple[str, Callable[[Request], Any]]] = [
             ("/api/experiments", self._experiments),
@@ -92,7 +92,7 @@ class LivePage:
             Route("/api/artifact", self._artifact),
             Route("/api/table", self._table, methods=["POST"]),
             Route("/api/marks", self._marks, methods=["POST"]),
-            *(Route(path, partial(_answer_json, answer)) for path, answer in get),
+            *(Route(path, partial(_application_json, answer)) for path, answer in get),
         ]
         self.application = AccessGuard(Starlette(routes=routes), rules)
 
@@ -153,7 +153,7 @@ class LivePage:
     def _configurations(self, request: Request) -> Any:
         query = request.query_params
         return self._stored.configurations(
-            query["experiment"], query.getlist("fingerprint"), _curve_detail(request)
+            query["experiment"], query.getlist("fingerprint"), _application_curve_detail(request)
         )
 
     def _live_curves(self, request: Request) -> Any:
@@ -162,10 +162,10 @@ class LivePage:
 
     def _run(self, request: Request) -> Any:
         baseline = request.query_params.get("baseline", "")
-        return self._details.run(*_run_in_query(request), baseline)
+        return self._details.run(*_application_query_run(request), baseline)
 
     def _preview(self, request: Request) -> Any:
-        return self._details.preview(*_run_in_query(request), request.query_params["name"])
+        return self._details.preview(*_application_query_run(request), request.query_params["name"])
 
     def _media(self, request: Request) -> Any:
         query = request.query_params
@@ -173,13 +173,15 @@ class LivePage:
         return self._stored.media(query["experiment"], query["fingerprint"], runs)
 
     def _console(self, request: Request) -> Any:
-        return self._details.console(*_run_in_query(request), int(request.query_params.get("after", "0")))
+        return self._details.console(
+            *_application_query_run(request), int(request.query_params.get("after", "0"))
+        )
 
     def _patch(self, request: Request) -> Any:
-        return self._details.patch(*_run_in_query(request))
+        return self._details.patch(*_application_query_run(request))
 
     def _run_curves(self, request: Request) -> Any:
-        return run_curves(self._stored, *_run_in_query(request), _curve_detail(request))
+        return run_curves(self._stored, *_application_query_run(request), _application_curve_detail(request))
 
     def _single_curves(self, request: Request) -> Any:
         query = request.query_params
@@ -189,7 +191,7 @@ class LivePage:
             query.getlist("fingerprint")[:_MOST_COMPARED],
             query.getlist("metric"),
             query.get("x", "step"),
-            _curve_detail(request),
+            _application_curve_detail(request),
         )
 
     def _differences(self, request: Request) -> Any:
@@ -198,7 +200,7 @@ class LivePage:
             self._stored,
             query["experiment"],
             query["baseline"],
-            _compared(request),
+            _application_comparison(request),
             query["metric"],
             description=query.get("description", ""),
             higher_better=query["higher"] == "1" if "higher" in query else None,
@@ -213,24 +215,24 @@ class LivePage:
             self._stored,
             query["experiment"],
             query["baseline"],
-            _compared(request),
+            _application_comparison(request),
             {key: of == "1" for key, of in zip(metrics, higher, strict=True)},
             description=query.get("description", ""),
         )
 
     def _code(self, request: Request) -> Any:
         query = request.query_params
-        every = [query["baseline"], *_compared(request)]
+        every = [query["baseline"], *_application_comparison(request)]
         return code_differences(self._stored, query["experiment"], every, query.get("description", ""))
 
     async def _artifact(self, request: Request) -> Response:
         try:
             name = request.query_params["name"]
             content, picture_type = await run_in_threadpool(
-                self._details.artifact, *_run_in_query(request), name
+                self._details.artifact, *_application_query_run(request), name
             )
         except (KeyError, LegmError) as error:
-            return _error(error)
+            return _application_error(error)
         kind = picture_type or "application/octet-stream"
         headers = {**_NO_STORE, "content-security-policy": "default-src 'none'; sandbox"}
         if not picture_type:
@@ -244,7 +246,7 @@ class LivePage:
                 raise ValueError("the table is too large")
             text = await run_in_threadpool(lambda: written_table(json.loads(body)))
         except (KeyError, TypeError, ValueError, LegmError) as error:
-            return _error(error)
+            return _application_error(error)
         return Response(text, media_type="text/plain; charset=utf-8", headers=_NO_STORE)
 
     async def _marks(self, request: Request) -> Response:
@@ -268,7 +270,7 @@ class LivePage:
                 note=None if asked.get("note") is None else str(asked["note"]),
             )
         except (KeyError, TypeError, ValueError, LegmError) as error:
-            return _error(error)
+            return _application_error(error)
         self._subscribers.put({}, {where[0]: self._stored.expire(where[0])})
         return JSONResponse(changed, headers=_NO_STORE)
 
@@ -277,7 +279,7 @@ class LivePage:
         subscriber = self._subscribers.add(asyncio.get_running_loop())
         self._running.wake()
         versions = await run_in_threadpool(self._stored.versions)
-        first = event_text("hello", {"instance": self._instance, "versions": versions})
+        first = subscriber_event_text("hello", {"instance": self._instance, "versions": versions})
 
         async def stream() -> AsyncIterator[str]:
             try:
@@ -289,7 +291,7 @@ class LivePage:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=_NO_STORE)
 
 
-async def _answer_json(answer: Callable[[Request], Any], request: Request) -> Response:
+async def _application_json(answer: Callable[[Request], Any], request: Request) -> Response:
     """What a function answers, made in another thread, since it reads files."""
 
     def encoded() -> bytes:
@@ -298,19 +300,19 @@ async def _answer_json(answer: Callable[[Request], Any], request: Request) -> Re
     try:
         body = await run_in_threadpool(encoded)
     except (KeyError, ValueError, LegmError) as error:
-        return _error(error)
+        return _application_error(error)
     except asyncio.CancelledError:  # the server ends while it counts
         return JSONResponse({"error": "the server has ended"}, 503, headers=_NO_STORE)
     return Response(body, media_type="application/json", headers=_NO_STORE)
 
 
-def _error(error: Exception) -> Response:
+def _application_error(error: Exception) -> Response:
     """An error that the page shows."""
     text = f"the request needs {error}" if isinstance(error, KeyError) else str(error)
     return JSONResponse({"error": text}, 400, headers=_NO_STORE)
 
 
-def _curve_detail(request: Request) -> CurveDetail:
+def _application_curve_detail(request: Request) -> CurveDetail:
     query = request.query_params
     return CurveDetail(
         buckets=min(max(int(query.get("buckets", "300")), 1), _MOST_BUCKETS),
@@ -320,28 +322,28 @@ def _curve_detail(request: Request) -> CurveDetail:
     )
 
 
-def _compared(request: Request) -> list[str]:
+def _application_comparison(request: Request) -> list[str]:
     others: list[str] = request.query_params.getlist("other")
     if len(others) > _MOST_COMPARED:
         raise ValueError(f"at most {_MOST_COMPARED} configurations are compared at once")
     return others
 
 
-def _run_in_query(request: Request) -> tuple[str, str, str]:
+def _application_query_run(request: Request) -> tuple[str, str, str]:
     query = request.query_params
     return query["experiment"], query["fingerprint"], query["run"]
 
 
-def _page_files() -> dict[str, bytes]:
+def _application_page_files() -> dict[str, bytes]:
     """By name, the files of the page: those that it shares with the report, and its own."""
     found = {"plotly.js": read_page_plotly_script().encode()}
     for folder in (files("legm.report") / "page", files("legm.ui") / "page"):
         found |= {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
-    found["live.html"] = _live_html(found).encode()
+    found["live.html"] = _application_html(found).encode()
     return found
 
 
-def _live_html(names: Iterable[str]) -> str:
+def _application_html(names: Iterable[str]) -> str:
     """The page, which names its modules, so that a browser loads them all at once."""
     modules = [name for name in sorted(names) if name.endswith(".js") and name not in _NO_MODULES]
     links = "\n".join(f'<link rel="modulepreload" href="page/{name}">' for name in modules)

@@ -32,40 +32,45 @@ def code_differences(
     Raises:
         StorageError: there is no such configuration.
     """
-    newest = [_newest(stored, experiment, one, description) for one in fingerprints]
+    newest = [_newest_code_run(stored, experiment, one, description) for one in fingerprints]
     environments = [{} if one is None else one.run.environment for one in newest]
     first, *others = environments
     names = {name: None for one in others for name, _, _ in origin_differences(first, one)}
     flat = [origin_facts(one) for one in environments]
     return {
         "runs": ["" if one is None else one.run.run_id for one in newest],
-        "facts": [[name, *(_text(one.get(name)) for one in flat)] for name in names],
-        "commands": _commands(first, others),
+        "facts": [[name, *(_code_text(one.get(name)) for one in flat)] for name in names],
+        "commands": _code_difference_commands(first, others),
     }
 
 
-def _newest(stored: StoredRuns, experiment: str, fingerprint: str, description: str) -> RunResult | None:
+def _newest_code_run(
+    stored: StoredRuns, experiment: str, fingerprint: str, description: str
+) -> RunResult | None:
     _, runs = stored.runs_of_configuration(experiment, fingerprint)
     own = [one for one in runs if one.status is Status.COMPLETED and one.run.description == description]
     return max(own, key=lambda one: one.run.run_id, default=None)
 
 
-def _text(value: Plain) -> str:
+def _code_text(value: Plain) -> str:
     return "" if value is None else value if isinstance(value, str) else exact_text(value)
 
 
-def _commands(first: Mapping[str, Plain], others: Sequence[Mapping[str, Plain]]) -> list[str]:
+def _code_difference_commands(first: Mapping[str, Plain], others: Sequence[Mapping[str, Plain]]) -> list[str]:
     """How git shows what was changed between the commits, where both are of one folder."""
-    folder, commit = _git(first, "folder"), _git(first, "commit")
+    folder, commit = _code_git_fact(first, "folder"), _code_git_fact(first, "commit")
     found = [
-        shlex.join(["git", "-C", folder, "diff", commit, _git(one, "commit")])
+        shlex.join(["git", "-C", folder, "diff", commit, _code_git_fact(one, "commit")])
         for one in others
-        if folder and commit and _git(one, "folder") == folder and _git(one, "commit") not in {"", commit}
+        if folder
+        and commit
+        and _code_git_fact(one, "folder") == folder
+        and _code_git_fact(one, "commit") not in {"", commit}
     ]
     return list(dict.fromkeys(found))
 
 
-def _git(environment: Mapping[str, Plain], name: str) -> str:
+def _code_git_fact(environment: Mapping[str, Plain], name: str) -> str:
     git: Any = environment.get("git")
     value = git.get(name) if isinstance(git, dict) else None
     return value if isinstance(value, str) else ""

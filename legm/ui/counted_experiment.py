@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from legm.records import Plain, RunCounts, RunResult, Status
 from legm.report.counted_content import CountedContent
 from legm.tables.sources import StoredConfiguration, TableSource
-from legm.ui.experiment_cards import experiment_card, failed_runs
+from legm.ui.experiment_cards import experiment_card, failed_runs_of_card
 
 __all__ = ["CountedExperiment"]
 
@@ -54,7 +54,7 @@ class CountedExperiment:
         """
         if not self._card:
             self._card = experiment_card(name, [counts for _, counts in self.counts], self.names)
-        return {**self._card, "failed": [*failed_runs(self._failed_lately(source), self.names)]}
+        return {**self._card, "failed": [*failed_runs_of_card(self._failed_lately(source), self.names)]}
 
     def _failed_lately(self, source: TableSource) -> list[RunResult]:
         """The newest runs that failed in the last days, the newest first."""
@@ -63,7 +63,7 @@ class CountedExperiment:
         own.sort(key=lambda one: one[1].last or 0.0, reverse=True)
         for stored, counts in own[self._looked_for_failed : _MOST_LOOKED_AT]:
             newest = self._failed[:_MOST_FAILED]
-            if len(newest) == _MOST_FAILED and _end(newest[-1]) >= (counts.last or 0.0):
+            if len(newest) == _MOST_FAILED and _counted_run_end(newest[-1]) >= (counts.last or 0.0):
                 break
             self._looked_for_failed += 1
             self._failed += [
@@ -71,9 +71,9 @@ class CountedExperiment:
                 for of in source.results(stored)
                 if of.result.status is Status.FAILED and of.result.run.description == counts.description
             ]
-            self._failed.sort(key=_end, reverse=True)
-        return [one for one in self._failed[:_MOST_FAILED] if _end(one) > since]
+            self._failed.sort(key=_counted_run_end, reverse=True)
+        return [one for one in self._failed[:_MOST_FAILED] if _counted_run_end(one) > since]
 
 
-def _end(result: RunResult) -> float:
+def _counted_run_end(result: RunResult) -> float:
     return result.run.started if result.ended is None else result.ended

@@ -16,7 +16,7 @@ from legm.stats.aggregate import mean_columns
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import value_title
 
-__all__ = ["experiment_card", "failed_runs"]
+__all__ = ["experiment_card", "failed_runs_of_card"]
 
 _LONGEST_ERROR = 300  # characters
 
@@ -34,11 +34,11 @@ def experiment_card(name: str, counts: Sequence[RunCounts], names: Mapping[str, 
         "configurations": len({one.configuration.fingerprint for one in counts}),
         "counts": {status.value: sum(getattr(one, status.value) for one in counts) for status in STATUSES},
         "last": max((one.last for one in counts if one.last is not None), default=None),
-        "best": _best_configuration(counts, names),
+        "best": _card_best_configuration(counts, names),
     }
 
 
-def failed_runs(failed: Sequence[RunResult], names: Mapping[str, str]) -> list[dict[str, Plain]]:
+def failed_runs_of_card(failed: Sequence[RunResult], names: Mapping[str, str]) -> list[dict[str, Plain]]:
     """The runs that failed lately, as a card lists them.
 
     Args:
@@ -51,19 +51,21 @@ def failed_runs(failed: Sequence[RunResult], names: Mapping[str, str]) -> list[d
             "fingerprint": one.run.configuration.fingerprint,
             "name": names.get(one.run.configuration.fingerprint, ""),
             "ended": one.run.started if one.ended is None else one.ended,
-            "error": _last_line(one.error),
+            "error": _card_error_line(one.error),
         }
         for one in failed
     ]
 
 
-def _last_line(error: str | None) -> str:
+def _card_error_line(error: str | None) -> str:
     """What an error says: the last line of a traceback, as long as a card can show it."""
     lines = (error or "").strip().splitlines()
     return lines[-1][:_LONGEST_ERROR] if lines else ""
 
 
-def _best_configuration(counts: Sequence[RunCounts], names: Mapping[str, str]) -> dict[str, Plain] | None:
+def _card_best_configuration(
+    counts: Sequence[RunCounts], names: Mapping[str, str]
+) -> dict[str, Plain] | None:
     """The best configuration by the metric that the runs chose their best step by, else by the first one."""
     rules: Counter[BestRule] = Counter()
     for one in counts:

@@ -40,7 +40,7 @@ def run_curves(
     folder = stored.stored_configuration(experiment, fingerprint).folder
     names = sorted({series.name for series in result.histories if series.index is None})
     curves = [curve for name in names if (curve := unfinished_curve(result, name)) is not None]
-    system = [] if folder is None else list(_system_curves(LogFolder.of(folder), run_id))
+    system = [] if folder is None else list(_run_system_curves(LogFolder.of(folder), run_id))
     return [
         {
             "metric": curve.metric,
@@ -53,7 +53,7 @@ def run_curves(
     ]
 
 
-def _system_curves(logs: LogFolder, run_id: str) -> Iterator[Curve]:
+def _run_system_curves(logs: LogFolder, run_id: str) -> Iterator[Curve]:
     known = logs.read(run_id)
     by_name: dict[str, dict[int, float]] = {}
     for record in [] if known is None else without_rewound(known.records):

@@ -102,14 +102,14 @@ class RunDetails:
             "notes": origin_notes(environment),
             "reproduce": self._reproduction(result, patch),
             "has_patch": patch is not None,
-            "files": [] if of.folder is None else _files_of_run(artifacts_folder(of.folder, run_id)),
+            "files": [] if of.folder is None else _run_detail_files(artifacts_folder(of.folder, run_id)),
             "differences": self._differences(experiment, result, baseline),
             "siblings": [
                 [one.run.run_id, one.status.value]
                 for one in sorted(runs, key=lambda one: one.run.run_id)
                 if one.run.run_id != run_id
             ],
-            "has_console": of.folder is not None and _is_own_file(console_path(of.folder, run_id)),
+            "has_console": of.folder is not None and _is_own_run_file(console_path(of.folder, run_id)),
         }
 
     def _differences(self, experiment: str, result: RunResult, baseline: str) -> dict[str, Plain] | None:
@@ -148,7 +148,7 @@ class RunDetails:
             LegmError: the run is not there, or its console cannot be read.
         """
         of = self._stored.stored_configuration(experiment, fingerprint)
-        if of.folder is None or not _is_own_file(console_path(of.folder, run_id)):
+        if of.folder is None or not _is_own_run_file(console_path(of.folder, run_id)):
             return {"first": 0, "total": 0, "lines": []}
         _, lines = ConsoleTail(console_path(of.folder, run_id)).read()
         first = max(0, min(after, len(lines)), len(lines) - _MOST_LINES)
@@ -164,7 +164,7 @@ class RunDetails:
         path = self._patch_path(of.folder, result)
         if path is None:
             raise StorageError(f"the run {run_id} has no uncommitted changes")
-        data = _read_file(path, _LARGEST_PATCH)
+        data = _read_run_file(path, _LARGEST_PATCH)
         return {"name": path.name, "text": data.decode("utf-8", "replace")}
 
     def artifact(self, experiment: str, fingerprint: str, run_id: str, name: str) -> tuple[bytes, str]:
@@ -174,7 +174,7 @@ class RunDetails:
             LegmError: the run has no such file, or it cannot be read.
         """
         path = self._artifact_path(experiment, fingerprint, run_id, name)
-        return _read_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
+        return _read_run_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
 
     def preview(self, experiment: str, fingerprint: str, run_id: str, name: str) -> dict[str, Plain]:
         """The beginning of a file of a run as text.
@@ -201,7 +201,7 @@ class RunDetails:
     def _artifact_path(self, experiment: str, fingerprint: str, run_id: str, name: str) -> Path:
         of = self._stored.stored_configuration(experiment, fingerprint)
         folder = None if of.folder is None else artifacts_folder(of.folder, short_name(run_id))
-        known = [] if folder is None else [one["name"] for one in _files_of_run(folder)]
+        known = [] if folder is None else [one["name"] for one in _run_detail_files(folder)]
         if folder is None or name not in known:
             raise StorageError(f"the run {run_id} has no file {name!r}")
         return folder / name
@@ -214,7 +214,7 @@ class RunDetails:
         if folder is None or not isinstance(name, str) or not name:
             return None
         path = artifacts_folder(folder, result.run.run_id) / short_name(name)
-        return path if _is_own_file(path) else None
+        return path if _is_own_run_file(path) else None
 
     @staticmethod
     def _reproduction(result: RunResult, patch: Path | None) -> list[str]:
@@ -229,12 +229,12 @@ class RunDetails:
         )
 
 
-def _is_own_file(path: Path) -> bool:
+def _is_own_run_file(path: Path) -> bool:
     """Whether a file is in the root directory, and no link that may lead out of it."""
     return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
-def _files_of_run(folder: Path) -> list[dict[str, Plain]]:
+def _run_detail_files(folder: Path) -> list[dict[str, Plain]]:
     """The files in the folder of a run's artifacts, without media and the console; links are left out."""
     found: list[dict[str, Plain]] = []
     if folder.is_symlink() or folder.parent.is_symlink():
@@ -251,7 +251,7 @@ def _files_of_run(folder: Path) -> list[dict[str, Plain]]:
     return sorted(found, key=lambda one: str(one["name"]))
 
 
-def _read_file(path: Path, limit: int) -> bytes:
+def _read_run_file(path: Path, limit: int) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)

@@ -69,7 +69,7 @@ class RunningRuns:
         """By id, the state of every run that is followed."""
         with self._lock:
             now = time.time()
-            return {run_id: _run_state(one, now) for run_id, one in self._tailer.runs.items()}
+            return {run_id: _running_run_state(one, now) for run_id, one in self._tailer.runs.items()}
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[dict[str, Plain]]:
         """The curves of runs so far, in the form of a report's, each with its steps.
@@ -128,7 +128,7 @@ class RunningRuns:
             now = time.time()
             followed = self._tailer.runs
             states = {
-                run_id: _run_state(followed[run_id], now) if run_id in followed else None
+                run_id: _running_run_state(followed[run_id], now) if run_id in followed else None
                 for run_id in changed
             }
             experiments = {
@@ -157,7 +157,7 @@ class RunningRuns:
         return {self._stored.name_of_folder(folder) for folder in folders}
 
 
-def _run_state(one: TailedLog, now: float) -> dict[str, Plain]:
+def _running_run_state(one: TailedLog, now: float) -> dict[str, Plain]:
     """A run as its row shows it, ready for JSON."""
     live = one.live
     progress = live.progress(now)
@@ -171,9 +171,9 @@ def _run_state(one: TailedLog, now: float) -> dict[str, Plain]:
         "status": live.status.value,
         "started": live.run.started,
         "unit": progress.unit,
-        "done": _finite_or_none(progress.done),
-        "total": _finite_or_none(progress.total),
-        "seconds_left": _finite_or_none(progress.seconds_left),
+        "done": _finite_running_value(progress.done),
+        "total": _finite_running_value(progress.total),
+        "seconds_left": _finite_running_value(progress.seconds_left),
         "silent": None if live.last_time is None else max(0.0, now - live.last_time),
         "metric": main,
         "metrics": [of.series.name for of in dev],
@@ -182,5 +182,5 @@ def _run_state(one: TailedLog, now: float) -> dict[str, Plain]:
     }
 
 
-def _finite_or_none(value: float | None) -> float | None:
+def _finite_running_value(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None

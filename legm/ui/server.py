@@ -11,7 +11,7 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.ui.access import AccessRules
-from legm.ui.application import LivePage
+from legm.ui.application import LivePageApplication
 from legm.ui.stored_runs import StoredRuns
 from legm.util.child_processes import interrupted_by_signals
 
@@ -75,7 +75,7 @@ class LiveServer:
         ahead.start()
         import uvicorn
 
-        page = LivePage(self.stored, self.rules, self.title, read_only=self.read_only)
+        page = LivePageApplication(self.stored, self.rules, self.title, read_only=self.read_only)
         config = uvicorn.Config(
             page.application,
             log_level="warning",

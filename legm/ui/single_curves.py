@@ -56,7 +56,7 @@ def single_curves(
             for rows in one.rows:
                 if rows.series.name not in metrics or rows.series.index is not None or rows.steps is None:
                     continue
-                points = _points(one, rows, axis)
+                points = _single_curve_points(one, rows, axis)
                 if points is not None:
                     found.append(
                         {
@@ -65,13 +65,13 @@ def single_curves(
                             "description": one.result.run.description,
                             "status": one.result.status.value,
                             "metric": rows.series.name,
-                            **_drawn(rows.series, *points, detail),
+                            **_drawn_single_curve(rows.series, *points, detail),
                         }
                     )
     return found
 
 
-def _points(run: RunSeries, rows: SeriesRows, axis: str) -> tuple[FloatArray, FloatArray] | None:
+def _single_curve_points(run: RunSeries, rows: SeriesRows, axis: str) -> tuple[FloatArray, FloatArray] | None:
     """The values with where each is on the axis; None where that is not known."""
     assert rows.steps is not None  # noqa: S101
     if axis == "step":
@@ -86,11 +86,13 @@ def _points(run: RunSeries, rows: SeriesRows, axis: str) -> tuple[FloatArray, Fl
     return (run.x.values[others], rows.values[own]) if len(own) else None
 
 
-def _drawn(series: Series, x: FloatArray, values: FloatArray, detail: CurveDetail) -> dict[str, Plain]:
+def _drawn_single_curve(
+    series: Series, x: FloatArray, values: FloatArray, detail: CurveDetail
+) -> dict[str, Plain]:
     """The points that are drawn: those with the extremes, in the order in which they were set."""
     values = values.astype(np.float64)
     smoothed = smoothed_values(values, detail.smoothing) if detail.smoothing else None
-    first, last = _in_view(x, detail)
+    first, last = _single_curve_in_view(x, detail)
     part = slice(first, last)
     positions = np.arange(first, last, dtype=np.int64)
     own = values[part]
@@ -107,7 +109,7 @@ def _drawn(series: Series, x: FloatArray, values: FloatArray, detail: CurveDetai
     return found
 
 
-def _in_view(x: FloatArray, detail: CurveDetail) -> tuple[int, int]:
+def _single_curve_in_view(x: FloatArray, detail: CurveDetail) -> tuple[int, int]:
     """The part of the points that is in view, with one beyond each end; all where the axis goes back."""
     if len(x) < 2 or not (np.diff(x) >= 0).all():
         return 0, len(x)

@@ -10,12 +10,12 @@ from typing import Any
 
 from legm.records import Plain
 
-__all__ = ["Subscriber", "Subscribers", "event_text"]
+__all__ = ["Subscriber", "Subscribers", "subscriber_event_text"]
 
 _HEARTBEAT = 10.0  # seconds without an event after which a comment shows that the server is there
 
 
-def event_text(kind: str, data: Plain) -> str:
+def subscriber_event_text(kind: str, data: Plain) -> str:
     """An event as it is sent.
 
     Args:
@@ -79,9 +79,9 @@ class Subscriber:
                 runs, self._runs = self._runs, {}
                 versions, self._versions = self._versions, {}
             if runs:
-                yield event_text("runs", runs)
+                yield subscriber_event_text("runs", runs)
             if versions:
-                yield event_text("experiments", versions)
+                yield subscriber_event_text("experiments", versions)
 
 
 class Subscribers:

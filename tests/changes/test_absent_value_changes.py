@@ -148,7 +148,7 @@ def test_an_interrupted_correction_is_finished_by_the_next_command(root, monkeyp
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(amending, "execute", killed)
+        patch.setattr(amending, "execute_steps", killed)
         with pytest.raises(ZeroDivisionError):
             amend(root / "e", absent={"dropout": 0.5})
     assert kept(root) == {"dropout": 0.0}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from legm.changes.shared_work import map_in_order, share_work, wait_for_workers
+from legm.changes.shared_work import map_in_order, share_work, wait_for_shared_work
 from legm.errors import StorageError
 from legm.util.forked_calls import number_of_forked_processes
 from tests.support.waiting import until
@@ -44,7 +44,7 @@ def test_each_piece_is_done_once_by_as_many_processes_as_are_wanted(tmp_path, lo
     assert sorted(piece for one in found for piece in one["done"]) == list(range(20))
     assert len({one["process"] for one in found}) == 3
     assert sorted(int(path.name.partition("-")[0]) for path in folder.iterdir()) == list(range(20))
-    assert wait_for_workers(lock)
+    assert wait_for_shared_work(lock)
 
 
 def test_what_a_process_that_is_killed_should_have_done_is_done(lock):
@@ -72,7 +72,7 @@ def test_an_error_of_any_process_is_raised_and_none_works_on(lock):
 
     with pytest.raises(StorageError, match="piece 1"):
         share_work(range(8), work, lock, 2)
-    assert wait_for_workers(lock)
+    assert wait_for_shared_work(lock)
     workers = {int(path.stem) for path in lock.parent.glob("*.worker")} - {os.getpid()}
     assert len(workers) == 1
     for worker in workers:
@@ -103,7 +103,7 @@ def test_a_process_whose_parent_was_killed_ends_before_its_next_piece(tmp_path, 
     until(lambda: len([*tmp_path.glob("*.begun")]) == 2)
     process.kill()
     process.wait()
-    waiting = threading.Thread(target=wait_for_workers, args=(lock,))
+    waiting = threading.Thread(target=wait_for_shared_work, args=(lock,))
     waiting.start()
     waiting.join(0.2)
     assert waiting.is_alive(), "the process is at work on its first piece"

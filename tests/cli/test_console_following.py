@@ -10,7 +10,12 @@ import pytest
 
 from legm import ExperimentHandler
 from legm.cli import console_following
-from legm.cli.console_following import FollowedRun, _PlainOutput, _TerminalOutput, follow_console
+from legm.cli.console_following import (
+    FollowedRun,
+    _FollowingPlainOutput,
+    _FollowingTerminalOutput,
+    follow_console,
+)
 from legm.console.console_reader import ConsoleLine, ConsoleTail
 from legm.runlog.log_folder import find_logs
 from tests.support.calling import shown
@@ -38,7 +43,7 @@ def printed(capsys) -> list[str]:
 
 
 def test_a_line_is_printed_once_it_has_ended(capsys):
-    output = _PlainOutput(text)
+    output = _FollowingPlainOutput(text)
     output.show(0, [line("first"), line("10 %", is_ended=False)], is_end=False)
     assert printed(capsys) == ["first"]
     output.show(1, [line("100 %", 1.0, is_ended=False)], is_end=False)
@@ -50,7 +55,7 @@ def test_a_line_is_printed_once_it_has_ended(capsys):
 
 
 def test_a_bar_of_another_stream_does_not_repeat_the_lines_below_it(capsys, clock):
-    output = _PlainOutput(text)
+    output = _FollowingPlainOutput(text)
     output.show(0, [line("0 %"), line("first")], is_end=False)
     assert printed(capsys) == ["0 %", "first"]
     for percent in range(1, 90):
@@ -67,7 +72,7 @@ def test_a_bar_of_another_stream_does_not_repeat_the_lines_below_it(capsys, cloc
 
 
 def test_what_changed_last_is_printed_at_the_end(capsys, clock):
-    output = _PlainOutput(text)
+    output = _FollowingPlainOutput(text)
     output.show(0, [line("0 %"), line("first")], is_end=False)
     output.show(2, [line("50 %", 1.0), line("first")], is_end=False)
     assert printed(capsys) == ["0 %", "first"]
@@ -77,7 +82,7 @@ def test_what_changed_last_is_printed_at_the_end(capsys, clock):
 
 def test_a_terminal_redraws_only_what_is_on_its_screen(capsys, monkeypatch):
     monkeypatch.setattr(console_following.shutil, "get_terminal_size", lambda: os.terminal_size((20, 5)))
-    output = _TerminalOutput(text)
+    output = _FollowingTerminalOutput(text)
     lines = [line(f"line {at}") for at in range(30)]
     output.show(0, lines, is_end=False)
     assert len(printed(capsys)) == 30

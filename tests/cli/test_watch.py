@@ -23,7 +23,7 @@ from legm.analysis.live_runs import LiveRun, LiveSeries
 from legm.analysis.run_tailer import RunTailer
 from legm.cli import watch
 from legm.cli.watch_app import WatchApp
-from legm.cli.watch_rows import WatchedRuns, duration_text, rows_in_order
+from legm.cli.watch_rows import WatchedRuns, rows_in_order, watched_duration_text
 from legm.core.selection import RunSelection
 from legm.records import BestRule, Configuration, Outcome, Points, Resumption, Run, Series, Split, Status
 from legm.runlog.log_frames import MAGIC
@@ -254,7 +254,7 @@ def test_every_width_has_last_and_best_values_with_a_curve(tmp_path, width):
 def test_it_needs_a_terminal_a_folder_and_textual(tmp_path, monkeypatch):
     assert "needs a terminal" in failed("watch", tmp_path)
     assert "there is no folder" in failed("watch", tmp_path / "nowhere")
-    monkeypatch.setattr(watch, "_is_terminal", lambda: True)
+    monkeypatch.setattr(watch, "_is_watched_in_terminal", lambda: True)
     monkeypatch.setitem(sys.modules, "legm.cli.watch_app", None)
     assert "pip install 'legm[watch]'" in failed("watch", tmp_path)
     assert as_json("watch", tmp_path) == []
@@ -339,7 +339,7 @@ def test_rows_are_sorted_with_missing_values_last(tmp_path):
 
 
 def test_durations_have_two_units():
-    texts = [duration_text(one) for one in (0.4, 59, 61, 3600, 90061, None, math.inf)]
+    texts = [watched_duration_text(one) for one in (0.4, 59, 61, 3600, 90061, None, math.inf)]
     assert texts == ["0 s", "59 s", "1 m 01 s", "1 h 00 m", "1 d 01 h", "", ""]
 
 

@@ -71,8 +71,8 @@ def test_a_value_that_a_user_corrected_in_the_file_holds(tmp_path):
 
 
 BEGIN = """
-write = absent_values.write_atomically
-absent_values.write_atomically = lambda *given: (time.sleep(0.05), write(*given))  # so that all want to write
+write = absent_values_file.write_atomically
+absent_values_file.write_atomically = lambda *given: (time.sleep(0.05), write(*given))  # all want to write
 handler = ExperimentHandler(sys.argv[1], "e", provenance=False)
 handler.set_param("x", 5, absent_value=int(sys.argv[2]))
 said = "begun"
@@ -92,7 +92,7 @@ def test_of_processes_that_begin_at_once_with_different_ones_one_wins(tmp_path):
     imports = (
         "import time, yaml, filelock, legm.backends.local.backend\n"
         "from legm import ExperimentHandler, ParameterError\n"
-        "from legm.delivery import absent_values"
+        "from legm.delivery import absent_values_file"
     )
     assert run_at_once(BEGIN, arguments, imports, timeout=60) == [0] * 6
     answers = [json.loads(path.read_text()) for path in said]

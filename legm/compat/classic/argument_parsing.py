@@ -35,7 +35,7 @@ def add_arguments(
     is_grid = (
         not isinstance(parser, argparse.ArgumentParser)
         or hasattr(parser, "searched")
-        or _is_gridparse(parser)
+        or _is_classic_gridparse(parser)
     )
     for argument in _arguments(argparse_args, exclude):
         first, *others = argument.flags
@@ -49,7 +49,7 @@ def add_arguments(
             raise ParameterError(f"the argument {argument.name!r} is refused: {error}") from error
 
 
-def _is_gridparse(parser: Any) -> bool:
+def _is_classic_gridparse(parser: Any) -> bool:
     return any(cls.__module__.partition(".")[0] == "gridparse" for cls in type(parser).__mro__)
 
 
@@ -83,11 +83,11 @@ def _arguments(carrier: Any, exclude: str | Iterable[str] | None) -> list[Any]:
     if not isinstance(declarations, Mapping):
         raise ParameterError(f"argparse_args must be a dict from names to keywords, not {declarations!r}")
     left_out = {exclude} if isinstance(exclude, str) else set(exclude or ())
-    known = {name: _with_known_fields(declaration) for name, declaration in declarations.items()}
+    known = {name: _classic_argument_fields(declaration) for name, declaration in declarations.items()}
     return [one for one in declared_arguments(known) if left_out.isdisjoint((one.name, one.base))]
 
 
-def _with_known_fields(declaration: Mapping[str, Any]) -> dict[str, Any]:
+def _classic_argument_fields(declaration: Mapping[str, Any]) -> dict[str, Any]:
     fields = declaration.get("metadata") or {}
     return {**declaration, "metadata": {name: value for name, value in fields.items() if name in FIELDS}}
 
@@ -118,41 +118,45 @@ def parse_args_and_metadata(
         SystemExit: the command line is wrong, or asks for help.
     """
     parser = make_grid_parser()
-    always = [*_several(modules), *([] if args is None else [args])]
+    always = [*_several_argument_carriers(modules), *([] if args is None else [args])]
     metadata: dict[str, Any] = {}
     if subparsers is None:
         if conditional_modules or conditional_args:
             raise ParameterError(
                 "conditional_modules and conditional_args are by command: subparsers= is missing"
             )
-        _declare(parser, always, metadata)
+        _declare_classic_arguments(parser, always, metadata)
     else:
         names = list(subparsers)
-        _require_commands(names, conditional_modules, conditional_args)
+        _require_argument_commands(names, conditional_modules, conditional_args)
         commands = parser.add_subparsers(dest=dest or "command", required=True)
         for name in names:
             more = [
-                *_several((conditional_modules or {}).get(name)),
-                *_several((conditional_args or {}).get(name)),
+                *_several_argument_carriers((conditional_modules or {}).get(name)),
+                *_several_argument_carriers((conditional_args or {}).get(name)),
             ]
-            _declare(commands.add_parser(name), [*always, *more], metadata.setdefault(name, {}))
+            _declare_classic_arguments(
+                commands.add_parser(name), [*always, *more], metadata.setdefault(name, {})
+            )
     found = parser.parse_args()
     return found if isinstance(found, list) else [found], metadata
 
 
-def _several(carriers: Any) -> list[Any]:
+def _several_argument_carriers(carriers: Any) -> list[Any]:
     if carriers is None:
         return []
     return list(carriers) if isinstance(carriers, (list, tuple)) else [carriers]
 
 
-def _require_commands(names: Sequence[str], *conditional: Mapping[str, Any] | None) -> None:
+def _require_argument_commands(names: Sequence[str], *conditional: Mapping[str, Any] | None) -> None:
     unknown = sorted({name for one in conditional for name in one or {}} - {*names})
     if unknown:
         raise ParameterError(f"{unknown[0]!r} is not one of the commands {', '.join(names)}")
 
 
-def _declare(parser: Any, carriers: Iterable[Any], metadata: dict[str, dict[str, Any]]) -> None:
+def _declare_classic_arguments(
+    parser: Any, carriers: Iterable[Any], metadata: dict[str, dict[str, Any]]
+) -> None:
     """Declare the arguments of all carriers; what was declared in the same way before is passed over."""
     known: dict[str, Any] = {}
     for carrier in carriers:

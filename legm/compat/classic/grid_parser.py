@@ -75,7 +75,7 @@ class GridParser(argparse.ArgumentParser):
         """
         default, kind = keywords.get("default"), keywords.get("type")
         if kind is not None or searchable:
-            keywords["type"] = _converter(
+            keywords["type"] = _grid_converter(
                 kind or str, is_list=searchable and keywords.get("nargs") is not None, is_searched=searchable
             )
         if isinstance(default, str) and default.startswith(_REFERENCE):
@@ -115,7 +115,7 @@ class GridParser(argparse.ArgumentParser):
         """
         words = list(sys.argv[1:] if args is None else args)
         try:
-            parts = list(_subspaces(words))
+            parts = list(_grid_subspaces(words))
         except ValueError as error:
             self.error(str(error))
         points: list[argparse.Namespace] = []
@@ -123,7 +123,7 @@ class GridParser(argparse.ArgumentParser):
         for part in parts:
             found = super().parse_args(part, namespace)
             searched = self._searched_of(found)
-            points += _points(vars(found), searched)
+            points += _grid_points(vars(found), searched)
         return points if searched else points[0]
 
     def _searched_of(self, found: argparse.Namespace) -> dict[str, None]:
@@ -133,7 +133,7 @@ class GridParser(argparse.ArgumentParser):
         return {**self.searched, **(chosen.searched if isinstance(chosen, GridParser) else {})}
 
 
-def _converter(kind: Callable[[str], Any], *, is_list: bool, is_searched: bool) -> Callable[[str], Any]:
+def _grid_converter(kind: Callable[[str], Any], *, is_list: bool, is_searched: bool) -> Callable[[str], Any]:
     """What makes a value of a word of the command line.
 
     Args:
@@ -141,7 +141,7 @@ def _converter(kind: Callable[[str], Any], *, is_list: bool, is_searched: bool) 
         is_list: whether a word is a list, with ``|`` between its items.
         is_searched: whether ``_None_`` is None.
     """
-    convert = _truth if kind is bool else kind
+    convert = _grid_truth if kind is bool else kind
 
     def converted(text: str) -> Any:
         if text.startswith(_REFERENCE):
@@ -154,13 +154,13 @@ def _converter(kind: Callable[[str], Any], *, is_list: bool, is_searched: bool) 
     return converted
 
 
-def _truth(text: str) -> bool:
+def _grid_truth(text: str) -> bool:
     if text.lower() not in {"true", "false"}:
         raise ValueError(text)
     return text.lower() == "true"
 
 
-def _subspaces(words: Sequence[str]) -> Iterator[list[str]]:
+def _grid_subspaces(words: Sequence[str]) -> Iterator[list[str]]:
     """The command lines without braces that a command line stands for.
 
     Raises:
@@ -169,11 +169,11 @@ def _subspaces(words: Sequence[str]) -> Iterator[list[str]]:
     if not any("{" in word or "}" in word for word in words):
         yield list(words)
         return
-    tokens = _tokens(words)
-    yield from _combined(_group(iter(tokens), is_outer=True))
+    tokens = _grid_tokens(words)
+    yield from _combined_grid(_grid_group(iter(tokens), is_outer=True))
 
 
-def _tokens(words: Sequence[str]) -> list[str]:
+def _grid_tokens(words: Sequence[str]) -> list[str]:
     """The words, with braces at their ends as words of their own."""
     found: list[str] = []
     for word in words:
@@ -184,13 +184,13 @@ def _tokens(words: Sequence[str]) -> list[str]:
     return found
 
 
-def _group(tokens: Iterator[str], *, is_outer: bool) -> tuple[list[str], list[Any]]:
+def _grid_group(tokens: Iterator[str], *, is_outer: bool) -> tuple[list[str], list[Any]]:
     """The words of a group, and the groups in it."""
     words: list[str] = []
     groups: list[Any] = []
     for word in tokens:
         if word == "{":
-            groups.append(_group(tokens, is_outer=False))
+            groups.append(_grid_group(tokens, is_outer=False))
         elif word == "}":
             if is_outer:
                 raise ValueError("a } has no { before it")
@@ -202,16 +202,16 @@ def _group(tokens: Iterator[str], *, is_outer: bool) -> tuple[list[str], list[An
     return words, groups
 
 
-def _combined(group: tuple[list[str], list[Any]]) -> Iterator[list[str]]:
+def _combined_grid(group: tuple[list[str], list[Any]]) -> Iterator[list[str]]:
     words, groups = group
     if not groups:
         yield words
     for inner in groups:
-        for more in _combined(inner):
+        for more in _combined_grid(inner):
             yield [*words, *more]
 
 
-def _points(values: Mapping[str, Any], searched: Mapping[str, None]) -> Iterator[argparse.Namespace]:
+def _grid_points(values: Mapping[str, Any], searched: Mapping[str, None]) -> Iterator[argparse.Namespace]:
     """The points of a grid; of its searchable arguments the first declared one changes fastest."""
     axes = {
         name: values[name] if isinstance(values[name], list) else [values[name]]
@@ -219,10 +219,10 @@ def _points(values: Mapping[str, Any], searched: Mapping[str, None]) -> Iterator
     }
     for chosen in itertools.product(*axes.values()):
         point = {**values, **dict(zip(axes, chosen, strict=True))}
-        yield argparse.Namespace(**{name: _resolved(name, point) for name in point})
+        yield argparse.Namespace(**{name: _resolved_grid_value(name, point) for name in point})
 
 
-def _resolved(name: str, point: Mapping[str, Any]) -> Any:
+def _resolved_grid_value(name: str, point: Mapping[str, Any]) -> Any:
     """A value; for a reference, that of the other argument."""
     seen, value = {name}, point[name]
     while isinstance(value, _Reference):

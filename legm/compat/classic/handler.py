@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from legm.compat.classic.differences import Differences
 from legm.compat.classic.logged_values import LoggedValues
-from legm.compat.classic.result_files import ClassicFiles, report_unwritten
-from legm.compat.classic.runs import NOT_NUMBERS_FILE, report_not_a_number, result_steps
+from legm.compat.classic.result_files import ClassicFiles, report_unwritten_classic_files
+from legm.compat.classic.runs import NOT_NUMBERS_FILE, classic_result_steps, report_nan_in_classic_run
 from legm.core.parameters import parameter_condition
 from legm.delivery.run_session import RunSession
 from legm.delivery.unrecorded_session import UnrecordedSession
@@ -107,7 +107,7 @@ class ExperimentHandler(NativeHandler):
         self._running("set_dict_metrics()")
         numbers = self._values.add(metrics, "test" if test else None)
         for name in numbers.not_numbers:
-            report_not_a_number(self._differences, name)
+            report_nan_in_classic_run(self._differences, name)
         for found in (numbers.plain, numbers.by_example):
             if found:
                 super().set_dict_metrics(found, test, step)
@@ -132,10 +132,10 @@ class ExperimentHandler(NativeHandler):
                     {**self._session.run.configuration.parameters, **self._session.run.parameters},
                     {example: dict(found) for example, found in values.by_example.items()},
                     data,
-                    result_steps(result),
+                    classic_result_steps(result),
                 )
             except LegmError as error:
-                report_unwritten(error)
+                report_unwritten_classic_files(error)
         return result
 
     def reset(self, **parameters: Any) -> None:

@@ -11,10 +11,10 @@ from legm.errors import MetricError, UnstableValue
 from legm.records import Plain
 from legm.runlog.recorded_values import to_recorded_value
 
-__all__ = ["LoggedValues", "Numbers", "is_test_mode", "metric_key"]
+__all__ = ["LoggedValues", "Numbers", "is_classic_test_mode", "metric_key"]
 
 
-def is_test_mode(mode: str | None) -> bool:
+def is_classic_test_mode(mode: str | None) -> bool:
     """Whether a mode of ``set_metric`` is that of a test value: any but None and "dev"."""
     return mode not in (None, "dev")
 
@@ -75,18 +75,22 @@ class LoggedValues:
         names: list[str] = []
         for name, value in metrics.items():
             if not isinstance(value, Mapping):
-                if _is_number(name, value):
-                    plain[_recorded_name(str(name), mode)] = value
+                if _is_logged_number(name, value):
+                    plain[_logged_value_name(str(name), mode)] = value
                 else:
-                    others[metric_key(str(name), mode)] = _storable(name, value)
+                    others[metric_key(str(name), mode)] = _storable_logged_value(name, value)
                     names.append(str(name))
                 continue
             for metric, one in value.items():
-                kept.setdefault(str(name), {})[metric_key(str(metric), mode)] = _storable(metric, one)
-                if _is_number(metric, one):
-                    indexed.setdefault(str(name), {})[_recorded_name(str(metric), mode)] = one
-        self._keep(others, kept, is_test=is_test_mode(mode))
-        return Numbers(plain, self._distinct(plain, indexed, is_test=is_test_mode(mode)), tuple(names))
+                kept.setdefault(str(name), {})[metric_key(str(metric), mode)] = _storable_logged_value(
+                    metric, one
+                )
+                if _is_logged_number(metric, one):
+                    indexed.setdefault(str(name), {})[_logged_value_name(str(metric), mode)] = one
+        self._keep(others, kept, is_test=is_classic_test_mode(mode))
+        return Numbers(
+            plain, self._distinct(plain, indexed, is_test=is_classic_test_mode(mode)), tuple(names)
+        )
 
     def _distinct(
         self, plain: dict[str, Any], indexed: dict[str, dict[str, Any]], *, is_test: bool
@@ -106,12 +110,12 @@ class LoggedValues:
     def _keep(
         self, texts: Mapping[str, Plain], kept: Mapping[str, Mapping[str, Plain]], *, is_test: bool
     ) -> None:
-        _extend(self.texts, texts, is_test=is_test)
+        _extend_logged_values(self.texts, texts, is_test=is_test)
         for example, values in kept.items():
-            _extend(self.by_example.setdefault(example, {}), values, is_test=is_test)
+            _extend_logged_values(self.by_example.setdefault(example, {}), values, is_test=is_test)
 
 
-def _extend(known: dict[str, Plain], values: Mapping[str, Plain], *, is_test: bool) -> None:
+def _extend_logged_values(known: dict[str, Plain], values: Mapping[str, Plain], *, is_test: bool) -> None:
     """Replace test values, and append others to a list of each."""
     for key, value in values.items():
         if is_test:
@@ -122,11 +126,11 @@ def _extend(known: dict[str, Plain], values: Mapping[str, Plain], *, is_test: bo
             known[key] = [value]
 
 
-def _recorded_name(name: str, mode: str | None) -> str:
-    return name if is_test_mode(mode) else metric_key(name, mode)
+def _logged_value_name(name: str, mode: str | None) -> str:
+    return name if is_classic_test_mode(mode) else metric_key(name, mode)
 
 
-def _is_number(name: Any, value: Any) -> bool:
+def _is_logged_number(name: Any, value: Any) -> bool:
     try:
         to_recorded_value(str(name), value)
     except MetricError:
@@ -134,7 +138,7 @@ def _is_number(name: Any, value: Any) -> bool:
     return True
 
 
-def _storable(name: Any, value: Any) -> Plain:
+def _storable_logged_value(name: Any, value: Any) -> Plain:
     """A value in plain form.
 
     Raises:

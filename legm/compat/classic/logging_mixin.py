@@ -35,7 +35,7 @@ def logging_level(level: int | str | None) -> int:
     return known[text.upper()]
 
 
-class _AppendingHandler(logging.Handler):
+class _AppendingLoggingHandler(logging.Handler):
     """Appends each message to a file that is only open meanwhile."""
 
     def __init__(self, path: Path) -> None:
@@ -96,7 +96,7 @@ class LoggingMixin:
         handlers: list[logging.Handler] = [logging.StreamHandler()]
         if logging_file is not None:
             Path(logging_file).parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(_AppendingHandler(Path(logging_file)))
+            handlers.append(_AppendingLoggingHandler(Path(logging_file)))
         for handler in handlers:
             handler.setFormatter(logging.Formatter(_FORMAT))
             logger.addHandler(handler)

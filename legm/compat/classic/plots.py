@@ -44,7 +44,7 @@ def plot_groups(
     left_out = {exclude} if isinstance(exclude, str) else set(exclude)
     drawn = [
         name
-        for name in _drawable_metrics(client, configuration, description)
+        for name in _classic_plot_metrics(client, configuration, description)
         if name not in left_out and not (exclude_pattern and re.fullmatch(exclude_pattern, name))
     ]
     found = [[name for name in group if name in drawn] for group in groups]
@@ -60,7 +60,7 @@ def plot_groups(
     )
 
 
-def _drawable_metrics(client: BackendClient, configuration: Configuration, description: str) -> list[str]:
+def _classic_plot_metrics(client: BackendClient, configuration: Configuration, description: str) -> list[str]:
     """The dev metrics of the runs that have a curve."""
     found: dict[str, None] = {}
     for run in read_runs(client, configuration, description):

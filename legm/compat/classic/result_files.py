@@ -35,7 +35,7 @@ from legm.util.locks import file_lock
 from legm.util.yaml_files import parse_yaml
 from legm.util.yaml_text import yaml_key
 
-__all__ = ["ClassicFiles", "aggregate_texts"]
+__all__ = ["ClassicFiles", "classic_aggregate_texts"]
 
 log = logging.getLogger("legm.compat")
 
@@ -105,7 +105,7 @@ class ClassicFiles:
                 path = self.path(name)
                 if path.suffix in _FORMATS and path.is_file():
                     runs = [one for one in self._read(path).values() if isinstance(one, dict)]
-                    if texts := aggregate_texts(runs):
+                    if texts := classic_aggregate_texts(runs):
                         self._add_description(self.folder / f"aggregated_{name}", texts)
 
     def path(self, name: str) -> Path:
@@ -143,11 +143,11 @@ class ClassicFiles:
         first = _EXTRA.search(content)
         own, extra = (content, b"") if first is None else (content[: first.start()], content[first.start() :])
         entries = (
-            {**_mapping(path, parse_yaml(path, extra)), entry: dict(parameters)}
+            {**_classic_file_mapping(path, parse_yaml(path, extra)), entry: dict(parameters)}
             if extra
             else {entry: dict(parameters)}
         )
-        write_atomically(path, own + _yaml(entries))
+        write_atomically(path, own + _classic_file_yaml(entries))
 
     def _write_steps(self, steps: Mapping[str, Sequence[int]]) -> None:
         lines = [
@@ -173,14 +173,14 @@ class ClassicFiles:
             content = path.read_bytes()
         except OSError as cause:
             raise storage_error("read", path, cause) from cause
-        return _mapping(path, _FORMATS[path.suffix][0](path, content))
+        return _classic_file_mapping(path, _FORMATS[path.suffix][0](path, content))
 
     def _write(self, path: Path, content: Mapping[str, Plain]) -> None:
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, _FORMATS[path.suffix][1](dict(content)))
 
 
-def _mapping(path: Path, content: Any) -> dict[str, Any]:
+def _classic_file_mapping(path: Path, content: Any) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -190,14 +190,14 @@ def _mapping(path: Path, content: Any) -> dict[str, Any]:
     return content
 
 
-def _yaml(content: Mapping[str, Plain]) -> bytes:
+def _classic_file_yaml(content: Mapping[str, Plain]) -> bytes:
     import yaml
 
     text: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
     return text.encode(errors="surrogatepass")
 
 
-def _parse_json(path: Path, content: bytes) -> Any:
+def _parse_classic_json(path: Path, content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as cause:
@@ -207,12 +207,12 @@ def _parse_json(path: Path, content: bytes) -> Any:
 
 
 _FORMATS: dict[str, tuple[Callable[[Path, bytes], Any], Callable[[Mapping[str, Plain]], bytes]]] = {
-    ".yml": (parse_yaml, _yaml),
-    ".json": (_parse_json, lambda content: (json.dumps(content, indent=2) + "\n").encode()),
+    ".yml": (parse_yaml, _classic_file_yaml),
+    ".json": (_parse_classic_json, lambda content: (json.dumps(content, indent=2) + "\n").encode()),
 }
 
 
-def aggregate_texts(runs: Sequence[Mapping[str, Any]]) -> dict[str, Plain]:
+def classic_aggregate_texts(runs: Sequence[Mapping[str, Any]]) -> dict[str, Plain]:
     """The texts of the aggregates of the numbers that several mappings have in common places.
 
     Args:
@@ -229,13 +229,13 @@ def aggregate_texts(runs: Sequence[Mapping[str, Any]]) -> dict[str, Plain]:
         ]
         inner = [one for one in values if isinstance(one, Mapping)]
         if numbers:
-            found[key] = aggregate_text(statistics.fmean(numbers), statistics.pstdev(numbers))
-        elif inner and (nested := aggregate_texts(inner)):
+            found[key] = classic_aggregate_text(statistics.fmean(numbers), statistics.pstdev(numbers))
+        elif inner and (nested := classic_aggregate_texts(inner)):
             found[key] = nested
     return found
 
 
-def aggregate_text(mean: float, deviation: float) -> str:
+def classic_aggregate_text(mean: float, deviation: float) -> str:
     """A mean and its deviation as the original wrote them, such as ``"0.5+-0.01"``."""
     return "+-".join(
         str(round(number, _DIGITS)) if math.isfinite(number) else str(number) for number in (mean, deviation)
@@ -247,6 +247,6 @@ def is_classic_format(name: str) -> bool:
     return Path(name).suffix in _FORMATS
 
 
-def report_unwritten(error: LegmError) -> None:
+def report_unwritten_classic_files(error: LegmError) -> None:
     """Log that the files of the original could not be written; the run itself is stored."""
     log.error("the run is stored, but not in the files of the original legm: %s", error)

@@ -11,12 +11,12 @@ from typing import Any
 
 from legm.compat.classic.differences import Differences
 from legm.compat.classic.folder_names import name_from_template, name_value_text
-from legm.compat.classic.logged_values import LoggedValues, is_test_mode
+from legm.compat.classic.logged_values import LoggedValues, is_classic_test_mode
 from legm.compat.classic.result_files import (
     ClassicFiles,
-    aggregate_text,
+    classic_aggregate_text,
     is_classic_format,
-    report_unwritten,
+    report_unwritten_classic_files,
 )
 from legm.core.naming import check_name, configuration_name
 from legm.core.parameters import FIELDS, Parameters, parameter_condition
@@ -32,7 +32,7 @@ from legm.runlog.recorded_values import to_recorded_display
 from legm.runlog.user_files import UserFiles
 from legm.util.process_rank import is_main_process
 
-__all__ = ["NOT_NUMBERS_FILE", "ClassicRuns", "report_not_a_number", "result_steps"]
+__all__ = ["NOT_NUMBERS_FILE", "ClassicRuns", "classic_result_steps", "report_nan_in_classic_run"]
 
 NOT_NUMBERS_FILE = "not-numbers.yml"
 
@@ -161,7 +161,7 @@ class ClassicRuns:
         set_ones = {*namespace, *self.parameters.names()}
         used = {name: fields for name, fields in known.items() if name in set_ones}
         self.parameters.set_metadata(
-            {name: _without_parent(fields) for name, fields in used.items()}, set_ones
+            {name: _classic_run_without_parent(fields) for name, fields in used.items()}, set_ones
         )
         for name, fields in used.items():
             if parent := fields.get("parent"):
@@ -278,9 +278,9 @@ class ClassicRuns:
         """
         run = self._running("set_metric()")
         numbers = run.values.add(metrics, mode)
-        recorder, is_test = run.session.recorder, is_test_mode(mode)
+        recorder, is_test = run.session.recorder, is_classic_test_mode(mode)
         for name in numbers.not_numbers:
-            report_not_a_number(self.differences, name)
+            report_nan_in_classic_run(self.differences, name)
         for found in (numbers.plain, numbers.by_example):
             if found:
                 recorder.add_metrics(found, step, test=is_test)
@@ -347,7 +347,7 @@ class ClassicRuns:
             try:
                 self._write_files(run, session, result)
             except LegmError as error:
-                report_unwritten(error)
+                report_unwritten_classic_files(error)
         return result
 
     def _write_files(self, run: _OpenRun, session: RunSession, result: RunResult) -> None:
@@ -359,7 +359,7 @@ class ClassicRuns:
             {**session.run.configuration.parameters, **session.run.parameters},
             {example: dict(values) for example, values in run.values.by_example.items()},
             data,
-            result_steps(result),
+            classic_result_steps(result),
         )
 
     def aggregate(self, aggregation: Any) -> dict[str, Any]:
@@ -377,14 +377,14 @@ class ClassicRuns:
         )
         if self.is_main:
             texts = {
-                name: _aggregate_text(one)
+                name: _classic_run_aggregate(one)
                 for name, one in found.items()
                 if isinstance(one, dict) and "mean" in one
             }
             try:
                 ClassicFiles(self.folder(), self.description).write_aggregates(texts, list(self._custom))
             except LegmError as error:
-                report_unwritten(error)
+                report_unwritten_classic_files(error)
         return found
 
     def ranked(
@@ -468,12 +468,12 @@ class ClassicRuns:
         return UserFiles(wait_for_recorded_folder(self._client, configuration), self.description, "")
 
 
-def result_steps(result: RunResult) -> dict[str, Any]:
+def classic_result_steps(result: RunResult) -> dict[str, Any]:
     """The steps of each dev metric of a run."""
     return {one.name: history.steps for one, history in result.histories.items() if one.index is None}
 
 
-def report_not_a_number(differences: Differences, name: str) -> None:
+def report_nan_in_classic_run(differences: Differences, name: str) -> None:
     """Report that a metric has a value that is not a number."""
     differences.report(
         f"metric {name}",
@@ -482,12 +482,12 @@ def report_not_a_number(differences: Differences, name: str) -> None:
     )
 
 
-def _without_parent(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _classic_run_without_parent(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key not in {"parent", "parent_active"}}
 
 
-def _aggregate_text(aggregate: Mapping[str, Any]) -> str:
+def _classic_run_aggregate(aggregate: Mapping[str, Any]) -> str:
     """The text of an aggregate: of an interval, half of its width is the deviation."""
     if "lower" in aggregate:
-        return aggregate_text(aggregate["mean"], (aggregate["upper"] - aggregate["lower"]) / 2)
-    return aggregate_text(aggregate["mean"], aggregate["std"])
+        return classic_aggregate_text(aggregate["mean"], (aggregate["upper"] - aggregate["lower"]) / 2)
+    return classic_aggregate_text(aggregate["mean"], aggregate["std"])

@@ -114,7 +114,7 @@ class BoostingLogger:
             self._log_best(model, arguments, rounds)
         for kind, importances in self._importances(model).items():
             with self._autologging.report_errors("importances"):
-                _log_importances(kind, importances)
+                _log_boosting_importances(kind, importances)
         if models:
             self._log_fitted_model(model)
         return model
@@ -132,7 +132,7 @@ class BoostingLogger:
                 self._log_model(model, "model", registered_model_name=name)
 
 
-def _log_importances(kind: str, importances: Mapping[str, float]) -> None:
+def _log_boosting_importances(kind: str, importances: Mapping[str, float]) -> None:
     from matplotlib.figure import Figure
 
     client, run_id = MlflowClient(), fluent.active_run_id()

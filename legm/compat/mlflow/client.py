@@ -27,8 +27,8 @@ from legm.compat.mlflow.paging import PagedList, page_of
 from legm.compat.mlflow.registry_client import RegistryClient
 from legm.compat.mlflow.run_operations import RunOperations, finished_operations
 from legm.compat.mlflow.search_filters import EXPERIMENT_FIELDS, parse_filter, sort_searched
-from legm.compat.mlflow.tables import table_content, table_frame
-from legm.compat.mlflow.tracking_store import STORE, given_tags
+from legm.compat.mlflow.tables import mlflow_table_content, table_frame
+from legm.compat.mlflow.tracking_store import STORE, tags_for_tracking
 from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
 from legm.records import MediaKind, Status
@@ -66,7 +66,7 @@ class MlflowClient(RegistryClient):
             SESSION.notices.report_unsupported(
                 "mlflow.create_experiment(artifact_location=)", "artifacts are in legm's root directory"
             )
-        return EXPERIMENTS.create(name, given_tags(tags)).experiment_id
+        return EXPERIMENTS.create(name, tags_for_tracking(tags)).experiment_id
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Mark an experiment and its runs as deleted.
@@ -131,7 +131,7 @@ class MlflowClient(RegistryClient):
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment."""
-        EXPERIMENTS.set_tags(experiment_id, given_tags({key: value}))
+        EXPERIMENTS.set_tags(experiment_id, tags_for_tracking({key: value}))
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Delete a tag of an experiment.
@@ -339,7 +339,7 @@ class MlflowClient(RegistryClient):
             MlflowException: the data is neither.
         """
         STORE.keep_bytes(
-            run_id, table_content(data, self._existing_file(run_id, artifact_file)), artifact_file
+            run_id, mlflow_table_content(data, self._existing_file(run_id, artifact_file)), artifact_file
         )
 
     def _existing_file(self, run_id: str, name: str) -> bytes | None:

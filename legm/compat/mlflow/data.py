@@ -63,7 +63,7 @@ class DatasetSource:
         return self.kind
 
 
-def _source_of(source: Any) -> DatasetSource:
+def _data_source_of(source: Any) -> DatasetSource:
     if isinstance(source, DatasetSource):
         return source
     if source is None:
@@ -88,7 +88,7 @@ class Dataset:
     schema: Any = None
 
     def __init__(self, source: Any, name: str | None = None, digest: str | None = None) -> None:
-        self.source = _source_of(source)
+        self.source = _data_source_of(source)
         self.name = name or "dataset"
         self.digest = digest or self._compute_digest()
 
@@ -146,7 +146,7 @@ class PandasDataset(Dataset):
         super().__init__(source, name, digest)
 
     def _compute_digest(self) -> str:
-        return _digest(_parts_of_frame(self.df))
+        return _data_digest(_data_parts_of_frame(self.df))
 
     @property
     def profile(self) -> dict[str, int]:
@@ -156,7 +156,7 @@ class PandasDataset(Dataset):
     @property
     def schema(self) -> Schema | None:
         """Its columns; None where one of them has no type in MLflow."""
-        return _schema_or_none(self.df)
+        return _data_schema(self.df)
 
     def _schema_json(self) -> str | None:
         schema = self.schema
@@ -184,7 +184,9 @@ class NumpyDataset(Dataset):
         super().__init__(source, name, digest)
 
     def _compute_digest(self) -> str:
-        return _digest(part for one in (self.features, self.targets) for part in _parts_of_arrays(one))
+        return _data_digest(
+            part for one in (self.features, self.targets) for part in _data_parts_of_arrays(one)
+        )
 
     @property
     def profile(self) -> dict[str, Any]:
@@ -201,21 +203,21 @@ class NumpyDataset(Dataset):
     @property
     def schema(self) -> dict[str, Schema | None]:
         """The schemas of the features and of the targets."""
-        return {"features": _schema_or_none(self.features), "targets": _schema_or_none(self.targets)}
+        return {"features": _data_schema(self.features), "targets": _data_schema(self.targets)}
 
     def _schema_json(self) -> str | None:
         texts = {kind: None if one is None else one.to_json() for kind, one in self.schema.items()}
         return json.dumps({"mlflow_tensorspec": texts})
 
 
-def _schema_or_none(data: Any) -> Schema | None:
+def _data_schema(data: Any) -> Schema | None:
     try:
         return infer_schema(data)
     except Exception:  # noqa: BLE001 - data may hold anything, and MLflow leaves the schema out
         return None
 
 
-def _digest(parts: Iterator[Any]) -> str:
+def _data_digest(parts: Iterator[Any]) -> str:
     """MLflow's digest, which distinguishes data and protects nothing."""
     found = hashlib.md5(usedforsecurity=False)
     for part in parts:
@@ -223,7 +225,7 @@ def _digest(parts: Iterator[Any]) -> str:
     return found.hexdigest()[:8]
 
 
-def _parts_of_frame(frame: Any) -> Iterator[Any]:
+def _data_parts_of_frame(frame: Any) -> Iterator[Any]:
     import numpy as np
     import pandas as pd
 
@@ -236,7 +238,7 @@ def _parts_of_frame(frame: Any) -> Iterator[Any]:
     yield from (str(name).encode() for name in frame.columns)
 
 
-def _parts_of_arrays(values: Any) -> Iterator[Any]:
+def _data_parts_of_arrays(values: Any) -> Iterator[Any]:
     import numpy as np
     import pandas as pd
 

@@ -14,9 +14,9 @@ from typing import Any
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.data import Dataset, NumpyDataset, PandasDataset
 from legm.compat.mlflow.evaluation_scores import (
-    Predictions,
-    classifier_figures,
+    EvaluatedPredictions,
     classifier_scores,
+    evaluated_classifier_figures,
     per_class_scores,
     regressor_scores,
 )
@@ -139,20 +139,20 @@ def evaluate(
     del evaluators, options
     config = dict(evaluator_config or {})
     config = dict(config.get("default", config))
-    inputs, true, predicted = _split_data(data, targets, predictions, feature_names)
-    predict, raw = _predict_function(model)
+    inputs, true, predicted = _split_evaluation_data(data, targets, predictions, feature_names)
+    predict, raw = _evaluated_predict_function(model)
     if predict is not None:
         predicted = predict(inputs)
     elif predicted is None:
         raise MlflowException("Either a model or the column of its predictions is needed: pass predictions=")
     run_id = fluent.active_run_id()
-    _log_data(data, inputs, targets, true)
+    _log_evaluation_data(data, inputs, targets, true)
     evaluation = _Evaluation(run_id, config, inputs, true, predicted)
     if model_type == "classifier":
         evaluation.evaluate_classifier(raw)
     elif model_type == "regressor":
         evaluation.metrics |= regressor_scores(
-            Predictions(true, predicted, weights=config.get("sample_weights"))
+            EvaluatedPredictions(true, predicted, weights=config.get("sample_weights"))
         )
     if model_type in _EVALUATED and raw is not None and hasattr(raw, "score"):
         evaluation.add_score_of(raw)
@@ -188,13 +188,13 @@ class _Evaluation:
         positive = labels[-1] if positive is None else positive
         has_probabilities = raw is not None and hasattr(raw, "predict_proba")
         probabilities = np.asarray(raw.predict_proba(self._inputs)) if has_probabilities else None
-        of = Predictions(
+        of = EvaluatedPredictions(
             self._true, self._predicted, probabilities, labels, positive, config.get("sample_weights")
         )
         self.metrics |= classifier_scores(of, config.get("average", "weighted"))
         if not of.is_binary:
             self._keep_table("per_class_metrics", per_class_scores(of))
-        for name, figure in classifier_figures(of, config):
+        for name, figure in evaluated_classifier_figures(of, config):
             file = f"{self._prefix}{name}.png"
             fluent.log_figure(figure, file)
             self._artifacts[self._prefix + name] = EvaluationArtifact(fluent.get_artifact_uri(file))
@@ -290,7 +290,7 @@ class _Evaluation:
                     )
 
 
-def _split_data(
+def _split_evaluation_data(
     data: Any, targets: Any, predictions: str | None, feature_names: Sequence[str] | None
 ) -> tuple[Any, Any, Any]:
     """The inputs of the model, the true values, and the predictions that the data has."""
@@ -312,7 +312,7 @@ def _split_data(
     return inputs, values, None if predictions is None else data[predictions].to_numpy()
 
 
-def _predict_function(model: Any) -> tuple[Callable[[Any], Any] | None, Any]:
+def _evaluated_predict_function(model: Any) -> tuple[Callable[[Any], Any] | None, Any]:
     """What returns a model's predictions, and the model of a library behind it, if it is one."""
     if model is None:
         return None, None
@@ -328,7 +328,7 @@ def _predict_function(model: Any) -> tuple[Callable[[Any], Any] | None, Any]:
     )
 
 
-def _log_data(data: Any, inputs: Any, targets: Any, true: Any) -> None:
+def _log_evaluation_data(data: Any, inputs: Any, targets: Any, true: Any) -> None:
     """Note the data with the run."""
     try:
         if isinstance(data, Dataset):
@@ -434,14 +434,16 @@ def validate_evaluation_results(
         for problem in (
             threshold.problems(name, candidate_result.metrics.get(name), baseline.get(name))
             if baseline_result is not None
-            else _without_baseline(threshold).problems(name, candidate_result.metrics.get(name), None)
+            else _evaluation_without_baseline(threshold).problems(
+                name, candidate_result.metrics.get(name), None
+            )
         )
     ]
     if problems:
         raise ModelValidationFailedException("; ".join(problems), "BAD_REQUEST")
 
 
-def _without_baseline(threshold: MetricThreshold) -> MetricThreshold:
+def _evaluation_without_baseline(threshold: MetricThreshold) -> MetricThreshold:
     made = object.__new__(MetricThreshold)
     made.__dict__.update(vars(threshold), min_absolute_change=None, min_relative_change=None)
     return made

@@ -6,11 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Predictions", "classifier_figures", "classifier_scores", "per_class_scores", "regressor_scores"]
+__all__ = [
+    "EvaluatedPredictions",
+    "classifier_scores",
+    "evaluated_classifier_figures",
+    "per_class_scores",
+    "regressor_scores",
+]
 
 
 @dataclass(frozen=True)
-class Predictions:
+class EvaluatedPredictions:
     """What a model said about data, beside what is true.
 
     Args:
@@ -39,7 +45,7 @@ class Predictions:
         return self.probabilities[:, list(self.labels).index(label)]
 
 
-def regressor_scores(of: Predictions) -> dict[str, Any]:
+def regressor_scores(of: EvaluatedPredictions) -> dict[str, Any]:
     """The scores of a regressor.
 
     Args:
@@ -58,7 +64,7 @@ def regressor_scores(of: Predictions) -> dict[str, Any]:
     return found
 
 
-def classifier_scores(of: Predictions, average: str = "weighted") -> dict[str, Any]:
+def classifier_scores(of: EvaluatedPredictions, average: str = "weighted") -> dict[str, Any]:
     """The scores of a classifier.
 
     Args:
@@ -70,7 +76,7 @@ def classifier_scores(of: Predictions, average: str = "weighted") -> dict[str, A
     weights = of.weights
     found: dict[str, Any] = {"example_count": len(of.true)}
     if of.is_binary:
-        counts = metrics.confusion_matrix(of.true, of.predicted, labels=_positive_last(of)).ravel()
+        counts = metrics.confusion_matrix(of.true, of.predicted, labels=_evaluated_positive_last(of)).ravel()
         names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
         found |= dict(zip(names, counts.tolist(), strict=True))
     found["accuracy_score"] = metrics.accuracy_score(of.true, of.predicted, sample_weight=weights)
@@ -85,24 +91,24 @@ def classifier_scores(of: Predictions, average: str = "weighted") -> dict[str, A
             options = {"sample_weight": weights, "average": average, "multi_class": "ovr"}
             found["roc_auc"] = metrics.roc_auc_score(of.true, of.probabilities, **options)
         return found
-    is_positive, scores = _is_positive(of, of.positive), of.scores_of(of.positive)
+    is_positive, scores = _is_evaluated_positive(of, of.positive), of.scores_of(of.positive)
     found["roc_auc"] = metrics.roc_auc_score(is_positive, scores, sample_weight=weights)
     precision, recall, _ = metrics.precision_recall_curve(is_positive, scores, sample_weight=weights)
     found["precision_recall_auc"] = metrics.auc(recall, precision)
     return found
 
 
-def _positive_last(of: Predictions) -> list[Any]:
+def _evaluated_positive_last(of: EvaluatedPredictions) -> list[Any]:
     return [*(one for one in of.labels if one != of.positive), of.positive]
 
 
-def _is_positive(of: Predictions, label: Any) -> Any:
+def _is_evaluated_positive(of: EvaluatedPredictions, label: Any) -> Any:
     import numpy as np
 
     return np.asarray(of.true) == label
 
 
-def per_class_scores(of: Predictions) -> list[dict[str, Any]]:
+def per_class_scores(of: EvaluatedPredictions) -> list[dict[str, Any]]:
     """The scores of each of more than two classes against all others, in rows of a table.
 
     Args:
@@ -113,8 +119,8 @@ def per_class_scores(of: Predictions) -> list[dict[str, Any]]:
 
     rows = []
     for label in of.labels:
-        is_true, is_predicted = _is_positive(of, label), np.asarray(of.predicted) == label
-        one = Predictions(is_true, is_predicted, None, [False, True], True, of.weights)
+        is_true, is_predicted = _is_evaluated_positive(of, label), np.asarray(of.predicted) == label
+        one = EvaluatedPredictions(is_true, is_predicted, None, [False, True], True, of.weights)
         row = {"positive_class": label, **classifier_scores(one)}
         if of.probabilities is not None:
             scores = of.scores_of(label)
@@ -125,7 +131,9 @@ def per_class_scores(of: Predictions) -> list[dict[str, Any]]:
     return rows
 
 
-def classifier_figures(of: Predictions, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def evaluated_classifier_figures(
+    of: EvaluatedPredictions, config: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
     """The figures of a classifier, by name.
 
     Args:
@@ -150,7 +158,7 @@ def classifier_figures(of: Predictions, config: Mapping[str, Any]) -> Iterator[t
             for label in shown:
                 name = {} if of.is_binary else {"name": str(label)}
                 display.from_predictions(
-                    _is_positive(of, label), of.scores_of(label), ax=axes, **name, **options
+                    _is_evaluated_positive(of, label), of.scores_of(label), ax=axes, **name, **options
                 )
 
         weighted = {"sample_weight": of.weights}
@@ -166,18 +174,18 @@ def classifier_figures(of: Predictions, config: Mapping[str, Any]) -> Iterator[t
             ),
         )
         if of.is_binary:
-            yield "lift_curve_plot", drawn(lambda axes: _draw_lift(of, axes))
+            yield "lift_curve_plot", drawn(lambda axes: _draw_evaluated_lift(of, axes))
     display = metrics.ConfusionMatrixDisplay.from_predictions
     how = {"labels": of.labels, "normalize": "true", "cmap": "Blues", "sample_weight": of.weights}
     yield "confusion_matrix", drawn(lambda axes: display(of.true, of.predicted, ax=axes, **how))
 
 
-def _draw_lift(of: Predictions, axes: Any) -> None:
+def _draw_evaluated_lift(of: EvaluatedPredictions, axes: Any) -> None:
     """How many times more positive samples there are among those with the highest scores than among all."""
     import numpy as np
 
     order = np.argsort(of.scores_of(of.positive))[::-1]
-    found = np.cumsum(_is_positive(of, of.positive)[order])
+    found = np.cumsum(_is_evaluated_positive(of, of.positive)[order])
     share = np.arange(1, len(order) + 1) / len(order)
     axes.plot(share, found / found[-1] / share)
     axes.axhline(1, color="black", linestyle="--")

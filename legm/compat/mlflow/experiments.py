@@ -27,7 +27,7 @@ DEFAULT_EXPERIMENT = "Default"
 
 
 @dataclass(slots=True)
-class _Entry:
+class _ExperimentEntry:
     """What is known of an experiment.
 
     Args:
@@ -49,10 +49,10 @@ class _Entry:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def _entry_of(content: Mapping[str, Any]) -> _Entry:
+def _experiment_entry_of(content: Mapping[str, Any]) -> _ExperimentEntry:
     name = str(content.get("name"))
     tags = content.get("tags")
-    return _Entry(
+    return _ExperimentEntry(
         name,
         str(content.get("folder") or name),
         {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {},
@@ -62,7 +62,7 @@ def _entry_of(content: Mapping[str, Any]) -> _Entry:
     )
 
 
-def _hashed_id(name: str) -> str:
+def _hashed_experiment_id(name: str) -> str:
     """The id of a new experiment, which is the same in every process."""
     digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()
     return "0" if name == DEFAULT_EXPERIMENT else str(int(digest[:15], 16)).zfill(18)
@@ -71,14 +71,14 @@ def _hashed_id(name: str) -> str:
 class ExperimentBook:
     """The experiments of a root directory: those that scripts made, and those in which there are runs."""
 
-    def _entries(self) -> dict[str, _Entry]:
+    def _entries(self) -> dict[str, _ExperimentEntry]:
         """By id, oldest first."""
-        found = {"0": _Entry(DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT)}
-        found |= {key: _entry_of(one) for key, one in STATE.read("experiments").items()}
+        found = {"0": _ExperimentEntry(DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT)}
+        found |= {key: _experiment_entry_of(one) for key, one in STATE.read("experiments").items()}
         folders = {one.folder for one in found.values()}
         for name in snapshot_experiments(SESSION.settings):
             if name not in folders:
-                found.setdefault(_hashed_id(name), _Entry(name, name))
+                found.setdefault(_hashed_experiment_id(name), _ExperimentEntry(name, name))
         return found
 
     def all(self) -> list[Experiment]:
@@ -102,7 +102,10 @@ class ExperimentBook:
 
     def id_of_folder(self, folder: str) -> str:
         """The id of the experiment whose runs are in a legm experiment."""
-        return next((key for key, one in self._entries().items() if one.folder == folder), _hashed_id(folder))
+        return next(
+            (key for key, one in self._entries().items() if one.folder == folder),
+            _hashed_experiment_id(folder),
+        )
 
     def folder_of(self, experiment_id: Any) -> str:
         """The legm experiment that has an experiment's runs.
@@ -142,12 +145,12 @@ class ExperimentBook:
                 f"Experiment {name!r} is deleted: restore it, or choose another name"
             )
         if known is None:
-            key = _hashed_id(name)
+            key = _hashed_experiment_id(name)
             while key in self._entries():  # the name of one that was renamed
-                key = _hashed_id(f"{key} {name}")
-            now = _now()
+                key = _hashed_experiment_id(f"{key} {name}")
+            now = _experiment_time()
             with STATE.changing("experiments") as stored:
-                stored.setdefault(key, _Entry(name, name, created=now, updated=now).to_plain())
+                stored.setdefault(key, _ExperimentEntry(name, name, created=now, updated=now).to_plain())
             known = self.by_id(key)
         if tags:
             self.set_tags(known.experiment_id, tags)
@@ -225,21 +228,21 @@ class ExperimentBook:
                 changed.folder = entry.name
 
     @contextmanager
-    def _changing(self, experiment_id: Any) -> Iterator[_Entry]:
+    def _changing(self, experiment_id: Any) -> Iterator[_ExperimentEntry]:
         self.by_id(experiment_id)
         key = str(experiment_id)
         with STATE.changing("experiments") as stored:
-            entry = _entry_of(stored[key]) if key in stored else self._entries()[key]
+            entry = _experiment_entry_of(stored[key]) if key in stored else self._entries()[key]
             yield entry
-            entry.updated = _now()
+            entry.updated = _experiment_time()
             stored[key] = entry.to_plain()
 
 
-def _now() -> int:
+def _experiment_time() -> int:
     return int(time.time() * 1000)
 
 
-def _to_mlflow_experiment(key: str, entry: _Entry) -> Experiment:
+def _to_mlflow_experiment(key: str, entry: _ExperimentEntry) -> Experiment:
     return Experiment(
         key,
         entry.name,

@@ -12,9 +12,9 @@ from legm.compat.mlflow.logged_models import (
     ModelDescription,
     ModelInfo,
     find_model_folder,
-    read_description,
+    read_logged_model,
     store_model,
-    write_description,
+    write_logged_model,
 )
 from legm.compat.mlflow.signatures import ModelSignature
 from legm.compat.script_session import SESSION
@@ -22,7 +22,7 @@ from legm.compat.script_session import SESSION
 __all__ = ["Flavor"]
 
 
-def _nothing_held(model: Any) -> Any:
+def _no_flavor_model(model: Any) -> Any:
     del model
 
 
@@ -45,7 +45,7 @@ class Flavor:
         write: Callable[[Any, Path], object],
         read: Callable[[Path, ModelDescription, Any], Any],
         *,
-        held: Callable[[Any], Any] = _nothing_held,
+        held: Callable[[Any], Any] = _no_flavor_model,
         predict: Callable[[Any, Any], Any] = lambda model, data: model.predict(data),
     ) -> None:
         self._name = name
@@ -81,7 +81,7 @@ class Flavor:
             predict=lambda data: self.predict(model, data),
             registered_model_name=registered_model_name,
             run_id=run_id,
-            kind=_kind_of(model),
+            kind=_flavor_model_kind(model),
             options=options,
             metadata=metadata,
             held=self._held(model),
@@ -96,7 +96,7 @@ class Flavor:
             self._write(model, folder)
         except ImportError as error:
             SESSION.notices.report_unsupported(f"mlflow.{self._name}.save_model", str(error))
-        write_description(folder, ModelDescription(self._name, kind=_kind_of(model)))
+        write_logged_model(folder, ModelDescription(self._name, kind=_flavor_model_kind(model)))
         if (held := self._held(model)) is not None:
             MODELS_OF_PROCESS.keep(str(folder.resolve()), held)
 
@@ -112,7 +112,7 @@ class Flavor:
             MlflowException: there is no such model, or one that only the process that logged it has.
         """
         folder, key = find_model_folder(model_uri, dst_path)
-        description = read_description(folder)
+        description = read_logged_model(folder)
         return self._read(folder, description, MODELS_OF_PROCESS.find(key), **options)
 
     def _with_model(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
@@ -124,11 +124,11 @@ class Flavor:
         return args
 
 
-def _kind_of(model: Any) -> str:
+def _flavor_model_kind(model: Any) -> str:
     return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
-def copied(model: Any) -> Any:
+def copied_flavor_model(model: Any) -> Any:
     """A copy of a model that stays as it is now; None for one that cannot be copied."""
     try:
         return copy.deepcopy(model)

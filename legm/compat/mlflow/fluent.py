@@ -16,7 +16,7 @@ from legm.compat.mlflow.entities import DatasetInput, Experiment, InputTag, Run,
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.experiments import DEFAULT_EXPERIMENT, EXPERIMENTS
 from legm.compat.mlflow.run_operations import RunOperations, finished_operations
-from legm.compat.mlflow.tracking_store import STORE, given_tags
+from legm.compat.mlflow.tracking_store import STORE, tags_for_tracking
 from legm.compat.script_session import SESSION
 from legm.delivery.process_end import is_normal_process_end
 from legm.records import Status
@@ -422,7 +422,7 @@ def set_experiment_tag(key: str, value: Any) -> None:
 def set_experiment_tags(tags: Mapping[str, Any]) -> None:
     """Set tags of the experiment."""
     experiment = EXPERIMENTS.ensure(ACTIVE.experiment_name())
-    EXPERIMENTS.set_tags(experiment.experiment_id, given_tags(tags))
+    EXPERIMENTS.set_tags(experiment.experiment_id, tags_for_tracking(tags))
 
 
 def delete_experiment_tag(key: str) -> None:

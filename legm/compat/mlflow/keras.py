@@ -32,24 +32,24 @@ _NOT_PARAMETERS = frozenset(("x", "y", "callbacks", "validation_data", "verbose"
 _FILE = "model.keras"
 
 
-def _write(model: Any, folder: Path) -> None:
+def _write_mlflow_keras(model: Any, folder: Path) -> None:
     model.save(folder / _FILE)
 
 
-def _read(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
+def _read_mlflow_keras(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
     del description, held
     return import_library_lazily("keras.saving", "keras", "load_model()").load_model(
         folder / _FILE, **options
     )
 
 
-FLAVOR = Flavor("keras", "keras_model", _write, _read)
+FLAVOR = Flavor("keras", "keras_model", _write_mlflow_keras, _read_mlflow_keras)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
 
 
-class CallbackMethods(KerasMetrics):
+class MlflowKerasCallbackMethods(KerasMetrics):
     """Keras's callback that logs, but for its base class.
 
     Args:
@@ -118,18 +118,18 @@ class CallbackMethods(KerasMetrics):
         self._log({f"validation_{name}": value for name, value in (logs or {}).items()})
 
 
-def _wrap_model(module: Any) -> None:
-    AUTOLOGGING.wrap(module.Model, "fit", _fit)
+def _wrap_mlflow_keras(module: Any) -> None:
+    AUTOLOGGING.wrap(module.Model, "fit", _fit_mlflow_keras)
 
 
-def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+def _fit_mlflow_keras(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
     arguments = autologged_arguments(original, (model, *args), kwargs)
     del arguments["self"]
-    defaults = {name: one for name, one in _defaults(original).items() if name != "self"}
+    defaults = {name: one for name, one in _mlflow_keras_defaults(original).items() if name != "self"}
     AUTOLOGGING.log_params(
         {name: value for name, value in (defaults | arguments).items() if name not in _NOT_PARAMETERS}
     )
-    callback = _callback_class()(
+    callback = _mlflow_keras_callback()(
         log_every_epoch=AUTOLOGGING.option("log_every_epoch", True),
         log_every_n_steps=AUTOLOGGING.option("log_every_n_steps"),
     )
@@ -143,7 +143,7 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
     return history
 
 
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+def _mlflow_keras_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     return {one.name: one.default for one in parameters if one.default is not one.empty}
 
@@ -151,28 +151,28 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
 AUTOLOGGING = Autologging(
     "keras",
     ("log_every_epoch", "log_every_n_steps", "log_models", "log_model_signatures", "save_exported_model"),
-    {"keras": _wrap_model},
+    {"keras": _wrap_mlflow_keras},
 )
 autolog = AUTOLOGGING.autolog
 
 
-def _bases(name: str) -> tuple[type, ...]:
+def _mlflow_keras_bases(name: str) -> tuple[type, ...]:
     return (import_library_lazily("keras.callbacks", "keras", name).Callback,)
 
 
-_made_class = lazy_classes(__name__, {"MlflowCallback": CallbackMethods}, _bases)
+_made_class = lazy_classes(__name__, {"MlflowCallback": MlflowKerasCallbackMethods}, _mlflow_keras_bases)
 
 
-def _callback_class() -> Any:
+def _mlflow_keras_callback() -> Any:
     """The class of callbacks, which is made once."""
     return globals().get("MlflowCallback") or _made_class("MlflowCallback")
 
 
 if TYPE_CHECKING:
-    MlflowCallback = MLflowCallback = CallbackMethods
+    MlflowCallback = MLflowCallback = MlflowKerasCallbackMethods
 else:
 
     def __getattr__(name: str) -> Any:
         if name in ("MlflowCallback", "MLflowCallback"):
-            return _callback_class()
+            return _mlflow_keras_callback()
         return unknown_attribute("mlflow.keras", name)

@@ -9,7 +9,7 @@ from typing import Any
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.exceptions import MlflowException
-from legm.compat.mlflow.flavors import Flavor, copied
+from legm.compat.mlflow.flavors import Flavor, copied_flavor_model
 from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.unknown_names import unknown_attribute
 from legm.integrations.boosting_rounds import (
@@ -24,11 +24,11 @@ __all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_
 _FILE = "model.txt"
 
 
-def _write(model: Any, folder: Path) -> None:
+def _write_mlflow_lightgbm(model: Any, folder: Path) -> None:
     getattr(model, "booster_", model).save_model(str(folder / _FILE))
 
 
-def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
+def _read_mlflow_lightgbm(folder: Path, description: ModelDescription, held: Any) -> Any:
     """The booster, or the estimator that this process logged: LightGBM's own format has none."""
     if description.kind.startswith("lightgbm.sklearn."):
         if held is None:
@@ -36,23 +36,25 @@ def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
                 f"{description.kind} is an estimator, which LightGBM can only write as a pickle: legm keeps "
                 f"its booster in {_FILE}, and the estimator for the process that logged it"
             )
-        return copied(held)
+        return copied_flavor_model(held)
     from lightgbm import Booster
 
     return Booster(model_file=str(folder / _FILE))
 
 
-def _held(model: Any) -> Any:
-    return copied(model) if hasattr(model, "booster_") else None
+def _held_lightgbm_model(model: Any) -> Any:
+    return copied_flavor_model(model) if hasattr(model, "booster_") else None
 
 
-FLAVOR = Flavor("lightgbm", "lgb_model", _write, _read, held=_held)
+FLAVOR = Flavor(
+    "lightgbm", "lgb_model", _write_mlflow_lightgbm, _read_mlflow_lightgbm, held=_held_lightgbm_model
+)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
 
 
-class _LoggedRounds(LightGBMRounds):
+class _MlflowLightgbmRounds(LightGBMRounds):
     def __init__(self, rounds: BoostingRounds) -> None:
         self._rounds = rounds
 
@@ -60,14 +62,14 @@ class _LoggedRounds(LightGBMRounds):
         self._rounds.log_round(metrics_by_name(evaluated), env.iteration)
 
 
-def _log_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
+def _log_mlflow_lightgbm_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
     del arguments  # early stopping is a callback or a parameter with many names
     best = best_lightgbm_round(model)
     if best is not None:
         rounds.log_best(len(rounds.values), best + 1, rounds.values[best])  # MLflow counts from 1
 
 
-def _importances(model: Any) -> dict[str, dict[str, float]]:
+def _mlflow_lightgbm_importances(model: Any) -> dict[str, dict[str, float]]:
     names = model.feature_name()
     return {
         kind: dict(zip(names, model.feature_importance(importance_type=kind).tolist(), strict=True))
@@ -75,22 +77,22 @@ def _importances(model: Any) -> dict[str, dict[str, float]]:
     }
 
 
-def _wrap(lightgbm: Any) -> None:
+def _wrap_mlflow_lightgbm(lightgbm: Any) -> None:
     _BOOSTING.wrap(lightgbm, "LGBMModel")
 
 
 AUTOLOGGING = Autologging(
     "lightgbm",
     ("log_input_examples", "log_model_signatures", "log_models", "log_datasets", "disable", "exclusive"),
-    {"lightgbm": _wrap},
+    {"lightgbm": _wrap_mlflow_lightgbm},
 )
 autolog = AUTOLOGGING.autolog
 _BOOSTING = BoostingLogger(
     AUTOLOGGING,
     excluded=("train_set", "valid_sets", "valid_names", "fobj", "feval", "init_model", "learning_rates"),
-    callback=_LoggedRounds,
-    log_best=_log_best,
-    importances=_importances,
+    callback=_MlflowLightgbmRounds,
+    log_best=_log_mlflow_lightgbm_best,
+    importances=_mlflow_lightgbm_importances,
     log_model=log_model,
 )
 

@@ -12,10 +12,10 @@ from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.logged_models import ModelInfo
 from legm.compat.script_session import SESSION
 
-__all__ = ["EpochLogger", "wrap_trainer"]
+__all__ = ["MlflowLightningLogger", "wrap_lightning_trainer"]
 
 
-class EpochLogger:
+class MlflowLightningLogger:
     """Lightning's callback that logs, but for its base class.
 
     Args:
@@ -74,15 +74,17 @@ class EpochLogger:
             MlflowClient().set_tag(self._run_id, "Mode", mode)
 
 
-def wrap_trainer(autologging: Autologging, module: Any, log_model: Callable[..., ModelInfo]) -> None:
+def wrap_lightning_trainer(
+    autologging: Autologging, module: Any, log_model: Callable[..., ModelInfo]
+) -> None:
     """Log the fits of a package's ``Trainer``: ``pytorch_lightning`` or ``lightning.pytorch``."""
     base = module.Callback
 
-    class Callback(EpochLogger, base):  # type: ignore[misc, valid-type]
+    class Callback(MlflowLightningLogger, base):  # type: ignore[misc, valid-type]
         def __reduce__(self) -> Any:
             return base, ()  # another process cannot log to this run
 
-    logged = partial(_fit, autologging, module, Callback, log_model)
+    logged = partial(_fit_mlflow_lightning, autologging, module, Callback, log_model)
 
     def fit_with_lightning(original: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -> Any:
         return logged(original, trainer, args, kwargs)
@@ -90,10 +92,10 @@ def wrap_trainer(autologging: Autologging, module: Any, log_model: Callable[...,
     autologging.wrap(module.Trainer, "fit", fit_with_lightning)
 
 
-def _fit(
+def _fit_mlflow_lightning(
     autologging: Autologging,
     module: Any,
-    callback: type[EpochLogger],
+    callback: type[MlflowLightningLogger],
     log_model: Callable[..., ModelInfo],
     original: Callable[..., Any],
     trainer: Any,
@@ -106,7 +108,7 @@ def _fit(
         autologging.log_params({name: getattr(one, name) for name in names if hasattr(one, name)})
     epoch_logger = callback(autologging, fluent.active_run_id())
     trainer.callbacks = [
-        *(one for one in trainer.callbacks if not isinstance(one, EpochLogger)),
+        *(one for one in trainer.callbacks if not isinstance(one, MlflowLightningLogger)),
         epoch_logger,
     ]
     fitted = original(trainer, *args, **kwargs)
@@ -129,14 +131,14 @@ def _fit(
         with autologging.report_errors("the model"):
             name = autologging.option("registered_model_name")
             log_model(trainer.lightning_module, "model", registered_model_name=name)
-    if autologging.option("checkpoint", True) and _would_keep_checkpoints(autologging, trainer):
+    if autologging.option("checkpoint", True) and _keeps_lightning_checkpoints(autologging, trainer):
         SESSION.notices.report_unsupported(
             "mlflow.pytorch.autolog(checkpoint=True)", "a checkpoint is a pickle of the trainer"
         )
     return fitted
 
 
-def _would_keep_checkpoints(autologging: Autologging, trainer: Any) -> bool:
+def _keeps_lightning_checkpoints(autologging: Autologging, trainer: Any) -> bool:
     """Whether mlflow would store checkpoints of its own."""
     monitor = autologging.option("checkpoint_monitor", "val_loss")
     return not autologging.option("checkpoint_save_best_only", True) or monitor in trainer.callback_metrics

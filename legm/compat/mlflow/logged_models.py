@@ -26,9 +26,9 @@ __all__ = [
     "ModelInfo",
     "ModelsOfProcess",
     "find_model_folder",
-    "read_description",
+    "read_logged_model",
     "store_model",
-    "write_description",
+    "write_logged_model",
 ]
 
 DESCRIPTION_FILE = "model.json"
@@ -76,7 +76,7 @@ class ModelDescription:
     metadata: Mapping[str, Any] | None = None
 
 
-def read_description(folder: Path) -> ModelDescription:
+def read_logged_model(folder: Path) -> ModelDescription:
     """What is said of the model in a folder.
 
     Raises:
@@ -96,7 +96,7 @@ def read_description(folder: Path) -> ModelDescription:
         raise MlflowException(f"There is no model that legm can read in {folder}: {error}") from error
 
 
-def write_description(folder: Path, description: ModelDescription) -> None:
+def write_logged_model(folder: Path, description: ModelDescription) -> None:
     """Write what is said of a model into its folder."""
     text = json.dumps(vars(description), indent=2, default=str)
     (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
@@ -180,7 +180,7 @@ def store_model(
     folder_name = name or artifact_path or "model"
     run_id = run_id or active_run_id()
     if signature is None and input_example is not None:
-        signature = _signature_of_example(flavor, input_example, predict)
+        signature = _logged_model_signature(flavor, input_example, predict)
     description = ModelDescription(
         flavor,
         None if signature is None else signature.to_dict(),
@@ -194,7 +194,7 @@ def store_model(
         except ImportError as error:
             SESSION.notices.report_unsupported(f"mlflow.{flavor}.log_model", str(error))
         else:
-            write_description(Path(folder), description)
+            write_logged_model(Path(folder), description)
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file():
                     STORE.keep_file(run_id, path, f"{folder_name}/{path.relative_to(folder).as_posix()}")
@@ -210,7 +210,7 @@ def store_model(
     return ModelInfo(uri, run_id, folder_name, flavors, signature, version, None, folder_name, about, now)
 
 
-def _signature_of_example(
+def _logged_model_signature(
     flavor: str, example: Any, predict: Callable[[Any], Any] | None
 ) -> ModelSignature | None:
     """The signature that an example of the input shows; None where the model refuses it, which is said."""

@@ -20,7 +20,7 @@ STAGES = ("None", "Staging", "Production", "Archived")
 _LATEST = "latest"
 
 
-def _version_value(version: ModelVersion, kind: str, key: str) -> Any:
+def _registered_version_value(version: ModelVersion, kind: str, key: str) -> Any:
     names = {"version_number": "version", "source_path": "source"}
     return version.tags.get(key) if kind == "tags" else getattr(version, names.get(key, key), None)
 
@@ -31,7 +31,7 @@ def _model_value(model: RegisteredModel, kind: str, key: str) -> Any:
 
 _TIMES = frozenset({"creation_timestamp", "last_updated_timestamp"})
 _VERSION_FIELDS = SearchedFields(
-    _version_value,
+    _registered_version_value,
     frozenset({"name", "run_id", "source_path", "source"}),
     frozenset({"version_number", "version"}) | _TIMES,
     frozenset({"run_id"}),
@@ -39,7 +39,7 @@ _VERSION_FIELDS = SearchedFields(
 _MODEL_FIELDS = SearchedFields(_model_value, frozenset({"name"}), _TIMES)
 
 
-def stage_named(text: Any) -> str:
+def registered_stage_named(text: Any) -> str:
     """A stage, in whatever case it is written.
 
     Raises:
@@ -72,7 +72,7 @@ class ModelRegistry:
         Raises:
             MlflowException: there is none, or the number is none.
         """
-        return _to_mlflow_version(name, self._stored(name, version), _version_key(version))
+        return _to_mlflow_version(name, self._stored(name, version), _registered_version_key(version))
 
     def version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """The version of a registered model that has an alias; ``latest`` is the newest one.
@@ -93,7 +93,7 @@ class ModelRegistry:
         Raises:
             MlflowException: there is no such model or stage.
         """
-        wanted = STAGES if stages is None else [stage_named(one) for one in stages]
+        wanted = STAGES if stages is None else [registered_stage_named(one) for one in stages]
         found = {one.current_stage: one for one in self._versions(name)}
         return [found[stage] for stage in wanted if stage in found]
 
@@ -155,10 +155,10 @@ class ModelRegistry:
         return found[0].source
 
     def _stored(self, name: str, version: Any = None) -> Mapping[str, Any]:
-        stored = STATE.read("models").get(name) or _noted_with_runs(name)
+        stored = STATE.read("models").get(name) or _registered_with_runs(name)
         if stored is None:
             raise not_found_exception(f"Registered Model with name={name} not found")
-        _require_version(name, stored, version)
+        _require_registered_version(name, stored, version)
         return stored
 
     # Writing
@@ -203,10 +203,10 @@ class ModelRegistry:
             MlflowException: the name is invalid, or not registered.
         """
         check_model_name(name)
-        now = _now()
+        now = _registry_time()
         with STATE.changing("models") as models:
             if name not in models and create:
-                models[name] = _noted_with_runs(name) or _new_model(None, None)
+                models[name] = _registered_with_runs(name) or _new_model(None, None)
             if name not in models:
                 raise not_found_exception(f"Registered Model with name={name} not found")
             stored = models[name]
@@ -227,14 +227,18 @@ class ModelRegistry:
     def _changing(self, name: str, version: Any = None) -> Iterator[Any]:
         """Change a model, or a version of it."""
         with STATE.changing("models") as models:
-            if name not in models and (noted := _noted_with_runs(name)) is not None:
+            if name not in models and (noted := _registered_with_runs(name)) is not None:
                 models[name] = noted
             if name not in models:
                 raise not_found_exception(f"Registered Model with name={name} not found")
-            _require_version(name, models[name], version)
-            changed = models[name] if version is None else models[name]["versions"][_version_key(version)]
+            _require_registered_version(name, models[name], version)
+            changed = (
+                models[name]
+                if version is None
+                else models[name]["versions"][_registered_version_key(version)]
+            )
             yield changed
-            changed["updated"] = _now()
+            changed["updated"] = _registry_time()
 
     def describe(self, name: str, version: Any, description: str | None) -> None:
         """Describe a model, or a version of it."""
@@ -256,8 +260,8 @@ class ModelRegistry:
         """Give a version an alias, which no other version of the model has from then on."""
         check_alias(alias)
         with self._changing(name) as stored:
-            _require_version(name, stored, version)
-            stored["aliases"][alias] = int(_version_key(version))
+            _require_registered_version(name, stored, version)
+            stored["aliases"][alias] = int(_registered_version_key(version))
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Delete an alias, if there is one."""
@@ -266,18 +270,18 @@ class ModelRegistry:
 
     def set_stage(self, name: str, version: Any, stage: str, *, archive_existing: bool) -> None:
         """Move a version to a stage, and if wanted those that are there to ``Archived``."""
-        wanted = stage_named(stage)
+        wanted = registered_stage_named(stage)
         if archive_existing and wanted not in STAGES[1:3]:
             raise invalid_value_exception(
                 f"only a version that becomes {' or '.join(STAGES[1:3])} can archive others, not {wanted}"
             )
         with self._changing(name) as stored:
-            _require_version(name, stored, version)
+            _require_registered_version(name, stored, version)
             for key, one in stored["versions"].items():
-                if key == _version_key(version):
-                    one["stage"], one["updated"] = wanted, _now()
+                if key == _registered_version_key(version):
+                    one["stage"], one["updated"] = wanted, _registry_time()
                 elif archive_existing and one["stage"] == wanted:
-                    one["stage"], one["updated"] = STAGES[3], _now()
+                    one["stage"], one["updated"] = STAGES[3], _registry_time()
 
     def rename(self, name: str, new_name: Any) -> None:
         """Give a model another name."""
@@ -289,34 +293,34 @@ class ModelRegistry:
                 raise MlflowException(
                     f"Registered Model (name={new_name}) already exists.", "RESOURCE_ALREADY_EXISTS"
                 )
-            models[new_name] = {**models.pop(name), "updated": _now()}
+            models[new_name] = {**models.pop(name), "updated": _registry_time()}
 
     def delete(self, name: str, version: Any = None) -> None:
         """Delete a model with its versions, or one version; the runs keep their files."""
         with STATE.changing("models") as models:
             if name not in models:
                 raise not_found_exception(f"Registered Model with name={name} not found")
-            _require_version(name, models[name], version)
+            _require_registered_version(name, models[name], version)
             if version is None:
                 del models[name]
                 return
-            key = _version_key(version)
+            key = _registered_version_key(version)
             del models[name]["versions"][key]
             aliases = models[name]["aliases"].items()
             models[name]["aliases"] = {alias: one for alias, one in aliases if str(one) != key}
 
 
-def _now() -> int:
+def _registry_time() -> int:
     return int(time.time() * 1000)
 
 
 def _new_model(tags: Mapping[str, str] | None, description: str | None) -> dict[str, Any]:
-    now = _now()
+    now = _registry_time()
     about = {"tags": dict(tags or {}), "description": description, "created": now, "updated": now}
     return {**about, "aliases": {}, "versions": {}, "next": 1}
 
 
-def _version_key(version: Any) -> str:
+def _registered_version_key(version: Any) -> str:
     try:
         return str(int(version))
     except (TypeError, ValueError):
@@ -325,12 +329,12 @@ def _version_key(version: Any) -> str:
         ) from None
 
 
-def _require_version(name: str, stored: Mapping[str, Any], version: Any) -> None:
-    if version is not None and _version_key(version) not in stored["versions"]:
+def _require_registered_version(name: str, stored: Mapping[str, Any], version: Any) -> None:
+    if version is not None and _registered_version_key(version) not in stored["versions"]:
         raise not_found_exception(f"Model Version (name={name}, version={version}) not found")
 
 
-def _noted_with_runs(name: str) -> dict[str, Any] | None:
+def _registered_with_runs(name: str) -> dict[str, Any] | None:
     """A model of which only runs know, as those of earlier versions of legm do."""
     found = _new_model(None, None)
     for one in SESSION.snapshots(latest=False):

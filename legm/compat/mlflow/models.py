@@ -13,7 +13,7 @@ from legm.compat.mlflow.evaluation import (
     make_metric,
     validate_evaluation_results,
 )
-from legm.compat.mlflow.logged_models import ModelInfo, find_model_folder, read_description
+from legm.compat.mlflow.logged_models import ModelInfo, find_model_folder, read_logged_model
 from legm.compat.mlflow.signatures import ModelSignature, infer_signature
 from legm.compat.unknown_names import unknown_attribute
 
@@ -37,7 +37,7 @@ def get_model_info(model_uri: str) -> ModelInfo:
         MlflowException: there is no such model.
     """
     folder, key = find_model_folder(model_uri)
-    description = read_description(Path(folder))
+    description = read_logged_model(Path(folder))
     signature = (
         None if description.signature is None else ModelSignature.from_dict(dict(description.signature))
     )

@@ -21,7 +21,7 @@ _MOST_CHARACTERS = 250
 _MOST_OF_EXPERIMENT = 500
 
 
-def _resolves_elsewhere(name: str) -> bool:
+def _is_other_file_name(name: str) -> bool:
     """Whether a name means another file than it says."""
     resolved = posixpath.normpath(name)
     return resolved != name or resolved == "." or resolved.startswith(("..", "/"))
@@ -45,7 +45,7 @@ def check_key(kind: str, name: Any) -> str:
             f"Invalid name of a {kind}: {text!r}. It may have letters, digits, underscores, dashes, periods, "
             "spaces, colons and slashes"
         )
-    if _resolves_elsewhere(text):
+    if _is_other_file_name(text):
         raise invalid_value_exception(
             f"Invalid name of a {kind}: {text!r}. As the path of a file it would be "
             f"{posixpath.normpath(text)!r}"
@@ -82,7 +82,7 @@ def check_model_name(name: Any) -> None:
         raise invalid_value_exception(
             f"Invalid name of a registered model: {name!r}. It must be a non-empty text"
         )
-    if "/" in name or ":" in name or _resolves_elsewhere(name):
+    if "/" in name or ":" in name or _is_other_file_name(name):
         raise invalid_value_exception(
             f"Invalid name of a registered model: {name!r}. It must have no slash and no colon"
         )

@@ -15,15 +15,15 @@ from typing import Any
 
 from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.exceptions import MlflowException
-from legm.compat.mlflow.flavors import copied
+from legm.compat.mlflow.flavors import copied_flavor_model
 from legm.compat.mlflow.logged_models import (
     MODELS_OF_PROCESS,
     ModelDescription,
     ModelInfo,
     find_model_folder,
-    read_description,
+    read_logged_model,
     store_model,
-    write_description,
+    write_logged_model,
 )
 from legm.compat.mlflow.models import get_model_info
 from legm.compat.mlflow.signatures import ModelSignature
@@ -68,7 +68,7 @@ class PythonModel:
         raise NotImplementedError(f"{type(self).__qualname__} has no predict()")
 
 
-class _FunctionModel(PythonModel):
+class _PyfuncFunctionModel(PythonModel):
     """A function as a model.
 
     Args:
@@ -120,7 +120,7 @@ class PyFuncModel:
         """
         if self.context is None:
             raise MlflowException("this model is one of a library: get_raw_model() returns it")
-        return self._model.function if isinstance(self._model, _FunctionModel) else self._model
+        return self._model.function if isinstance(self._model, _PyfuncFunctionModel) else self._model
 
     def get_raw_model(self) -> Any:
         """The model of the library."""
@@ -163,22 +163,22 @@ def log_model(
     Raises:
         MlflowException: there is no model.
     """
-    model = _python_model(python_model, options)
+    model = _pyfunc_python_model(python_model, options)
     return store_model(
         _FLAVOR,
-        lambda folder: _write_artifacts(artifacts, folder),
+        lambda folder: _write_pyfunc_artifacts(artifacts, folder),
         artifact_path,
         name=name,
         signature=signature,
         input_example=input_example,
-        predict=lambda data: _loaded_python_model(model, artifacts or {}, model_config)[1](data, None),
+        predict=lambda data: _loaded_pyfunc_model(model, artifacts or {}, model_config)[1](data, None),
         registered_model_name=registered_model_name,
         run_id=run_id,
         kind=f"{type(model).__module__}.{type(model).__qualname__}",
-        options={"model_config": dict(model_config or {}), "artifacts": _artifact_names(artifacts)},
+        options={"model_config": dict(model_config or {}), "artifacts": _pyfunc_artifact_names(artifacts)},
         metadata=metadata,
         tags=tags,
-        held=copied(model) or model,
+        held=copied_flavor_model(model) or model,
     )
 
 
@@ -198,42 +198,42 @@ def save_model(
     folder = Path(path)
     if folder.exists() and any(folder.iterdir()):
         raise MlflowException(f"Path {str(path)!r} already exists and is not empty")
-    model = _python_model(python_model, options)
+    model = _pyfunc_python_model(python_model, options)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_artifacts(artifacts, folder)
-    about = {"model_config": dict(model_config or {}), "artifacts": _artifact_names(artifacts)}
-    write_description(folder, ModelDescription(_FLAVOR, options=about))
-    MODELS_OF_PROCESS.keep(str(folder.resolve()), copied(model) or model)
+    _write_pyfunc_artifacts(artifacts, folder)
+    about = {"model_config": dict(model_config or {}), "artifacts": _pyfunc_artifact_names(artifacts)}
+    write_logged_model(folder, ModelDescription(_FLAVOR, options=about))
+    MODELS_OF_PROCESS.keep(str(folder.resolve()), copied_flavor_model(model) or model)
 
 
-def _python_model(python_model: Any, options: Mapping[str, Any]) -> PythonModel:
+def _pyfunc_python_model(python_model: Any, options: Mapping[str, Any]) -> PythonModel:
     if options.get("loader_module") is not None:
         SESSION.notices.report_unsupported("mlflow.pyfunc.log_model(loader_module=)")
     if isinstance(python_model, PythonModel) or hasattr(python_model, "predict"):
         return python_model  # type: ignore[no-any-return]
     if callable(python_model):
-        return _FunctionModel(python_model)
+        return _PyfuncFunctionModel(python_model)
     raise MlflowException(
         f"python_model must be a function or an object with a method predict(), not {python_model!r:.80}",
         "INVALID_PARAMETER_VALUE",
     )
 
 
-def _artifact_names(artifacts: Mapping[str, str] | None) -> dict[str, str]:
-    return {name: Path(_artifact_source(str(path))).name for name, path in (artifacts or {}).items()}
+def _pyfunc_artifact_names(artifacts: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: Path(_pyfunc_artifact_source(str(path))).name for name, path in (artifacts or {}).items()}
 
 
-def _artifact_source(path: str) -> str:
+def _pyfunc_artifact_source(path: str) -> str:
     return path.removeprefix("file://")
 
 
-def _write_artifacts(artifacts: Mapping[str, str] | None, folder: Path) -> None:
+def _write_pyfunc_artifacts(artifacts: Mapping[str, str] | None, folder: Path) -> None:
     """Copy the files that a model needs into its folder."""
     for name, path in (artifacts or {}).items():
-        source = Path(_artifact_source(str(path)))
+        source = Path(_pyfunc_artifact_source(str(path)))
         if not source.exists():
             source = Path(download_artifacts(str(path)))
-        target = folder / _ARTIFACTS / Path(_artifact_source(str(path))).name
+        target = folder / _ARTIFACTS / Path(_pyfunc_artifact_source(str(path))).name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -243,7 +243,7 @@ def _write_artifacts(artifacts: Mapping[str, str] | None, folder: Path) -> None:
             raise MlflowException(f"the artifact {name!r} of the model is no file or folder: {str(path)!r}")
 
 
-def _loaded_python_model(
+def _loaded_pyfunc_model(
     model: Any, artifacts: Mapping[str, str], model_config: Mapping[str, Any] | None
 ) -> tuple[PythonModelContext, Callable[[Any, Any], Any]]:
     """The context of a model that is loaded, and what it returns for an input."""
@@ -272,7 +272,7 @@ def load_model(
     """
     del suppress_warnings
     folder, key = find_model_folder(model_uri, dst_path)
-    description, metadata = read_description(folder), get_model_info(str(model_uri))
+    description, metadata = read_logged_model(folder), get_model_info(str(model_uri))
     if description.flavor in _LIBRARIES:
         flavor = import_module(f"legm.compat.mlflow.{description.flavor}").FLAVOR
         loaded = flavor.load_model(model_uri)
@@ -289,11 +289,11 @@ def load_model(
             f"{model_uri} is a model of the class {description.kind or 'that a script wrote'}, which only "
             "the process that logged it can load: legm writes no pickle"
         )
-    model = copied(held) or held
+    model = copied_flavor_model(held) or held
     config = {**(description.options.get("model_config") or {}), **(model_config or {})}
     names = description.options.get("artifacts") or {}
     paths = {name: str(folder / _ARTIFACTS / Path(str(file)).name) for name, file in names.items()}
-    context, predict_own = _loaded_python_model(model, paths, config)
+    context, predict_own = _loaded_pyfunc_model(model, paths, config)
     return PyFuncModel(model, predict_own, metadata, context)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging
 from legm.compat.mlflow.exceptions import MlflowException
-from legm.compat.mlflow.flavors import Flavor, copied
+from legm.compat.mlflow.flavors import Flavor, copied_flavor_model
 from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.script_session import SESSION
-from legm.compat.tensorboard_writers import WRITERS, watch_scalars
+from legm.compat.tensorboard_writers import WRITERS, watch_tensorboard_scalars
 from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wrapped_functions import wrap_function
 
@@ -34,7 +34,7 @@ __all__ = [
 _FILE = "state_dict.pt"
 
 
-def _write(model: Any, folder: Path) -> None:
+def _write_mlflow_pytorch(model: Any, folder: Path) -> None:
     _write_pytorch_weights(model.state_dict(), folder)
 
 
@@ -44,17 +44,17 @@ def _write_pytorch_weights(weights: Any, folder: Path) -> None:
     torch.save(weights, folder / _FILE)
 
 
-def _read_weights(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
+def _read_pytorch_weights(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
     del description, held
     import torch
 
     return torch.load(folder / _FILE, weights_only=True, map_location=options.get("map_location"))
 
 
-def _read(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
+def _read_mlflow_pytorch(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
     """The model, where this process logged it, with the weights that it had; else the weights."""
-    weights = _read_weights(folder, description, held, **options)
-    model = None if held is None else copied(held)
+    weights = _read_pytorch_weights(folder, description, held, **options)
+    model = None if held is None else copied_flavor_model(held)
     if model is None:
         return weights
     try:
@@ -65,7 +65,7 @@ def _read(folder: Path, description: ModelDescription, held: Any, **options: Any
     return model
 
 
-def _predict(model: Any, data: Any) -> Any:
+def _predict_mlflow_pytorch(model: Any, data: Any) -> Any:
     """What a model returns for an array or data frame, as MLflow calls it."""
     import torch
 
@@ -84,18 +84,25 @@ def _predict(model: Any, data: Any) -> Any:
     return pd.DataFrame(found, index=data.index)
 
 
-FLAVOR = Flavor("pytorch", "pytorch_model", _write, _read, held=lambda model: model, predict=_predict)
+FLAVOR = Flavor(
+    "pytorch",
+    "pytorch_model",
+    _write_mlflow_pytorch,
+    _read_mlflow_pytorch,
+    held=lambda model: model,
+    predict=_predict_mlflow_pytorch,
+)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
-_WEIGHTS = Flavor("pytorch", "state_dict", _write_pytorch_weights, _read_weights)
+_WEIGHTS = Flavor("pytorch", "state_dict", _write_pytorch_weights, _read_pytorch_weights)
 log_state_dict = _WEIGHTS.log_model
 save_state_dict = _WEIGHTS.save_model
 load_state_dict = _WEIGHTS.load_model
 
 
 def _wrap_pytorch_writer(module: Any) -> None:
-    watch_scalars(module, _log_pytorch_scalars)
+    watch_tensorboard_scalars(module, _log_pytorch_scalars)
     wrap_function(module.SummaryWriter, "add_hparams", _add_pytorch_hparams)
 
 
@@ -121,9 +128,9 @@ def _add_pytorch_hparams(
 
 
 def _wrap_lightning_of_pytorch(module: Any) -> None:
-    from legm.compat.mlflow.lightning import wrap_trainer
+    from legm.compat.mlflow.lightning import wrap_lightning_trainer
 
-    wrap_trainer(AUTOLOGGING, module, log_model)
+    wrap_lightning_trainer(AUTOLOGGING, module, log_model)
 
 
 AUTOLOGGING = Autologging(

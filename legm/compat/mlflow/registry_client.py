@@ -8,7 +8,7 @@ from typing import Any
 from legm.compat.mlflow.entities import ModelVersion, RegisteredModel
 from legm.compat.mlflow.model_registry import REGISTRY, STAGES
 from legm.compat.mlflow.paging import PagedList, page_of
-from legm.compat.mlflow.tracking_store import STORE, given_tags
+from legm.compat.mlflow.tracking_store import STORE, tags_for_tracking
 
 __all__ = ["RegistryClient", "register_model_version"]
 
@@ -26,7 +26,7 @@ class RegistryClient:
         self, name: str, tags: Mapping[str, Any] | None = None, description: str | None = None, **_: Any
     ) -> RegisteredModel:
         """Register a name for models."""
-        return REGISTRY.create(name, given_tags(tags), description)
+        return REGISTRY.create(name, tags_for_tracking(tags), description)
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         """A registered model."""
@@ -87,7 +87,7 @@ class RegistryClient:
         """Register a model as the next version of a registered model."""
         if run_id is not None:
             STORE.find_snapshot(run_id)
-        options = {"tags": given_tags(tags), "description": description}
+        options = {"tags": tags_for_tracking(tags), "description": description}
         return REGISTRY.add_version(name, source, run_id, create=False, **options)  # type: ignore[arg-type]
 
     def copy_model_version(self, src_model_uri: str, dst_name: str) -> ModelVersion:
@@ -145,16 +145,16 @@ class RegistryClient:
         self, name: str, version: Any = None, key: str = "", value: Any = None, stage: str | None = None
     ) -> None:
         """Set a tag of a version, or of the newest one in a stage."""
-        REGISTRY.set_tag(name, _version_in(name, version, stage), key, value)
+        REGISTRY.set_tag(name, _registry_version_in(name, version, stage), key, value)
 
     def delete_model_version_tag(
         self, name: str, version: Any = None, key: str = "", stage: str | None = None
     ) -> None:
         """Delete a tag of a version, or of the newest one in a stage."""
-        REGISTRY.delete_tag(name, _version_in(name, version, stage), key)
+        REGISTRY.delete_tag(name, _registry_version_in(name, version, stage), key)
 
 
-def _version_in(name: str, version: Any, stage: str | None) -> Any:
+def _registry_version_in(name: str, version: Any, stage: str | None) -> Any:
     return version if stage is None else REGISTRY.latest(name, [stage])[0].version
 
 
@@ -170,7 +170,7 @@ def register_model_version(
         tags: of the version.
     """
     run = None if run_id is None else STORE.open_run(run_id)
-    made = REGISTRY.add_version(name, model_uri, run_id, tags=given_tags(tags))
+    made = REGISTRY.add_version(name, model_uri, run_id, tags=tags_for_tracking(tags))
     if run is not None:
         known = run.snapshot().notes.get("registered") or {}
         run.note(registered={**known, f"{name}/{made.version}": model_uri})

@@ -68,7 +68,7 @@ class SearchedFields:
             )
 
 
-def _value_of_run(run: Run, kind: str, key: str) -> Any:
+def _run_value_to_filter(run: Run, kind: str, key: str) -> Any:
     if kind == "attributes":
         return getattr(run.info, _ALIASES.get(key, key), None)
     if kind == "datasets":
@@ -80,28 +80,28 @@ def _value_of_run(run: Run, kind: str, key: str) -> Any:
     return values.get(key)
 
 
-def _value_of_experiment(experiment: Experiment, kind: str, key: str) -> Any:
+def _experiment_value_to_filter(experiment: Experiment, kind: str, key: str) -> Any:
     return experiment.tags.get(key) if kind == "tags" else getattr(experiment, key, None)
 
 
 RUN_FIELDS = SearchedFields(
-    _value_of_run,
+    _run_value_to_filter,
     frozenset({"run_id", "run_name", "status", "artifact_uri", "user_id"}),
     frozenset({"start_time", "end_time"}),
     frozenset({"run_id"}),
 )
 EXPERIMENT_FIELDS = SearchedFields(
-    _value_of_experiment,
+    _experiment_value_to_filter,
     frozenset({"name", "experiment_id"}),
     frozenset({"creation_time", "last_update_time"}),
 )
 
 
-def _kind_of(text: str | None) -> str:
+def _filtered_field_kind(text: str | None) -> str:
     return _KINDS.get((text or "attributes").lower().rstrip("s"), "attributes")
 
 
-def _like_condition(pattern: str, *, any_case: bool) -> Callable[[Any], bool]:
+def _like_filter_condition(pattern: str, *, any_case: bool) -> Callable[[Any], bool]:
     text = "".join(".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
     compiled = re.compile(text, re.DOTALL | (re.IGNORECASE if any_case else 0))
     return lambda value: compiled.fullmatch(str(value)) is not None
@@ -122,7 +122,7 @@ def _filter_condition(
             f"Expected a quoted string value for {kind.rstrip('s')} (e.g. 'my-value'). Got value {text}"
         )
     if test in {"LIKE", "ILIKE"}:
-        return _like_condition(text[1:-1], any_case=test == "ILIKE")
+        return _like_filter_condition(text[1:-1], any_case=test == "ILIKE")
     if not is_number:
         if test not in {"=", "!="}:
             raise invalid_value_exception(f"Invalid comparator '{test}' for {kind} in a filter")
@@ -150,7 +150,7 @@ def parse_filter(filter_string: str | None, fields: SearchedFields = RUN_FIELDS)
         found = _TERM.match(text, at)
         if found is None or found.end() == at:
             raise invalid_value_exception(f"Invalid clause(s) in filter string: {text[at : at + 60]!r}")
-        kind, key = _kind_of(found["kind"]), found["key"].strip('`"')
+        kind, key = _filtered_field_kind(found["kind"]), found["key"].strip('`"')
         if kind == "attributes":
             fields.require(key)
         test = " ".join(found["test"].upper().split())
@@ -188,7 +188,7 @@ def sort_searched(
         parsed = _ORDER.fullmatch(term)
         if parsed is None:
             raise invalid_value_exception(f"Invalid order_by clause '{term}'")
-        kind, key = _kind_of(parsed["kind"]), parsed["key"].strip('`"')
+        kind, key = _filtered_field_kind(parsed["kind"]), parsed["key"].strip('`"')
         if kind == "attributes":
             fields.require(key)
         values = [(fields.value(one, kind, key), one) for one in ordered]

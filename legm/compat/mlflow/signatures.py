@@ -38,10 +38,13 @@ class ModelSignature:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> ModelSignature:
         """The signature that is written so; arrays keep their text alone."""
-        return cls(_schema_of_json(content.get("inputs")), _schema_of_json(content.get("outputs")))
+        return cls(
+            _signature_schema_of_json(content.get("inputs")),
+            _signature_schema_of_json(content.get("outputs")),
+        )
 
 
-def _schema_of_json(text: str | None) -> Schema | None:
+def _signature_schema_of_json(text: str | None) -> Schema | None:
     if not text:
         return None
     columns = [one for one in json.loads(text) if one.get("type") in DataType.__members__]

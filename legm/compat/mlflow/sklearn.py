@@ -43,7 +43,7 @@ _CROSS_VALIDATION = (
 )
 
 
-def _dump_estimator(model: Any, folder: Path) -> None:
+def _dump_mlflow_sklearn(model: Any, folder: Path) -> None:
     try:
         from skops.io import dump
     except ImportError as cause:
@@ -53,7 +53,7 @@ def _dump_estimator(model: Any, folder: Path) -> None:
     dump(model, folder / _FILE)
 
 
-def _load_estimator(folder: Path, description: ModelDescription, held: Any) -> Any:
+def _load_sklearn_estimator(folder: Path, description: ModelDescription, held: Any) -> Any:
     """The estimator; types that skops does not consider safe are refused."""
     del description, held
     from skops.io import load
@@ -61,13 +61,13 @@ def _load_estimator(folder: Path, description: ModelDescription, held: Any) -> A
     return load(folder / _FILE)
 
 
-FLAVOR = Flavor("sklearn", "sk_model", _dump_estimator, _load_estimator)
+FLAVOR = Flavor("sklearn", "sk_model", _dump_mlflow_sklearn, _load_sklearn_estimator)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
 
 
-def _wrap(sklearn: Any) -> None:
+def _wrap_mlflow_sklearn(sklearn: Any) -> None:
     del sklearn
     from sklearn.utils import all_estimators
 
@@ -75,7 +75,7 @@ def _wrap(sklearn: Any) -> None:
         if kind.__module__.startswith(_PREPROCESSING_MODULES) or kind.__name__ == "ColumnTransformer":
             continue
         for name in ("fit", "fit_transform", "fit_predict"):
-            AUTOLOGGING.wrap(kind, name, _fit)
+            AUTOLOGGING.wrap(kind, name, _fit_mlflow_sklearn)
         SCORE_WATCHER.watch_class(kind)
     from sklearn import model_selection
 
@@ -88,7 +88,7 @@ def _without_sklearn_autologging(original: Callable[..., Any], *args: Any, **kwa
         return original(*args, **kwargs)
 
 
-def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+def _fit_mlflow_sklearn(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
     arguments = autologged_arguments(original, (model, *args), kwargs)
     _, data, labels, *_ = [*inspect.signature(original).parameters, "", ""]
     search = hasattr(model, "estimator") and hasattr(model, "cv")
@@ -156,7 +156,7 @@ def _log_sklearn_search_candidates(search: Any) -> None:
 AUTOLOGGING = Autologging(
     "sklearn",
     ("log_input_examples", "log_model_signatures", "log_models", "log_datasets", "disable", "exclusive"),
-    {"sklearn": _wrap},
+    {"sklearn": _wrap_mlflow_sklearn},
 )
 autolog = AUTOLOGGING.autolog
 

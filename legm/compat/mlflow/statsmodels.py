@@ -29,11 +29,11 @@ _METRICS = (
 _SUMMARY = "model_summary.txt"
 
 
-def _write(model: Any, folder: Path) -> None:
+def _write_statsmodels(model: Any, folder: Path) -> None:
     (folder / _SUMMARY).write_text(model.summary().as_text(), encoding="utf-8")
 
 
-def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
+def _read_statsmodels(folder: Path, description: ModelDescription, held: Any) -> Any:
     if held is None:
         raise MlflowException(
             f"{description.kind} in {folder} can only be loaded by the process that logged it: statsmodels' "
@@ -42,26 +42,28 @@ def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
     return held
 
 
-FLAVOR = Flavor("statsmodels", "statsmodels_model", _write, _read, held=lambda model: model)
+FLAVOR = Flavor(
+    "statsmodels", "statsmodels_model", _write_statsmodels, _read_statsmodels, held=lambda model: model
+)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
 
 
-def _wrap(module: Any) -> None:
+def _wrap_statsmodels(module: Any) -> None:
     import_module("statsmodels.api")  # which defines the classes of models
-    for kind in {one for one in _subclasses(module.Model) if "fit" in vars(one)}:
-        AUTOLOGGING.wrap(kind, "fit", _fit)
+    for kind in {one for one in _statsmodels_subclasses(module.Model) if "fit" in vars(one)}:
+        AUTOLOGGING.wrap(kind, "fit", _fit_statsmodels)
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _statsmodels_subclasses(kind: type) -> Iterator[type]:
     yield kind
     inner: list[type] = kind.__subclasses__()
     for one in inner:
-        yield from _subclasses(one)
+        yield from _statsmodels_subclasses(one)
 
 
-def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+def _fit_statsmodels(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
     arguments = autologged_arguments(original, (model, *args), kwargs)
     defaults = {one.name: one.default for one in inspect.signature(original).parameters.values()}
     values = {name: one for name, one in (defaults | arguments).items() if name != "self"}
@@ -75,13 +77,13 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
             name = AUTOLOGGING.option("registered_model_name")
             log_model(results, "model", registered_model_name=name)
     with AUTOLOGGING.report_errors("metrics"):
-        AUTOLOGGING.log_metrics(dict(_metrics_of(results)))
+        AUTOLOGGING.log_metrics(dict(_statsmodels_metrics_of(results)))
     with AUTOLOGGING.report_errors("the summary"):
         fluent.log_text(results.summary().as_text(), _SUMMARY)
     return results
 
 
-def _metrics_of(results: Any) -> Iterator[tuple[str, float]]:
+def _statsmodels_metrics_of(results: Any) -> Iterator[tuple[str, float]]:
     for name in _METRICS:
         try:
             value = getattr(results, name, None)
@@ -94,7 +96,7 @@ def _metrics_of(results: Any) -> Iterator[tuple[str, float]]:
 AUTOLOGGING = Autologging(
     "statsmodels",
     ("log_models", "log_datasets", "disable", "exclusive"),
-    {"statsmodels.base.model": _wrap},
+    {"statsmodels.base.model": _wrap_statsmodels},
 )
 autolog = AUTOLOGGING.autolog
 

@@ -46,7 +46,7 @@ class StoredState:
             known = path.stat()
             signature = (path, known.st_mtime_ns, known.st_size, known.st_ino)
             if self._read is None or self._read[0] != signature:
-                self._read = signature, _parsed(path, path.read_bytes())
+                self._read = signature, _parsed_state(path, path.read_bytes())
         except FileNotFoundError:
             return {part: {} for part in _PARTS}
         except OSError as cause:
@@ -74,7 +74,7 @@ class StoredState:
             write_atomically(path, json.dumps(parts, indent=1).encode(), sync=False)
 
 
-def _parsed(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
+def _parsed_state(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
     try:
         parts = json.loads(content)
         found = {part: parts.get(part, {}) for part in _PARTS}

@@ -10,10 +10,10 @@ from legm.compat.mlflow.entities import Run
 from legm.compat.mlflow.exceptions import invalid_value_exception
 from legm.compat.mlflow.search_filters import RUN_FIELDS
 
-__all__ = ["table_content", "table_frame"]
+__all__ = ["mlflow_table_content", "table_frame"]
 
 
-def table_content(data: Any, existing: bytes | None) -> bytes:
+def mlflow_table_content(data: Any, existing: bytes | None) -> bytes:
     """The content of a table with further rows.
 
     Args:
@@ -29,18 +29,18 @@ def table_content(data: Any, existing: bytes | None) -> bytes:
         old, before = list(known["columns"]), list(known["data"])
         every = [*old, *(name for name in columns if name not in old)]
         rows = [
-            *(_row_of(every, dict(zip(old, row, strict=True))) for row in before),
-            *(_row_of(every, dict(zip(columns, row, strict=True))) for row in rows),
+            *(_mlflow_table_row(every, dict(zip(old, row, strict=True))) for row in before),
+            *(_mlflow_table_row(every, dict(zip(columns, row, strict=True))) for row in rows),
         ]
         columns = every
-    return json.dumps({"columns": columns, "data": rows}, default=_as_json).encode()
+    return json.dumps({"columns": columns, "data": rows}, default=_mlflow_table_json).encode()
 
 
-def _row_of(columns: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
+def _mlflow_table_row(columns: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
     return [values.get(name) for name in columns]
 
 
-def _as_json(value: Any) -> Any:
+def _mlflow_table_json(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 

@@ -30,7 +30,7 @@ from legm.compat.mlflow.name_rules import check_key
 from legm.compat.null_objects import contains_null_object
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
 from legm.compat.script_run import ScriptRun
-from legm.compat.script_session import SESSION, kept_when_resumed
+from legm.compat.script_session import SESSION, kept_when_script_resumes
 from legm.core.value_parsing import parse_value_text
 from legm.errors import MetricError
 from legm.records import Plain, Status
@@ -38,7 +38,7 @@ from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
 from legm.runlog.recorded_values import to_recorded_value
 from legm.util.process_rank import is_main_process
 
-__all__ = ["STORE", "TrackingStore", "given_tags"]
+__all__ = ["STORE", "TrackingStore", "tags_for_tracking"]
 
 log = logging.getLogger("legm.compat")
 
@@ -73,7 +73,7 @@ class TrackingStore:
                 f"The experiment {experiment_id} must be in the 'active' state. Current state is deleted."
             )
         experiment = EXPERIMENTS.folder_of(experiment_id)
-        tags = given_tags(tags)
+        tags = tags_for_tracking(tags)
         name = name or tags.get("mlflow.runName") or f"run-{secrets.token_hex(3)}"
         tags["mlflow.runName"] = name
         tags.setdefault("mlflow.user", tracking_user())
@@ -84,7 +84,7 @@ class TrackingStore:
         """The id of the run that this process continues, as ``LEGM_RESUME`` says; None for a new one."""
         earlier = SESSION.earlier_run("mlflow", experiment)
         if earlier is not None:
-            self._resumed[earlier.key] = kept_when_resumed(earlier)
+            self._resumed[earlier.key] = kept_when_script_resumes(earlier)
         return None if earlier is None else earlier.key
 
     def open_run(self, run_id: str) -> ScriptRun:
@@ -151,7 +151,7 @@ class TrackingStore:
         metrics = {name: number.value for name, number in one.latest.items()} | dict(one.tests)
         texts = one.notes.get("texts") or {}
         params = {name: str(texts.get(name, value)) for name, value in one.parameters.items()}
-        inputs = [_dataset_input(noted) for noted in one.notes.get("inputs") or ()]
+        inputs = [_tracked_dataset_input(noted) for noted in one.notes.get("inputs") or ()]
         data = RunData(metrics, params, {k: str(v) for k, v in tags.items()})
         return Run(info, data, RunInputs(inputs))
 
@@ -178,7 +178,7 @@ class TrackingStore:
         params = {
             check_key("parameter", key): value
             for key, value in params.items()
-            if not is_unknown_pair("parameter", key, value)
+            if not is_unknown_tracked_pair("parameter", key, value)
         }
         changed: set[str] = set()
         for key, value in params.items():
@@ -195,7 +195,7 @@ class TrackingStore:
         for key in sorted(changed & {*self._resumed.get(run_id, ())}):
             log.warning("the run is resumed: its %r stays %r, not %r", key, known[key], params.pop(key))
         new = {key: value for key, value in params.items() if key not in known or key in changed}
-        run.set_parameters({key: _read_value(value) for key, value in new.items()})
+        run.set_parameters({key: _read_tracked_value(value) for key, value in new.items()})
         stored = run.state().parameters
         odd = {key: str(value) for key, value in params.items() if str(value) != str(stored.get(key))}
         if odd.keys() - texts.keys() or changed & odd.keys():
@@ -209,7 +209,7 @@ class TrackingStore:
         """
         numbers = {}
         for key, value in metrics.items():
-            if is_unknown_pair("metric", key, value):
+            if is_unknown_tracked_pair("metric", key, value):
                 continue
             check_key("metric", key)
             try:
@@ -235,7 +235,7 @@ class TrackingStore:
             MlflowException: a name is invalid.
         """
         run = self._open_active_run(run_id)
-        new = {**(run.snapshot().notes.get("tags") or {}), **given_tags(tags)}
+        new = {**(run.snapshot().notes.get("tags") or {}), **tags_for_tracking(tags)}
         run.note(tags=new, name=new.get("mlflow.runName") or run.key)
 
     def delete_tag(self, run_id: str, key: str) -> None:
@@ -360,7 +360,7 @@ class TrackingStore:
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or SESSION.settings.root.as_uri()
 
 
-def _dataset_input(noted: Mapping[str, Any]) -> DatasetInput:
+def _tracked_dataset_input(noted: Mapping[str, Any]) -> DatasetInput:
     """A data set as it is noted with a run; versions before noted a name, a digest and a purpose."""
     fields: dict[str, Any] = {
         name: noted.get(name) for name in ("source_type", "source", "schema", "profile")
@@ -372,7 +372,7 @@ def _dataset_input(noted: Mapping[str, Any]) -> DatasetInput:
     )
 
 
-def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
+def is_unknown_tracked_pair(what: str, key: Any, value: Any) -> bool:
     """Whether a name or its value stands for something that legm does not know, which is reported."""
     if not contains_null_object((key, value)):
         return False
@@ -380,7 +380,7 @@ def is_unknown_pair(what: str, key: Any, value: Any) -> bool:
     return True
 
 
-def _read_value(value: Any) -> Any:
+def _read_tracked_value(value: Any) -> Any:
     """A parameter as it is read from its text, which is all that MLflow keeps; objects stay what they are."""
     plain = (str, int, float, bool, list, tuple, dict, set, frozenset, type(None))
     is_array = type(value).__module__ == "numpy" and hasattr(value, "dtype")
@@ -395,7 +395,7 @@ def tracking_user() -> str:
         return ""
 
 
-def given_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+def tags_for_tracking(tags: Mapping[str, Any] | None) -> dict[str, str]:
     """The tags that a script gave as texts, without what stands for something unknown; all of them may.
 
     Raises:
@@ -403,7 +403,7 @@ def given_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
     """
     if tags is None or (contains_null_object(tags) and not isinstance(tags, dict)):
         return {}
-    known = {key: value for key, value in tags.items() if not is_unknown_pair("tag", key, value)}
+    known = {key: value for key, value in tags.items() if not is_unknown_tracked_pair("tag", key, value)}
     return {check_key("tag", key): str(value) for key, value in known.items()}
 
 

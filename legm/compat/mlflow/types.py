@@ -276,7 +276,7 @@ def _type_of_value(value: Any) -> Any:
     raise invalid_value_exception(f"values of the type {type(value).__qualname__} have none in MLflow")
 
 
-def _column(values: Any, name: str | None) -> ColSpec:
+def _type_of_column(values: Any, name: str | None) -> ColSpec:
     """The column of a series of pandas."""
     present = values.dropna()
     has_all = len(present) == len(values)
@@ -296,7 +296,7 @@ def _column(values: Any, name: str | None) -> ColSpec:
     return ColSpec(found, name, has_all)
 
 
-def _array(values: Any, name: str | None = None) -> TensorSpec:
+def _type_of_array(values: Any, name: str | None = None) -> TensorSpec:
     kind = values.dtype
     import numpy as np
 
@@ -316,14 +316,14 @@ def infer_schema(data: Any) -> Schema | None:
     if data is None:
         return None
     if hasattr(data, "dtypes") and hasattr(data, "columns"):
-        return Schema([_column(data.iloc[:, at], str(name)) for at, name in enumerate(data.columns)])
+        return Schema([_type_of_column(data.iloc[:, at], str(name)) for at, name in enumerate(data.columns)])
     if hasattr(data, "dropna"):
-        return Schema([_column(data, None if data.name is None else str(data.name))])
+        return Schema([_type_of_column(data, None if data.name is None else str(data.name))])
     if isinstance(data, np.ndarray):
-        return Schema([_array(data)])
+        return Schema([_type_of_array(data)])
     if isinstance(data, Mapping):
         if data and all(isinstance(one, np.ndarray) for one in data.values()):
-            return Schema([_array(value, str(name)) for name, value in data.items()])
+            return Schema([_type_of_array(value, str(name)) for name, value in data.items()])
         return Schema([ColSpec(_type_of_value(value), str(name)) for name, value in data.items()])
     if isinstance(data, (list, tuple)):
         if data and isinstance(data[0], Mapping):

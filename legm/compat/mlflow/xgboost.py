@@ -23,11 +23,11 @@ __all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_
 _FILE = "model.ubj"
 
 
-def _write(model: Any, folder: Path) -> None:
+def _write_mlflow_xgboost(model: Any, folder: Path) -> None:
     (model.get_booster() if hasattr(model, "get_booster") else model).save_model(str(folder / _FILE))
 
 
-def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
+def _read_mlflow_xgboost(folder: Path, description: ModelDescription, held: Any) -> Any:
     """The booster, or the estimator that was logged."""
     del held
     import xgboost
@@ -40,19 +40,21 @@ def _read(folder: Path, description: ModelDescription, held: Any) -> Any:
     return model
 
 
-def _predict(model: Any, data: Any) -> Any:
+def _predict_mlflow_xgboost(model: Any, data: Any) -> Any:
     import xgboost
 
     return model.predict(xgboost.DMatrix(data) if isinstance(model, xgboost.Booster) else data)
 
 
-FLAVOR = Flavor("xgboost", "xgb_model", _write, _read, predict=_predict)
+FLAVOR = Flavor(
+    "xgboost", "xgb_model", _write_mlflow_xgboost, _read_mlflow_xgboost, predict=_predict_mlflow_xgboost
+)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
 
 
-def _callback(rounds: BoostingRounds) -> Any:
+def _mlflow_xgboost_callback(rounds: BoostingRounds) -> Any:
     from xgboost.callback import TrainingCallback
 
     class LoggedRounds(XGBoostRounds, TrainingCallback):  # type: ignore[misc, unused-ignore]
@@ -62,18 +64,18 @@ def _callback(rounds: BoostingRounds) -> Any:
     return LoggedRounds()
 
 
-def _log_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
+def _log_mlflow_xgboost_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
     best = best_xgboost_round(model)
     if arguments.get("early_stopping_rounds") and best is not None:
         rounds.log_best(len(rounds.values) - 1, best, rounds.values[best])
 
 
-def _importances(model: Any) -> dict[str, dict[str, float]]:
+def _mlflow_xgboost_importances(model: Any) -> dict[str, dict[str, float]]:
     kinds = AUTOLOGGING.option("importance_types") or ["weight"]
     return {kind: model.get_score(importance_type=kind) for kind in kinds}
 
 
-def _wrap(xgboost: Any) -> None:
+def _wrap_mlflow_xgboost(xgboost: Any) -> None:
     _BOOSTING.wrap(xgboost, "XGBModel")
 
 
@@ -87,15 +89,15 @@ AUTOLOGGING = Autologging(
         "log_datasets",
         "disable",
     ),
-    {"xgboost": _wrap},
+    {"xgboost": _wrap_mlflow_xgboost},
 )
 autolog = AUTOLOGGING.autolog
 _BOOSTING = BoostingLogger(
     AUTOLOGGING,
     excluded=("dtrain", "evals", "obj", "feval", "evals_result", "xgb_model", "learning_rates"),
-    callback=_callback,
-    log_best=_log_best,
-    importances=_importances,
+    callback=_mlflow_xgboost_callback,
+    log_best=_log_mlflow_xgboost_best,
+    importances=_mlflow_xgboost_importances,
     log_model=log_model,
 )
 

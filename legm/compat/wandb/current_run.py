@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.run_snapshot import RunSnapshot
-from legm.compat.script_session import SESSION, kept_when_resumed
+from legm.compat.script_session import SESSION, kept_when_script_resumes
 from legm.compat.wandb.errors import Error, UsageError
 from legm.compat.wandb.util import generate_id
 from legm.compat.wandb.wandb_run import Run
@@ -151,7 +151,7 @@ def init(
     earlier = None if disabled else _run_to_resume(run_id, resume, project)
     is_by_environment = False
     if not (disabled or run_id or resume == "never" or swept):
-        known = _known_config(config, config_include_keys, config_exclude_keys)
+        known = _current_run_config(config, config_include_keys, config_exclude_keys)
         earlier = SESSION.earlier_run("wandb", project, fields["job_type"] or "", known, project)
         is_by_environment = earlier is not None
     run_id = earlier.key if earlier is not None else run_id or generate_id()
@@ -184,7 +184,7 @@ def init(
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
         run.config.__dict__["_items"].update(earlier.parameters)
         if is_by_environment:
-            run.config._keep(kept_when_resumed(earlier))  # noqa: SLF001 - a public name may be a parameter's
+            run.config._keep(kept_when_script_resumes(earlier))  # noqa: SLF001 - a public name may be a parameter's
     if Path(_CONFIG_DEFAULTS).is_file():
         run.config.setdefaults(_CONFIG_DEFAULTS)
     run.config.update(
@@ -238,7 +238,7 @@ def _run_to_resume(run_id: str | None, resume: Any, project: str) -> RunSnapshot
     return None
 
 
-def _known_config(
+def _current_run_config(
     config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None
 ) -> Mapping[str, Any]:
     """The parameters that ``init`` is given, as the run would have them; none where they are not valid."""

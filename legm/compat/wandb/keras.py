@@ -15,7 +15,7 @@ from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 __all__ = ["WandbMetricsLogger", "WandbModelCheckpoint"]  # noqa: F822 - made on first use
 
 
-class MetricsLoggerMethods(KerasMetrics):
+class WandbKerasMetricsMethods(KerasMetrics):
     """Logs the metrics and the learning rate of each epoch and, if wanted, of every n-th batch.
 
     Args:
@@ -58,7 +58,7 @@ class MetricsLoggerMethods(KerasMetrics):
         required_run("log").log({**row, f"{group}/learning_rate": float(rate)})
 
 
-class ModelCheckpointMethods:
+class WandbKerasCheckpointMethods:
     """Keras's ``ModelCheckpoint``, whose files are kept as versions of an artifact of the run."""
 
     _current_epoch: int
@@ -84,15 +84,15 @@ class ModelCheckpointMethods:
         )
 
 
-def _bases(name: str) -> tuple[type, ...]:
+def _wandb_keras_bases(name: str) -> tuple[type, ...]:
     callbacks = import_library_lazily("keras.callbacks", "keras", name)
     return (callbacks.Callback if name == "WandbMetricsLogger" else callbacks.ModelCheckpoint,)
 
 
 _made_class = lazy_classes(
     __name__,
-    {"WandbMetricsLogger": MetricsLoggerMethods, "WandbModelCheckpoint": ModelCheckpointMethods},
-    _bases,
+    {"WandbMetricsLogger": WandbKerasMetricsMethods, "WandbModelCheckpoint": WandbKerasCheckpointMethods},
+    _wandb_keras_bases,
 )
 
 

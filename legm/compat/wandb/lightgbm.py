@@ -37,7 +37,7 @@ def _lightgbm_metric_goal(metric: str) -> str | None:
     return "min" if any(word in name for word in _LOWER_IS_BETTER) else None
 
 
-class _LoggedRounds(LightGBMRounds):
+class _WandbLightgbmRounds(LightGBMRounds):
     """Logs the values of each round.
 
     Args:
@@ -72,7 +72,7 @@ def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Calla
         log_params: whether to add the parameters to the config.
         define_metric: whether the summary has the best values instead of the last ones.
     """
-    return _LoggedRounds(log_params=log_params, define_metric=define_metric)
+    return _WandbLightgbmRounds(log_params=log_params, define_metric=define_metric)
 
 
 def log_summary(model: Any, feature_importance: bool = True, save_model_checkpoint: bool = False) -> None:

@@ -32,7 +32,7 @@ __all__ = [
     "Object3D",
     "Table",
     "Video",
-    "captioned",
+    "captioned_media",
     "to_media",
 ]
 
@@ -107,8 +107,8 @@ class Image(Media):
     ) -> None:
         self.caption = caption
         self._png = _png_media(data_or_path, mode)
-        self._boxes = {key: _compact_json(one) for key, one in (boxes or {}).items()}
-        self._masks = {key: _mask(one) for key, one in (masks or {}).items()}
+        self._boxes = {key: _compact_media_json(one) for key, one in (boxes or {}).items()}
+        self._masks = {key: _media_mask(one) for key, one in (masks or {}).items()}
 
     def content(self) -> bytes:
         """The image as PNG."""
@@ -128,11 +128,11 @@ class _Figure(Image):
     media_kind = MediaKind.FIGURE
 
 
-def _compact_json(value: Any) -> str:
+def _compact_media_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=_media_table_cell)
 
 
-def _mask(mask: Mapping[str, Any]) -> Image:
+def _media_mask(mask: Mapping[str, Any]) -> Image:
     import numpy as np
 
     if "path" in mask:
@@ -156,11 +156,11 @@ def _png_media(data: Any, mode: str | None) -> bytes:
     elif isinstance(data, Pillow.Image):
         data.save(file, "PNG")
     else:
-        Pillow.fromarray(_image_pixels(data), mode).save(file, "PNG")
+        Pillow.fromarray(_media_image_pixels(data), mode).save(file, "PNG")
     return file.getvalue()
 
 
-def _image_pixels(data: Any) -> Any:
+def _media_image_pixels(data: Any) -> Any:
     import numpy as np
 
     tensor = hasattr(data, "detach")
@@ -297,12 +297,12 @@ class Table(Media):
         """The media in its columns; the caption of each begins with the number of its row."""
         for at, column in enumerate(self.columns):
             cells = [(row, cells[at]) for row, cells in enumerate(self.data) if at < len(cells)]
-            media = [captioned(f"row {row}", cell) for row, cell in cells if isinstance(cell, Media)]
+            media = [captioned_media(f"row {row}", cell) for row, cell in cells if isinstance(cell, Media)]
             if media:
                 yield str(column), media
 
 
-def captioned(before: str, medium: Media) -> Media:
+def captioned_media(before: str, medium: Media) -> Media:
     """A medium with another caption, which begins with a text."""
     found = copy(medium)
     found.caption = f"{before}: {medium.caption}" if medium.caption else before
@@ -343,7 +343,7 @@ class Audio(Media):
     ) -> None:
         self.caption = caption
         if not isinstance(data_or_path, (str, Path)):
-            data_or_path = _audio_samples(data_or_path)
+            data_or_path = _media_audio_samples(data_or_path)
         self._sound = pending_sound("wandb.Audio", data_or_path, sample_rate)
         self.extension = self._sound.extension.lstrip(".")
 
@@ -356,7 +356,7 @@ class Audio(Media):
         return replace(self._sound, caption=str(self.caption or ""))
 
 
-def _audio_samples(data: Any) -> Any:
+def _media_audio_samples(data: Any) -> Any:
     """Samples as W&B writes them, which cuts what is too loud."""
     import numpy as np
 
@@ -406,7 +406,7 @@ class Object3D(_FileMedia):
         self.caption, self.extension = caption, "pts.json"
         is_scene = isinstance(data_or_path, Mapping)
         scene = dict(data_or_path) if is_scene else _media_array(data_or_path).tolist()
-        self._content = _compact_json(scene).encode()
+        self._content = _compact_media_json(scene).encode()
 
 
 class Chart(Media):

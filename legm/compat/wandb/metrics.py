@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from legm.core.point_columns import Columns
     from legm.records import FloatArray, IntArray
 
-__all__ = ["Metric", "MetricRows"]
+__all__ = ["Metric", "WandbMetricRows"]
 
 _SUMMARIES = frozenset({"min", "max", "mean", "last", "copy", "none", "first"})
 
@@ -85,7 +85,7 @@ class Metric:
         return MetricDefinition(self.name, self.step_metric, self.step_sync, self.summary or (), higher)
 
 
-class MetricRows:
+class WandbMetricRows:
     """The numbers of a run by row, as far as the steps of metrics depend on other metrics' values."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class MetricRows:
             count = self._counts.get(series.name, 0)
             if count:
                 moved = np.array(self._moved.get(series.name, []), np.int64).reshape(-1, 2)
-                rows = _rows_of(steps[-count:], times[-count:], moved)
+                rows = _wandb_metric_rows(steps[-count:], times[-count:], moved)
                 own[series] = rows, times[-count:], values[-count:]
         final = steps_of_step_metrics(own, self.definitions.step_metric)
         found = dict(columns)
@@ -170,7 +170,7 @@ class MetricRows:
         return found
 
 
-def _rows_of(steps: IntArray, times: FloatArray, moved: IntArray) -> IntArray:
+def _wandb_metric_rows(steps: IntArray, times: FloatArray, moved: IntArray) -> IntArray:
     """The numbers of the rows of values, of which the last ones in time are at other steps.
 
     Args:

@@ -107,7 +107,7 @@ def roc_curve(
 
     rows = [
         [name, round(float(x), 6), round(float(y), 6)]
-        for name, true, score in _curve_by_class(y_true, y_probas, labels)
+        for name, true, score in _plot_curve_by_class(y_true, y_probas, labels)
         for x, y in zip(*curve(true, score)[:2], strict=True)
     ]
     return Chart("roc", Table(["class", "fpr", "tpr"], rows), title)
@@ -121,13 +121,13 @@ def pr_curve(
 
     rows = [
         [name, round(float(recall), 6), round(float(precision), 6)]
-        for name, true, score in _curve_by_class(y_true, y_probas, labels)
+        for name, true, score in _plot_curve_by_class(y_true, y_probas, labels)
         for precision, recall in zip(*curve(true, score)[:2], strict=True)
     ]
     return Chart("precision_recall", Table(["class", "recall", "precision"], rows), title)
 
 
-def _curve_by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) -> Any:
+def _plot_curve_by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) -> Any:
     import numpy as np
 
     true, scores = np.asarray(y_true), np.asarray(y_probas)

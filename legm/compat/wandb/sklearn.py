@@ -87,7 +87,7 @@ def plot_feature_importances(
     names = [*named[: len(values)], *range(len(named), len(values))]
     rows = sorted(
         ([str(name), float(value)] for name, value in zip(names, values, strict=True)),
-        key=_feature_importance,
+        key=_sklearn_feature_importance,
         reverse=True,
     )
     _log_sklearn_chart(
@@ -96,7 +96,7 @@ def plot_feature_importances(
     )
 
 
-def _feature_importance(row: list[Any]) -> float:
+def _sklearn_feature_importance(row: list[Any]) -> float:
     return float(row[1])
 
 

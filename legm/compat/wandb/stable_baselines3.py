@@ -12,7 +12,7 @@ from legm.integrations.lazy_classes import lazy_classes
 __all__ = ["WandbCallback"]  # noqa: F822 - made on first use
 
 
-class CallbackMethods:
+class WandbStableBaselinesMethods:
     """A callback that logs the algorithm's parameters; its numbers come with ``sync_tensorboard=True``.
 
     Args:
@@ -72,13 +72,15 @@ class CallbackMethods:
         required_run("save").save(self.path, base_path=self.model_save_path)
 
 
-def _bases(_: str) -> tuple[type, ...]:
+def _wandb_stable_baselines_bases(_: str) -> tuple[type, ...]:
     from stable_baselines3.common.callbacks import BaseCallback
 
     return (BaseCallback,)
 
 
-_made_class = lazy_classes(__name__, {"WandbCallback": CallbackMethods}, _bases)
+_made_class = lazy_classes(
+    __name__, {"WandbCallback": WandbStableBaselinesMethods}, _wandb_stable_baselines_bases
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -72,7 +72,7 @@ def agent(
         return
     configuration, sweep_project = known
     most = count or configuration.get("run_cap")
-    for parameters in itertools.islice(_parameter_sets(configuration, most), most):
+    for parameters in itertools.islice(_sweep_parameter_sets(configuration, most), most):
         CURRENT_RUN.swept = (sweep_id, project or sweep_project, parameters)
         try:
             function()
@@ -85,11 +85,11 @@ def agent(
             CURRENT_RUN.finish()
 
 
-def _parameter_sets(configuration: Mapping[str, Any], most: int | None) -> Iterator[dict[str, Any]]:
+def _sweep_parameter_sets(configuration: Mapping[str, Any], most: int | None) -> Iterator[dict[str, Any]]:
     method = configuration.get("method")
     parameters = configuration.get("parameters") or {}
     if method == "grid":
-        yield from _grid(parameters)
+        yield from _sweep_grid(parameters)
         return
     if method not in {"random", "bayes"}:
         raise UsageError(f"the method of a sweep is grid, random or bayes, not {method!r}")
@@ -100,15 +100,15 @@ def _parameter_sets(configuration: Mapping[str, Any], most: int | None) -> Itera
     if most is None:
         raise UsageError(f"a sweep with the method {method!r} has no end: give wandb.agent() a count")
     while True:
-        yield _drawn(parameters)
+        yield _drawn_sweep_values(parameters)
 
 
-def _grid(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _sweep_grid(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every combination, the last parameter changing first."""
     choices: list[list[Any]] = []
     for name, given in parameters.items():
         if "parameters" in given:
-            choices.append(list(_grid(given["parameters"])))
+            choices.append(list(_sweep_grid(given["parameters"])))
         elif "values" in given or "value" in given:
             choices.append(list(given["values"]) if "values" in given else [given["value"]])
         elif isinstance(given.get("min"), int) and isinstance(given.get("max"), int):
@@ -119,13 +119,13 @@ def _grid(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield dict(zip(parameters, values, strict=True))
 
 
-def _drawn(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _drawn_value(name, given) for name, given in parameters.items()}
+def _drawn_sweep_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _drawn_sweep_value(name, given) for name, given in parameters.items()}
 
 
-def _drawn_value(name: str, given: Mapping[str, Any]) -> Any:
+def _drawn_sweep_value(name: str, given: Mapping[str, Any]) -> Any:
     if "parameters" in given:
-        return _drawn(given["parameters"])
+        return _drawn_sweep_values(given["parameters"])
     if "value" in given:
         return given["value"]
     if "values" in given:

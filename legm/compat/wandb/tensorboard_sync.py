@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from legm.compat.import_callbacks import call_when_imported
-from legm.compat.tensorboard_writers import WRITERS, watch_scalars
+from legm.compat.tensorboard_writers import WRITERS, watch_tensorboard_scalars
 
 __all__ = ["log_tensorboard_scalars"]
 
@@ -27,7 +27,7 @@ def log_tensorboard_scalars(log: Callable[[dict[str, float], int], object]) -> C
             log(values, step)
 
     def watch(module: Any) -> None:
-        watch_scalars(module, take)
+        watch_tensorboard_scalars(module, take)
 
     for name in WRITERS:
         call_when_imported(name, watch)

@@ -20,8 +20,8 @@ from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import CommError, UsageError
-from legm.compat.wandb.media import Image, Media, captioned, to_media
-from legm.compat.wandb.metrics import Metric, MetricRows
+from legm.compat.wandb.media import Image, Media, captioned_media, to_media
+from legm.compat.wandb.metrics import Metric, WandbMetricRows
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
 from legm.compat.wandb.tensorboard_sync import log_tensorboard_scalars
@@ -70,7 +70,7 @@ class Run:
         self.config = Config(self._config_changed)
         self.summary = Summary(self._summary_changed, self._summary_deleted)
         self._metadata = fields
-        self._rows = MetricRows()
+        self._rows = WandbMetricRows()
         self._row_step: int | None = None  # of the row that is not complete
         self._summary_texts: dict[str, Plain] = {}
         self._saved: dict[str, Path] = {}
@@ -134,7 +134,8 @@ class Run:
     def _config_changed(self, values: dict[str, Any]) -> None:
         if self.tracked is not None:
             self.tracked.set_parameters(
-                parameters_from_config("wandb's config", _with_text_keys(values), flatten=True), instead=True
+                parameters_from_config("wandb's config", _wandb_run_text_keys(values), flatten=True),
+                instead=True,
             )
 
     def _summary_changed(self, name: str, value: Any) -> None:
@@ -254,7 +255,9 @@ class Run:
         for number, one in enumerate(media):
             is_of_several = len(media) > 1 and isinstance(one, Image)
             for name_of_inner, found in one.inner():
-                shown = [captioned(f"picture {number}", each) for each in found] if is_of_several else found
+                shown = (
+                    [captioned_media(f"picture {number}", each) for each in found] if is_of_several else found
+                )
                 inner.setdefault(f"{name}/{name_of_inner}", []).extend(shown)
         for kind in dict.fromkeys(one.media_kind for one in media):
             of_kind = [one for one in media if one.media_kind is kind]
@@ -580,10 +583,10 @@ class Run:
         return f"<Run {self.path}>"
 
 
-def _with_text_keys(values: Mapping[Any, Any]) -> dict[str, Any]:
+def _wandb_run_text_keys(values: Mapping[Any, Any]) -> dict[str, Any]:
     """Parameters with texts as the keys of nested mappings, as W&B stores them."""
     return {
-        str(name): _with_text_keys(value) if isinstance(value, Mapping) else value
+        str(name): _wandb_run_text_keys(value) if isinstance(value, Mapping) else value
         for name, value in values.items()
     }
 

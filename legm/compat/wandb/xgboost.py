@@ -17,7 +17,7 @@ _LOWER_IS_BETTER = ("rmse", "rmsle", "mae", "mape", "mphe", "logloss", "error", 
 _HIGHER_IS_BETTER = ("auc", "aucpr", "ndcg", "map", "pre")
 
 
-class CallbackMethods(XGBoostRounds):
+class WandbXgboostCallbackMethods(XGBoostRounds):
     """Logs the booster's configuration, the values of each iteration and the feature importances.
 
     Args:
@@ -73,11 +73,11 @@ class CallbackMethods(XGBoostRounds):
         return model
 
 
-def _bases(name: str) -> tuple[type, ...]:
+def _wandb_xgboost_bases(name: str) -> tuple[type, ...]:
     return (import_library_lazily("xgboost.callback", "xgboost", name).TrainingCallback,)
 
 
-_made_class = lazy_classes(__name__, {"WandbCallback": CallbackMethods}, _bases)
+_made_class = lazy_classes(__name__, {"WandbCallback": WandbXgboostCallbackMethods}, _wandb_xgboost_bases)
 
 
 def wandb_callback() -> Any:

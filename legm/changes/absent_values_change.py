@@ -9,7 +9,7 @@ from typing import Any
 
 from legm.core.absent_values import given_absent_value
 from legm.core.amending import AmendmentChanges
-from legm.delivery.absent_values import AbsentValuesFile
+from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import CorruptFile, ParameterError, closest
 from legm.records import Plain
@@ -78,8 +78,8 @@ class AbsentValuesChange:
             LegmError: a file cannot be read or written, or is damaged.
         """
         AbsentValuesFile(experiment / OWN_FOLDER).correct(self.before, self.after)
-        path, content = _read_identities(experiment.parent)
-        about = _of_experiment(content, experiment)
+        path, content = _read_absent_value_identities(experiment.parent)
+        about = _absent_values_of_experiment(content, experiment)
         if about is None:
             return
         decided = {*self.before, *self.after, *self.refused}
@@ -96,7 +96,7 @@ class AbsentValuesChange:
         if now != about:
             about.clear()
             about.update(now)
-            write_atomically(path, _comments(path) + yaml_block(content).encode())
+            write_atomically(path, _absent_value_comments(path) + yaml_block(content).encode())
 
 
 def proposed_absent_values(experiment: Path) -> dict[str, Plain]:
@@ -109,7 +109,9 @@ def proposed_absent_values(experiment: Path) -> dict[str, Plain]:
         StorageError: what imports know cannot be read.
         CorruptFile: it is damaged.
     """
-    about = _of_experiment(_read_identities(experiment.parent)[1], experiment) or {}
+    about = (
+        _absent_values_of_experiment(_read_absent_value_identities(experiment.parent)[1], experiment) or {}
+    )
     return {str(name): value for name, value in _values(about, _PROPOSED).items()}
 
 
@@ -139,14 +141,14 @@ def decided_absent_values(
     return found
 
 
-def _read_identities(root: Path) -> tuple[Path, dict[str, Any]]:
+def _read_absent_value_identities(root: Path) -> tuple[Path, dict[str, Any]]:
     """What imports into a root directory know of its experiments; the importers check the whole of it."""
     path = root / OWN_FOLDER / IDENTITY_FILE
     content = load_yaml(path) if path.exists() else None
     return path, content if isinstance(content, dict) else {}
 
 
-def _of_experiment(content: Mapping[str, Any], experiment: Path) -> dict[str, Any] | None:
+def _absent_values_of_experiment(content: Mapping[str, Any], experiment: Path) -> dict[str, Any] | None:
     changer = find_folder_changer(DEFAULT_BACKEND)
     for name, about in content.items():
         if isinstance(about, dict) and changer.experiment_path(experiment.parent, str(name)) == experiment:
@@ -166,6 +168,6 @@ def _values(about: Mapping[str, Any], field: str) -> dict[str, Plain]:
     return values
 
 
-def _comments(path: Path) -> bytes:
+def _absent_value_comments(path: Path) -> bytes:
     lines = path.read_bytes().splitlines(keepends=True)
     return b"".join(line for line in lines if line.startswith(b"#"))
