@@ -42,12 +42,15 @@ class LocatedRun:
     @property
     def changes(self) -> Path | None:
         """The file with the uncommitted changes of its code; None where it is not on this machine."""
+        from legm.importers.ingest import ingested_artifact_path
+
         name = self._changes_name
         folder = self._own_folder
         if name is None or folder is None:
             return None
-        path = artifacts_folder(folder, self.result.run.run_id) / short_name(name)
-        return path.absolute() if path.is_file() and not path.is_symlink() else None
+        artifacts = artifacts_folder(folder, self.result.run.run_id)
+        paths = artifacts / short_name(name), ingested_artifact_path(artifacts, name)
+        return next((path.absolute() for path in paths if path.is_file() and not path.is_symlink()), None)
 
     def read_changes(self) -> tuple[bytes, str]:
         """The uncommitted changes of its code, from this machine or the backend.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -38,6 +39,7 @@ FIRST = "first"
 """In the origin of a script's run: whether it was the first one of its process."""
 LAUNCH = "launch"
 """In the origin of a script's run: :func:`script_launch_digest` of the script."""
+_PYTHON = re.compile(r"^(python|pypy)[\d.]*(\.exe)?$")
 _UNFINISHED = frozenset({Status.INTERRUPTED, Status.FAILED})
 
 
@@ -92,7 +94,8 @@ def script_launch_digest(command: Sequence[str], folder: str) -> str:
     """
     if not command or not folder:
         return ""
-    text = json.dumps([PurePath(command[0]).name, *command[1:], folder])
+    program = _PYTHON.sub("python", PurePath(command[0]).name)
+    text = json.dumps([program, *command[1:], folder])
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 

@@ -129,6 +129,27 @@ def test_commits_differ_by_what_git_says_where_the_repository_is(repository, run
     assert [one["changed_in"] for one in code(runs[2], runs[3])["uncommitted"]] == ["a", "a"]
 
 
+def test_a_repository_is_read_and_nothing_that_it_names_is_run(repository, runs, tmp_path):
+    mark = tmp_path / "was run"
+    program = f"touch '{mark}'; cat"
+    repository.git("config", "diff.external", program)
+    repository.git("config", "diff.own.command", program)
+    repository.git("config", "diff.own.textconv", program)
+    repository.git("config", "core.fsmonitor", program)
+    (repository.folder / ".git" / "info" / "attributes").write_text("*.py diff=own\n")
+    before = repository.contents(), repository.git("status", "--porcelain")
+    mark.unlink(missing_ok=True)  # git itself asks the monitor
+    assert [one["file"] for one in code(runs[1], runs[2])["committed"]] == ["only.py"]
+    assert not mark.exists()
+    assert (repository.contents(), repository.git("status", "--porcelain")) == before
+
+
+def test_more_between_commits_than_is_read_is_reported(runs, monkeypatch):
+    monkeypatch.setattr("legm.provenance.commit_difference._MOST_BYTES", 100)
+    notes = code(runs[1], runs[2])["notes"]
+    assert "of what differs in the commits only the first 100 bytes are known" in notes
+
+
 def test_without_the_repository_that_is_said_and_the_rest_is_shown(repository, runs):
     away = repository.folder.with_name("away")
     repository.folder.rename(away)
@@ -218,6 +239,17 @@ def test_a_patch_that_is_not_what_was_recorded_is_not_shown(tmp_path, made_run, 
     assert "so only the changes of the other one are shown" in shown
     assert "hidden" not in shown
     assert "b.py, changed only in B" in shown
+
+
+def test_the_patch_of_an_imported_run_may_be_in_a_folder_of_the_runs(tmp_path, made_run):
+    """As a file of another tracker's run is, which keeps its path."""
+    patch = new_file("a.py", "1")
+    named = {"file": "files/given.patch", "sha256": hashlib.sha256(patch).hexdigest()}
+    a, b = made_run(patch, patch=named), made_run(new_file("b.py", "1"))
+    (kept,) = tmp_path.glob(f"e/_0/artifacts/{a.name}/given.patch")
+    (kept.parent / "files").mkdir()
+    kept.rename(kept.parent / "files" / "given.patch")
+    assert [one["file"] for one in code(a, b)["uncommitted"]] == ["a.py", "b.py"]
 
 
 def test_commits_and_folders_that_somebody_made_up_reach_no_command(made_run):

@@ -121,6 +121,7 @@ def test_a_capture_knows_what_an_import_of_the_same_stores_knows(tmp_path, monke
     for name in [name for name in os.environ if name.startswith(("WANDB", "MLFLOW_TRACKING"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(repository.folder)
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")
     remove = StagingFolder.remove
 
     def copy_and_remove(staging: StagingFolder) -> bool:
@@ -133,6 +134,7 @@ def test_a_capture_knows_what_an_import_of_the_same_stores_knows(tmp_path, monke
     found = origins(tmp_path / "root")
     assert found["mlflow"]["script"] == "train.py"
     assert found["mlflow"]["git"]["commit"] == repository.head
+    assert found["mlflow"].pop("command") == [sys.executable, "train.py", "--lr", "0.1"]  # as it was captured
     assert [Path(one).name for one in found["wandb"]["command"][-3:]] == ["train.py", "--lr", "0.1"]
     code = found["wandb"]["git"]
     assert {name: code[name] for name in ("commit", "remote", "dirty")} == {
