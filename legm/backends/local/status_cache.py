@@ -22,7 +22,7 @@ from array import array
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -40,6 +40,7 @@ __all__ = ["cached_statuses_once", "read_cached_statuses"]
 _HEADER = re.compile(rb"legm catalogue 9 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
+_OFTEN = 8  # questions for the values of a configuration
 _LEAST_ROW = 200  # bytes of a folder in the cache, at least
 _SIGNATURE = struct.Struct("=3q3q")
 _Scanned: TypeAlias = tuple[list[Plain], bool, bool]
@@ -364,7 +365,7 @@ def _status_table_key(common: list[Plain]) -> bytes:
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
-    """A count's values by key, unpacked when they are asked for.
+    """A count's values by key, unpacked when they are asked for; all at once where many are.
 
     Args:
         keys: the keys.
@@ -372,12 +373,27 @@ class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
         text: all values as :func:`_packed_status_numbers` has them.
     """
 
-    __slots__ = ("_keys", "_lengths", "_text")
+    __slots__ = ("_asked", "_by_key", "_keys", "_lengths", "_text")
 
     def __init__(self, keys: tuple[str, ...], lengths: list[int], text: str) -> None:
         self._keys, self._lengths, self._text = keys, lengths, text
+        self._asked = 0
+        self._by_key: dict[str, Sequence[float]] | None = None
+
+    def _unpacked(self) -> Mapping[str, Sequence[float]] | None:
+        """All of them, once they were asked for often; before, None."""
+        self._asked += 1
+        if self._by_key is None and self._asked > _OFTEN:
+            numbers, ends = array("d", a2b_base64(self._text)), list(accumulate(self._lengths))
+            starts = (end - length for end, length in zip(ends, self._lengths, strict=True))
+            slices = map(slice, starts, ends)
+            self._by_key = {key: numbers[one] for key, one in zip(self._keys, slices, strict=True)}
+        return self._by_key
 
     def __getitem__(self, key: str) -> Sequence[float]:
+        unpacked = self._unpacked()
+        if unpacked is not None:
+            return unpacked[key]
         try:
             at = self._keys.index(key)
         except ValueError:
@@ -386,7 +402,7 @@ class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
         return array("d", a2b_base64(self._text))[start : start + self._lengths[at]]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in (self._unpacked() or self._keys)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)

@@ -325,3 +325,20 @@ def test_no_process_is_forked_while_another_thread_runs(root):
     handler = ExperimentHandler(root, "e").start()
     handler.set_metric("loss", 1.0)  # the recorder's thread lives
     assert status_cache.number_of_forked_processes() == 1
+
+
+def test_the_values_of_many_metrics_are_not_unpacked_for_each_of_them(tmp_path, monkeypatch):
+    handler = ExperimentHandler(tmp_path, "e").start()
+    handler.set_dict_metrics({f"m{number}": number / 3 for number in range(300)})
+    handler.log()
+    unpackings, unpack = [], status_cache.a2b_base64
+    monkeypatch.setattr(status_cache, "a2b_base64", lambda text: unpackings.append(1) or unpack(text))
+    ((counts,),) = (one.counts for one in read_cached_statuses(tmp_path / "e"))
+    for _ in range(2):
+        for number in range(300):
+            assert f"best_m{number}" in counts.values
+            assert list(counts.values[f"best_m{number}"]) == [number / 3]
+        assert "best_x" not in counts.values
+        assert counts.values.get("best_x") is None
+    assert len(counts.values) == 300
+    assert len(unpackings) < 20
