@@ -92,12 +92,14 @@ def changed_marks(
     if note is not None and (not isinstance(note, str) or len(note) > _MAX_NOTE):
         raise InvalidName(f"a note is a text of at most {_MAX_NOTE:,} characters")
     tags = tuple(sorted({*marks.tags, *added} - removed))
+    if len(tags) > max(_MAX_TAGS, len(marks.tags)):
+        raise InvalidName(f"a run has at most {_MAX_TAGS:,} tags, and would have {len(tags):,}")
     return RunMarks(tags, marks.note if note is None else redact_text(note))
 
 
 def joined_marks(own: RunMarks, others: RunMarks) -> RunMarks:
     """The tags of both; the own note, or where there is none the other one."""
-    return RunMarks(tuple(sorted({*own.tags, *others.tags})), own.note or others.note)
+    return RunMarks(tuple(sorted({*own.tags, *others.tags})[:_MAX_TAGS]), own.note or others.note)
 
 
 def merged_marks(own: RunMarks, stored: RunMarks, sent: RunMarks | None) -> RunMarks:
@@ -115,7 +117,7 @@ def merged_marks(own: RunMarks, stored: RunMarks, sent: RunMarks | None) -> RunM
         return joined_marks(own, stored)
     mine, theirs, before = set(own.tags), set(stored.tags), set(sent.tags)
     tags = (mine & theirs) | (mine - before) | (theirs - before)
-    return RunMarks(tuple(sorted(tags)), stored.note if own.note == sent.note else own.note)
+    return RunMarks(tuple(sorted(tags)[:_MAX_TAGS]), stored.note if own.note == sent.note else own.note)
 
 
 def marks_from_texts(tags: Iterable[str], note: str = "") -> RunMarks:

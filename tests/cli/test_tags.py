@@ -130,6 +130,17 @@ def test_all_runs_that_a_selection_names_are_marked_after_a_question(root):
     assert "there is no experiment at" in failed("tag", root.parent / "root" / "net" / "_0" / "runs", "+a")
 
 
+def test_a_run_keeps_its_tags_when_more_are_given_than_it_can_have(tmp_path):
+    handler = ExperimentHandler(tmp_path, "e").start()
+    handler.tag(*(f"t{number}" for number in range(1000)))
+    with pytest.raises(InvalidName, match=r"at most 1,000 tags, and would have 1,001"):
+        handler.tag("one_more")
+    run_id = handler.run_id
+    handler.log()
+    assert len(as_json("tag", tmp_path / run_id)["tags"]) == 1000
+    assert "at most 1,000 tags" in failed("tag", tmp_path / run_id, "+one_more")
+
+
 def test_a_table_has_tags_where_asked(root):
     assert "tags" not in shown("table", root, "loss")
     assert "| ★, baseline, broken |" in shown("table", root, "loss", "--tags")
