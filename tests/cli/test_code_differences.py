@@ -170,7 +170,7 @@ def made_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
     monkeypatch.setenv("LEGM_PROVENANCE", "1")
     monkeypatch.chdir(tmp_path)  # it is in no repository
 
-    def make(patch: bytes | None, **git: object) -> Path:
+    def make(patch: bytes | None, /, **git: object) -> Path:
         digest = hashlib.sha256(patch or b"").hexdigest()
         kept = {} if patch is None else {"patch": {"file": "given.patch", "sha256": digest}}
         environment = {"git": {"dirty": True, **kept, **git}}
