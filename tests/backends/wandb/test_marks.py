@@ -68,6 +68,24 @@ def test_offline_runs_that_are_in_folders_too_have_what_is_noted_there(tmp_path)
     assert one["completed"] == 1
 
 
+def test_what_is_noted_after_the_end_is_in_an_offline_folder_that_is_written_anew(tmp_path):
+    options = {"wandb": {"mode": "offline", "settings": QUIET}}
+    handler = ExperimentHandler(tmp_path / "root", "net", backend=["local", "wandb"], backend_options=options)
+    with handler:
+        handler.set_param("rate", 0.5)
+        handler.start()
+        handler.tag("early")
+        handler.set_metric("loss", 0.25)
+        run_id = handler.run_id
+    shown("tag", tmp_path / "root" / str(run_id), "+late")
+    shown("note", tmp_path / "root" / str(run_id), "after the end")
+    shown("amend", tmp_path / "root" / "net", "--rename", "rate=lr", "--yes")
+    import_runs(tmp_path / "root" / "wandb", tmp_path / "imported")
+    (folder,) = [path.parent for path in (tmp_path / "imported").rglob("params.yml")]
+    (run,) = as_json("show", folder)["runs"]
+    assert (run["tags"], run["note"]) == (["early", "late"], "after the end")
+
+
 def check_marks_on_a_server(server, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
