@@ -18,7 +18,13 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.index_content import STALE_STAMP, IndexContent, index_line, index_stamp
+from legm.backends.local.index_content import (
+    STALE_STAMP,
+    IndexContent,
+    index_line,
+    index_stamp,
+    indexed_names,
+)
 from legm.backends.local.index_survey import is_of_other_version, survey_folder
 from legm.backends.local.parameters_file import (
     experiment_of_parameters,
@@ -189,15 +195,24 @@ class FolderIndex:
             StorageError: one cannot be written, or there is something else already.
         """
         with self._locked():
-            index = self._read_index()
+            names = self._indexed_names([one.configuration.fingerprint for one in adoptions])
             self._add_unstamped(
                 [
                     index_line(one.configuration.fingerprint, one.now.relative_to(self.folder).as_posix())
                     for one in adoptions
                 ]
             )
-            names = index.all_names_with([one.configuration.fingerprint for one in adoptions])
             return [self._adopt(names[one.configuration.fingerprint], one) for one in adoptions]
+
+    def _indexed_names(self, digests: Sequence[str]) -> dict[str, list[str]]:
+        """The paths that the index has for each of some fingerprints, without all of it in memory."""
+        try:
+            with self._index.open("rb") as file:
+                return indexed_names(file, digests)
+        except FileNotFoundError:
+            return {digest: [] for digest in digests}
+        except OSError as cause:
+            raise storage_error("read", self._index, cause) from cause
 
     def _adopt(self, names: Iterable[str], adoption: Adoption) -> bool:
         """Adopt a folder, whose line has been added to the index.

@@ -8,7 +8,6 @@ its last change, then one for each configuration's folder, with the fingerprint.
 from __future__ import annotations
 
 import functools
-import io
 import json
 import os
 import re
@@ -23,6 +22,7 @@ __all__ = [
     "IndexContent",
     "index_line",
     "index_stamp",
+    "indexed_names",
     "parse_index_line",
     "skip_index_stamp",
 ]
@@ -67,6 +67,22 @@ def parse_index_line(line: bytes) -> tuple[str, str]:
 def skip_index_stamp(file: BinaryIO) -> int:
     """Go to the first line behind the stamp of an index; returns where it begins."""
     return file.seek(_STAMP_LENGTH)
+
+
+def indexed_names(file: BinaryIO, digests: Collection[str]) -> dict[str, list[str]]:
+    """The paths of the folders of configurations, by fingerprint; the file is read a line at a time.
+
+    Args:
+        file: the index.
+        digests: the fingerprints.
+    """
+    wanted = {digest.encode() for digest in digests}
+    found: dict[str, list[str]] = {digest: [] for digest in digests}
+    for line in file:
+        digest, _, text = line.partition(b"\t")
+        if digest in wanted and (name := _indexed_folder_name(text)) is not None:
+            found[digest.decode()].append(name)
+    return found
 
 
 class IndexContent:
@@ -143,16 +159,6 @@ class IndexContent:
             if name is not None:
                 yield name
             at = self.data.find(start, first)
-
-    def all_names_with(self, digests: Collection[str]) -> dict[str, list[str]]:
-        """The same of several fingerprints, by fingerprint; the lines are gone through once."""
-        wanted = {digest.encode() for digest in digests}
-        found: dict[str, list[str]] = {digest: [] for digest in digests}
-        for line in io.BytesIO(self.data):
-            digest, _, text = line.partition(b"\t")
-            if digest in wanted and (name := _indexed_folder_name(text)) is not None:
-                found[digest.decode()].append(name)
-        return found
 
     def next_number(self, name: str) -> int:
         """The number after that of the last folder with a configuration's name; 0 where there is none."""
