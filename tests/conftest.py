@@ -108,6 +108,7 @@ FOLDERS = {
 APART = (
     "backends/mlflow/test_mysql.py",
     "compat/test_clients.py",
+    "compat/test_examples.py",
     "compat/test_library_names.py",
     "compat/test_trainer_clients.py",
     "compat/test_trainers.py",

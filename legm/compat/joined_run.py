@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legm.compat.joined_calls import CallFile, JoinedCalls
-from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, find_snapshot, read_snapshot_history
+from legm.compat.run_snapshot import (
+    LoggedNumber,
+    RunSnapshot,
+    find_snapshot,
+    names_of_tests,
+    read_snapshot_history,
+)
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
@@ -220,7 +226,7 @@ class JoinedRun(ScriptRun):
         stored = find_snapshot(self._settings, self.key, [self.experiment])
         if stored is None or stored.run is None or stored.folder is None:
             return {}
-        return read_snapshot_history(stored.folder, stored.run.run_id)
+        return read_snapshot_history(stored.folder, stored.run.run_id, names_of_tests(stored.notes))
 
 
 def _joined_note_change(old: Plain, new: Plain) -> list[Any]:

@@ -12,19 +12,25 @@ from legm.core.origins import DROP_IN, IMPORTED
 from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
 from legm.errors import LegmError, NotSupported
-from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
+from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Series, Split, Status
 from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.util.yaml_files import load_yaml
 
 __all__ = [
+    "NAMES_OF_TESTS",
     "LoggedNumber",
     "RunSnapshot",
     "find_snapshot",
+    "names_of_tests",
     "read_snapshot_history",
     "snapshot_experiments",
     "stored_snapshots",
 ]
+
+
+NAMES_OF_TESTS = "names_of_tests"
+"""In the notes of a run, the names that its script gave to what are test metrics."""
 
 
 class LoggedNumber(NamedTuple):
@@ -45,7 +51,7 @@ class RunSnapshot:
         parameters: the parameters in plain form, by the names the script gave them.
         notes: name, tags and other metadata.
         latest: the newest value of each dev metric.
-        tests: the test values.
+        tests: the test values, but for those that are ``latest`` under the names that the script gave them.
         status: whether the run is still running, and else how it ended.
         started, ended: seconds since 1970.
         files: the paths of the run's files, by their names in the run.
@@ -77,17 +83,33 @@ def read_snapshot_records(folder: Path, run_id: str) -> Sequence[Record]:
     return [] if known is None else without_rewound(known.records)
 
 
-def read_snapshot_history(folder: Path, run_id: str) -> dict[str, list[LoggedNumber]]:
-    """Every value of every dev metric, in the order in which they were set."""
+def read_snapshot_history(
+    folder: Path, run_id: str, names_of_tests: Mapping[str, str] | None = None
+) -> dict[str, list[LoggedNumber]]:
+    """Every value of every metric of a script, in the order in which they were set.
+
+    Args:
+        folder: the configuration's.
+        run_id: of the run.
+        names_of_tests: by test metric its name in the script, which did not call it a test metric.
+    """
+    names = {Series(name, Split.TEST): own for name, own in (names_of_tests or {}).items()}
     found: dict[str, list[LoggedNumber]] = {}
     for record in read_snapshot_records(folder, run_id):
         if not isinstance(record, Points):
             continue
         for layout, step, time, values in record.rows():
             for series, value in zip(layout, values, strict=True):
-                if series.split is Split.DEV and series.index is None:
-                    found.setdefault(series.name, []).append(LoggedNumber(value, step, time))
+                if series in names or (series.split is Split.DEV and series.index is None):
+                    name = names.get(series, series.name)
+                    found.setdefault(name, []).append(LoggedNumber(value, step, time))
     return found
+
+
+def names_of_tests(notes: Mapping[str, Plain]) -> dict[str, str]:
+    """By test metric its name in the script, which did not call it a test metric."""
+    found = notes.get(NAMES_OF_TESTS)
+    return {str(name): str(own) for name, own in found.items()} if isinstance(found, Mapping) else {}
 
 
 def stored_snapshots(
@@ -140,7 +162,7 @@ def _snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
         files = {record.name: Path(record.path) for record in records if isinstance(record, Artifact)}
     if DROP_IN_NOTES_FILE in files and files[DROP_IN_NOTES_FILE].exists():
         origin |= load_yaml(files[DROP_IN_NOTES_FILE])
-    names = origin.get("renamed") or {}
+    names, of_tests = origin.get("renamed") or {}, names_of_tests(origin)
     parameters = {**run.configuration.parameters, **run.parameters}
     when = result.ended or run.started
     return RunSnapshot(
@@ -152,8 +174,17 @@ def _snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
             series.name: LoggedNumber(float(one.values[-1]), int(one.steps[-1]), when)
             for series, one in result.histories.items()
             if len(one.steps) and series.index is None
+        }
+        | {
+            of_tests[one.name]: LoggedNumber(value, 0, when)
+            for one, value in result.test.items()
+            if one.name in of_tests
         },
-        tests={series.name: value for series, value in result.test.items() if series.index is None},
+        tests={
+            series.name: value
+            for series, value in result.test.items()
+            if series.index is None and series.name not in of_tests
+        },
         status=result.status,
         started=run.started,
         ended=result.ended,

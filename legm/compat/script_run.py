@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from legm.compat.other_processes import OtherProcesses
 from legm.compat.run_snapshot import (
+    NAMES_OF_TESTS,
     LoggedNumber,
     RunSnapshot,
+    names_of_tests,
     read_snapshot_history,
     read_snapshot_records,
 )
@@ -36,6 +38,7 @@ from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.naming import check_name
 from legm.core.origins import DROP_IN, IMPORTED
 from legm.core.plain_form import to_plain
+from legm.core.test_metrics import columns_with_tests, has_test_prefix
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_session_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
@@ -283,6 +286,23 @@ class ScriptRun:
                 lambda columns: {series: one for series, one in columns.items() if series not in deleted}
             )
 
+    def _name_test_metrics(self) -> None:
+        """Make a single value of ``test_accuracy`` the test metric ``accuracy``, as an import does."""
+        known = names_of_tests(self._notes)
+        if not (known or any(map(has_test_prefix, self._latest))) or not can_delete_runs(self._client):
+            return
+        names: dict[str, Plain] = {}
+
+        def change(columns: Columns) -> Columns:
+            found, of_tests = columns_with_tests(columns, known)
+            names.update(of_tests)
+            return found
+
+        self._correct_steps(change)
+        if names != known and (names or known):
+            self._notes[NAMES_OF_TESTS] = names
+            self._late_notes = True
+
     def _to_number(self, name: str, value: Any) -> float:
         """A metric's value as a float; says once for each metric that it loses digits.
 
@@ -362,6 +382,7 @@ class ScriptRun:
         with self._lock:
             session = self._open_session()
             self._leave_out_deleted()
+            self._name_test_metrics()
             if (
                 self._late_parameters
                 or self._corrected is not None
@@ -372,7 +393,8 @@ class ScriptRun:
                 self._late_notes = False
                 self._store_notes()
             if status is Status.COMPLETED:
-                if self.best is not None and self.best[0] in self._latest:
+                tests = names_of_tests(self._notes).values()
+                if self.best is not None and self.best[0] in self._latest and self.best[0] not in tests:
                     session.recorder.add_record(BestRule("early_stopping", None, *self.best))
                 session.finish(Outcome(status, time.time()))
                 session.is_logged = self._completed = True
@@ -455,7 +477,7 @@ class ScriptRun:
             self._open_session().recorder.flush()
             assert self._folder is not None  # noqa: S101 - it has begun
             assert self._run is not None  # noqa: S101
-            return read_snapshot_history(self._folder, self._run.run_id)
+            return read_snapshot_history(self._folder, self._run.run_id, names_of_tests(self._notes))
 
     # The legm run
 

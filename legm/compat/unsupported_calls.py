@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from legm.compat.unsupported_names import reason_for
 from legm.errors import NotSupported
 
 __all__ = ["UnsupportedCalls"]
@@ -23,16 +24,17 @@ class UnsupportedCalls:
         self.unsupported: dict[str, str] = {}
         """By the name of the call, why it is not recorded."""
 
-    def report_unsupported(self, name: str, why: str = "legm does not support this call") -> None:
+    def report_unsupported(self, name: str, why: str | None = None) -> None:
         """Report that something is not recorded.
 
         Args:
             name: the call or value.
-            why: the reason.
+            why: the reason; None for that of the table of unsupported names.
 
         Raises:
             NotSupported: such a call is an error (``strict``).
         """
+        why = reason_for(name) if why is None else why
         if self.strict:
             raise NotSupported(f"{name} is not recorded: {why} (LEGM_COMPAT_STRICT is set)")
         if name not in self.unsupported:

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from legm.core.plain_form import from_plain, to_plain
 from legm.core.point_columns import PointPieces, columns_by_series
 from legm.core.record_sequences import LazyRecords
 from legm.core.step_metrics import positions_without_steps
+from legm.core.test_metrics import series_with_tests
 from legm.errors import UnstableValue
 from legm.importers.external_run import ExternalRun
 from legm.importers.identity_inference import Identity
@@ -65,7 +65,6 @@ __all__ = [
     "translated_run_id",
 ]
 
-_TEST_PREFIX = re.compile(r"test[/_.-](?=.)", re.IGNORECASE | re.DOTALL)
 NOT_ENDED = "still running when it was imported"
 
 
@@ -301,17 +300,9 @@ def _translated_points_only(
 
 def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:
     """The legm series for each series of the run, given how many numbers each has."""
-    found: dict[Series, Series] = {}
-    taken = set()
-    for series, count in sorted(counts.items(), key=lambda item: item[0].split is Split.DEV):
-        new = replace(series, name=valid_name(series.name))
-        prefix = _TEST_PREFIX.match(new.name)
-        if prefix is not None and count == 1 and new.split is Split.DEV:
-            short = Series(new.name[prefix.end() :], Split.TEST, series.index)
-            new = short if short not in taken else replace(new, split=Split.TEST)
-        taken.add(new)
-        found[series] = new
-    return found
+    valid = {series: replace(series, name=valid_name(series.name)) for series in counts}
+    tests = series_with_tests({valid[series]: count for series, count in counts.items()})
+    return {series: tests[new] for series, new in valid.items()}
 
 
 def _translated_record(record: Any, metrics: Mapping[Series, Series]) -> BestRule | Display | None:

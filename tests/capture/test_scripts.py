@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.captured_scripts import require_same_captured
+from tests.support.captured_scripts import require_same_both_ways, require_same_captured
 from tests.support.compat_stores import scripts
 
 pytestmark = pytest.mark.slow
@@ -18,3 +18,10 @@ def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(script, ml
 @pytest.mark.parametrize("script", scripts("wandb"), ids=lambda path: path.stem)
 def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wandb_originals):
     require_same_captured(script, wandb_originals)
+
+
+@pytest.mark.parametrize(
+    "script", [*scripts("mlflow"), *scripts("wandb")], ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_a_script_leaves_the_same_captured_and_with_stand_ins(script):
+    require_same_both_ways(script)

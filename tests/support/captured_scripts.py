@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from legm.compat.run_snapshot import stored_snapshots
+from legm.compat.settings import Settings
+from legm.records import RunResult
 from tests.support.captured import QUIET, prepare_kept_store, results
 from tests.support.compat_stores import Held, comparable, in_legm, run_all, with_stand_ins
 from tests.support.prepared import CAPTURED, prepared_processes
+from tests.support.reading import runs_of
 from tests.support.shared import once
 
 
@@ -81,6 +85,39 @@ def require_same_captured(script: Path, originals: dict[str, list[Held]]) -> Non
     for our, their in zip(ours, theirs, strict=True):
         as_text = str if group.startswith("mlflow") else lambda value: value
         assert {name: as_text(value) for name, value in our.parameters.items()} == their.parameters
+
+
+def require_same_both_ways(script: Path) -> None:
+    """See that a script leaves the same in legm under ``legm capture`` and with legm's stand-ins.
+
+    That is the runs' ends, their metrics with all steps and values, and their test metrics.
+    """
+    group = script.parent.name
+    captured_runs = results(captured(group), script.stem)
+    stand_in_runs = [
+        one
+        for one in runs_of(with_stand_ins(group), script.stem)
+        if not one.run.environment["drop_in"].get("deleted") and not _is_deleted(group, script.stem, one)
+    ]
+    assert [_left(one) for one in stand_in_runs] == [_left(one) for one in captured_runs]
+
+
+def _is_deleted(group: str, experiment: str, result: RunResult) -> bool:
+    """Whether the script deleted a run after it had begun."""
+    known = stored_snapshots(Settings(with_stand_ins(group)), [experiment])
+    return any(one.notes.get("deleted") for one in known if one.run == result.run)
+
+
+def _left(result: RunResult) -> tuple[str, dict[str, list[tuple[int, str]]], dict[str, str]]:
+    """What a run has, as what can be compared: NaN equals NaN, and W&B's and legm's separators are one."""
+    histories = {
+        str(series).replace("/", "."): [
+            (step, repr(value)) for step, value in zip(one.steps.tolist(), one.values.tolist(), strict=True)
+        ]
+        for series, one in result.histories.items()
+    }
+    tests = {str(series).replace("/", "."): repr(float(value)) for series, value in result.test.items()}
+    return result.status.value, histories, tests
 
 
 def require_same_with_stand_ins(script: Path, originals: dict[str, list[Held]]) -> None:

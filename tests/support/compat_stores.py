@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import legm
-from legm.compat.run_snapshot import read_snapshot_history, stored_snapshots
+from legm.compat.run_snapshot import names_of_tests, read_snapshot_history, stored_snapshots
 from legm.compat.settings import Settings
 from tests.support.paths import ROOT, TESTS
 from tests.support.prepared import CORE, TRACKERS, prepared_processes
@@ -104,9 +104,11 @@ def in_legm(root: Path, experiment: str) -> list[Held]:
     """The runs of an experiment, oldest first."""
     found = []
     for one in stored_snapshots(Settings(root), [experiment]):
+        if one.notes.get("deleted"):  # which the library's own search leaves out as well
+            continue
         assert one.run is not None
         assert one.folder is not None
-        series = read_snapshot_history(one.folder, one.run.run_id)
+        series = read_snapshot_history(one.folder, one.run.run_id, names_of_tests(one.notes))
         points = {name: {number.step: number.value for number in numbers} for name, numbers in series.items()}
         found.append(Held(dict(one.parameters), {name: sorted(by.items()) for name, by in points.items()}))
     return found

@@ -59,6 +59,7 @@ from legm.compat.mlflow.fluent import (
     set_tracking_uri,
     start_run,
 )
+from legm.compat.mlflow.image import Image
 from legm.compat.mlflow.registry_client import register_model_version
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.script_session import SESSION
@@ -67,6 +68,7 @@ from legm.compat.unknown_names import unknown_attribute
 
 __all__ = [
     "ActiveRun",
+    "Image",
     "MlflowClient",
     "MlflowException",
     "active_run",

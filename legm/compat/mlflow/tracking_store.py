@@ -28,7 +28,12 @@ from legm.compat.mlflow.experiments import DEFAULT_EXPERIMENT, EXPERIMENTS
 from legm.compat.mlflow.metric_steps import MetricSteps
 from legm.compat.mlflow.name_rules import check_key
 from legm.compat.null_objects import contains_null_object
-from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
+from legm.compat.run_snapshot import (
+    LoggedNumber,
+    RunSnapshot,
+    names_of_tests,
+    read_snapshot_history,
+)
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION, kept_when_script_resumes
 from legm.core.value_parsing import parse_value_text
@@ -162,7 +167,7 @@ class TrackingStore:
         one = self.find_snapshot(run_id)
         if one.run is None or one.folder is None:
             return []
-        return read_snapshot_history(one.folder, one.run.run_id).get(key, [])
+        return read_snapshot_history(one.folder, one.run.run_id, names_of_tests(one.notes)).get(key, [])
 
     # Writing
 

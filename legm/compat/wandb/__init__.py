@@ -16,7 +16,7 @@ from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.configs import Config, UninitializedObject
 from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init, required_run
 from legm.compat.wandb.errors import CommError, Error, UsageError
-from legm.compat.wandb.media import Audio, Histogram, Html, Image, Object3D, Table, Video
+from legm.compat.wandb.media import Audio, Histogram, Html, Image, Object3D, Plotly, Table, Video
 from legm.compat.wandb.metrics import Metric
 from legm.compat.wandb.plot import plot_table
 from legm.compat.wandb.sweeps import agent, sweep
@@ -34,6 +34,7 @@ __all__ = [
     "Html",
     "Image",
     "Object3D",
+    "Plotly",
     "Run",
     "Settings",
     "Table",
@@ -45,6 +46,7 @@ __all__ = [
     "errors",
     "finish",
     "init",
+    "link_model",
     "log",
     "log_artifact",
     "login",
@@ -56,6 +58,7 @@ __all__ = [
     "sweep",
     "unwatch",
     "use_artifact",
+    "use_model",
     "util",
     "watch",
 ]
@@ -114,6 +117,16 @@ def log_artifact(artifact_or_path: Any, *args: Any, **kwargs: Any) -> Artifact:
 def log_model(*args: Any, **kwargs: Any) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.log_model`."""
     required_run("log_model").log_model(*args, **kwargs)
+
+
+def link_model(*args: Any, **kwargs: Any) -> Artifact:
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.link_model`."""
+    return required_run("link_model").link_model(*args, **kwargs)
+
+
+def use_model(name: str) -> str:
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.use_model`."""
+    return required_run("use_model").use_model(name)
 
 
 def restore(name: str, run_path: str | None = None, replace: bool = False, root: Any = None) -> IO[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.null_objects import NullObject
-from legm.compat.run_snapshot import RunSnapshot, read_snapshot_history
+from legm.compat.run_snapshot import RunSnapshot, names_of_tests, read_snapshot_history
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.errors import CommError
@@ -79,7 +79,8 @@ class _ApiRun:
         if self.id in SESSION.runs:
             series = SESSION.runs[self.id].history()
         elif self._snapshot.run is not None and self._snapshot.folder is not None:
-            series = read_snapshot_history(self._snapshot.folder, self._snapshot.run.run_id)
+            names = names_of_tests(self._snapshot.notes)
+            series = read_snapshot_history(self._snapshot.folder, self._snapshot.run.run_id, names)
         else:
             series = {}
         rows: dict[int, dict[str, Any]] = {}

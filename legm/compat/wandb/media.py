@@ -30,6 +30,7 @@ __all__ = [
     "Image",
     "Media",
     "Object3D",
+    "Plotly",
     "Table",
     "Video",
     "captioned_media",
@@ -433,6 +434,17 @@ class _JsonMedia(Media):
         return self._text.encode()
 
 
+class Plotly(_JsonMedia):
+    """A figure of Plotly.
+
+    Args:
+        figure: the figure.
+    """
+
+    def __init__(self, figure: Any) -> None:
+        super().__init__(figure.to_json(), MediaKind.FIGURE, "plotly.json")
+
+
 def to_media(value: Any) -> Media | None:
     """The file for a value that is not a number; None if the kind of value is unknown."""
     if isinstance(value, Media):
@@ -440,7 +452,7 @@ def to_media(value: Any) -> Media | None:
     if hasattr(value, "savefig") or (hasattr(value, "gcf") and hasattr(value, "figure")):
         return _Figure(value)
     if hasattr(value, "to_plotly_json"):
-        return _JsonMedia(value.to_json(), MediaKind.FIGURE, "plotly.json")
+        return Plotly(value)
     if type(value).__module__.partition(".")[0] == "PIL":
         return Image(value)
     if hasattr(value, "itertuples"):

@@ -461,6 +461,15 @@ class Run:
         self._note(uses=[*(self._metadata.get("uses") or ()), f"{found.name}:{found.version}"])
         return found
 
+    def use_model(self, name: str) -> str:
+        """The path of a model that a run in the root directory has logged: its file, or its folder.
+
+        Raises:
+            CommError: there is none.
+        """
+        artifact = self.use_artifact(name, "model")
+        return artifact.file() if len(artifact.files_by_name) == 1 else artifact.download()
+
     # Watching and finishing
 
     def alert(self, title: str, text: str = "", level: Any = None, **_: Any) -> None:

@@ -1,0 +1,56 @@
+"""Every public name of wandb and mlflow is answered by the stand-ins, or is listed as one that is not."""
+
+from __future__ import annotations
+
+import json
+
+from legm.compat.unsupported_names import CHECKED, UNSUPPORTED, reason_for, table_text
+from tests.support.compat_play import play
+from tests.support.paths import TESTS
+
+ASKED = """
+import json, pathlib
+import mlflow, wandb
+run = wandb.init(project="p")
+objects = {
+    "mlflow": mlflow, "mlflow.MlflowClient": mlflow.MlflowClient(), "wandb": wandb, "wandb.Run": run,
+    "wandb.Api": wandb.Api(), "wandb.Artifact": wandb.Artifact("a", type="t"),
+}
+asked = json.loads(pathlib.Path("names.json").read_text())
+for owner, names in asked.items():
+    for name in names:
+        found = getattr(objects[owner], name, None)
+        kinds = {type(found).__name__, type(type(found)).__name__}
+        if kinds & {"NullObject", "NullClass", "NullClientClass"}:
+            print(f"{owner}.{name}")
+"""
+NO_REASON = "legm does not support this call"
+
+
+def public_names_of_libraries() -> dict[str, list[str]]:
+    import mlflow
+    import wandb
+
+    found = {"mlflow": list(mlflow.__all__), "wandb": list(wandb.__all__)}
+    for path in (path for paths in CHECKED.values() for path in paths if "." in path):
+        owner = {"mlflow": mlflow, "wandb": wandb}[path.partition(".")[0]]
+        names = dir(getattr(owner, path.partition(".")[2]))
+        found[path] = [name for name in names if not name.startswith("_")]
+    return found
+
+
+def test_each_name_is_answered_or_listed_with_the_reason_and_no_answered_one_is_listed(tmp_path):
+    names = public_names_of_libraries()
+    (tmp_path / "names.json").write_text(json.dumps(names))
+    done = play(tmp_path, ASKED)
+    assert done.returncode == 0, done.stderr
+    unanswered = set(done.stdout.split())
+    everything = {f"{owner}.{name}" for owner, found in names.items() for name in found}
+    listed = {name for name in everything if reason_for(name) != NO_REASON}
+    assert (unanswered - listed, listed - unanswered) == (set(), set())
+
+
+def test_the_page_has_the_table():
+    page = (TESTS.parent / "docs" / "drop-in.md").read_text(encoding="utf-8")
+    assert table_text() in page
+    assert {row.library for row in UNSUPPORTED} == {"mlflow", "wandb"}
