@@ -181,6 +181,21 @@ def test_every_run_is_to_the_point_what_mlflows_own_client_reads(store, tmp_path
     assert result.run.configuration.active == ("layers", "lr", "model/name", "plot_", "version")
 
 
+def test_steps_that_a_script_gave_as_whole_numbers_of_numpy_are_read(tmp_path):
+    path = tmp_path / "mlflow.db"
+    prepare_store(path)
+    client = MlflowClient(tracking_uri=mlflow_sqlite_uri(path))
+    run = client.create_run(client.create_experiment("e"))
+    steps = {"long": np.int64(2), "short": np.int8(49), "below": np.int32(-300), "plain": 5}
+    for name, step in steps.items():
+        client.log_metric(run.info.run_id, name, float(step), step=step)
+    client.set_terminated(run.info.run_id)
+    import_runs(path, tmp_path / "root")
+    (found,) = results(tmp_path / "root", "e").values()
+    read = {series.name: history.steps.tolist() for series, history in found.histories.items()}
+    assert read == {name: [int(step)] for name, step in steps.items()}
+
+
 def test_imported_seeds_aggregate_at_once_and_further_runs_join_them(sqlite, tmp_path):
     client, source = sqlite
     number = client.create_experiment("e")

@@ -55,7 +55,7 @@ def regressor_scores(of: EvaluatedPredictions) -> dict[str, Any]:
     from sklearn import metrics
 
     true, weights = np.asarray(of.true), of.weights
-    total = (true * np.asarray(weights)).sum() if weights is not None else true.sum()
+    total = (true * np.asarray(weights)).sum() if weights is not None else sum(true)  # in MLflow's order
     found = {"example_count": len(true), "sum_on_target": total, "mean_on_target": total / len(true)}
     for name in ("mean_absolute_error", "mean_squared_error", "r2_score", "mean_absolute_percentage_error"):
         found[name] = getattr(metrics, name)(true, of.predicted, sample_weight=weights)
@@ -93,8 +93,8 @@ def classifier_scores(of: EvaluatedPredictions, average: str = "weighted") -> di
         return found
     is_positive, scores = _is_evaluated_positive(of, of.positive), of.scores_of(of.positive)
     found["roc_auc"] = metrics.roc_auc_score(is_positive, scores, sample_weight=weights)
-    precision, recall, _ = metrics.precision_recall_curve(is_positive, scores, sample_weight=weights)
-    found["precision_recall_auc"] = metrics.auc(recall, precision)
+    average_precision = metrics.average_precision_score(is_positive, scores, sample_weight=weights)
+    found["precision_recall_auc"] = average_precision
     return found
 
 
@@ -125,8 +125,8 @@ def per_class_scores(of: EvaluatedPredictions) -> list[dict[str, Any]]:
         if of.probabilities is not None:
             scores = of.scores_of(label)
             row["roc_auc"] = metrics.roc_auc_score(is_true, scores, sample_weight=of.weights)
-            precision, recall, _ = metrics.precision_recall_curve(is_true, scores, sample_weight=of.weights)
-            row["precision_recall_auc"] = metrics.auc(recall, precision)
+            average_precision = metrics.average_precision_score(is_true, scores, sample_weight=of.weights)
+            row["precision_recall_auc"] = average_precision
         rows.append(row)
     return rows
 

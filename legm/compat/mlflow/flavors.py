@@ -36,6 +36,7 @@ class Flavor:
         read: reads it from there; it gets the folder, the class that was logged, and what this process holds.
         held: what this process holds of a model, so that it can give it back as it was; None for nothing.
         predict: what a model returns for an input.
+        kept: the arguments of ``log_model`` that the loader needs.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Flavor:
         *,
         held: Callable[[Any], Any] = _no_flavor_model,
         predict: Callable[[Any, Any], Any] = lambda model, data: model.predict(data),
+        kept: tuple[str, ...] = (),
     ) -> None:
         self._name = name
         self._argument = argument
@@ -54,6 +56,7 @@ class Flavor:
         self._read = read
         self._held = held
         self.predict = predict
+        self._kept = kept
 
     def log_model(
         self,
@@ -71,6 +74,7 @@ class Flavor:
         """Store a model with the active run; the arguments are the model and the artifact folder."""
         model, *rest = self._with_model(args, keywords)
         options = {} if pyfunc_predict_fn is None else {"predict": pyfunc_predict_fn}
+        options |= {name: keywords[name] for name in self._kept if keywords.get(name) is not None}
         return store_model(
             self._name,
             lambda folder: self._write(model, folder),
@@ -96,7 +100,8 @@ class Flavor:
             self._write(model, folder)
         except ImportError as error:
             SESSION.notices.report_unsupported(f"mlflow.{self._name}.save_model", str(error))
-        write_logged_model(folder, ModelDescription(self._name, kind=_flavor_model_kind(model)))
+        options = {name: keywords[name] for name in self._kept if keywords.get(name) is not None}
+        write_logged_model(folder, ModelDescription(self._name, kind=_flavor_model_kind(model), options=options))
         if (held := self._held(model)) is not None:
             MODELS_OF_PROCESS.keep(str(folder.resolve()), held)
 

@@ -172,6 +172,6 @@ def register_model_version(
     run = None if run_id is None else STORE.open_run(run_id)
     made = REGISTRY.add_version(name, model_uri, run_id, tags=tags_for_tracking(tags))
     if run is not None:
-        known = run.snapshot().notes.get("registered") or {}
-        run.note(registered={**known, f"{name}/{made.version}": model_uri})
+        known = run.snapshot().notes.get("registered_models") or {}
+        run.note(registered_models={**known, f"{name}/{made.version}": model_uri})
     return made

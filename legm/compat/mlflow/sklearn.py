@@ -54,14 +54,19 @@ def _dump_mlflow_sklearn(model: Any, folder: Path) -> None:
 
 
 def _load_sklearn_estimator(folder: Path, description: ModelDescription, held: Any) -> Any:
-    """The estimator; types that skops does not consider safe are refused."""
-    del description, held
+    """The estimator; types that skops does not consider safe are refused, unless the script trusts them.
+
+    What a file says is trusted for types of scikit-learn and what it needs alone.
+    """
+    del held
     from skops.io import load
 
-    return load(folder / _FILE)
+    named = description.options.get("skops_trusted_types") or ()
+    trusted = [one for one in map(str, named) if one.partition(".")[0] in {"numpy", "scipy", "sklearn"}]
+    return load(folder / _FILE, trusted=trusted)
 
 
-FLAVOR = Flavor("sklearn", "sk_model", _dump_mlflow_sklearn, _load_sklearn_estimator)
+FLAVOR = Flavor("sklearn", "sk_model", _dump_estimator, _load_sklearn_estimator, kept=("skops_trusted_types",))
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model

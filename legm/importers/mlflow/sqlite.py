@@ -308,7 +308,7 @@ class MlflowSqliteSource:
             try:
                 numbers = np.fromiter(map(names.__getitem__, keys), np.int64, len(keys))
                 steps, times = (
-                    np.array(flat[1::4], np.int64),
+                    _step_numbers(flat[1::4]),
                     mlflow_to_seconds(np.array(flat[2::4], np.float64)),
                 )
                 values = restore_mlflow_infinities(np.array(flat[3::4], np.float64))
@@ -339,6 +339,15 @@ def _sqlite_text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return "" if value is None else str(value)
+
+
+def _step_numbers(values: list[Any]) -> Any:
+    """Steps as whole numbers; SQLite has those that a script gave as NumPy's integers as their bytes."""
+    import numpy as np
+
+    if bytes in set(map(type, values)):
+        values = [int.from_bytes(one, "little", signed=True) if type(one) is bytes else one for one in values]
+    return np.array(values, np.int64)
 
 
 def _sqlite_int_or_none(value: object) -> int | None:

@@ -14,6 +14,7 @@ with mlflow.start_run():
     signature = infer_signature(x, model.predict(x))
     info = mlflow.sklearn.log_model(
         sk_model=model,
+        skops_trusted_types=["sklearn.tree._tree.Tree"],
         name="tree",
         signature=signature,
         registered_model_name="signed tree",
