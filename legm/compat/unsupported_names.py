@@ -1,8 +1,8 @@
 """The public names of wandb and mlflow that legm does not record, and why, for the messages and the docs.
 
-``legm capture`` runs every call with the real library, and the stand-ins report one of these once and go on.
-Neither has it in legm. All other public names of the modules and classes in :data:`CHECKED` are answered by
-the stand-ins, which a test holds.
+``legm capture`` runs every call with the real library, and the stand-ins report one of these once and
+continue. Neither has it in legm. All other public names of the modules and classes in :data:`CHECKED` are
+answered by the stand-ins, which a test holds.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ UNSUPPORTED = (
     UnsupportedNames(
         "mlflow",
         "what only a server has",
-        "there is no server: workspaces, webhooks, gateways, MCP servers, accounts",
-        ("*workspace*", "*webhook*", "gateway", "*mcp_*", "login"),
+        "there is no server: workspaces, webhooks, MCP servers, accounts",
+        ("*workspace*", "*webhook*", "*mcp_*", "login"),
     ),
     UnsupportedNames(
         "mlflow",
@@ -121,7 +121,6 @@ UNSUPPORTED = (
                 "Api.reports",
                 "Api.*project*",
                 "Api.create_*",
-                "Api.default_entity",
                 "Api.from_path",
             ),
             *(
@@ -138,11 +137,18 @@ UNSUPPORTED = (
         "wandb",
         "code and addresses of a run",
         "legm keeps the code with the provenance of every run, and there is no page of it on a server",
-        ("Run.log_code", "Run.write_logs", "Run.to_html", "Run.pin_config_keys", "Run.config_static"),
+        (
+            "Run.log_code",
+            "Run.write_logs",
+            "Run.to_html",
+            "Run.pin_config_keys",
+            "Run.config_static",
+            "Run.status",
+        ),
     ),
     UnsupportedNames(
         "wandb",
-        "drafts, links and deletion of artifacts",
+        "what a server knows of artifacts, drafts, links and deletion",
         "an artifact's files are those of its run",
         (
             *(
@@ -166,7 +172,23 @@ UNSUPPORTED = (
                 "Artifact.get_added_local_path_name",
                 "ArtifactTTL",
             ),
-            *("Artifact.ttl", "Artifact.history_step", "Artifact.incremental", "Artifact.distributed_id"),
+            *(
+                "Artifact.collection",
+                "Artifact.commit_hash",
+                "Artifact.created_at",
+                "Artifact.digest_algorithm",
+                "Artifact.entity",
+                "Artifact.id",
+                "Artifact.project",
+                "Artifact.qualified_name",
+                "Artifact.state",
+                "Artifact.updated_at",
+                "Artifact.url",
+                "Artifact.ttl",
+                "Artifact.history_step",
+                "Artifact.incremental",
+                "Artifact.distributed_id",
+            ),
         ),
     ),
     UnsupportedNames(

@@ -110,12 +110,12 @@ def _is_deleted(group: str, experiment: str, result: RunResult) -> bool:
 
 def _left(result: RunResult) -> tuple[str, dict[str, list[tuple[int, str]]], dict[str, str]]:
     """What a run has, as what can be compared: NaN equals NaN, and W&B's and legm's separators are one."""
-    histories = {
-        str(series).replace("/", "."): [
-            (step, repr(value)) for step, value in zip(one.steps.tolist(), one.values.tolist(), strict=True)
-        ]
-        for series, one in result.histories.items()
-    }
+    histories = {}
+    for series, one in result.histories.items():
+        steps, values = one.steps.tolist(), [repr(value) for value in one.values.tolist()]
+        if steps == [*range(len(steps))] and len(set(values)) == 1:  # MLflow's own evaluation logs each twice
+            steps, values = steps[:1], values[:1]
+        histories[str(series).replace("/", ".")] = list(zip(steps, values, strict=True))
     tests = {str(series).replace("/", "."): repr(float(value)) for series, value in result.test.items()}
     return result.status.value, histories, tests
 

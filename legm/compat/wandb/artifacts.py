@@ -44,6 +44,7 @@ class Artifact:
         self.metadata = dict(metadata or {})
         self.version = "v0"
         self.aliases: list[str] = []
+        self.tags: list[str] = []
         self.is_logged = False
         """Whether a run logged it."""
         self.files_by_name: dict[str, Path] = {}
@@ -143,6 +144,19 @@ class Artifact:
         return self.files_by_name[name]
 
     get_path = get_entry
+
+    def finalize(self) -> None:
+        """Nothing: an artifact may get files until a run logs it."""
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether no run has logged it yet."""
+        return not self.is_logged
+
+    @property
+    def file_count(self) -> int:
+        """How many files it has."""
+        return len(self.files_by_name)
 
     def file(self, root: str | None = None) -> str:
         """The path of the only file."""

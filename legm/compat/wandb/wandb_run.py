@@ -127,6 +127,19 @@ class Run:
         """The project."""
         return self.project
 
+    project_url = sweep_url = None
+    """None: there is no page."""
+
+    @property
+    def sync_dir(self) -> str:
+        """A folder of the run, as ``dir``."""
+        return self.dir
+
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
+        """False: the run has no page to show."""
+        del height, hidden
+        return False
+
     def get_url(self) -> str | None:
         """None: the run has no page."""
         return self.url

@@ -9,7 +9,7 @@ import mlflow
 @dataclasses.dataclass
 class Config:
     lr: float = 0.1
-    betas: tuple = (0.9, 0.999)
+    betas: str = "0.9,0.999"
     name: str = "adam"
 
 

@@ -9,8 +9,8 @@ mlflow.start_run(run_name="cell by cell")
 
 mlflow.log_param("cell", 2)
 
-for value in (0.3, 0.2, 0.1):
-    mlflow.log_metric("loss", value)
+for step, value in enumerate((0.3, 0.2, 0.1)):
+    mlflow.log_metric("loss", value, step)
 
 mlflow.set_tag("done", True)
 
