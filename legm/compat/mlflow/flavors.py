@@ -101,7 +101,9 @@ class Flavor:
         except ImportError as error:
             SESSION.notices.report_unsupported(f"mlflow.{self._name}.save_model", str(error))
         options = {name: keywords[name] for name in self._kept if keywords.get(name) is not None}
-        write_logged_model(folder, ModelDescription(self._name, kind=_flavor_model_kind(model), options=options))
+        write_logged_model(
+            folder, ModelDescription(self._name, kind=_flavor_model_kind(model), options=options)
+        )
         if (held := self._held(model)) is not None:
             MODELS_OF_PROCESS.keep(str(folder.resolve()), held)
 

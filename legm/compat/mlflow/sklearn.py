@@ -66,7 +66,9 @@ def _load_sklearn_estimator(folder: Path, description: ModelDescription, held: A
     return load(folder / _FILE, trusted=trusted)
 
 
-FLAVOR = Flavor("sklearn", "sk_model", _dump_estimator, _load_sklearn_estimator, kept=("skops_trusted_types",))
+FLAVOR = Flavor(
+    "sklearn", "sk_model", _dump_mlflow_sklearn, _load_sklearn_estimator, kept=("skops_trusted_types",)
+)
 log_model = FLAVOR.log_model
 save_model = FLAVOR.save_model
 load_model = FLAVOR.load_model
