@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
         r"legm\.changes\.amend\.Amended",
         r"legm\.core\.identity\.ParameterDifference",
         r"legm\.delivery\.client\.BackendClient",
-        r"legm\.importers\.external_run\.ImportSource",
+        r"legm\.importers\.import_source\.ImportSource",
         r"legm\.importers\.identity_inference\.Identity",
     )
 ]

@@ -2,7 +2,7 @@
 
 import mlflow
 
-mlflow.set_experiment("test_metrics")
+mlflow.set_experiment("metrics_of_tests")
 for seed in range(2):
     with mlflow.start_run(run_name=f"seed {seed}") as run:
         mlflow.log_params({"lr": 0.1, "seed": seed})
