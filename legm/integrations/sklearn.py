@@ -7,7 +7,6 @@ import os
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from legm.integrations.estimator_parameters import estimator_parameters
@@ -29,7 +28,6 @@ _CURVES = {
     "validation_score_": "validation_score",
 }
 _SCORES = ("test_", "train_")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @contextlib.contextmanager
@@ -127,13 +125,13 @@ class _SklearnFitRecorder:
         fold: int,
         folds: int,
         scores: Mapping[str, Any],
-        more: Mapping[str, Any] = _NOTHING,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
-        run = self._begin(estimator, {"fold": fold, "folds": folds, **more})
+        run = self._begin(estimator, {"fold": fold, "folds": folds, **(more or {})})
         run.log_metrics({name.removeprefix("test_"): value for name, value in scores.items()})
         run.complete()
 
-    def _begin(self, estimator: Any, more: Mapping[str, Any] = _NOTHING) -> TrainingRun:
+    def _begin(self, estimator: Any, more: Mapping[str, Any] | None = None) -> TrainingRun:
         root = self._root
         if self._template is not None and root.has_started:
             root = self._template.unstarted_copy()
@@ -142,8 +140,8 @@ class _SklearnFitRecorder:
         if self._is_filled:
             run.begin(TrainerParameters())
         else:
-            uncompared = [*found.uncompared, *(name for name in more if name == "fold")]
-            run.begin(replace(found, values={**found.values, **more}, uncompared=uncompared))
+            uncompared = [*found.uncompared, *(name for name in more or () if name == "fold")]
+            run.begin(replace(found, values={**found.values, **(more or {})}, uncompared=uncompared))
         return run
 
     def finish(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
@@ -665,7 +666,8 @@ def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root
     steps, randomness = 20 + 12 * KILLS, random.Random(20261130)  # the last kill comes before the end
     output, checkpoint, kills = tmp_path / "said.txt", tmp_path / "checkpoint.json", 0
     clock, begun = FakeClock(tmp_path), checkpoint.with_suffix(".begun")
-    with ForkServer(SCRIPT, IMPORTS, clock.environment) as server:
+    with contextlib.ExitStack() as afterwards, ForkServer(SCRIPT, IMPORTS, clock.environment) as server:
+        afterwards.callback(clock.remove_memory_of, server.process)
         while not output.exists() or not output.read_text():
             pace = 0.05 if kills < KILLS else 0.0  # seconds a step, so that no process ends before its kill
             clock.set_back((0, 90, 7_200, 86_400)[kills // 3 % 4])

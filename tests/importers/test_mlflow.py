@@ -936,7 +936,7 @@ def test_absent_values_are_decided_with_the_import(tmp_path):
     for words, message in (
         (("--absent", "drop=0.5"), "were imported with the absent value 0.0 of 'drop': legm amend"),
         (("--no-absent", "drop"), "were imported with the absent value 0.0 of 'drop': legm amend"),
-        (("--absent", "lr"), "nothing suggests an absent value for 'lr'; known: 'drop'. Say which"),
+        (("--absent", "lr"), "an absent value for 'lr', so say which value it is; known: 'drop'"),
         (("--absent", "dorp=1"), "no compared parameter 'dorp' can have an absent value; did you mean"),
         (("--absent", "drop=null"), "cannot be None"),
         (("--absent", "drop", "--no-absent", "drop"), "the absent value of 'drop' cannot be decided twice"),

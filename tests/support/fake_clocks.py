@@ -64,6 +64,11 @@ class FakeClock:
             "NO_FAKE_STAT": "1",  # files that were written before are newer than now, as by a real clock
         }
 
+    def remove_memory_of(self, process: int) -> None:
+        """Remove the shared memory that a process with this clock leaves behind unless it ends normally."""
+        for name in (f"faketime_shm_{process}", f"sem.faketime_sem_{process}"):
+            Path("/dev/shm", name).unlink(missing_ok=True)
+
     def set_back(self, seconds: int) -> None:
         """Say how far the clock is behind the true time from now on."""
         new = self._file.with_suffix(".new")

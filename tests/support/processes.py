@@ -99,6 +99,11 @@ class ForkServer:
                     os.kill(process, signal.SIGKILL)
         self._server.communicate()
 
+    @property
+    def process(self) -> int:
+        """The id of the process from which the others are forked."""
+        return self._server.pid
+
     def begin(self, output: Path, *arguments: object) -> int:
         """Begin a process whose standard output is a file.
 
