@@ -31,6 +31,16 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
+def stand_ins(folder: Path, **scripts: str) -> Path:
+    """A folder, to be on PATH, with scripts of these names."""
+    for name, script in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+    return folder
+
+
 def test_usage_is_shown_and_nothing_is_run():
     for option in ("-h", "--help"):
         done = run(option)
@@ -49,11 +59,20 @@ def test_an_argument_that_it_does_not_know_is_an_error(arguments):
     not all(map(shutil.which, ("chromium", "chromedriver", "npm"))), reason="would install packages of Debian"
 )
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
-def test_a_signal_ends_the_processes_of_all_steps(tmp_path: Path, ended_by: signal.Signals):
+def test_a_signal_ends_the_processes_of_all_steps(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, ended_by: signal.Signals
+):
     interpreter, started = tmp_path / "python", tmp_path / "started"
     interpreter.write_text(NEVER_DONE, encoding="utf-8")
     interpreter.chmod(0o755)
-    variables = {**os.environ, "PYTHON": str(interpreter), "STARTED": str(started), "TMPDIR": str(tmp_path)}
+    commands = stand_ins(tmp_path_factory.mktemp("commands"), faketime="exit 1")  # else it is installed
+    variables = {
+        **os.environ,
+        "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": str(interpreter),
+        "STARTED": str(started),
+        "TMPDIR": str(tmp_path),
+    }
     # A signal that whoever runs the tests ignores, as nohup does SIGHUP, would be ignored by the script too.
     command = ["env", "--default-signal", SCRIPT]
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as script:
@@ -69,3 +88,25 @@ def test_a_signal_ends_the_processes_of_all_steps(tmp_path: Path, ended_by: sign
     assert not any(map(is_running, processes))
     assert "environment" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["python", "started"]
+
+
+def test_faketime_is_installed_where_only_it_is_missing(tmp_path: Path):
+    """Without it the test that kills a training cannot set the clock back."""
+    commands, asked = tmp_path / "commands", tmp_path / "asked"
+    commands.mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for path in Path(folder).iterdir():
+            if path.name != "faketime" and not (commands / path.name).is_symlink():
+                (commands / path.name).symlink_to(path)
+    install = f'echo "$@" >>"{asked}"; [ "$1" = update ]'  # the script ends where a package is not installed
+    stand_ins(commands, chromium="", chromedriver="", npm="", apt_get=install, sudo='exec "$@"')
+    variables = {**os.environ, "PATH": str(commands), "PYTHON": "false", "TMPDIR": str(tmp_path)}
+
+    done = subprocess.run([SCRIPT], env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode
+    assert "== environment" not in done.stdout
+    update, installed = asked.read_text(encoding="utf-8").splitlines()
+    assert update.split()[0] == "update"
+    assert installed.split()[0] == "install"
+    assert {"faketime"} <= {*installed.split()} - {"install"} <= {"-y", "-qq", "postgresql", "faketime"}

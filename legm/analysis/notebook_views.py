@@ -155,7 +155,8 @@ class NotebookRanking(list[T], Generic[T]):
             ]
             for at, (name, one) in enumerate(zip(self._names(), shown, strict=False))
         ]
-        notes = ranking_notes(self._key, ranked) if ranked else [self._choice()]
+        members = [each for one in self if isinstance(one, RankedGroup) for each in one.members]
+        notes = ranking_notes(self._key, ranked or members)
         if scale is not None:
             notes.append(
                 f"curves: mean {self._metric()} over the completed runs, all on one scale: steps "

@@ -193,6 +193,8 @@ def amend_experiment(
     name = changes.experiment
     target = experiment if name is None else changer.experiment_path(root, name)
     kept = {changes.current_name(name): value for name, value in absent.items()}
+    if target != experiment:
+        AbsentValuesFile(target / OWN_FOLDER).require_no_other(kept, str(experiment))
     more: dict[str, Plain] = {"emptied": dict(emptied or {})}
     if changes.decided_absent:
         more["corrected_absent_values"] = {experiment.relative_to(root).as_posix(): decided.content()}

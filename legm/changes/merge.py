@@ -63,7 +63,8 @@ def merge_roots(root: Path, other: Path) -> Merged:
         other: the root directory that has them.
 
     Raises:
-        ParameterError: the two are the same, or one is inside the other.
+        ParameterError: the two are the same, one is inside the other, or an experiment of both has two absent
+            values of one parameter.
         NewerFile: something that a newer legm wrote would be changed.
         LegmError: something is damaged, or cannot be read or written; the call may be repeated.
     """
@@ -103,13 +104,19 @@ def merge_roots(root: Path, other: Path) -> Merged:
 
 
 def _absent_values_to_merge(root: Path, other: Path) -> dict[str, Plain]:
-    """What the experiments of another root directory keep, by the path of the experiment here."""
+    """What the experiments of another root directory keep, by the path of the experiment here.
+
+    Raises:
+        ParameterError: an experiment here keeps another absent value of a parameter.
+    """
     changer, folders, found = find_folder_changer(DEFAULT_BACKEND), default_folder_access(), {}
     for path in experiment_paths(other):
         values = AbsentValuesFile(other / path / OWN_FOLDER).read()
         name = folders.experiment_in(other / path) if values else None
         if name is not None:
-            found[changer.experiment_path(root, name).relative_to(root).as_posix()] = values
+            experiment = changer.experiment_path(root, name)
+            AbsentValuesFile(experiment / OWN_FOLDER).require_no_other(values, str(other / path))
+            found[experiment.relative_to(root).as_posix()] = values
     return found
 
 

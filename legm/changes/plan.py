@@ -205,6 +205,10 @@ class _Planner:
                 there = self._known.folder(digest)
                 if there is not None and not folder.is_relative_to(self._target):  # of which none is read
                     self._folders.read_configuration(self._target / there)
+                    if (
+                        self._known.number_of_contributors(digest) == 1
+                    ):  # the one in the other experiment is too
+                        self._known.add_contributor(digest)
                 names[digest] = there or label or self._free_name(after)
                 if label is None:
                     self._known.set_label(digest, names[digest])

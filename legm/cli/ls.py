@@ -104,7 +104,10 @@ class _ListedCurves:
 
     def notes(self) -> list[str]:
         """What a user should know about the curves."""
-        return self.reader.notes(self.column, self.ranked)
+        from legm.core.code_versions import different_code_note
+
+        codes = different_code_note(one.code for one in self.ranked)
+        return [*self.reader.notes(self.column, self.ranked), *codes]
 
 
 def _listed_curves(

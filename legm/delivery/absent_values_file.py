@@ -101,8 +101,29 @@ class AbsentValuesFile:
                 log.warning("%s", changed_default_absent_value(name, known[name], new))
         return known
 
+    def require_no_other(self, values: Mapping[str, Plain], source: str) -> None:
+        """Refuse absent values of runs that are to be moved here where one is another here.
+
+        Args:
+            values: by parameter.
+            source: where they are from, for the message.
+
+        Raises:
+            ParameterError: a parameter has another absent value here: runs with the two values would become
+                one configuration.
+            StorageError: the file cannot be read.
+            CorruptFile: it is damaged, or of a newer legm.
+        """
+        known = self.read()
+        for name in sorted(values.keys() & known.keys()):
+            if not equals_absent_value(values[name], known[name]):
+                other = _other_absent_value(name, values[name], source, known[name], self.path)
+                raise ParameterError(
+                    f"{other}. Correct one of them, or take one away: legm amend … --absent, --no-absent"
+                )
+
     def merge(self, values: Mapping[str, Plain], source: str) -> None:
-        """Keep absent values of runs from elsewhere; where one is another here, this is logged.
+        """Keep absent values of runs from elsewhere; where one is another here, this is logged as an error.
 
         Args:
             values: by parameter.
@@ -111,10 +132,9 @@ class AbsentValuesFile:
         known = self.read_or_log()
         for name in values.keys() & known.keys():
             if not equals_absent_value(values[name], known[name]):
-                log.warning(
-                    "the absent_value of %r is %r in %s, and %r in %s, which stays: runs with one of these "
-                    "values are of different configurations",
-                    *(name, values[name], source, known[name], self.path),
+                log.error(
+                    "%s; the latter stays",
+                    _other_absent_value(name, values[name], source, known[name], self.path),
                 )
         self.keep({name: AbsentValue(value) for name, value in values.items() if name not in known})
 
@@ -159,6 +179,14 @@ class AbsentValuesFile:
             if len(merged) > len(known):
                 write_atomically(self.path, _absent_values_yaml(merged))
             return merged
+
+
+def _other_absent_value(name: str, value: Plain, source: str, known: Plain, path: Path) -> str:
+    """What is wrong where runs from elsewhere have another absent value than those that are there."""
+    return (
+        f"the absent_value of {name!r} is {value!r} in {source}, and {known!r} in {path}: runs with these "
+        "two values count as one configuration"
+    )
 
 
 def _absent_values_yaml(values: Mapping[str, Plain]) -> bytes:

@@ -87,6 +87,16 @@ def test_groups_are_a_ranking_too(root):
     groups = handler.get_best("loss", group_by="text")
     assert one_line(groups).startswith("<Ranking of 3 groups by")
     assert page(groups).count("<svg") == 3
+    assert "last loss: lower is better, by its name" in page(groups)
+
+
+def test_a_ranking_of_groups_says_what_may_mislead_about_its_configurations(root, tmp_path):
+    for seed in (0, 0, 1):
+        with made(tmp_path, rate=1, seed=seed).start() as handler:
+            handler.set_metric("loss", 1.0)
+    text = "1 of 3 runs has the seed of another run"
+    for ranking in (handler.get_best("loss"), handler.get_best("loss", group_by="text")):
+        assert text in page(ranking)
 
 
 def test_comparisons_are_tables_and_equal_what_they_show(root):

@@ -114,7 +114,9 @@ def test_moved_into_the_configuration_of_another_experiment(root):
     assert {one.name for one in (root / "e").glob("*_*")} == {"0.125_0", "0.25_0"}
     found = content(root)
     assert {run_id: one for run_id, one in found.items() if run_id != new} == before
-    amend(root / "f", to="e")
+    planned = amend(root / "f", to="e", dry_run=True).plan.counts()
+    assert planned["united"] == 1
+    assert amend(root / "f", to="e").plan.counts() == planned
     assert content(root) == found
     assert len(content(root / "e")) == 5
     shown("restore", root)

@@ -131,7 +131,10 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
     merge_roots(root, other)
     after = numbers([one for one in local_runs(root) if one.status is Status.COMPLETED])
     assert {run_id: after[run_id] for run_id in (*before, *theirs)} == {**before, **theirs}
-    assert {*logged.read_text().split()} <= {*after}
+    live, alone = logged.read_text().split(), tmp_path / "alone"
+    again = [train(alone, rate=0.125, seed=seed, description="live").run.run_id for seed in range(len(live))]
+    expected = numbers(local_runs(alone))
+    assert [after[run_id] for run_id in live] == [expected[run_id] for run_id in again]
     check_consistency(root)
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from legm import ParameterError
+from legm import ExperimentHandler, ParameterError
 from legm.changes.merge import merge_roots
 from legm.runlog.configuration_folders import configuration_folders
 from tests.support.calling import failed, shown
@@ -61,3 +61,28 @@ def test_a_root_is_not_merged_into_itself(roots):
     with pytest.raises(ParameterError, match="not two separate root directories"):
         merge_roots(roots[0], roots[0] / "e")
     assert "there is no folder" in failed("merge", roots[0], roots[1] / ".." / "nothing")
+
+
+def test_experiments_with_two_absent_values_of_a_parameter_are_not_merged_or_moved(tmp_path):
+    """Runs with one value would be averaged with runs with the other."""
+    for root, experiment, value in (("a", "e", 0.0), ("b", "e", 0.5), ("b", "f", 0.25)):
+        handler = ExperimentHandler(tmp_path / root, experiment)
+        handler.set_param("drop", value, absent_value=value)
+        with handler.start():
+            handler.set_metric("loss", value)
+    before = {root: known(local_runs(tmp_path / root)) for root in "ab"}
+    said = failed("merge", tmp_path / "a", tmp_path / "b")
+    assert "the absent_value of 'drop' is 0.5 in" in said
+    assert "and 0.0 in" in said
+    assert "legm amend … --absent, --no-absent" in said
+    for command in (
+        ("mv", tmp_path / "b" / "f", "e", "--yes"),
+        ("amend", tmp_path / "b" / "f", "--to", "e", "--yes"),
+    ):
+        for dry in ((), ("--dry-run",)):
+            assert "the absent_value of 'drop' is 0.25 in" in failed(*command, *dry)
+    assert {root: known(local_runs(tmp_path / root)) for root in "ab"} == before
+    shown("amend", tmp_path / "b" / "e", "--no-absent", "drop", "--yes")
+    shown("merge", tmp_path / "a", tmp_path / "b")
+    assert len(local_runs(tmp_path / "a")) == 3
+    assert len([*configuration_folders(tmp_path / "a")]) == 3

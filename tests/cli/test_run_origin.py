@@ -235,6 +235,10 @@ def test_different_code_is_reported_once_wherever_it_is_averaged(repository, roo
     (group,) = json.loads(call("best", root / "e", "loss", "--group-by", "x", "--json"))
     assert group["code"] == code
     assert call("best", root / "e", "loss", "--group-by", "x").count(text) == 1
+    assert call("ls", root, "--curve", "loss").count(text) == 1
+    assert "different code" not in call("ls", root)  # of which no value is a mean
+    for ranking in (handler.get_best("loss"), handler.get_best("loss", group_by="x")):
+        assert ranking._repr_html_().count(text) == 1
 
 
 def test_a_comparison_says_which_of_its_means_are_over_different_code(repository, root, tmp_path):
@@ -294,3 +298,4 @@ def test_equal_code_is_not_reported(tmp_path, monkeypatch):
     train(made, tmp_path / "runs", 2)
     assert "different code" not in call("show", tmp_path / "runs" / "e" / "_0")
     assert "different code" not in call("best", tmp_path / "runs" / "e", "loss")
+    assert "different code" not in call("ls", tmp_path / "runs", "--curve", "loss")

@@ -11,7 +11,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from legm.records import Display, Query, Rewind, RunResult, Status
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
 from legm.testing import MemoryBackend
-from tests.support.fake_clocks import BE_ON_HOST, SLEEP, FakeClock, may_change_host
+from tests.support.fake_clocks import BE_ON_HOST, SLEEP, FakeClock, is_administrator, may_change_host
 from tests.support.memory_backend import Memory
 from tests.support.mlflow_store import prepare_store
 from tests.support.processes import ForkServer, wait_for_end
@@ -543,19 +542,12 @@ def unmount(folder: Path) -> None:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def may_mount() -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        is_mounted = mount_memory(Path(folder))
-        if is_mounted:
-            unmount(Path(folder))
-        return is_mounted
-
-
 @pytest.fixture
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    assert mount_memory(folder)
+    if not mount_memory(folder):
+        pytest.skip("no file system may be mounted: the limit on files above is all there is then")
     yield folder
     unmount(folder)
 
@@ -591,7 +583,7 @@ def test_a_file_system_without_space_at_resume_is_a_clear_error_and_nothing_is_l
     assert len(others) == was_complete  # then the next process begins another run
 
 
-if not may_mount():  # the limit on files above is all there is then
+if "CI" in os.environ and not is_administrator():  # it would be skipped, which is a failure in CI
     del test_a_file_system_without_space_at_resume_is_a_clear_error_and_nothing_is_lost
 
 
@@ -701,8 +693,15 @@ def test_a_script_that_is_killed_until_it_is_done_makes_one_undisturbed_run(root
     stretches = run_stretches(stored(root, "local").run)
     assert len(stretches) <= kills + 1
     times, hosts = [one["started"] for one in stretches], {one.get("host") for one in stretches}
-    assert not clock.is_there or any(later < earlier - 60 for earlier, later in itertools.pairwise(times))
-    assert not may_change_host() or hosts >= {"one-host", "another-host"}
+    went_back = any(later < earlier - 60 for earlier, later in itertools.pairwise(times))
+    changes_host = may_change_host()
+    assert went_back or not clock.is_there
+    assert hosts >= {"one-host", "another-host"} or not changes_host
+    # Skipped only now, since everything else holds; in CI a skip is a failure.
+    if not clock.is_there:
+        pytest.skip("the clock was not set back: libfaketime is not installed")
+    if not changes_host and is_administrator():  # others need not be allowed to
+        pytest.skip("the host was always the same: root may make no UTS namespace")
 
 
 def output_is_there(output: Path) -> bool:

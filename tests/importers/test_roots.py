@@ -191,3 +191,4 @@ def test_absent_values_come_too_and_another_one_stays_and_is_reported(tmp_path, 
     kept = (tmp_path / "b" / "e" / ".legm" / "absent_values.yml").read_text(encoding="utf-8")
     assert kept.endswith("absent_values:\n  x: 0.0\n  z: 2.0\n")
     assert f"the absent_value of 'z' is 1.0 in {tmp_path / 'a'}, and 2.0 in" in caplog.text
+    assert {one.levelname for one in caplog.records if "absent_value" in one.getMessage()} == {"ERROR"}

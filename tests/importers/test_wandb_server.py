@@ -15,12 +15,14 @@ from PIL import Image
 
 import legm
 from legm import StorageError
+from legm.core.code_versions import count_code, different_code_note
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
 from legm.importers.wandb import server
 from legm.importers.wandb.server import WandbServerSource
 from legm.records import BestRule, Display, Series, Split, Status
 from legm.runlog.log_reader import read_log
+from tests.support.repositories import Repository
 from tests.support.wandb_imports import exported, imported, media_of, own_runs, results, same
 from tests.support.wandb_media import MEDIA, assert_media_of_wandb
 from tests.support.wandb_scripts import run_script
@@ -310,6 +312,61 @@ def test_names_of_files_that_climb_are_left_out(filled, tmp_path):
     assert report.omitted["files whose names lead out of the run's folder were left out"][0] == 4
     assert not [*tmp_path.rglob("*climbed*")]
     assert [*tmp_path.rglob("fine.txt")]
+
+
+TRACED = """
+import os, subprocess
+from pathlib import Path
+os.environ["WANDB_DISABLE_GIT"] = "false"
+for seed in range(2):
+    with begin(project="traced", id=f"t{seed}", config={"lr": 1, "seed": seed},
+            settings={"disable_git": False, "program": "train.py", "x_save_requirements": True}) as run:
+        run.log({"loss": 0.5})
+    subprocess.run(["git", *GIT, "commit", "-q", "--allow-empty", "-m", "next"], check=True)
+"""
+ORIGIN = ("git", "script", "command", "host", "os", "python", "distributions")
+
+
+def test_a_run_comes_from_where_an_import_of_its_folder_says(filled, prepared, tmp_path):
+    repository = Repository(tmp_path / "code", **{".gitignore": "wandb/\nhome/\n"})
+    repository.git("remote", "add", "origin", "https://me:secret@example.org/code.git")
+    first = repository.head
+    git = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    try:
+        run_online(prepared, filled, repository.folder, f"GIT = {git}\n{TRACED}")
+        assert import_runs(f"wandb:{ENTITY}/traced", tmp_path / "root").is_complete
+        assert import_runs(repository.folder / "wandb", tmp_path / "of folder").is_complete
+        stored = filled.runs[ENTITY, "traced", "t1"].files
+        damaged = {}
+        odd = b'{"git": [], "args": {"a": 1}, "program": 3, "host": "\\ud800", "os": "x"}'
+        for content in (b"[", b"[" * 100_000, b"[]", odd):
+            stored["wandb-metadata.json"] = content
+            report = import_runs(f"wandb:{ENTITY}/traced/t1", tmp_path / f"damaged {len(damaged)}")
+            assert (report.created, report.is_complete) == (1, True)
+            damaged[content] = any("wandb-metadata.json of runs" in remark for remark in report.omitted)
+        del stored["wandb-metadata.json"]
+        filled.runs[ENTITY, "traced", "t1"].commit = "a" * 40
+        report = import_runs(f"wandb:{ENTITY}/traced/t1", tmp_path / "without")
+        assert not report.omitted
+    finally:
+        for key in [key for key in filled.runs if key[1] == "traced"]:
+            del filled.runs[key]
+    found, of_folder = imported(tmp_path / "root", "traced"), imported(tmp_path / "of folder", "traced")
+    for name in ("t0", "t1"):
+        environment = found[name].run.environment
+        assert {one: environment[one] for one in ORIGIN} == {
+            one: of_folder[name].run.environment[one] for one in ORIGIN
+        }
+        assert environment["imported"]["program"] == "train.py"
+    git, other = (found[name].run.environment["git"] for name in ("t0", "t1"))
+    assert (git["commit"], git["remote"]) == (first, "https://example.org/code.git")
+    assert other["commit"] != first
+    assert found["t0"].run.configuration.fingerprint == found["t1"].run.configuration.fingerprint
+    code = count_code([one.run.environment for one in found.values()])
+    assert "different code" in different_code_note([code])[0]
+    assert [*damaged.values()] == [True, True, True, False]
+    assert results(tmp_path / "damaged 3", "traced")[0].run.environment["os"] == "x"
+    assert results(tmp_path / "without", "traced")[0].run.environment["git"] == {"commit": "a" * 40}
 
 
 def test_runs_of_legms_own_come_back_as_they_were(filled, tmp_path):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["BE_ON_HOST", "SLEEP", "FakeClock", "may_change_host"]
+__all__ = ["BE_ON_HOST", "SLEEP", "FakeClock", "is_administrator", "may_change_host"]
 
 BE_ON_HOST = """
 def be_on_host(name):
@@ -24,6 +24,16 @@ import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
 """
 """Statements for processes with a :class:`FakeClock`, by which Python's own sleep fails."""
+
+
+def is_administrator() -> bool:
+    """Whether this process may administer the system, as root may that is in no container (CAP_SYS_ADMIN)."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    effective = next((line for line in status.splitlines() if line.startswith("CapEff:")), "CapEff: 0")
+    return bool(int(effective.split()[1], 16) >> 21 & 1)
 
 
 def may_change_host() -> bool:

@@ -62,6 +62,7 @@ class Run:
     job_type: str | None = None
     notes: str | None = None
     description: str | None = None
+    commit: str | None = None
     tags: list[str] = field(default_factory=list)
     state: str = "running"
     exit_code: int | None = None
@@ -558,7 +559,7 @@ def run_node(server: WandbServer, run: Run, query: str = "summaryMetrics") -> di
         "heartbeatAt": run.heard_at,
         "historyLineCount": len(run.lines[CHUNKED[0]]),
         "sweepName": None,
-        "commit": None,
+        "commit": run.commit,
         "readOnly": False,
         "user": {"name": ENTITY, "username": ENTITY},
     }

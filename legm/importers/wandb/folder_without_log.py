@@ -7,7 +7,6 @@ Users delete logs because they are large, or copy only the files of their runs. 
 from __future__ import annotations
 
 import calendar
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ from legm.importers.wandb.history_rows import (
 )
 from legm.importers.wandb.json_items import flatten_json
 from legm.importers.wandb.run_conversion import ExternalWandbRun
+from legm.importers.wandb.run_metadata import parse_wandb_json_mapping, wandb_origin_in_metadata
 from legm.records import Points, Series, Status
 
 __all__ = ["FILES_OF_RUN", "last_values_without_log", "read_folder_without_log", "run_id_in_folder_name"]
@@ -64,10 +64,6 @@ def read_folder_without_log(folder: Path) -> tuple[ExternalWandbRun, dict[str, A
     metadata = _read_wandb_folder_json(files / "wandb-metadata.json")
     started = _parse_wandb_folder_time(metadata.get("startedAt")) or _time_in_wandb_folder_name(name[1])
     ended = history_time(history_number(summary.get("_timestamp", 0.0)), 0.0) or None
-    kept = ("os", "python", "program", "host", "args")
-    origin = {one: metadata[one] for one in kept if metadata.get(one)}
-    if isinstance(git := metadata.get("git"), dict):
-        origin["git"] = {one: git[one] for one in ("commit", "remote") if one in git}
     values = flatten_json({key: value for key, value in summary.items() if key not in WANDB_KEYS})
     texts = {key: value for key, value in values.items() if not isinstance(value, (bool, int, float))}
     run = ExternalWandbRun(
@@ -85,7 +81,7 @@ def read_folder_without_log(folder: Path) -> tuple[ExternalWandbRun, dict[str, A
         ended=ended,
         parameters=flatten_json(config),
         summary=texts,
-        origin=origin,
+        origin=wandb_origin_in_metadata(metadata),
     )
     return run, summary
 
@@ -131,13 +127,11 @@ def _read_wandb_folder_config(path: Path) -> dict[str, Any]:
 def _read_wandb_folder_json(path: Path) -> dict[str, Any]:
     if not _is_file_in_wandb_folder(path):
         return {}
+    content = read_within_size_limit(path, _MAX_BYTES, _REMEDY)
     try:
-        content = json.loads(read_within_size_limit(path, _MAX_BYTES, _REMEDY))
-    except (ValueError, RecursionError) as cause:
-        raise CorruptFile(path, "the file", f"it is not valid JSON: {cause}", _REMEDY) from cause
-    if not isinstance(content, dict):
-        raise CorruptFile(path, "the file", "it is not a mapping", _REMEDY)
-    return content
+        return parse_wandb_json_mapping(content)
+    except ValueError as cause:
+        raise CorruptFile(path, "the file", str(cause), _REMEDY) from cause
 
 
 def _parse_wandb_folder_time(text: Any) -> float | None:

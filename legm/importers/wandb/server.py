@@ -30,6 +30,7 @@ from legm.importers.wandb.run_conversion import (
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import WandbRunFold
+from legm.importers.wandb.run_metadata import parse_wandb_json_mapping, wandb_origin_in_metadata
 from legm.importers.wandb.server_artifacts import (
     ServerArtifactTables,
     is_safe_artifact_name,
@@ -59,6 +60,7 @@ _STATUSES = {
 _RUNS, _ROWS, _BATCH = 50, 1_000, 1 << 16
 _SAMPLES = 10_000  # of system metrics: two days, at W&B's interval of 15 seconds
 _TIMEOUT = 60
+_MAX_METADATA_BYTES = 16 << 20
 _SUMMARIES = {1: "min", 2: "max", 4: "best"}
 _MAXIMIZE, _SYNCED = 2, 1  # codes in the metrics part of a configuration
 
@@ -179,7 +181,8 @@ class WandbServerSource:
         artifacts = [one for one in logged if not str(one.type).startswith(INTERNAL_ARTIFACT_TYPES)]
         tables = ServerArtifactTables(self._api, logged, self.notes)
         origin = {"artifacts": [wandb_artifact_origin(one) for one in artifacts]} if artifacts else {}
-        described = replace(described, origin={**described.origin, **origin})
+        made = self._origin_in_metadata(run, described)
+        described = replace(described, origin={**made, **described.origin, **origin})
         return convert_wandb_run(
             described,
             lambda: self._read_records(run, described),
@@ -224,6 +227,22 @@ class WandbServerSource:
             summary={name: value for name, value in summary.items() if name[:1] != "_"},
             origin={name: value for name, value in origin.items() if value},
         )
+
+    def _origin_in_metadata(self, run: Any, described: ExternalWandbRun) -> dict[str, Any]:
+        """What W&B's own file of the run says; what is wrong with it costs no more than these facts."""
+        if names.RUN_KEY in described.parameters or names.EXPERIMENT_KEY in described.parameters:
+            return {}  # it is legm's, which says where it comes from itself
+        found: dict[str, Any] = {}
+        try:
+            with self._session.active():
+                found = wandb_origin_in_metadata(_wandb_server_metadata(run))
+        except Exception as cause:  # noqa: BLE001 - the SDK has many kinds
+            problem = wandb_server_problem_text(cause)
+            self.notes.add(f"{names.METADATA_FILE} of runs that cannot be read: {problem}", described.key)
+        commit = described.origin.get("commit")
+        if commit and "commit" not in found.get("git", {}):
+            found["git"] = {"commit": str(commit), **found.get("git", {})}
+        return found
 
     def _read_records(self, run: Any, described: ExternalWandbRun) -> Iterator[WandbRecord]:
         fold = WandbRunFold(started=described.started)
@@ -313,6 +332,28 @@ class WandbServerSource:
         if names.RUN_KEY in described.parameters or names.EXPERIMENT_KEY in described.parameters:
             return []  # it is legm's, which logs none
         return list(self._iterate("list the artifacts", run.logged_artifacts()))
+
+
+def _wandb_server_metadata(run: Any) -> dict[str, Any]:
+    """What is in the file that says where a run comes from; nothing where the run has none.
+
+    Raises:
+        ValueError: it is too large, or not what W&B writes.
+        Exception: any of the SDK's: it cannot be fetched.
+    """
+    try:
+        file = run.file(names.METADATA_FILE)
+    except IndexError:
+        return {}
+    if file.name != names.METADATA_FILE or not file.size:  # a server may answer for a file that is not there
+        return {}
+    if file.size > _MAX_METADATA_BYTES:
+        raise ValueError(f"it has more than {_MAX_METADATA_BYTES >> 20} MiB")
+    with open_wandb_artifact_download(file.name, partial(file.download, replace=True)) as opened:
+        content = opened.read(_MAX_METADATA_BYTES + 1)
+    if len(content) > _MAX_METADATA_BYTES:
+        raise ValueError(f"it has more than {_MAX_METADATA_BYTES >> 20} MiB")
+    return parse_wandb_json_mapping(content)
 
 
 def _parse_wandb_server_address(address: str) -> tuple[str, str, str]:
