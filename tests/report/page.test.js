@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Experiment } from "../../legm/report/page/content.js";
-import { byText, cut, decimalsOf, decoded, distinct, duration, fixed, short } from "../../legm/report/page/values.js";
+import {
+  byText,
+  cut,
+  decimalsOf,
+  decoded,
+  distinct,
+  duration,
+  fixed,
+  short,
+} from "../../legm/report/page/values.js";
 
 function encoded(code, numbers) {
   return `${code}:${Buffer.from(numbers.buffer).toString("base64")}`;
