@@ -41,7 +41,7 @@ nitpick_ignore_regex = [
     for name in (
         r"(argparse|collections\.abc|contextlib|matplotlib|numpy|os|pathlib|types|typing)\..+",
         r"np\.\w+|NDArray|FloatArray|IntArray|Aggregation|Figure|StyleSheets|Where",
-        r"legm\.(\w+\.)+([A-Z]|Parser)",  # type variables, and a protocol of parsers
+        r"legm\.(\w+\.)+([A-Z]|DeclarationParser)",  # type variables, and a protocol of parsers
         r"legm\.changes\.amend\.Amended",
         r"legm\.core\.identity\.ParameterDifference",
         r"legm\.delivery\.client\.BackendClient",
