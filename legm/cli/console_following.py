@@ -35,7 +35,7 @@ class FollowedRun:
     """
 
     def __init__(self, log: Path) -> None:
-        self._run = _followed_run_of(log)
+        self._run = _run_of_log(log)
         self._set_log(log)
 
     def _set_log(self, log: Path) -> None:
@@ -62,13 +62,13 @@ class FollowedRun:
         """Look for it in the other configurations; returns whether it was found."""
         if self._run is None:
             return False
-        log = _find_followed_log(self._logs.folder.parent, self._run)
+        log = _find_log_of_run(self._logs.folder.parent, self._run)
         if log is not None:
             self._set_log(log)
         return log is not None
 
 
-def _find_followed_log(folder: Path, run: Run) -> Path | None:
+def _find_log_of_run(folder: Path, run: Run) -> Path | None:
     """The log of a run that is no longer in its configuration's folder; None if it is nowhere.
 
     One that legm's stand-ins for wandb and mlflow record has another id then, and the same key in the script.
@@ -81,23 +81,23 @@ def _find_followed_log(folder: Path, run: Run) -> Path | None:
         found = logs.find(run.run_id)
         if found is not None:
             return found
-    key, begin = _followed_drop_in_key(run), run.run_id.rpartition("-")[0]
+    key, begin = _drop_in_key(run), run.run_id.rpartition("-")[0]
     candidates = [path for logs in others for path in logs.logs_except(()) if path.stem.startswith(begin)]
     for path in candidates if key is not None else ():
-        other = _followed_run_of(path)
-        if other is not None and _followed_drop_in_key(other) == key:
+        other = _run_of_log(path)
+        if other is not None and _drop_in_key(other) == key:
             return path
     return None
 
 
-def _followed_drop_in_key(run: Run) -> object:
+def _drop_in_key(run: Run) -> object:
     from legm.core.origins import DROP_IN
 
     origin = run.environment.get(DROP_IN)
     return (origin.get("from"), origin.get("key")) if isinstance(origin, dict) else None
 
 
-def _followed_run_of(log: Path) -> Run | None:
+def _run_of_log(log: Path) -> Run | None:
     """The run of a log; None where it cannot be read."""
     from legm.runlog.log_folder import LogFolder
     from legm.runlog.log_reader import read_log_head
