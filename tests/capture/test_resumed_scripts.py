@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from legm.records import RunResult, Status
+from legm.records import Status
 from tests.support import calling
 from tests.support.captured import QUIET, begin, play, prepare_kept_store, results
+from tests.support.local_runs import values_by_step
 from tests.support.resumed_scripts import MLFLOW_TRAINING, WANDB_TRAINING
 from tests.support.waiting import until
 
@@ -31,11 +32,6 @@ def train(folder: Path, tracker: str, killed_at: int = -1, **variables: str) -> 
     return printed
 
 
-def loss(result: RunResult) -> dict[int, float]:
-    (found,) = [one for series, one in result.histories.items() if series.name == "loss"]
-    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
-
-
 @pytest.mark.parametrize("tracker", TRAININGS)
 def test_a_script_that_was_killed_twice_continues_its_run(tmp_path, tracker):
     train(tmp_path, tracker, killed_at=2, **AUTO)
@@ -47,7 +43,7 @@ def test_a_script_that_was_killed_twice_continues_its_run(tmp_path, tracker):
     (found,) = results(tmp_path, "p")
     assert found.status is Status.COMPLETED
     assert found.run.run_id == interrupted.run.run_id
-    assert loss(found) == {at: 1 / (1 + 0.1 * at) for at in range(8)}
+    assert values_by_step(found, "loss") == {at: 1 / (1 + 0.1 * at) for at in range(8)}
     if tracker == "wandb":
         (tmp_path / "checkpoint.json").unlink()
         train(tmp_path, tracker, **AUTO)  # nothing is left to resume

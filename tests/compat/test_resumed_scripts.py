@@ -13,6 +13,7 @@ from legm.core.run_environment import run_stretches
 from legm.records import RunResult, Status
 from tests.support import calling
 from tests.support.compat_play import play, snapshots
+from tests.support.local_runs import values_by_step
 from tests.support.reading import runs_of
 from tests.support.resumed_scripts import MLFLOW_TRAINING, WANDB_TRAINING
 
@@ -38,11 +39,6 @@ def only_snapshot(folder: Path) -> RunSnapshot:
     return found
 
 
-def loss(result: RunResult) -> dict[int, float]:
-    (found,) = [one for series, one in result.histories.items() if series.name == "loss"]
-    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
-
-
 @pytest.mark.parametrize("tracker", TRAININGS)
 def test_a_script_that_was_killed_twice_continues_its_run(tmp_path, tracker):
     train(tmp_path, tracker, killed_at=2, **AUTO)
@@ -56,8 +52,8 @@ def test_a_script_that_was_killed_twice_continues_its_run(tmp_path, tracker):
     assert len(run_stretches(found.run)) == 3
     (tmp_path / "undisturbed").mkdir()
     train(tmp_path / "undisturbed", tracker)
-    assert loss(found) == loss(only(tmp_path / "undisturbed"))
-    assert np.array_equal([*loss(found)], range(8))
+    assert values_by_step(found, "loss") == values_by_step(only(tmp_path / "undisturbed"), "loss")
+    assert np.array_equal([*values_by_step(found, "loss")], range(8))
 
 
 def test_what_is_completed_is_not_resumed_and_without_the_variable_nothing_is(tmp_path):

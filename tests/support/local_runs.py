@@ -58,3 +58,9 @@ def train(root: Path, experiment: str = "e", **parameters) -> RunResult:
             handler.set_dict_metrics({"loss": 1 / (step + 3 + handler.seed), "acc": step / 7}, step=step)
         handler.set_metric("acc", handler.rate / 3, test=True)
         return handler.log()
+
+
+def values_by_step(result: RunResult, metric: str) -> dict[int, float]:
+    """What a run has of a metric, of which it has one series."""
+    (found,) = [one for series, one in result.histories.items() if series.name == metric]
+    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
