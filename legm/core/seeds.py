@@ -38,9 +38,11 @@ def _allows_equal_seeds(name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _seeds_and_repetitions(names: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Which parameters are seeds, and which say what fold or repetition a run is."""
-    return list(filter(looks_like_seed, names)), list(filter(_allows_equal_seeds, names))
+def _seeds_and_repetitions(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Which parameters are seeds or say what fold or repetition a run is, sorted; none without a seed."""
+    if not any(map(looks_like_seed, names)):
+        return ()
+    return tuple(sorted(name for name in names if looks_like_seed(name) or _allows_equal_seeds(name)))
 
 
 def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
@@ -52,14 +54,14 @@ def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
     Returns:
         the key; None for a run without a seed.
     """
-    named, repetitions = _seeds_and_repetitions(tuple(parameters))
-    seeds = [name for name in named if parameters[name] is not None]
-    if not seeds:
-        return None
-    names = sorted(seeds + repetitions)
+    names = _seeds_and_repetitions(tuple(parameters))
     values = [parameters[name] for name in names]
+    if not names:
+        return None
+    if None in values:  # it has no such seed or fold
+        return seed_key({name: parameters[name] for name in names if parameters[name] is not None})
     if _SIMPLE.issuperset(map(type, values)) and not any([value != value for value in values]):  # noqa: C419, PLR0124 - no NaN
         return (*names, *values)
     from legm.core.plain_form import canonical_plain_text
 
-    return canonical_plain_text([names, values])
+    return canonical_plain_text([[*names], values])

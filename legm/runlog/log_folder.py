@@ -43,6 +43,7 @@ __all__ = [
     "find_logs",
     "find_pending_logs",
     "find_run_log",
+    "has_only_finalized_logs_of",
     "read_result_from_log",
     "results_only_in_log_folder",
     "results_resumed_in_log_folder",
@@ -247,24 +248,6 @@ class LogFolder:
         """Whether a log is pending."""
         return bool(_log_folder_log_names(self.open_folder))
 
-    def has_only_finalized_logs_of(self, run_ids: Iterable[str], files: list[str] | None = None) -> bool:
-        """Whether no log is pending, and each is that of one of these runs.
-
-        Args:
-            run_ids: the ids of the runs.
-            files: takes the names of all files beside the finalized logs, where no log is pending.
-        """
-        folder = str(self.folder)
-        pending = f"{folder}/{OPEN}"  # asked in the order of :meth:`logs_except`
-        if _log_folder_log_names(pending):
-            return False
-        here = _log_folder_files(folder)
-        if files is not None:
-            files += here
-        names, found = set(map(log_file_name, run_ids)), {name for name in here if name.endswith(LOG_SUFFIX)}
-        # None of these was moved meanwhile where all are here.
-        return found == names or (found < names and not _log_folder_log_names(pending))
-
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
         """The paths of all logs except those of some runs, oldest first.
 
@@ -369,6 +352,28 @@ class LogFolder:
         outcome = result_outcome(known.records)
         status = Status.RUNNING if is_live else Status.INTERRUPTED
         return known.run, status if outcome is None else outcome.status
+
+
+def has_only_finalized_logs_of(
+    configuration_folder: str, run_ids: Iterable[str], files: list[str] | None = None
+) -> bool:
+    """Whether no log of a configuration is pending, and each is that of one of these runs.
+
+    Args:
+        configuration_folder: the configuration's; a text, which is quicker where thousands are asked for.
+        run_ids: the ids of the runs.
+        files: takes the names of all files beside the finalized logs, where no log is pending.
+    """
+    folder = f"{configuration_folder}/{RUNS}"
+    pending = f"{folder}/{OPEN}"  # asked in the order of :meth:`LogFolder.logs_except`
+    if _log_folder_log_names(pending):
+        return False
+    here = _log_folder_files(folder)
+    if files is not None:
+        files += here
+    names, found = set(map(log_file_name, run_ids)), {name for name in here if name.endswith(LOG_SUFFIX)}
+    # None of these was moved meanwhile where all are here.
+    return found == names or (found < names and not _log_folder_log_names(pending))
 
 
 def _log_folder_log_names(folder: Path | str) -> list[str]:

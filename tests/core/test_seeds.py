@@ -32,5 +32,7 @@ def test_runs_repeat_a_seed_when_all_their_seeds_are_equal_and_they_are_no_other
     assert seed_key({"host": "a"}) is seed_key({"seed": None}) is None
     assert seed_key({"seed": 1, "host": "a"}) == seed_key({"seed": 1.0, "host": "b"})
     assert seed_key({"seed": 1, "fold": 0}) != seed_key({"seed": 1, "fold": 1})
+    assert seed_key({"seed": None, "fold": 0}) is seed_key({"fold": 0}) is None
+    assert seed_key({"seed": 1, "data_seed": None, "fold": None}) == seed_key({"seed": 1})
     runs = [{"seed": 0}, {"seed": 1}, {"seed": 0}, {"seed": 0}, {"seed": 0, "data_seed": 1}, {}, {}]
     assert count_repeated(runs) == 2

@@ -9,7 +9,12 @@ from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
 from legm.runlog import log_folder
-from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_log_folder
+from legm.runlog.log_folder import (
+    LogFolder,
+    has_only_finalized_logs_of,
+    read_result_from_log,
+    results_only_in_log_folder,
+)
 
 
 def session_in(root: Path) -> RunSession:
@@ -66,12 +71,12 @@ def test_a_log_that_is_reopened_between_two_listings_is_not_taken_for_finalized(
     """Pending logs were listed as none; then a run was resumed."""
     session = session_in(tmp_path)
     logs, run_id = LogFolder.of(session.folder), session.run.run_id
-    assert not logs.has_only_finalized_logs_of([run_id])
+    assert not has_only_finalized_logs_of(str(session.folder), [run_id])
     session.finish(Outcome(Status.COMPLETED, 1.0))
     session.release()
-    assert logs.has_only_finalized_logs_of([run_id])
-    assert logs.has_only_finalized_logs_of([run_id, "another, whose log a user deleted"])
-    assert not logs.has_only_finalized_logs_of(["another"])
+    assert has_only_finalized_logs_of(str(session.folder), [run_id])
+    assert has_only_finalized_logs_of(str(session.folder), [run_id, "another, whose log a user deleted"])
+    assert not has_only_finalized_logs_of(str(session.folder), ["another"])
     names = log_folder._log_folder_log_names  # noqa: SLF001 - the moment between two listings
 
     def list_then_reopen(folder):
@@ -82,4 +87,4 @@ def test_a_log_that_is_reopened_between_two_listings_is_not_taken_for_finalized(
         return found
 
     monkeypatch.setattr(log_folder, "_log_folder_log_names", list_then_reopen)
-    assert not logs.has_only_finalized_logs_of([run_id])
+    assert not has_only_finalized_logs_of(str(session.folder), [run_id])

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import os
 import re
 import zlib
@@ -146,14 +147,19 @@ class EntryFile:
     The caller of :meth:`put` must hold the configuration's lock; reading needs no lock.
 
     Args:
-        path: the file, which need not exist yet.
+        path: the file, which need not exist yet; a text is quicker for whoever reads many.
         parts: parsed parts of heads by their text, for whoever reads many files and changes nothing in the
             heads; parts that are equal are parsed once.
     """
 
-    def __init__(self, path: Path, parts: dict[str, Any] | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, parts: dict[str, Any] | None = None) -> None:
+        self._path = path
         self._parts = parts
+
+    @functools.cached_property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self._path)
 
     # Reading
 
@@ -165,7 +171,7 @@ class EntryFile:
             StorageError: the file cannot be read.
         """
         try:
-            data = read_file_start(self.path, _READ_SIZE + 1)
+            data = read_file_start(self._path, _READ_SIZE + 1)
             if len(data) <= _READ_SIZE and (found := self._walk_back(None, len(data), data)) is not None:
                 return found
             with self.path.open("rb", buffering=0) as file:
@@ -278,7 +284,7 @@ class EntryFile:
 
     def _parse_with_known_part(self, body: str) -> dict[str, Any] | None:
         """A head whose last part is taken from those that are known; None where it has no such part."""
-        begin, end = body.rfind(_LAST_PART) + len(_LAST_PART), len(body) - len("}}")
+        begin, end = body.find(_LAST_PART) + len(_LAST_PART), len(body) - len("}}")
         if self._parts is None or begin < len(_LAST_PART):
             return None
         text = body[begin:end]

@@ -16,7 +16,12 @@ from legm.errors import LegmError
 from legm.records import Configuration, ConfigurationStatus, Query, RunResult
 from legm.runlog.configuration_folders import configuration_paths, experiment_paths
 from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
-from legm.runlog.log_folder import LogFolder, results_only_in_log_folder, results_resumed_in_log_folder
+from legm.runlog.log_folder import (
+    LogFolder,
+    has_only_finalized_logs_of,
+    results_only_in_log_folder,
+    results_resumed_in_log_folder,
+)
 from legm.runlog.marks_files import has_marks, has_marks_file
 
 __all__ = [
@@ -96,26 +101,24 @@ def scan_folder_contents(
         parts: the same of parts of entries' heads.
         files: takes the names of the files beside the run logs, unless a log is pending.
     """
-    folder = Path(path)
     try:
-        configuration, is_shortened = read_configuration_overview(folder, known)
+        configuration, is_shortened = read_configuration_overview(Path(path), known)
     except LegmError as error:
         return ConfigurationStatus(path, None, problem=error)
     try:
-        metrics = EntryFile(folder / METRICS_FILE, parts)
-        entries = metrics.entries()
+        entries = EntryFile(f"{path}/{METRICS_FILE}", parts).entries()
         ids = [str(entry.head.get("run_id", "")) for entry in entries]
-        logs, damaged = LogFolder.of(folder), list[Path]()
-        if logs.has_only_finalized_logs_of(ids, files):  # as in most folders
-            counts = count_yaml_entries(metrics.path, configuration, entries, ())
+        if has_only_finalized_logs_of(path, ids, files):  # as in most folders
+            counts = count_yaml_entries(path, configuration, entries, ())
             return ConfigurationStatus(
                 path, configuration, counts, has_pending_logs=False, is_shortened=is_shortened
             )
+        logs, damaged = LogFolder.of(Path(path)), list[Path]()
         unfinished = results_resumed_in_log_folder(logs, ids)
         others = [*unfinished, *results_only_in_log_folder(logs, ids, configuration, damaged)]
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
-        counts = count_yaml_entries(metrics.path, configuration, entries, others)
+        counts = count_yaml_entries(path, configuration, entries, others)
         return ConfigurationStatus(
             path,
             configuration,

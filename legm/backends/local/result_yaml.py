@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -27,7 +29,7 @@ from legm.records import (
     Status,
     is_record_file_name,
 )
-from legm.runlog.file_names import STEPS_FILE
+from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock
@@ -319,12 +321,12 @@ def _selected_yaml_keys(path: Path, entry: Entry, names: frozenset[str] | None) 
 
 
 def count_yaml_entries(
-    path: Path, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
+    folder: str, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
 ) -> tuple[RunCounts, ...]:
     """Count the runs of a configuration by description, without reading more than the entries' heads.
 
     Args:
-        path: that of ``metrics.yml`` in the configuration's folder.
+        folder: the configuration's.
         configuration: the configuration.
         entries: the entries in it.
         others: the runs that are not in it.
@@ -332,12 +334,14 @@ def count_yaml_entries(
     Raises:
         CorruptFile: a value in an entry is not a number.
     """
+    path = f"{folder}/{METRICS_FILE}"
     heads: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         if entry.trailer is not None and "legm" not in entry.head:  # of another file, such as steps.yml
-            raise _corrupt_yaml_value(path, f"experiment_{entry.number}", [*entry.head], "the entry of a run")
+            where = f"experiment_{entry.number}"
+            raise _corrupt_yaml_value(path, where, [*entry.head], "the entry of a run")
         heads.setdefault(str(entry.head.get("description") or ""), []).append(entry.head)
-    others, folder = list(others), str(path.parent)
+    others = list(others)
     counted: dict[str, RunCounts] = {}
     if others or not heads:
         counted = {one.description: one for one in count_by_description(configuration, others, folder)}
@@ -349,7 +353,7 @@ def count_yaml_entries(
 
 
 def _count_yaml_heads(
-    counted: RunCounts, heads: Sequence[Mapping[str, Any]], others: Sequence[RunResult], path: Path
+    counted: RunCounts, heads: Sequence[Mapping[str, Any]], others: Sequence[RunResult], path: str
 ) -> RunCounts:
     """A count with the completed runs of some entries' heads added.
 
@@ -361,11 +365,10 @@ def _count_yaml_heads(
     """
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
-    rules = dict(counted.rules)
+    rules, used = dict(counted.rules), list[BestRule]()
     completed = [one.run for one in others if one.status is Status.COMPLETED]
     parameters = [run.parameters for run in completed]
     environments = [run.environment for run in completed]
-    keys: dict[str, str | None] = {}
     rule_as_stored: Any = {}
     rule = BestRule()  # runs of a configuration mostly share one
     for head in heads:
@@ -373,26 +376,23 @@ def _count_yaml_heads(
         stored = own.get("rule") or {}
         if stored != rule_as_stored:
             rule, rule_as_stored = _rule_from_yaml(stored, path, str(head.get("run_id"))), stored
-        rules[rule] = rules.get(rule, 0) + 1
+        used.append(rule)
         parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
         environments.append(_require_yaml_mapping(own.get("environment") or {}, path, head))
         ended = own.get("ended") or own.get("started") or 0.0
         if not is_yaml_number(ended):
             raise _corrupt_yaml_value(path, str(head.get("run_id")), ended, "a time")
         last = max(last, ended)
-        for key, value in head.items():
-            try:
-                name = keys[key]
-            except KeyError:
-                name = keys[key] = _summary_key_of_yaml(key)
-            if name is None:
-                continue
+        for key, name in _summary_keys_of_yaml(tuple(head)):
+            value = head[key]
             if type(value) is float or is_yaml_number(value):
                 values.setdefault(name, []).append(float(value))
             elif isinstance(value, dict):
                 indexed.add(name)
             else:
                 raise _corrupt_yaml_value(path, str(head.get("run_id")), value, "a number")
+    for rule, same in itertools.groupby(used):
+        rules[rule] = rules.get(rule, 0) + len([*same])
     return RunCounts(
         configuration=counted.configuration,
         description=counted.description,
@@ -412,13 +412,13 @@ def _count_yaml_heads(
     )
 
 
-def _require_yaml_mapping(value: Any, path: Path, head: Mapping[str, Any]) -> dict[str, Any]:
+def _require_yaml_mapping(value: Any, path: str, head: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _corrupt_yaml_value(path, str(head.get("run_id")), value, "a mapping")
     return value
 
 
-def _rule_from_yaml(stored: Any, path: Path, where: str) -> BestRule:
+def _rule_from_yaml(stored: Any, path: Path | str, where: str) -> BestRule:
     """The best rule in an entry; fields of a newer version are passed over.
 
     Raises:
@@ -431,6 +431,12 @@ def _rule_from_yaml(stored: Any, path: Path, where: str) -> BestRule:
     return BestRule(**known)
 
 
+@functools.lru_cache(maxsize=256)  # runs of a configuration mostly have the same keys
+def _summary_keys_of_yaml(keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The keys of an entry that counts contain, each with its summary key."""
+    return [(key, name) for key in keys if (name := _summary_key_of_yaml(key)) is not None]
+
+
 def _summary_key_of_yaml(key: str) -> str | None:
     """The summary key for a key of an entry; None for what counts do not contain."""
     if key.startswith("test_"):
@@ -441,9 +447,9 @@ def _summary_key_of_yaml(key: str) -> str | None:
     return None if name in ALL_VALUES_METRICS else f"best_{name}"
 
 
-def _corrupt_yaml_value(path: Path, where: str, value: Any, what: str) -> CorruptFile:
+def _corrupt_yaml_value(path: Path | str, where: str, value: Any, what: str) -> CorruptFile:
     return CorruptFile(
-        path,
+        Path(path),
         where,
         f"{str(value)[:60]!r} is not {what}",
         "Repair it, or delete the entry.",
