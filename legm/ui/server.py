@@ -71,8 +71,18 @@ class LiveServer:
         Raises:
             LegmError: plotly is not installed, or the server could not be started.
         """
+        first = self.stored.first_reading
+        if first is not None:
+            first.begin(self.listening.close)  # before there are threads
         ahead = threading.Thread(target=self.stored.read_ahead, name="legm-ui-read-ahead", daemon=True)
         ahead.start()
+        try:
+            self._serve(ready)
+        finally:
+            if first is not None:
+                first.stop()
+
+    def _serve(self, ready: Callable[[], Any]) -> None:
         import uvicorn
 
         page = LivePageApplication(self.stored, self.rules, self.title, read_only=self.read_only)

@@ -26,6 +26,7 @@ from legm.tables.series_reading import SeriesReader
 from legm.tables.sources import StoredConfiguration, TableSource, table_source
 from legm.ui.configuration_media import ConfigurationMedia
 from legm.ui.counted_experiment import CountedExperiment
+from legm.ui.first_reading import FirstReading
 from legm.ui.kept_series import KeptSeries
 
 __all__ = ["StoredRuns"]
@@ -61,6 +62,10 @@ class StoredRuns:
         self._options = dict(options or {})
         self._has_folders = open_folder_access(backend, self._options) is not None
         self._source = table_source(root, backend, self._options)
+        self.first_reading: FirstReading | None = None
+        if self._has_folders:
+            silent = table_source(root, backend, self._options, lambda _: None)
+            self.first_reading = FirstReading(root, silent)
         self._counted: dict[str, CountedExperiment] = {}
         self._versions: dict[str, int] = {}
         self._kept = KeptSeries(_MOST_KEPT_VALUES)
@@ -297,6 +302,8 @@ class StoredRuns:
     def _experiment(self, name: str) -> CountedExperiment:
         known = self._counted.get(name)
         if known is None:
+            if self.first_reading is not None:
+                self.first_reading.wait()
             problems: list[str] = []
             source = self._source
             if self._has_folders:  # a new one reports its problems anew

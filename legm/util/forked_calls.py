@@ -56,6 +56,12 @@ class ForkedCall:
         self._is_running = False
         return None if os.waitpid(self._process, 0)[1] else data
 
+    def stop(self) -> None:
+        """End the process where it has not ended; another thread that waits for its result gets None."""
+        if self._is_running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process, signal.SIGKILL)
+
     def end(self) -> None:
         """End the process where it has not ended."""
         if self._is_running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -39,6 +40,17 @@ def test_a_call_that_nobody_waits_for_is_ended(tmp_path):
         until(note.exists)
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
+
+
+def test_another_thread_that_waits_for_a_call_which_is_stopped_gets_no_result():
+    call, found = ForkedCall(lambda: signal.pause() or b""), []
+    waiting = threading.Thread(target=lambda: found.append(call.result()))
+    waiting.start()
+    call.stop()
+    waiting.join()
+    assert found == [None]
+    call.stop()  # and once more, for nothing
+    call.end()
 
 
 def test_lines_are_taken_while_another_process_makes_them(tmp_path):

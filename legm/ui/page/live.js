@@ -2,12 +2,19 @@
 
 import { EXPERIMENT_VIEWS, openAddress } from "./address.js";
 import { experimentAddress } from "./addresses.js";
-import { isInView, listen, PARTS } from "./board.js";
-import { renderCompare } from "./compare.js";
+import { listen, PARTS } from "./board.js";
 import { codeTable, comparisonOf } from "./comparison.js";
 import { renderConfiguration } from "./configuration.js";
 import { fillSelect, renderFilters, renderTheme } from "./controls.js";
 import { renderCurves, zoomedSteps } from "./curves.js";
+import {
+  afterNextPicture,
+  FIGURES,
+  inTurn,
+  isExperimentOpen,
+  listenToSight,
+  loadFigures,
+} from "./drawing_turns.js";
 import { loadGroups } from "./group_loading.js";
 import { renderGroups } from "./groups.js";
 import { renderTable } from "./leaderboard.js";
@@ -25,13 +32,10 @@ import {
 } from "./loading.js";
 import { renderMedia } from "./media.js";
 import { renderOverview } from "./overview.js";
-import { renderParallel } from "./parallel.js";
-import { loadPlotly } from "./plotly_loading.js";
 import { showConnection, showProblem } from "./problems.js";
 import { changed, redrawBy } from "./redraw.js";
 import { loadRun, openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
 import { marksButton, marksEditor } from "./row_marks.js";
-import { renderRelations } from "./relations.js";
 import { renderRunning } from "./running.js";
 import { ask, listenToServer, send } from "./server.js";
 import { differenceNote, renderSignificance, significanceOf } from "./significance.js";
@@ -42,16 +46,8 @@ import { byId, distinct, element, messageOf } from "./values.js";
 
 const GROWTH_PAUSE = 400; // ms between two looks at the curves of runs that have new values
 const CARDS_PAUSE = 1000; // ms between two loads of the first view
-
-const FIGURES = [renderCurves, renderParallel, renderRelations, renderMedia];
-const LATER = [...FIGURES, renderCompare, renderSignificance, renderUnfinished]; // drawn once the table is to be seen
-const ONLY_IN_SIGHT = new Map([
-  [renderParallel, "parallel"],
-  [renderRelations, "relations"],
-]);
-const NEAR = 300; // pixels from what is seen
 const PATIENCE = 1000; // ms of waiting for the server, from which on the browser has time for what draws plots
-const ONLY_ON_BOARD = [renderSignificance, renderRunning];
+
 /** @type {Record<string, Render[]>} */
 const LIVE_PARTS = {
   ...PARTS,
@@ -66,94 +62,6 @@ const LIVE_PARTS = {
   unfinished: [renderUnfinished],
 };
 for (const [name, parts] of Object.entries(LIVE_PARTS)) LIVE_PARTS[name] = parts.map(inTurn);
-
-/** Whether a view of an experiment is open. */
-function isExperimentOpen() {
-  return EXPERIMENT_VIEWS.includes(document.body.dataset.view ?? "");
-}
-
-/**
- * A function that draws a part at once, or after the next picture of the page what takes longer.
- * @param {Render} render
- */
-function inTurn(render) {
-  if (render === renderTheme) return render;
-  return () => {
-    if (!isExperimentOpen() || !isToBeSeen(render)) return;
-    if (!LATER.includes(render)) {
-      render();
-      return;
-    }
-    const { waiting } = liveState.drawing;
-    if (!waiting.size) afterNextPicture(renderNext);
-    waiting.add(render);
-  };
-}
-
-/** @param {Render} render */
-function isToBeSeen(render) {
-  return ONLY_ON_BOARD.includes(render) ? state.view === "board" : isInView(render);
-}
-
-/** Draw one part, and the next one after the browser had time for its user. */
-function renderNext() {
-  const { waiting, unseen } = liveState.drawing;
-  const [render] = waiting;
-  waiting.delete(render);
-  if (isExperimentOpen() && isToBeSeen(render) && (globalThis.Plotly || !FIGURES.includes(render))) {
-    if (isInSight(render)) render();
-    else unseen.add(render);
-  }
-  if (waiting.size) afterNextPicture(renderNext);
-  else loadFigures();
-}
-
-/**
- * Call a function once the browser has shown what is on the page by now.
- * @param {() => void} call
- */
-function afterNextPicture(call) {
-  requestAnimationFrame(() => setTimeout(call));
-}
-
-/** Load what draws plots, once, and draw them. */
-function loadFigures() {
-  if (liveState.plotly) return;
-  loadPlotly().then(
-    () => changed("figures"),
-    (error) => showProblem(error.message),
-  );
-}
-
-/**
- * Whether a part that takes long to draw is near what the user sees.
- * @param {Render} render
- */
-function isInSight(render) {
-  const section = ONLY_IN_SIGHT.get(render);
-  if (!section) return true;
-  const { top, bottom } = byId(section).getBoundingClientRect();
-  return bottom > -NEAR && top < innerHeight + NEAR;
-}
-
-/** Draw what was left out once the user comes near it, or prints the page. */
-function listenToSight() {
-  const draw = (/** @type {Render} */ render) => {
-    if (liveState.drawing.unseen.delete(render)) inTurn(render)();
-  };
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const { target, isIntersecting } of entries)
-        for (const [render, section] of ONLY_IN_SIGHT)
-          if (isIntersecting && target.id === section) draw(render);
-    },
-    { rootMargin: `${NEAR}px` },
-  );
-  for (const section of ONLY_IN_SIGHT.values()) observer.observe(byId(section));
-  addEventListener("beforeprint", () => {
-    for (const render of [...liveState.drawing.unseen]) render();
-  });
-}
 
 /** Load what the first view needs, and what is known of running runs. */
 async function loadCards() {
@@ -393,13 +301,13 @@ async function startLivePage() {
   renderTheme();
   addEventListener("hashchange", openView); // also while the first view is loaded
   try {
-    const cards = loadCards();
+    const cards = loadCards().then(() => isExperimentOpen());
     if (new URLSearchParams(location.hash.slice(1)).has("experiment")) await openView();
-    await cards;
+    const isDrawnWithout = await cards;
     if (["", "overview"].includes(document.body.dataset.view ?? "")) await openView();
     renderExperimentChoice();
     if (document.body.dataset.view === "run") await loadRun(); // its baseline is on a card
-    if (isExperimentOpen()) changed("refreshed");
+    if (isDrawnWithout && (liveState.runs.size || liveState.readOnly)) changed("refreshed");
   } catch (error) {
     showProblem(messageOf(error));
   }
