@@ -13,7 +13,12 @@ from typing import Any
 from legm.core.missing import MISSING
 from legm.records import Configuration, Plain
 
-__all__ = ["EffectiveValues", "ineffective_value_note"]
+__all__ = [
+    "EffectiveValues",
+    "ineffective_value_note",
+    "own_effective_values",
+    "parameters_with_absent_value",
+]
 
 
 class EffectiveValues:
@@ -111,6 +116,24 @@ class EffectiveValues:
             if name not in found and (value := self.value_of(configuration, name)) is not MISSING:
                 found[name] = value
         return found
+
+
+def own_effective_values(configuration: Configuration) -> dict[str, Plain]:
+    """The values of all parameters of a configuration that have one, as far as it says itself.
+
+    Args:
+        configuration: the configuration.
+    """
+    return EffectiveValues([configuration]).parameters_of(configuration)
+
+
+def parameters_with_absent_value(configuration: Configuration) -> list[str]:
+    """The parameters in :func:`own_effective_values` that do not count, as they equal an absent one.
+
+    Args:
+        configuration: the configuration.
+    """
+    return [name for name in own_effective_values(configuration) if name not in configuration.active]
 
 
 def ineffective_value_note(configuration: Configuration, name: str) -> str:

@@ -20,7 +20,7 @@ import contextlib
 import getpass
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,9 +39,11 @@ from legm.backends.mlflow.amending import (
 )
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.display import (
+    display_absent_values,
     display_configuration_note,
     display_indexed_tables,
     display_milliseconds,
+    display_params,
     display_rewind,
     display_source_tags,
     display_stretches,
@@ -160,6 +162,12 @@ def _noted_in_mlflow(tags: Mapping[str, str]) -> dict[str, Any]:
         "marks": names.marks_from_mlflow_tags(tags),
         "sent_marks": names.sent_marks_from_mlflow_tags(tags),
     }
+
+
+def _absent_values_tag(configuration: Configuration, there: Container[str] = ()) -> dict[str, str]:
+    """The tag for params that do not count; none where all count, and none is there."""
+    text = display_absent_values(configuration)
+    return {names.ABSENT_VALUES_TAG: text} if text or names.ABSENT_VALUES_TAG in there else {}
 
 
 def _mlflow_run_title(run: Run) -> str:
@@ -366,21 +374,17 @@ class MlflowBackend:
         def begin_mlflow_run(made: Any) -> None:
             run = Run("", configuration, "", 0.0)
             self._artifacts(made).write(portable.RUN_FILE, portable.run_json(run))
-            params = self._params(configuration, {})
+            params, tags = display_params(configuration, {}), _absent_values_tag(configuration)
             try:
-                self._log(made.info.run_id, params=params)
+                self._log(made.info.run_id, params=params, tags=tags)
             except MlflowException as error:
                 if error.error_code != _CONFLICT:
                     raise
-                self._log(made.info.run_id, params=params)  # those that are there by now are left out
+                self._log(made.info.run_id, params=params, tags=tags)  # those that are there are left out
 
         name = run_title(configuration)
         tags = {names.KIND_TAG: names.CONFIGURATION_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}
         return self._unique_run(experiment, name, tags, begin_mlflow_run)
-
-    def _params(self, configuration: Configuration, own: Mapping[str, Any]) -> dict[str, str]:
-        values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
-        return {names.mlflow_metric_key(name): display_value(value) for name, value in values.items()}
 
     def _log(
         self,
@@ -426,6 +430,7 @@ class MlflowBackend:
                     names.FINGERPRINT_TAG: configuration.fingerprint,
                     names.DESCRIPTION_DIGEST_TAG: names.mlflow_description_digest(run.description),
                     _PARENT_TAG: self._parent(configuration).info.run_id,
+                    **_absent_values_tag(configuration),
                     **display_source_tags(run.environment),
                 }
                 if run.description:
@@ -445,7 +450,7 @@ class MlflowBackend:
                     live.last_steps = last_steps_before_rewinding(self._store, live.run_id)
                 return int(position)
             self._artifacts(found).write(portable.RUN_FILE, portable.run_json(run))
-            params = self._params(configuration, run.parameters)
+            params = display_params(configuration, run.parameters)
             self._log(found.info.run_id, params=params, tags={names.POSITION_TAG: "0"})
             return 0
 
@@ -656,7 +661,7 @@ class MlflowBackend:
             return StoredChange(ChangeKind.AMENDED if is_changeable else ChangeKind.REPLACED, **noted)
 
     def _params_to_delete(self, mlflow_run: Any, run: Run, after: Run) -> list[str]:
-        before, now = (self._params(one.configuration, one.parameters) for one in (run, after))
+        before, now = (display_params(one.configuration, one.parameters) for one in (run, after))
         return amended_params_to_delete(mlflow_run.data.params, before, now)
 
     @hookimpl
@@ -674,9 +679,10 @@ class MlflowBackend:
                 )
                 tags = {
                     _PARENT_TAG: self._parent(after.configuration).info.run_id,
+                    **_absent_values_tag(after.configuration, found.data.tags),
                     names.FINGERPRINT_TAG: after.configuration.fingerprint,
                 }
-                self._log(run_id, params=self._params(after.configuration, after.parameters), tags=tags)
+                self._log(run_id, params=display_params(after.configuration, after.parameters), tags=tags)
             if run.configuration.fingerprint != after.configuration.fingerprint:
                 self._delete_unused_parent(run.configuration)
             elif run.configuration != after.configuration:  # its metadata, which the fingerprint leaves out

@@ -9,14 +9,17 @@ from typing import Any
 
 from legm.backends.mlflow import names
 from legm.backends.mlflow.names import mlflow_indexed_file_name
+from legm.core.effective_values import own_effective_values, parameters_with_absent_value
 from legm.core.run_environment import STARTED, run_stretches
 from legm.core.texts import counted
 from legm.records import Aggregate, Configuration, Plain, Rewind, Run, RunResult, Summary
 
 __all__ = [
+    "display_absent_values",
     "display_configuration_note",
     "display_indexed_tables",
     "display_milliseconds",
+    "display_params",
     "display_rewind",
     "display_source_tags",
     "display_stretches",
@@ -25,12 +28,29 @@ __all__ = [
 
 _LONGEST_VALUE = 500  # characters of a param or tag
 _LONGEST_NOTE = 7900
+_LONGEST_LIST = 5000
 
 
 def display_value(value: Any) -> str:
     """A value as the text of a param or tag, shortened if it is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return _display_shortened(text, _LONGEST_VALUE)
+
+
+def _display_shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def display_params(configuration: Configuration, own: Mapping[str, Any]) -> dict[str, str]:
+    """The params of a run: the parameters that have a value, and the run's own."""
+    values = {**own_effective_values(configuration), **own}
+    return {names.mlflow_metric_key(name): display_value(value) for name, value in values.items()}
+
+
+def display_absent_values(configuration: Configuration) -> str:
+    """Which params equal their absent value, and so do not count; "" where none does."""
+    keys = map(names.mlflow_metric_key, parameters_with_absent_value(configuration))
+    return _display_shortened(", ".join(keys), _LONGEST_LIST)
 
 
 def display_milliseconds(seconds: float) -> int:

@@ -22,6 +22,7 @@ from legm.media.content_files import content_extension
 from legm.records import Media, MediaFile, RunMarks, Series, Split
 
 __all__ = [
+    "ABSENT_VALUES_TAG",
     "AGGREGATE_METRICS",
     "ARTIFACTS_FOLDER",
     "BEST_METRICS",
@@ -92,6 +93,8 @@ COMPUTED_KINDS = frozenset({CONFIGURATION_KIND, COMPARISON_KIND})
 
 RUN_ID_TAG = "legm.run_id"
 FINGERPRINT_TAG = "legm.fingerprint"
+ABSENT_VALUES_TAG = "legm.absent_values"
+"""The tag that lists the params which equal their absent value, and so do not count."""
 DESCRIPTION_TAG = "legm.description"
 DESCRIPTION_DIGEST_TAG = "legm.description_digest"
 """The tag to filter by in place of the description, which may contain what a filter cannot."""

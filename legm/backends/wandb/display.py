@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from legm.backends.wandb import names
+from legm.core.effective_values import own_effective_values, parameters_with_absent_value
 from legm.core.run_environment import STARTED, run_stretches
 from legm.records import Aggregate, Configuration, Points, Run, RunResult, Series, Status, Summary
 
@@ -27,9 +28,15 @@ _LONGEST_VALUE = 1_000  # characters of a parameter's text
 
 
 def display_config(configuration: Configuration, own: Mapping[str, Any]) -> dict[str, Any]:
-    """The active parameters and a run's own, as W&B shows and filters them."""
-    values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
-    return {names.wandb_config_key(name): _display_value(value) for name, value in values.items()}
+    """The parameters that have a value and a run's own, as W&B shows and filters them.
+
+    Those that equal their absent value are listed in a config key of legm's.
+    """
+    values = {**own_effective_values(configuration), **own}
+    config = {names.wandb_config_key(name): _display_value(value) for name, value in values.items()}
+    if absent := parameters_with_absent_value(configuration):
+        config[names.ABSENT_VALUES_KEY] = [names.wandb_config_key(name) for name in absent]
+    return config
 
 
 def display_native_config(run: Run, run_json: bytes) -> dict[str, Any]:

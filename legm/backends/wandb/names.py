@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from legm.records import FloatArray
 
 __all__ = [
+    "ABSENT_VALUES_KEY",
     "AGGREGATES_FILE",
     "AGGREGATE_JOB",
     "BEST_STEP_KEY",
@@ -79,6 +80,8 @@ COMPUTED_JOBS = frozenset({AGGREGATE_JOB, COMPARISON_JOB})
 
 EXPERIMENT_KEY = "legm_experiment"
 FINGERPRINT_KEY = "legm_fingerprint"
+ABSENT_VALUES_KEY = "legm_absent_values"
+"""The config key of the keys whose parameters equal their absent value, and so do not count."""
 DESCRIPTION_KEY = "legm_description"
 RUN_KEY = "legm_run"
 """The config key of the whole run as JSON."""
