@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import logging
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.errors import ParameterError, UnstableValue
+from legm.errors import ParameterError
+from legm.integrations.hydra_names import hydra_groups, hydra_named_parameters
+from legm.integrations.hydra_values import hydra_values, values_that_differ_by_job
 from legm.integrations.lazy_classes import import_library_lazily
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
@@ -25,9 +26,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _JOB, _OUTPUT = "hydra_job", "hydra_output_dir"  # parameters that are not compared
-_OF_JOB = re.compile(
-    r"\$\{\s*(now|hydra):(?!runtime\.choices|job\.(config_)?name)"
-)  # interpolations that differ by job
 
 
 def hydra_settings() -> Any:
@@ -62,80 +60,21 @@ def hydra_job_parameters(config: Any) -> TrainerParameters:
     if not isinstance(config, omegaconf.DictConfig):
         raise ParameterError(f"the configuration of a job is a DictConfig, not {type(config).__qualname__}")
     missing: list[str] = []
-    values = flat_parameters(_hydra_values(config, "", missing))
+    values = flat_parameters(hydra_values(config, "", missing))
     if missing:
         log.warning("without a value, only '???', and so no parameter: %s", ", ".join(sorted(missing)))
-    raw = flat_parameters(omegaconf.OmegaConf.to_container(config, resolve=False))
-    uncompared = {name for name in values if isinstance(raw.get(name), str) and _OF_JOB.search(raw[name])}
+    uncompared = values_that_differ_by_job(config)
     settings = hydra_settings()
     if settings is None:
         return TrainerParameters(values, uncompared=uncompared)
     select = omegaconf.OmegaConf.select
     output, number = select(settings, "runtime.output_dir"), select(settings, "job.num")
     uncompared |= {name for name, value in values.items() if output and output in str(value)}
-    choices = _hydra_groups(settings)
+    choices = hydra_groups(settings)
     own = {name: choice for name, choice in choices.items() if name not in values}
     own |= {_OUTPUT: output} | ({} if number is None else {_JOB: number})
-    names = dict(_hydra_named_parameters(settings, values, choices))
+    names = hydra_named_parameters(settings, values, choices)
     return TrainerParameters({**values, **own}, uncompared=uncompared | {*own}, names=names)
-
-
-def _hydra_values(config: Any, prefix: str, missing: list[str]) -> dict[str, Any]:
-    """The resolved values of a configuration; the full names of those that are missing are added."""
-    from omegaconf import DictConfig
-    from omegaconf.errors import (
-        InterpolationToMissingValueError,
-        MissingMandatoryValue,
-        OmegaConfBaseException,
-    )
-
-    found: dict[str, Any] = {}
-    for key in config:
-        name = f"{prefix}{key}"
-        try:
-            value = config[key]
-        except (MissingMandatoryValue, InterpolationToMissingValueError):
-            missing.append(name)
-            continue
-        except OmegaConfBaseException as error:
-            reason = str(error).partition("\n")[0]
-            raise UnstableValue(f"{name!r} of the configuration cannot be resolved: {reason}") from error
-        is_nested = isinstance(value, DictConfig)
-        found[str(key)] = _hydra_values(value, f"{name}.", missing) if is_nested else value
-    return found
-
-
-def _hydra_groups(settings: Any) -> dict[str, str]:
-    """The choices of the job's configuration groups by group, without those of Hydra itself."""
-    chosen = settings.runtime.choices.items()
-    return {str(group): str(one) for group, one in chosen if one and not str(group).startswith("hydra/")}
-
-
-def _hydra_named_parameters(
-    settings: Any, values: Mapping[str, Any], choices: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The parameters that overrides set, with their metadata; for a group one of its parameters."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    given = OverridesParser.create().parse_overrides([*settings.overrides.task])
-    for override in given:
-        key, package = override.key_or_group, override.package
-        choice = choices.get(f"{key}@{package}" if package else key)
-        path = package or key.replace("/", ".")
-        inside = [name for name in values if name == path or name.startswith(f"{path}.")]
-        if override.is_delete():
-            continue
-        if choice is None:
-            yield from ((name, {"name": True}) for name in inside)
-        else:
-            active = [name for name in inside if values[name] is not None and values[name] is not False]
-            yield from (
-                (name, {"name": True, "name_transform": _hydra_constant(choice)}) for name in active[:1]
-            )
-
-
-def _hydra_constant(text: str) -> Any:
-    return lambda _: text
 
 
 def task_configuration(config: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from legm.integrations.lazy_classes import lazy_classes
 from legm.integrations.lightning_trainer import (
     CHECKPOINTS,
     LightningConfiguration,
+    end_training,
     lightning_logger_bases,
     move_trainer_checkpoints,
     rewind_on_train_start,
@@ -132,14 +132,13 @@ class LightningLoggerMethods(TrainingRecorder):
         self._run.call(self.experiment.log_image, key, images, at, options.get("caption"))
 
     def finalize(self, status: str) -> None:
-        """Complete the run; by an exception it is failed, by Ctrl-C and for a requeued job interrupted."""
-        if status == "failed" and (error := sys.exc_info()[1]) is not None:
-            self._run.fail(error)
+        """Complete the run; by an exception it is failed, by Ctrl-C or SIGTERM interrupted."""
+        if status == "finished" and self._run.is_open:  # a requeued job, which trains until it is killed
+            self._run.call(self._run.handler.flush)
         elif status != "success":
-            self._run.end("failed" if status == "failed" else "interrupted", f"the trainer says {status!r}")
+            end_training(self._run, status)
         elif self._run.is_open:
-            if self._trainer is not None and self._trainer.state.fn == "fit":
-                set_best_trainer_step(self._run, self._trainer, self._monitored)
+            set_best_trainer_step(self._run, self._trainer, self._monitored)
             self._run.complete()
             self._trainer = None
 

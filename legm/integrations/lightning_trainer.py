@@ -19,6 +19,7 @@ from legm.integrations.training_run import TrainingRun
 __all__ = [
     "CHECKPOINTS",
     "LightningConfiguration",
+    "end_training",
     "lightning_logger_bases",
     "move_trainer_checkpoints",
     "rewind_on_train_start",
@@ -178,11 +179,12 @@ def set_best_trainer_step(run: TrainingRun, trainer: Any, steps: Mapping[str, Ma
 
     Args:
         run: of the training.
-        trainer: of Lightning.
+        trainer: of Lightning; nothing is set where it is None, or did not train.
         steps: by metric and value, the first step with it, of this process. Where the best score is of a
             process before, which this one resumed, legm finds its step by the metric.
     """
-    for monitor, score, higher_better in trainer_monitors(trainer):
+    is_trained = trainer is not None and trainer.state.fn == "fit"
+    for monitor, score, higher_better in trainer_monitors(trainer) if is_trained else ():
         known = next((one for one in (monitor, f"{monitor}_epoch") if steps.get(one)), None)
         if known is None or score is None:
             continue
@@ -192,6 +194,22 @@ def set_best_trainer_step(run: TrainingRun, trainer: Any, steps: Mapping[str, Ma
         else:
             run.call(run.handler.set_best, "early_stopping", metric=known, higher_better=higher_better)
         return
+
+
+def end_training(run: TrainingRun, status: str) -> None:
+    """End the run of a training that did not end as usual, by the exception that ended it, if there is one.
+
+    Args:
+        run: of the training.
+        status: that Lightning says.
+    """
+    error = sys.exc_info()[1] if status == "failed" else None
+    if error is None:
+        run.end("failed" if status == "failed" else "interrupted", f"the trainer says {status!r}")
+    elif type(error).__name__ == "SIGTERMException":  # a SystemExit, as of a process that ends normally
+        run.end("interrupted", "SIGTERM")
+    else:
+        run.fail(error)
 
 
 def rewind_on_train_start(trainer: Any, run: TrainingRun) -> None:

@@ -51,7 +51,7 @@ def legm_trial(
         ParameterError: a metric was given, but the study has several objectives.
         LegmError: as for :meth:`~legm.integrations.training_run.TrainingRun.begin`.
     """
-    optuna = import_library_lazily("optuna", "optuna", "legm_trial")
+    import_library_lazily("optuna", "optuna", "legm_trial")
     study = getattr(trial, "study", None)  # a trial that is repeated has none
     higher = None if metric is None else is_higher_trial_better(study, metric)
     run = TrainingRun(root, experiment, **options)
@@ -63,9 +63,6 @@ def legm_trial(
         run.call(handler.set_best, "early_stopping", metric=metric, higher_better=higher)
     try:
         yield handler
-    except optuna.TrialPruned as error:
-        run.end("pruned", str(error) or "pruned by Optuna")
-        raise
     except BaseException as error:
         run.fail(error)
         raise

@@ -8,13 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from legm.errors import LegmError, ParameterError
-from legm.integrations.ray_trials import (
-    failure_of_trial,
-    find_ray_scheduler,
-    ray_result_metrics,
-    ray_trial_parameters,
-    stopped_by_ray_scheduler,
-)
+from legm.integrations.ray_schedulers import RaySchedulerDecisions, calling_ray_experiment
+from legm.integrations.ray_trials import failure_of_trial, ray_result_metrics, ray_trial_parameters
 from legm.integrations.training_run import TrainingRun, split_training_metrics
 
 __all__ = ["RayTrialRecorder"]
@@ -27,7 +22,8 @@ class RayTrialRecorder:
 
     The trial's configuration is the parameters; what it reports are dev metrics at its ``training_iteration``
     (names with ``test_`` or ``test/`` in front are test metrics). A trial that its scheduler stops early is a
-    pruned run, one that an error ends a failed one. A restored trial continues its run, without the values
+    pruned run, as is one that a criterion for the whole experiment stops, such as a budget of time; one that
+    an error ends is a failed run. A restored trial continues its run, without the values
     after its checkpoint. Where a scheduler changes a trial's parameters, another run begins. An error of legm
     ends no trial: it is logged, and raised with the option ``strict=True``.
 
@@ -54,7 +50,7 @@ class RayTrialRecorder:
         self._tags: dict[str, str | None] = {}
         self._restarted: set[str] = set()
         self._stopped: dict[str, str] = {}
-        self._scheduler: Any = None
+        self._decisions = RaySchedulerDecisions()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: vars(self)[name] for name in ("_arguments", "_options", "_run_ids")}
@@ -73,7 +69,7 @@ class RayTrialRecorder:
 
     def setup(self, *_: Any, **__: Any) -> None:
         """Find the scheduler of the experiment that begins."""
-        self._scheduler = find_ray_scheduler()
+        self._decisions = calling_ray_experiment()
 
     def log_trial_start(self, trial: Any) -> None:
         """Begin a run, or continue it when the trial continues."""
@@ -104,6 +100,7 @@ class RayTrialRecorder:
             result: what it reported, with what Ray adds.
         """
         run, step = self._runs.get(trial.trial_id), int(result["training_iteration"])
+        self._stopped[trial.trial_id] = self._decisions.reason_at_result(trial, result)
         if run is None:
             return
         if trial.trial_id in self._restarted:
@@ -114,8 +111,6 @@ class RayTrialRecorder:
         run.log_metrics(dev, step)
         if test:
             run.log_metrics(test, test=True)
-        if result.get("done"):
-            self._stopped[trial.trial_id] = stopped_by_ray_scheduler(self._scheduler, trial, result)
 
     def log_trial_end(self, trial: Any, failed: bool = False) -> None:
         """End a trial's run.
@@ -129,11 +124,14 @@ class RayTrialRecorder:
             return
         if failed:
             run.end("failed", failure_of_trial(trial))
+        elif stopped := stopped or self._decisions.reason_at_end(trial):
+            run.end("pruned", stopped)
         else:
-            run.end(*(("pruned", stopped) if stopped else ("completed",)))
+            run.end("completed")
 
     def on_experiment_end(self, *_: Any, **__: Any) -> None:
-        """Interrupt the runs of trials that did not end."""
+        """End the runs of trials that did not end: pruned where the user's criterion stopped all of them."""
+        status = "pruned" if self._runs and self._decisions.is_experiment_stopped() else "interrupted"
         for run in self._runs.values():
-            run.end("interrupted", "the experiment of Ray ended before the trial")
+            run.end(status, "the experiment of Ray ended before the trial")
         self._forget()

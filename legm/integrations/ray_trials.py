@@ -1,4 +1,4 @@
-"""What legm takes from the trials of Ray Tune and the workers of Ray Train, and why a trial was stopped."""
+"""What legm takes from the trials of Ray Tune and the workers of Ray Train."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from legm.integrations.calling_frames import find_in_calling_frames
 from legm.integrations.lazy_classes import import_library_lazily
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
 __all__ = [
     "RayWorker",
     "failure_of_trial",
-    "find_ray_scheduler",
     "ray_result_metrics",
     "ray_trial_parameters",
-    "stopped_by_ray_scheduler",
     "this_ray_worker",
 ]
 
@@ -60,39 +57,6 @@ def _is_ray_number(value: Any) -> bool:
     if isinstance(value, (Real, bool)):
         return not isinstance(value, bool)
     return getattr(value, "size", None) == 1 or getattr(value, "ndim", None) == 0
-
-
-def find_ray_scheduler() -> Any:
-    """The scheduler of the ``tune.run`` that calls; None where it is not found."""
-    return find_in_calling_frames(_ray_scheduler_among)
-
-
-def _ray_scheduler_among(variables: Mapping[str, Any]) -> Any:
-    known = variables.get("scheduler")
-    return known if hasattr(known, "choose_trial_to_run") else None
-
-
-def stopped_by_ray_scheduler(scheduler: Any, trial: Any, result: Mapping[str, Any]) -> str:
-    """Why a trial ends at a result that is done: the scheduler stopped it early; "" for any other reason.
-
-    Args:
-        scheduler: of the experiment, or None.
-        trial: whose own criteria to stop are no reason.
-        result: the last one; where it is at the longest training of the scheduler, that was not early.
-    """
-    own = {name: value for name, value in result.items() if name != "done"}
-    name = type(scheduler).__name__
-    if scheduler is None or name == "FIFOScheduler" or trial.should_stop(own):
-        return ""
-    known = vars(scheduler)
-    longest, unit = (
-        known.get("_max_t", known.get("_max_t_attr")),
-        known.get("_time_attr", "training_iteration"),
-    )
-    reached = result.get(unit)
-    if longest is not None and reached is not None and reached >= longest:
-        return ""
-    return f"stopped by {name} at {unit} {reached}"
 
 
 def failure_of_trial(trial: Any) -> str:

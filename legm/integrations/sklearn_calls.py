@@ -104,7 +104,7 @@ class _SklearnWatch(threading.local):
             estimator = args[0] if args else keywords["estimator"]
             try:
                 result = method(*args, **keywords)
-            except Exception as error:
+            except (Exception, KeyboardInterrupt) as error:
                 self._is_inside = False
                 if call != "score" and _is_sklearn_model(estimator):
                     self._take(SklearnCall(call, estimator, error=error))

@@ -247,9 +247,11 @@ class TrainingRun:
         self._is_open = self._is_completed = False
 
     def fail(self, error: BaseException) -> None:
-        """End the run by what ended the training: interrupted by Ctrl-C, failed by any other exception."""
+        """End the run by what ended the training: interrupted by Ctrl-C, pruned by Optuna, or failed."""
         if isinstance(error, KeyboardInterrupt):
             self.end("interrupted", "KeyboardInterrupt")
+        elif any(one.__name__ == "TrialPruned" for one in type(error).__mro__):
+            self.end("pruned", str(error) or "pruned by Optuna")
         elif self._is_open and self._is_own:
             self.handler.__exit__(type(error), error, error.__traceback__)
             self._is_open = False

@@ -94,6 +94,7 @@ def test_examples_run_in_order(
     monkeypatch.chdir(tmp_path)
     if page.name == "provenance.md":
         monkeypatch.setenv("LEGM_PROVENANCE", "1")
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # not the cluster of another test
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "legm_acme", raising=False)  # another test's package of this name
     namespace: dict[str, object] = {"__name__": "__main__"}

@@ -39,6 +39,23 @@ def train(cfg):
 train()
 """
 PLAIN = "defaults: [{model: small}, _self_]\nlr: 0.1\n"
+GROUPS = """
+defaults: [{model: small}, {optim: sgd}, {plan: flat}, {experiment: short}, _self_]
+moment: ${now:%f}
+of_moment: run-${moment}
+layers: [1, "${of_moment}"]
+half: ${oc.decode:"${lr}"}
+copied: ${schedule}
+copied_moment: {inner: "${..moment}"}
+"""
+GROUP_FILES = {
+    "optim/sgd.yaml": "# @package schedule\nname: sgd\nwarmup: null\n",
+    "optim/adam.yaml": "# @package schedule\nname: adam\nwarmup: 5\n",
+    "plan/flat.yaml": "# @package schedule\nshape: flat\n",
+    "plan/cosine.yaml": "# @package schedule\nshape: cos\n",
+    "experiment/short.yaml": "# @package _global_\nlr: 0.5\nsteps: 10\n",
+    "experiment/long.yaml": "# @package _global_\nlr: 0.25\nsteps: 20\n",
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +67,12 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_training(top / "grid"): ["--multirun", "hydra.job.chdir=true", *grid],
         write_training(top / "block", PLAIN, BLOCK): ["-m", "lr=1,9", "hydra.job.chdir=true"],
     }
-    assert launch(scripts) == [1, 1]
+    groups = write_training(top / "groups", GROUPS, BLOCK)
+    for path, text in GROUP_FILES.items():
+        (groups.parent / "conf" / path).parent.mkdir(exist_ok=True)
+        (groups.parent / "conf" / path).write_text(text)
+    scripts[groups] = ["optim=adam", "plan=cosine", "experiment=long", "model=big", "model.depth=3"]
+    assert launch(scripts) == [0, 1, 1]
     return top
 
 
@@ -102,6 +124,27 @@ def test_a_block_in_the_job_records_it_without_a_callback(launched):
     assert [found[number].status for number in (0, 1)] == [Status.COMPLETED, Status.FAILED]
     assert [points(found[number], "loss") for number in (0, 1)] == [[(0, 1.0)], [(0, 9.0)]]
     assert found[0].run.description == "in a block"
+
+
+def test_groups_of_one_package_and_of_the_whole_configuration_each_have_their_choice_in_the_name(launched):
+    found = only_run(launched / "groups" / "results", "train").run.configuration
+    assert found.name == "long,3,big,adam,cosine"
+
+
+def test_what_is_interpolated_from_the_time_by_way_of_others_is_not_compared(launched):
+    configuration = only_run(launched / "groups" / "results", "train").run.configuration
+    moments = {"moment", "of_moment", "layers", "copied_moment.inner"}
+    assert moments <= configuration.parameters.keys()
+    assert {name: configuration.parameters[name] for name in configuration.active} == {
+        "model.name": "deep",
+        "model.depth": 3,
+        "lr": 0.25,
+        "steps": 20,
+        "half": 0.25,
+        **{f"{path}.name": "adam" for path in ("schedule", "copied")},
+        **{f"{path}.warmup": 5 for path in ("schedule", "copied")},
+        **{f"{path}.shape": "cos" for path in ("schedule", "copied")},
+    }
 
 
 class Kind(Enum):

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 import pickle
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import lightning.fabric
 import lightning.pytorch
@@ -23,6 +19,7 @@ import legm
 from legm import ExperimentHandler
 from legm.integrations.lightning import LegmLogger
 from legm.records import RunResult, Status
+from tests.support.lightning_trainings import QUIET, TWO, data, module, train
 from tests.support.reading import runs_of
 from tests.support.readme import readme_program
 from tests.support.trainer_runs import only_run, points, test_values
@@ -31,48 +28,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
 )
 
-MODULE = """
-import torch
-
-def data(rows=16):
-    return torch.utils.data.DataLoader(torch.linspace(-1, 1, 3 * rows).reshape(rows, 3), batch_size=4)
-
-def module(pl, **hyperparameters):
-    class Model(pl.LightningModule):
-        def __init__(self, lr=0.1, layers=None, seed=0, output_dir="out"):
-            super().__init__()
-            self.save_hyperparameters()
-            torch.manual_seed(seed)
-            self.layer = torch.nn.Linear(3, 1)
-
-        def forward(self, batch):
-            return self.layer(batch)
-
-        def loss(self, batch):
-            return self.layer(batch).square().mean()
-
-        def training_step(self, batch, index):
-            loss = self.loss(batch)
-            self.log("loss", loss, on_step=True, on_epoch=True)
-            return loss
-
-        def validation_step(self, batch, index):
-            self.log("val_loss", self.loss(batch))
-
-        def test_step(self, batch, index):
-            self.log("test_loss", self.loss(batch))
-            self.log("accuracy", 0.5)
-
-        def configure_optimizers(self):
-            return torch.optim.SGD(self.parameters(), self.hparams.lr)
-    return Model(**hyperparameters)
-
-QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
-QUIET["log_every_n_steps"] = 1
-"""
-MADE: dict[str, Any] = {}
-exec(MODULE, MADE)  # the scripts below have it too
-data, module, QUIET = MADE["data"], MADE["module"], MADE["QUIET"]
 PACKAGES = [lightning.pytorch, pytorch_lightning]
 
 
@@ -341,52 +296,6 @@ def test_the_command_line_of_lightning_has_its_hyperparameters_once_and_keeps_it
 
 
 # Processes
-
-SCRIPT = (
-    MODULE
-    + """
-import importlib, os, shutil, signal, sys
-pl = importlib.import_module(sys.argv[1])
-from legm.integrations.lightning import LegmLogger
-
-Model = type(module(pl))  # what is spawned finds it by its name
-Model.__qualname__ = "Model"
-
-class Kill(pl.Callback):
-    def on_train_batch_end(self, trainer, module, *_):
-        if trainer.global_step == int(os.environ.get("KILLED_AT", -1)):
-            trainer.loggers[0].experiment.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-if __name__ == "__main__":
-    logger, own = LegmLogger("root", "e"), pl.loggers.CSVLogger(".", version=os.environ.get("CSV", "0"))
-    options = eval(sys.argv[2])
-    best = pl.callbacks.ModelCheckpoint(monitor="val_loss", save_last=True)
-    trainer = pl.Trainer(max_epochs=4, logger=[logger, own], callbacks=[best, Kill()], **QUIET, **options)
-    hyperparameters = eval(os.environ.get("HPARAMS", "{}"))
-    trainer.fit(Model(**hyperparameters), data(), data(), ckpt_path=os.environ.get("CKPT"))
-    shutil.copy(os.path.join(own.log_dir, "metrics.csv"), "fit.csv")  # what is spawned to test overwrites it
-    trainer.test(trainer.lightning_module, data(), verbose=False)
-    print("BEST", best.best_model_path, logger.version if trainer.is_global_zero else "-")
-"""
-)
-
-
-def train(
-    folder: Path, package: str, options: str = "{}", **environ: str
-) -> subprocess.CompletedProcess[str]:
-    (folder / "train.py").write_text(SCRIPT)
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "train.py", package, options],
-        cwd=folder,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-TWO = "{'strategy': 'ddp', 'devices': 2, 'use_distributed_sampler': False}"
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn", "ddp_notebook"])

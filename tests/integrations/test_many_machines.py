@@ -40,7 +40,8 @@ class Machines:
     def run(self, experiment: str, *commands: list[str], **more: str) -> None:
         """Run programs at once; each has to end well."""
         names = {"RESULTS": str(self.folder / "results"), "EXPERIMENT": experiment, "BACKEND": self.backend}
-        environment = {**os.environ, **self.environment, **names, **more}
+        alone = {"RAY_ADDRESS": "local"}  # not the cluster of another test
+        environment = {**os.environ, **alone, **self.environment, **names, **more}
         started = []
         for number, command in enumerate(commands):
             said = self.folder / f"{experiment}-{number}.txt"
@@ -112,8 +113,11 @@ def test_the_ranking_is_that_of_one_process(machines, engine):
     elif engine == "hydra":
         made.run(engine, ["hydra_job.py", "--multirun", "lr=0.01,0.03,0.1", "seed=0,1"])
     elif engine == "optuna":
+        storage = optuna_storage(database)
         commands = [["optuna_worker.py", "0.01", "0.03"], ["optuna_worker.py", "0.1"]]
-        made.run(engine, *commands, OPTUNA_STORAGE=optuna_storage(database))
+        if storage:
+            made.run(engine, ["optuna_worker.py"], OPTUNA_STORAGE=storage)
+        made.run(engine, *commands, OPTUNA_STORAGE=storage)
     else:
         made.run(engine, [f"{engine}_tasks.py"])
     assert made.ranking(engine) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import signal
@@ -17,7 +18,13 @@ from ray import cloudpickle, tune
 from ray.train import RunConfig as TrainRunConfig
 from ray.train import ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    HyperBandScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+)
+from ray.tune.stopper import MaximumIterationStopper, Stopper
 
 from legm import ExperimentHandler, ParameterError
 from legm.integrations.ray import LegmLoggerCallback, setup_legm
@@ -103,6 +110,90 @@ def test_a_trial_that_reached_its_own_criterion_is_completed(tmp_path):
     assert [one.status for one in runs_of(tmp_path / "root")] == [Status.COMPLETED] * 2
 
 
+class Trained(tune.Trainable):
+    """A trainable whose parameters a scheduler may change."""
+
+    def setup(self, config):
+        self.rate = config["lr"]
+
+    def reset_config(self, new_config):
+        self.rate = new_config["lr"]
+        return True
+
+    def step(self):
+        return {"loss": self.rate / (self.iteration + 1)}
+
+    def save_checkpoint(self, checkpoint_dir):
+        Path(checkpoint_dir, "nothing").touch()
+
+    def load_checkpoint(self, checkpoint_dir):
+        pass
+
+
+def at_second(trial_id, result):
+    return result["training_iteration"] >= 2
+
+
+@pytest.mark.parametrize(
+    "stop", [MaximumIterationStopper(2), at_second, [MaximumIterationStopper(2), MaximumIterationStopper(9)]]
+)
+@pytest.mark.parametrize(
+    "scheduler", [ASHAScheduler(max_t=9, grace_period=2, reduction_factor=2), MedianStoppingRule()]
+)
+def test_a_trial_that_the_users_stopper_ends_beside_a_scheduler_is_completed(tmp_path, stop, scheduler):
+    """Of trials with one value after the other, the scheduler would stop those behind the first one."""
+    tuned(
+        reported,
+        {"lr": tune.grid_search([0.1, 0.2]), "epochs": 9},
+        tmp_path,
+        [LegmLoggerCallback(tmp_path / "root", "e")],
+        run={"stop": stop},
+        scheduler=copy.deepcopy(scheduler),
+    )
+    found = runs_of(tmp_path / "root")
+    assert [(one.status, one.error) for one in found] == [(Status.COMPLETED, None)] * 2
+    assert [[step for step, _ in points(one, "loss")] for one in found] == [[1, 2]] * 2
+
+
+def test_the_trials_that_hyperband_stops_while_they_are_paused_are_pruned(tmp_path):
+    space = {"lr": tune.grid_search([0.1, 0.2, 0.05, 0.4, 0.3, 0.15, 0.25, 0.35])}
+    grid = tuned(
+        Trained,
+        space,
+        tmp_path,
+        [LegmLoggerCallback(tmp_path / "root", "e")],
+        scheduler=HyperBandScheduler(max_t=4, reduction_factor=2),
+        max_concurrent_trials=None,  # it needs all trials of a bracket
+    )
+    found = by_trial(runs_of(tmp_path / "root"))
+    assert_as_ray_says(found, grid, "loss")
+    ended = {result.metrics["trial_id"]: result.metrics["training_iteration"] for result in grid}
+    assert len({*ended.values()}) > 1
+    for trial, iteration in ended.items():
+        assert found[trial].status is (Status.COMPLETED if iteration >= 4 else Status.PRUNED)
+        reason = f"stopped by HyperBandScheduler at training_iteration {iteration}"
+        assert found[trial].error == (reason if iteration < 4 else None)
+
+
+def test_trials_that_a_budget_of_time_ends_are_pruned(tmp_path):
+    class Stop(Stopper):
+        """Ends all trials at the second result of one, as a budget of time does."""
+
+        is_reached = False
+
+        def __call__(self, trial_id, result):
+            self.is_reached = result["training_iteration"] >= 2
+            return False
+
+        def stop_all(self):
+            return self.is_reached
+
+    callback = LegmLoggerCallback(tmp_path / "root", "e")
+    tuned(Trained, {"lr": 0.5}, tmp_path, [callback], run={"stop": Stop()})
+    found = only_run(tmp_path / "root")
+    assert (found.status, found.error) == (Status.PRUNED, "the experiment of Ray ended before the trial")
+
+
 WEIGHTS = [0.75, 0.5625, 0.421875, 0.31640625, 0.2373046875, 0.177978515625]
 
 
@@ -173,26 +264,6 @@ def test_an_experiment_whose_program_was_killed_continues_its_runs(tmp_path, mon
     found = only_run(tmp_path / "root")
     assert (found.run.run_id, found.status) == (first.run.run_id, Status.COMPLETED)
     assert points(found, "loss") == [(1, 1.0), (2, 1 / 2), (3, 1 / 3), (4, 1 / 4)]
-
-
-class Trained(tune.Trainable):
-    """A trainable whose parameters a scheduler may change."""
-
-    def setup(self, config):
-        self.rate = config["lr"]
-
-    def reset_config(self, new_config):
-        self.rate = new_config["lr"]
-        return True
-
-    def step(self):
-        return {"loss": self.rate / (self.iteration + 1)}
-
-    def save_checkpoint(self, checkpoint_dir):
-        Path(checkpoint_dir, "nothing").touch()
-
-    def load_checkpoint(self, checkpoint_dir):
-        pass
 
 
 def test_where_a_scheduler_changes_parameters_another_run_begins(tmp_path):
@@ -276,10 +347,10 @@ def test_an_experiment_with_open_runs_is_pickled_without_them(tmp_path):
 
     callback.log_trial_start(Trial())
     for dumps in (cloudpickle.dumps, pickle.dumps):
-        copy = pickle.loads(dumps(callback))
-        assert type(copy) is type(callback)
-        copy.log_trial_end(Trial())
-        assert copy.get_state() == callback.get_state()
+        loaded = pickle.loads(dumps(callback))
+        assert type(loaded) is type(callback)
+        loaded.log_trial_end(Trial())
+        assert loaded.get_state() == callback.get_state()
     callback.log_trial_result(1, Trial(), {"training_iteration": 1, "loss": 0.5})
     callback.log_trial_end(Trial())
     assert points(only_run(tmp_path / "root"), "loss") == [(1, 0.5)]

@@ -149,6 +149,16 @@ def test_parts_of_a_model_have_names_of_their_own(tmp_path):
     assert found["columns.ColumnTransformer.remainder"] == "passthrough"
 
 
+def test_a_fit_that_ctrl_c_ends_is_an_interrupted_run(tmp_path):
+    class Slow(LogisticRegression):
+        def fit(self, *_):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), autolog(tmp_path, "e"):
+        Slow(C=0.5).fit([[0.0]], [0])
+    assert only_run(tmp_path).status is Status.INTERRUPTED
+
+
 def test_a_fit_that_raises_is_a_failed_run(tmp_path):
     with autolog(tmp_path, "e"), pytest.raises(ValueError, match="'C'"):
         SVC(C=-1.0).fit(X_train, y_train)

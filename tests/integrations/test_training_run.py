@@ -98,11 +98,17 @@ def test_a_run_that_the_user_started_is_filled_and_left_open(tmp_path, caplog):
     assert not caplog.records
 
 
+class TrialPruned(Exception):
+    """What Optuna's callbacks for trainers raise."""
+
+
 @pytest.mark.parametrize(
     ("error", "status", "reason"),
     [
         (ValueError("no data"), Status.FAILED, "ValueError: no data"),
         (KeyboardInterrupt(), Status.INTERRUPTED, "KeyboardInterrupt"),
+        (TrialPruned("too slow"), Status.PRUNED, "too slow"),
+        (TrialPruned(), Status.PRUNED, "pruned by Optuna"),
     ],
 )
 def test_what_ends_a_training_is_the_status_of_its_run(tmp_path, error, status, reason):

@@ -37,7 +37,7 @@ def cluster() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ray", dir=top))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
-    ray.init(num_cpus=2, _temp_dir=str(folder), logging_level="ERROR", **options)
+    ray.init("local", num_cpus=2, _temp_dir=str(folder), logging_level="ERROR", **options)
     try:
         yield folder
     finally:
