@@ -21,6 +21,7 @@ from benchmarks import (
     start,
     steps,
     tables,
+    trainer_runs,
     trainers,
     ui,
     wandb_store,
@@ -308,6 +309,7 @@ def plan(sizes: Sizes) -> Plan:
             trainers.imports, {"rounds": sizes.imports, "modules": sizes.trainers}, {}, most=1
         ),
         "trainer_calls": Task(trainers.log_calls, {"calls": sizes.rows, "modules": sizes.trainers}, most=3),
+        "trainer_runs": Task(trainer_runs.runs, {"number": sizes.starts, "modules": sizes.trainers}, most=3),
         "system_metrics": Task(start.system_metrics, {"samples": sizes.samples}, {}),
         "start": Task(
             start.start,
@@ -728,6 +730,14 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["trainer_calls"]["most"],
             20,
             beside=lambda r: _each_trainer(r["trainer_calls"]),
+        ),
+        Row(
+            "trainer_run",
+            "a run that an integration makes of a fit, trial or job, the most of those installed",
+            "ms",
+            ("trainer_runs",),
+            lambda r: r["trainer_runs"]["most"],
+            beside=lambda r: _each_trainer(r["trainer_runs"]),
         ),
         Row(
             "import_heavy",

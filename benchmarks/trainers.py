@@ -13,9 +13,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["imports", "log_calls"]
+__all__ = ["imports", "installed_trainers", "log_calls", "ray_trial"]
 
 _CALLED = {"loss": 0.5, "accuracy": 0.25}
+_RAY_RESULTS = (
+    "date",
+    "hostname",
+    "iterations_since_restore",
+    "node_ip",
+    "pid",
+    "time_since_restore",
+    "time_this_iter_s",
+    "time_total_s",
+    "timestamp",
+    "trial_id",
+)
+"""What Ray 2.60 adds to a result, beside the configuration and the iteration."""
 _CODE = """
 import importlib, json, sys, time
 library, module, name = sys.argv[1:]
@@ -34,6 +47,8 @@ _LIBRARIES = {
     "catboost": ("catboost", "LegmCallback"),
     "sklearn": ("sklearn.model_selection", "autolog"),
     "optuna": ("optuna", "LegmCallback"),
+    "hydra": ("hydra.experimental.callback", "LegmCallback"),
+    "ray": ("ray.tune.logger", "LegmLoggerCallback"),
     "stable_baselines3": ("stable_baselines3", "LegmCallback"),
     "skorch": ("skorch.callbacks", "LegmCallback"),
     "fastai": ("fastai.learner", "LegmCallback"),
@@ -42,7 +57,12 @@ _LIBRARIES = {
 """By integration, what a training with the library imports, and the class of legm's."""
 
 
-def _installed(modules: Sequence[str] | None) -> Iterator[tuple[str, str, str]]:
+def installed_trainers(modules: Sequence[str] | None) -> Iterator[tuple[str, str, str]]:
+    """The integrations whose library is installed: their module, what a training imports, and legm's class.
+
+    Args:
+        modules: which integrations; None for all.
+    """
     for module, (library, name) in _LIBRARIES.items():
         wanted = modules is None or module in modules
         if wanted and importlib.util.find_spec(library.partition(".")[0]) is not None:
@@ -60,7 +80,7 @@ def imports(rounds: int, modules: Sequence[str] | None = None) -> dict[str, floa
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles what it imports
     found = {}
     shared = ("training_run", "unittest.mock", "TrainingRun")  # which imports what trainers import anyway
-    for module, library, name in (shared, *_installed(modules)):
+    for module, library, name in (shared, *installed_trainers(modules)):
         command = [sys.executable, "-W", "ignore", "-c", _CODE, library, module, name]
         seconds = []
         for _ in range(rounds + 1):  # the first may compile
@@ -221,6 +241,76 @@ def _ignite(made: Any) -> tuple[Any, Callable[[int], object]]:
     return logger, called
 
 
+def _optuna(made: Any) -> tuple[Any, Callable[[int], object]]:
+    """What an objective calls."""
+    import optuna
+
+    study = optuna.create_study()
+    trial = study.ask({"lr": optuna.distributions.FloatDistribution(0, 1)})
+    recorded = made("optuna", "legm_trial", trial)
+    handler = recorded.__enter__()
+    return recorded, lambda step: handler.set_dict_metrics(_CALLED, step=step)
+
+
+def _hydra(made: Any) -> tuple[Any, Callable[[int], object]]:
+    """What a job calls that asks for its handler each time, which is found in the callers."""
+    from omegaconf import OmegaConf
+
+    from legm.integrations.hydra import job_handler
+
+    callback = made("hydra")
+    callback.on_job_start(OmegaConf.create({"lr": 0.1, "hydra": {"callbacks": {}}}))
+    of_hydra = SimpleNamespace(callbacks=[callback])
+
+    def job(step: int) -> None:
+        job_handler().set_dict_metrics(_CALLED, step=step)
+
+    def called(step: int, callbacks: Any = of_hydra) -> None:  # noqa: ARG001 - as Hydra's own function
+        job(step)
+
+    return callback, called
+
+
+def _ray(made: Any) -> tuple[Any, Callable[[int], object]]:
+    """What Ray calls with a result, to which it has added its own."""
+    callback, trial = made("ray"), ray_trial("trial")
+    callback.log_trial_start(trial)
+    result = {**dict.fromkeys(_RAY_RESULTS, 1), "config": trial.config, "done": False, **_CALLED}
+
+    def called(step: int) -> None:
+        result["training_iteration"] = step + 1
+        callback.log_trial_result(step, trial, result)
+
+    return callback, called
+
+
+def ray_trial(name: str) -> SimpleNamespace:
+    """What the callback takes from a trial of Ray Tune."""
+    return SimpleNamespace(
+        trial_id=name,
+        config={"lr": 0.1, "model": {"width": 8}},
+        evaluated_params={"lr": 0.1},
+        experiment_tag=name,
+        experiment_dir_name="benchmark",
+        should_stop=lambda _: False,
+    )
+
+
+def _sklearn(made: Any) -> tuple[Any, Callable[[int], object]]:
+    """A fit that scikit-learn itself calls, as a forest fits its trees: it is watched, and not recorded."""
+    from sklearn.base import BaseEstimator
+
+    class Tree(BaseEstimator):  # type: ignore[misc]
+        def fit(self, *_: Any) -> Tree:
+            return self
+
+    watched, tree = made("sklearn"), Tree()
+    watched.__enter__()
+    namespace: dict[str, Any] = {"__name__": "sklearn.ensemble", "tree": tree}
+    exec("def called(step): tree.fit()", namespace)
+    return watched, namespace["called"]
+
+
 _CALLS = {
     "training_run": _shared,
     "lightning": _lightning,
@@ -234,15 +324,19 @@ _CALLS = {
     "skorch": _skorch,
     "fastai": _fastai,
     "ignite": _ignite,
+    "optuna": _optuna,
+    "hydra": _hydra,
+    "ray": _ray,
+    "sklearn": _sklearn,
 }
-"""Not Optuna and scikit-learn, whose integrations make a run of each trial and each fit."""
 
 
 def log_calls(folder: str, calls: int, modules: Sequence[str] | None = None) -> dict[str, float]:
     """Microseconds of a call that logs two metrics through each integration whose library is installed.
 
-    A logger that does nothing takes none of them. What a trainer does around its loggers is not counted, nor
-    how a boosting library records its evaluations, which it does without a callback too.
+    A logger that does nothing takes none of them. Of scikit-learn it is a fit that is watched and not
+    recorded. What a trainer does around its loggers is not counted, nor how a boosting library records its
+    evaluations, which it does without a callback too.
 
     Args:
         folder: for the runs.
@@ -252,13 +346,14 @@ def log_calls(folder: str, calls: int, modules: Sequence[str] | None = None) -> 
     os.environ["KERAS_BACKEND"] = "torch"
     found = {}
     shared = ("training_run", "unittest.mock", "TrainingRun")  # which imports what trainers import anyway
-    for module, library, name in (shared, *_installed(modules)):
+    for module, library, name in (shared, *installed_trainers(modules)):
         if module not in _CALLS:
             continue
         importlib.import_module(library)
 
-        def made(module: str, name: str = name) -> Any:
-            return getattr(importlib.import_module(f"legm.integrations.{module}"), name)(folder, module)
+        def made(module: str, name: str = name, *first: Any) -> Any:
+            of_legm = importlib.import_module(f"legm.integrations.{module}")
+            return getattr(of_legm, name)(*first, folder, module)
 
         logger, called = _CALLS[module](made)
         called(0)  # begins the run

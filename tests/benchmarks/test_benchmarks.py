@@ -30,6 +30,7 @@ ROWS = [
     "import",
     "trainer_import",
     "trainer_call",
+    "trainer_run",
     "import_heavy",
     "system_metrics",
     "resume",
