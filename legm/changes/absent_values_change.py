@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.absent_values import given_absent_value
-from legm.core.amending import AmendmentChanges
+from legm.core.amendment_changes import AmendmentChanges
 from legm.delivery.absent_values_file import AbsentValuesFile
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer
 from legm.errors import CorruptFile, ParameterError, closest

@@ -14,7 +14,7 @@ from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
 from legm.changes.steps import Step
-from legm.core.amending import AmendmentChanges
+from legm.core.amendment_changes import AmendmentChanges
 from legm.core.parameters import reserved_name_error
 from legm.core.selection import BoundSelection, RunSelection
 from legm.delivery.absent_values_file import AbsentValuesFile
@@ -80,12 +80,15 @@ def amend(
     experiment: str | os.PathLike[str],
     *,
     set: Mapping[str, Any] | None = None,  # noqa: A002 - as on the command line
+    correct: Mapping[str, Any] | None = None,
     rename: Mapping[str, str] | None = None,
     drop: Sequence[str] | str = (),
     ignore: Sequence[str] | str = (),
     compare: Sequence[str] | str = (),
     parent: Mapping[str, str | Mapping[str, Any]] | None = None,
-    name: Sequence[str] | str = (),
+    no_parent: Mapping[str, Sequence[str] | str] | Sequence[str] | str = (),
+    name: Mapping[str, float] | Sequence[str] | str = (),
+    no_name: Sequence[str] | str = (),
     absent: Mapping[str, Any] | Sequence[str] | str = (),
     no_absent: Sequence[str] | str = (),
     to: str | None = None,
@@ -101,12 +104,16 @@ def amend(
     Args:
         experiment: the folder of the experiment.
         set: values by parameter, for the configurations that do not have it.
+        correct: values by parameter, for the configurations and runs that have another one.
         rename: by old name of a parameter, the new one.
         drop: the parameters that are removed; one, or several.
         ignore: the parameters that are not compared any more; each run keeps its value.
         compare: the parameters that are compared again, by the value that each run has.
         parent: by child, its parent, or by parent the value that makes the child active.
-        name: the parameters that enter the configurations' names.
+        no_parent: the parameters that do not depend on others any more; or by child, the parents that it does
+            not depend on any more.
+        name: the parameters that enter the configurations' names; or by parameter its priority there.
+        no_name: the parameters that leave the configurations' names.
         absent: by parameter, the value that runs from before it existed had, also where another one was given
             before; or the parameters for which the values that an import proposed are accepted.
         no_absent: the parameters that have no absent value any more, or whose proposed one is refused.
@@ -128,11 +135,15 @@ def amend(
     changes = AmendmentChanges(
         rename=_mapping("rename", rename),
         set=_mapping("set", set),
+        correct=_mapping("correct", correct),
         drop=_names("drop", drop),
         parent={child: _parents(one) for child, one in _mapping("parent", parent).items()},
         ignore=_names("ignore", ignore),
         compare=_names("compare", compare),
+        no_parent=_parents_to_take_away(no_parent),
         name=_names("name", name),
+        name_priority=name if isinstance(name, Mapping) else {},
+        no_name=_names("no_name", no_name),
         experiment=to,
         new_absent=decided_absent_values(folder, given, accepted),
         no_absent=_names("no_absent", no_absent),
@@ -252,6 +263,17 @@ def _parents(given: object) -> dict[str, Any]:
     if not isinstance(given, str | Mapping):
         raise ParameterError(f"parent must be a name or a mapping by the names of parents, not {given!r}")
     return {given: None} if isinstance(given, str) else dict(given)
+
+
+def _parents_to_take_away(given: object) -> dict[str, tuple[str, ...]]:
+    """By child, the parents that it does not depend on any more; none for all.
+
+    Raises:
+        ParameterError: they are something else.
+    """
+    if isinstance(given, Mapping):
+        return {child: _names("no_parent", parents) for child, parents in given.items()}
+    return dict.fromkeys(_names("no_parent", given), ())
 
 
 def _require_amendable_names(changes: AmendmentChanges) -> None:

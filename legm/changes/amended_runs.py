@@ -10,16 +10,22 @@ from typing import Any
 
 from legm.changes.other_backends import StoredTarget, stored_targets
 from legm.changes.steps import StepRun, decode_runs, runs_content
-from legm.core.absent_values import has_absent_value
-from legm.core.amending import AmendedConfiguration, AmendmentChanges
+from legm.core.amending import AmendedConfiguration, AmendedRun
+from legm.core.amendment_changes import AmendmentChanges
 from legm.core.identity import configuration_differences
+from legm.core.inactive_values import (
+    inactive_parameters,
+    own_inactive_values,
+    with_inactive_parameters_of,
+    with_own_inactive_values,
+)
 from legm.core.selection import BoundSelection, SelectionCandidate
 from legm.delivery.folder_access import FolderAccess
 from legm.errors import CorruptFile
-from legm.records import Configuration, Plain, Status
+from legm.records import Configuration, Plain, Run, RunResult, Status
 from legm.runlog.log_folder import LogFolder
-from legm.runlog.log_frames import configuration_frame_content
-from legm.runlog.log_reader import decode_log_configuration, read_log_head
+from legm.runlog.log_frames import configuration_frame_content, encoded_configuration
+from legm.runlog.log_reader import decode_log_configuration, has_log_inactive_parameters, read_log_head
 
 __all__ = ["AmendedGroup", "AmendedRuns", "ConfigurationAmender"]
 
@@ -132,33 +138,25 @@ class ConfigurationAmender:
         folder = self._experiment / path
         results = list(self._folders.read_runs(folder, configuration=before))
         selected = [one for one in results if self._only is None or self._only.has_run(one)]
-        change = AmendedConfiguration(before, self._changes)
-        groups: dict[str, tuple[Configuration, dict[str, StepRun]]] = {}
-        own = self._set_to_absent_values(folder, before)
-        is_changed, number_running, running = False, 0, list[str]()
+        own, runs = self._own_configurations(folder, before), list[_AmendedRun]()
+        changes = _ChangesByConfiguration(self._changes, before)
         for result in selected:
-            run = result.run
-            parameters = {**own(run.run_id), **run.parameters}
-            amended = change.of_run(parameters)
-            would_change = amended.configuration != before
-            would_change |= amended.parameters not in (run.parameters, parameters)
-            if result.status is Status.RUNNING:
-                number_running += 1
-                running += [run.run_id] if would_change else []
-                continue
-            is_changed |= would_change
-            runs = groups.setdefault(amended.configuration.fingerprint, (amended.configuration, {}))[1]
-            runs[run.run_id] = StepRun(run.description, run.started, run.parameters, amended.parameters)
-        if not results:
-            amended = change.of_run({})
-            is_changed = amended.configuration != before
-            groups[amended.configuration.fingerprint] = (amended.configuration, {})
-        if not is_changed:
-            return AmendedRuns(path, before, True, bool(selected or not results), running=running)
-        found = [
-            AmendedGroup(after, "; ".join(map(str, configuration_differences(before, after))), runs)
-            for after, runs in groups.values()
-        ]
+            now = own(result.run)
+            inactive = {name: now.parameters[name] for name in inactive_parameters(now)}
+            runs.append(
+                _AmendedRun(result, now, changes.of(now).of_run({**inactive, **result.run.parameters}))
+            )
+        running = [one for one in runs if one.result.status is Status.RUNNING]
+        ended = [one for one in runs if one.result.status is not Status.RUNNING]
+        changing_running = [one.run_id for one in running if one.is_changed]
+        alone = None if results else changes.of(before).of_run({}).configuration
+        if not any(one.is_changed for one in ended) and (alone is None or alone == before):
+            is_selected = bool(selected or not results)
+            return AmendedRuns(path, before, True, is_selected, running=changing_running)
+        before = with_inactive_parameters_of(before, [one.own for one in ended])
+        found = [_amended_group(before, members) for members in _grouped(ended)]
+        if alone is not None:
+            found = [AmendedGroup(alone, _amendment_text(before, alone), {})]
         changing = {
             run_id
             for one in found
@@ -166,26 +164,97 @@ class ConfigurationAmender:
             if one.after != before or run.before != run.after
         }
         targets = tuple(stored_targets(folder, changing))
-        staying = number_running + len(results) - len(selected)
-        return AmendedRuns(path, before, True, True, found, running, staying, targets)
+        staying = len(running) + len(results) - len(selected)
+        return AmendedRuns(path, before, True, True, found, changing_running, staying, targets)
 
-    def _set_to_absent_values(
-        self, folder: Path, configuration: Configuration
-    ) -> Callable[[str], dict[str, Plain]]:
-        """By run, what it set to its absent value: its log says it, or else the folder.
+    def _own_configurations(self, folder: Path, stored: Configuration) -> Callable[[Run], Configuration]:
+        """By run, its configuration with the values that it has itself of parameters that do not count.
 
-        Each run keeps it as its own from its first amendment on, since one may unite it with runs from before
-        the parameter existed.
+        Its log says them, and from its first amendment on its own parameters, since one may unite it with
+        runs that have other values of them.
         """
-        if not self._changes.decided_absent and not self._changes.absent:
-            return lambda _: {}
         logs = {path.stem: path for path in LogFolder.of(folder).logs_except(())}
+        has_some = bool(inactive_parameters(stored))
 
-        def of_run(run_id: str) -> dict[str, Plain]:
-            its = configuration
-            if run_id in logs:
+        def of_run(run: Run) -> Configuration:
+            its, log = stored, logs.get(run.run_id)
+            if log is not None and (has_some or has_log_inactive_parameters(log)):
                 with contextlib.suppress(CorruptFile):
-                    its = read_log_head(logs[run_id]).run.configuration
-            return {name: value for name, value in its.parameters.items() if has_absent_value(its, name)}
+                    its = read_log_head(log).run.configuration
+            if its.fingerprint != stored.fingerprint:  # a user moved it here
+                its = stored
+            return with_own_inactive_values(its, run.parameters)
 
         return of_run
+
+
+@dataclass(frozen=True, slots=True)
+class _AmendedRun:
+    """A run, its configuration with its own values, and what becomes of it."""
+
+    result: RunResult
+    own: Configuration
+    after: AmendedRun
+
+    @property
+    def run_id(self) -> str:
+        return self.result.run.run_id
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it changes; what it does not count with is not yet among its own parameters, say."""
+        inactive = inactive_parameters(self.own)
+        own = {name: value for name, value in self.result.run.parameters.items() if name not in inactive}
+        now = {name: value for name, value in self.after.parameters.items() if name not in inactive}
+        return self.after.configuration != self.own or now != own
+
+
+class _ChangesByConfiguration:
+    """Changes of runs that have the same values: computed once for all of them.
+
+    Args:
+        changes: the changes.
+        stored: the configuration that most runs have as it is stored.
+    """
+
+    def __init__(self, changes: AmendmentChanges, stored: Configuration) -> None:
+        self._changes = changes
+        self._stored = stored
+        self._known: dict[str, AmendedConfiguration] = {}
+
+    def of(self, configuration: Configuration) -> AmendedConfiguration:
+        """The changes of runs of a configuration with these values."""
+        key = "" if configuration is self._stored else encoded_configuration(configuration)
+        if key not in self._known:
+            self._known[key] = AmendedConfiguration(configuration, self._changes)
+        return self._known[key]
+
+
+def _grouped(runs: Iterable[_AmendedRun]) -> Iterable[list[_AmendedRun]]:
+    """The runs that are of the same configuration afterwards."""
+    groups: dict[str, list[_AmendedRun]] = {}
+    for one in runs:
+        groups.setdefault(one.after.configuration.fingerprint, []).append(one)
+    return groups.values()
+
+
+def _amended_group(before: Configuration, members: Sequence[_AmendedRun]) -> AmendedGroup:
+    """Runs that are of the same configuration afterwards, each with what it has itself."""
+    first, *others = (one.after.configuration for one in members)
+    after = with_inactive_parameters_of(first, others)
+    runs = {}
+    for one in members:
+        run, now = one.result.run, one.after
+        inactive = inactive_parameters(now.configuration)
+        rest = {name: value for name, value in now.parameters.items() if name not in inactive}
+        runs[run.run_id] = StepRun(
+            run.description,
+            run.started,
+            {**run.parameters, **own_inactive_values(one.own, before)},
+            {**rest, **own_inactive_values(now.configuration, after)},
+        )
+    return AmendedGroup(after, _amendment_text(before, after), runs)
+
+
+def _amendment_text(before: Configuration, after: Configuration) -> str:
+    return "; ".join(map(str, configuration_differences(before, after)))

@@ -258,7 +258,7 @@ class _Execution:
         runs = [step.amended(run_id) for run_id in step.runs if run_id not in left]
         if self._is_noted_in_logs(step):
             left += self._append_amendments(step, LogFolder.of(target), logs)
-            self._changer.amend_runs(target, runs, parameters_change=step.parameters_change)
+            self._changer.amend_runs(target, runs, parameters_change=step.entries_change)
             self._reopen(step, target, left)
         elif step.source != (step.target or step.source):
             self._changer.amend_runs(target, runs, parameters_change=False)

@@ -11,7 +11,7 @@ from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root
 from legm.changes.plan import AmendmentPlan, planned_run_moves
 from legm.changes.steps import ADOPT, Step
-from legm.core.amending import AmendmentChanges
+from legm.core.amendment_changes import AmendmentChanges
 from legm.core.selection import BoundSelection
 from legm.delivery.folder_access import default_folder_access
 from legm.delivery.registry import DEFAULT_BACKEND, find_folder_changer

@@ -12,7 +12,7 @@ from legm.changes.other_backends import OtherBackends, PlannedInBackends
 from legm.changes.planned_changes import PlannedChange, PlannedChanges, PlannedChangesDatabase
 from legm.changes.shared_work import map_in_order
 from legm.changes.steps import ADOPT, MOVE, Step, StepRun
-from legm.core.amending import AmendmentChanges, ChangesCheck
+from legm.core.amendment_changes import AmendmentChanges, ChangesCheck
 from legm.core.naming import numbered_name
 from legm.core.selection import BoundSelection, SelectionCandidate
 from legm.delivery.folder_access import FolderAccess

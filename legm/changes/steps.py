@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from legm.core.inactive_values import inactive_parameters
 from legm.records import Configuration, Plain, Run, is_record_file_name
 from legm.runlog.log_frames import configuration_frame_content
 from legm.runlog.log_reader import decode_log_configuration
@@ -83,6 +84,12 @@ class Step:
     def parameters_change(self) -> bool:
         """Whether the runs' own parameters change."""
         return any(run.before != run.after for run in self.runs.values())
+
+    @property
+    def entries_change(self) -> bool:
+        """Whether what folders keep of the runs' own parameters changes, or has to have more of them."""
+        inactive = inactive_parameters(self.after)
+        return self.parameters_change or any(not inactive.isdisjoint(run.after) for run in self.runs.values())
 
     @property
     def is_amendment(self) -> bool:

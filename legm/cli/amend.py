@@ -33,6 +33,7 @@ def _amend_option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
 @click.command("amend")
 @path_argument("experiment", default=Path())
 @_amend_option("set", "NAME=VALUE", "Give a parameter this value in the configurations that do not have it.")
+@_amend_option("correct", "NAME=VALUE", "Give a parameter this value where it has another one.")
 @_amend_option("rename", "OLD=NEW", "Rename a parameter.")
 @_amend_option("drop", "NAME", "Remove a parameter.")
 @_amend_option("ignore", "NAME", "Do not compare a parameter any more; each run keeps its value.")
@@ -42,7 +43,17 @@ def _amend_option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
     "CHILD=PARENT[:VALUE]",
     "Let a parameter count only where its parent has this value; without one, any value but null and false.",
 )
-@_amend_option("name", "NAME", "Put a parameter into the configurations' names.")
+@_amend_option(
+    "no-parent",
+    "CHILD[=PARENT]",
+    "Let a parameter count whatever this parent has; without a parent, whatever any of them has.",
+)
+@_amend_option(
+    "name",
+    "NAME[=PRIORITY]",
+    "Put a parameter into the configurations' names; those with a higher priority come first.",
+)
+@_amend_option("no-name", "NAME", "Take a parameter out of the configurations' names.")
 @_amend_option(
     "absent",
     "NAME[=VALUE]",
@@ -62,12 +73,15 @@ def amend_command(
     experiment: Path,
     *,
     set_: tuple[str, ...],
+    correct_: tuple[str, ...],
     rename_: tuple[str, ...],
     drop_: tuple[str, ...],
     ignore_: tuple[str, ...],
     compare_: tuple[str, ...],
     parent_: tuple[str, ...],
+    no_parent_: tuple[str, ...],
     name_: tuple[str, ...],
+    no_name_: tuple[str, ...],
     absent_: tuple[str, ...],
     no_absent_: tuple[str, ...],
     to: str | None,
@@ -88,7 +102,7 @@ def amend_command(
     from legm.changes.absent_values_change import decided_absent_values
     from legm.changes.amend import amend_experiment, continue_changes
     from legm.cli.changing import experiment_to_change, root_of_changes
-    from legm.core.amending import AmendmentChanges
+    from legm.core.amendment_changes import AmendmentChanges
 
     if is_continued:
         notes = continue_changes(root_of_changes(experiment))
@@ -101,14 +115,19 @@ def amend_command(
     pairs = name_value_pairs(tuple(one for one in absent_ if "=" in one))
     given = {name: parse_value_text(text) for name, text in pairs}
     accepted = [one for one in absent_ if "=" not in one]
+    names = dict(map(_name_and_priority, name_))
     changes = AmendmentChanges(
         rename=dict(name_value_pairs(rename_)),
         set={name: parse_value_text(text) for name, text in name_value_pairs(set_)},
+        correct={name: parse_value_text(text) for name, text in name_value_pairs(correct_)},
         drop=drop_,
+        no_parent=_parents_to_take_away(no_parent_),
         parent=_parents_to_amend(parent_),
         ignore=ignore_,
         compare=compare_,
-        name=name_,
+        name=tuple(names),
+        name_priority={name: priority for name, priority in names.items() if priority is not None},
+        no_name=no_name_,
         experiment=to,
         new_absent=decided_absent_values(folder, given, accepted),
         no_absent=no_absent_,
@@ -146,6 +165,24 @@ def _parents_to_amend(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         parent, sign, value = condition.partition(":")
         found.setdefault(child, {})[parent] = parse_value_text(value) if sign else None
     return found
+
+
+def _parents_to_take_away(texts: Sequence[str]) -> dict[str, list[str]]:
+    """By child, the parents that it does not depend on any more; none for all."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        child, _, parent = text.partition("=")
+        found.setdefault(child, []).extend([parent] if parent else [])
+    return {child: [] if child in texts else parents for child, parents in found.items()}
+
+
+def _name_and_priority(text: str) -> tuple[str, float | None]:
+    """A parameter of the name with its priority there; None for the one that it has."""
+    name, sign, priority = text.rpartition("=")
+    try:
+        return (name, float(priority)) if sign else (text, None)
+    except ValueError:  # a parameter's name may have an equals sign in it
+        return text, None
 
 
 def confirmed_amend_plan(plan: AmendmentPlan, *, is_sure: bool, is_quiet: bool) -> bool:

@@ -546,7 +546,8 @@ class Parameters:
         if canonical_plain_text(self._plain(name)) != canonical_plain_text(recorded):
             raise ParameterError(
                 f"the metadata that depends on {name!r} was a function, of which only the result for "
-                f"{recorded!r} was stored; for {self.text(name)}, set it again with set_param_metadata()"
+                f"{recorded!r} was stored; for {self.text(name)}, set it again with set_param_metadata(), or "
+                "for stored runs by legm amend … --parent, --no-parent or --no-name"
             )
 
     def _ancestors_hold(self, name: str) -> bool:

@@ -39,6 +39,7 @@ __all__ = [
     "LogParser",
     "LogTail",
     "decode_log_configuration",
+    "has_log_inactive_parameters",
     "parse_log",
     "read_intact_log",
     "read_log",
@@ -370,6 +371,28 @@ def read_log_head(path: Path) -> Log:
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     return parse_log(path, data, 0, None)
+
+
+def has_log_inactive_parameters(path: Path) -> bool:
+    """Whether the run of a log may have parameters that did not count because of a parent or an absent value.
+
+    The texts of the frames are looked through, which is much quicker than :func:`read_log_head`.
+
+    Args:
+        path: the file.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - quicker than Path's
+            file.seek(len(HEADER))
+            return any(
+                b'"parents"' in frame or b'"absent_value"' in frame
+                for frame in _read_frames_of_kind(file, RUN, AMENDMENT)
+            )
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
 
 
 def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:

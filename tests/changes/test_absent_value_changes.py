@@ -136,7 +136,7 @@ def test_what_a_run_set_is_known_after_other_amendments(root, changes):
 
 def test_what_says_nothing_about_a_configuration_leaves_it(root):
     """A run keeps what it set from its first amendment on, and that alone is none."""
-    assert len(amend(root / "e", ignore=["dropout"], dry_run=True).plan.changes) == 2
+    assert len(amend(root / "e", ignore=["dropout"], dry_run=True).plan.changes) == 3
     assert len(amend(root / "e", rename={"dropout": "p"}, dry_run=True).plan.changes) == 3
     train(root, rate=0.5, seed=9, momentum=0.9)
     assert len(amend(root / "e", rename={"momentum": "m"}).plan.changes) == 1

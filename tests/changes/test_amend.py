@@ -10,7 +10,8 @@ import pytest
 from legm import BackendError, ExperimentHandler, ParameterError, amend
 from legm.backends.local import folder_reader
 from legm.changes.amend import continue_changes
-from legm.core.amending import AmendedConfiguration, AmendmentChanges
+from legm.core.amending import AmendedConfiguration
+from legm.core.amendment_changes import AmendmentChanges
 from legm.records import Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import find_logs

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.amending import AmendedConfiguration, AmendmentChanges, ChangesCheck
+from legm.core.amending import AmendedConfiguration
+from legm.core.amendment_changes import AmendmentChanges, ChangesCheck
 from legm.core.parameters import EqualsCondition, NameRule, Parameters, TruthyCondition
 from legm.errors import ParameterError
 from legm.records import Configuration
