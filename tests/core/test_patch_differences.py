@@ -162,6 +162,7 @@ def test_any_bytes_are_read(content):
     patch_differences(found, read_patch(patch(BASE, ["x"])))
 
 
+@pytest.mark.slow
 def test_a_region_of_many_lines_that_are_all_different_takes_no_time_of_its_square():
     many = [read_patch(new_file("".join(f"{kind}{n % 7}\n" for n in range(200_000)))) for kind in "ab"]
     (one,) = patch_differences(*many)

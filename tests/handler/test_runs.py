@@ -462,6 +462,7 @@ def test_a_process_that_ends_normally_completes_its_open_run(tmp_path):
     assert [entry["loss"] for entry in entries(folder)] == [list(range(1000))]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
 def test_how_a_process_ends_is_how_its_open_runs_end(tmp_path):
     python(UNLOGGED, tmp_path, *(ending for ending in ENDINGS if ending != "another"))

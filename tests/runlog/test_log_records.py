@@ -106,6 +106,7 @@ def test_no_more_than_one_piece_is_in_memory(path):
     assert most <= 3, "the one that is looked at, and those of the piece that was read last"
 
 
+@pytest.mark.slow
 def test_the_log_may_move_and_grow_after_it_was_read(path):
     expected = columns_and_others(read_log(path).records)
     known = read_log_in_pieces(path)

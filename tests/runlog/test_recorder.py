@@ -219,6 +219,7 @@ def test_an_error_while_a_frame_is_built_loses_nothing(tmp_path, monkeypatch, wh
 # Growth
 
 
+@pytest.mark.slow
 def test_ever_new_sets_of_names_cost_the_same_each(tmp_path):
     def seconds(count: int) -> float:
         session = begin(tmp_path / str(count))
@@ -237,6 +238,7 @@ def test_ever_new_sets_of_names_cost_the_same_each(tmp_path):
     assert many < 15 * few  # 6 times as many; the square is 36
 
 
+@pytest.mark.slow
 def test_the_memory_that_ending_a_run_takes_is_a_few_numbers_a_point(tmp_path):
     session, count, series = begin(tmp_path), 60_000, ((Series("loss"),),)
     columns = (np.zeros(count, np.uint32), np.arange(count), np.full(count, 1.5e9), np.linspace(0, 1, count))

@@ -99,6 +99,7 @@ class TestPairedPermutations:
         assert found.p == paired_by_counting([x - y for x, y in zip(a, b, strict=True)])
         assert (found.arrangements, found.exact) == (2**n, True)
 
+    @pytest.mark.slow
     def test_agrees_with_scipy(self):
         a, b = floats(random_integers(9, 3)), floats(random_integers(9, 4))
         theirs = scipy.stats.permutation_test(

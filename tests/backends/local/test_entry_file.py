@@ -420,6 +420,7 @@ def test_an_alias_of_nothing_is_damage(file, text):
         file.series(entry, None)
 
 
+@pytest.mark.slow
 def test_a_long_entry_is_written_without_keeping_its_text_in_memory(file):
     values = np.random.default_rng(1).random((10, 20_000))
     steps = np.arange(values.shape[1])

@@ -43,6 +43,7 @@ def told(*arguments: str) -> list[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 @pytest.mark.parametrize(
     "value", ["ä" * 1_500_000, [f"row {number:>600}" for number in range(5_000)]], ids=["text", "list"]

@@ -156,6 +156,7 @@ def written_now(root: Path, monkeypatch) -> dict[str, tuple]:
     return by_run(root)
 
 
+@pytest.mark.slow
 def test_every_stored_version_is_merged_into_one_root_directory(tmp_path, monkeypatch):
     root = tmp_path / "root"
     expected = written_now(root, monkeypatch)
@@ -185,6 +186,7 @@ def test_runs_of_now_are_merged_into_a_root_directory_of_every_kind_of_version(s
     assert by_run(root) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sample", [SAMPLES[0], WITHOUT_CHECKSUMS[-1], SAMPLES[-1]], ids=lambda path: path.name
 )
