@@ -169,7 +169,7 @@ def trackers_newest(session: nox.Session) -> None:
 
 @nox.session(python=MAIN)
 def clients(session: nox.Session) -> None:
-    """Trainings with four libraries, and 100 examples: with stand-ins, captured and natively."""
+    """Trainings with four libraries, and the examples: with stand-ins, captured and natively."""
     session.install("-e", ".[test]")
     tests = ("tests/compat/test_clients.py", "tests/compat/test_examples.py")
     session.run("python", "-m", "pytest", "-n", "2", *tests, *session.posargs)
@@ -201,6 +201,7 @@ STAND_IN_TRAINERS = [
     "ray[tune]>=2.9",
     "stable-baselines3>=2.3",
     "statsmodels>=0.14",
+    "ultralytics>=8.3",
 ]
 """The libraries whose trainings are tried with the stand-ins alone."""
 

@@ -57,6 +57,7 @@ def recover_command(
     """
     from legm.analysis import recovery
     from legm.cli.locations import require_location_folder
+    from legm.compat.killed_runs import name_tests_of_killed_runs
     from legm.compat.run_owner import take_over_abandoned_runs
     from legm.compat.tracker_delivery import pending_tracker_exports
     from legm.delivery.run_endings import discard_stored_run, end_stored_run
@@ -81,6 +82,7 @@ def recover_command(
     for folder, finalized, messages in () if are_chosen else recovery.recover_folders(root):
         rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages
+    notes += [] if are_chosen else name_tests_of_killed_runs(root)
     notes += [
         f"{one.tracker} lacks the runs of a drop-in script that was killed or still runs: legm sync {root}"
         for one in pending_tracker_exports(root)

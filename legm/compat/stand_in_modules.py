@@ -32,6 +32,8 @@ _STAND_INS = {
     "mlflow.types.schema": "legm.compat.mlflow.types",
     "mlflow.data.dataset": "legm.compat.mlflow.data",
     "mlflow.data.dataset_source": "legm.compat.mlflow.data",
+    "mlflow.data.huggingface_dataset": "legm.compat.mlflow.library_data",
+    "mlflow.data.polars_dataset": "legm.compat.mlflow.library_data",
     "mlflow.data.numpy_dataset": "legm.compat.mlflow.data",
     "mlflow.data.pandas_dataset": "legm.compat.mlflow.data",
     "mlflow.pyfunc.model": "legm.compat.mlflow.pyfunc",
@@ -44,6 +46,9 @@ _STAND_INS = {
     "mlflow.store.entities": "legm.compat.mlflow.paging",
     "mlflow.store.entities.paged_list": "legm.compat.mlflow.paging",
 }
+
+
+_ABSENT = object()
 
 
 @lru_cache(maxsize=1024)
@@ -78,19 +83,31 @@ class StandInModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        if self._home is not None:
-            if name in vars(self._home):
-                return vars(self._home)[name]
-            if self._home.__name__ == f"legm.compat.{self.__name__}":
-                return getattr(self._home, name)
+        value = self._value_of_home(name)
+        if value is not _ABSENT and not _is_module_of_legm(value):
+            return value
         # Found on use: a script that imports neither library needs no session.
         return resolve_name("legm.compat.unknown_names:unknown_name")(f"{self.__name__}.{name}")
+
+    def _value_of_home(self, name: str) -> Any:
+        """What legm's module has under a name, also what it only finds on use."""
+        home = self._home
+        if home is None or name in vars(home):
+            return _ABSENT if home is None else vars(home)[name]
+        if home.__name__ == f"legm.compat.{self.__name__}" and "__getattr__" in vars(home):
+            return getattr(home, name)
+        return _ABSENT
 
     def __dir__(self) -> list[str]:
         return [] if self._home is None else dir(self._home)
 
     def __reduce__(self) -> Any:
         return importlib.import_module, (self.__name__,)
+
+
+def _is_module_of_legm(value: object) -> bool:
+    """Whether a script would see a module of legm, which has not all names of the library's module."""
+    return isinstance(value, ModuleType) and value.__name__.startswith("legm.")
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from legm.compat.wrapped_functions import wrap_function
+from legm.integrations.wrapped_functions import wrap_function
 
 __all__ = ["WRITERS", "watch_tensorboard_scalars"]
 

@@ -141,7 +141,7 @@ UNSUPPORTED = (
             "Run.log_code",
             "Run.write_logs",
             "Run.to_html",
-            "Run.pin_config_keys",
+            "pin_config_keys",
             "Run.config_static",
             "Run.status",
         ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from legm.integrations.lazy_classes import import_library_lazily
+from legm.integrations.wrapped_functions import wrap_function, wrapped_function
 
 __all__ = ["SklearnCall", "watched_sklearn_calls"]
 
@@ -56,7 +57,11 @@ def watched_sklearn_calls(take: Callable[[SklearnCall], None]) -> Iterator[None]
             super(base, kind).__init_subclass__(**keywords)
             watch.replace_methods(kind, undo)
 
-        _replace_in_sklearn(base, "__init_subclass__", classmethod(watch_new_class), undo)
+        if (own := vars(base).get("__init_subclass__")) is None:
+            undo.callback(delattr, base, "__init_subclass__")
+        else:
+            undo.callback(setattr, base, "__init_subclass__", own)
+        base.__init_subclass__ = classmethod(watch_new_class)
         watch.replace_function(validation.cross_validate, undo)
         yield
 
@@ -72,56 +77,44 @@ class _SklearnWatch(threading.local):
     def replace_methods(self, kind: type, undo: contextlib.ExitStack) -> None:
         """Let the methods that a class defines report their calls, until the block is left."""
         for name in (*_FITS, "score"):
-            method = vars(kind).get(name)
-            if (kind, name) in self._replaced or method is None:
-                continue
-            self._replaced.add((kind, name))
-            if inspect.isfunction(method):
-                _replace_in_sklearn(
-                    kind, name, self._reporting("score" if name == "score" else "fit", method), undo
-                )
-            elif inspect.isfunction(inner := getattr(method, "fn", None)):  # there for some estimators only
-                _replace_in_sklearn(
-                    method, "fn", self._reporting("score" if name == "score" else "fit", inner), undo
-                )
+            if (kind, name) not in self._replaced and name in vars(kind):
+                self._replaced.add((kind, name))
+                report = functools.partial(self._report, "score" if name == "score" else "fit")
+                undo.callback(wrap_function(kind, name, report))
 
     def replace_function(self, function: Any, undo: contextlib.ExitStack) -> None:
         """Let a function report its calls, under whatever names the program has imported it."""
         for cell in function.__closure__ or ():
             if cell.cell_contents is function.__wrapped__:
                 undo.callback(setattr, cell, "cell_contents", cell.cell_contents)
-                cell.cell_contents = self._reporting(function.__name__, cell.cell_contents)
+                report = functools.partial(self._report, function.__name__)
+                cell.cell_contents = wrapped_function(cell.cell_contents, report)
 
-    def _reporting(self, call: str, method: Any) -> Any:
-        @functools.wraps(method)
-        def reporting(*args: Any, **keywords: Any) -> Any:
-            current = inspect.currentframe()
-            caller: Any = current.f_back if current is not None else None
-            is_own = call == "cross_validate" or not _is_of_sklearn(caller.f_globals.get("__name__", ""))
-            if self._is_inside or not is_own:
-                return method(*args, **keywords)
-            self._is_inside = True
-            estimator = args[0] if args else keywords["estimator"]
-            try:
-                result = method(*args, **keywords)
-            except (Exception, KeyboardInterrupt) as error:
-                self._is_inside = False
-                if call != "score" and _is_sklearn_model(estimator):
-                    self._take(SklearnCall(call, estimator, error=error))
-                raise
-            else:
-                if _is_sklearn_model(estimator):
-                    data = (
-                        _sklearn_data_name(args[1] if len(args) > 1 else keywords.get("X"), caller)
-                        if call == "score"
-                        else ""
-                    )
-                    self._take(SklearnCall(call, estimator, result, data=data))
-                return result
-            finally:
-                self._is_inside = False
-
-        return reporting
+    def _report(self, call: str, method: Any, *args: Any, **keywords: Any) -> Any:
+        """Make a call that is watched."""
+        current = inspect.currentframe()
+        wrapper = current.f_back if current is not None else None
+        caller: Any = wrapper.f_back if wrapper is not None else None
+        is_own = call == "cross_validate" or not _is_of_sklearn(caller.f_globals.get("__name__", ""))
+        if self._is_inside or not is_own:
+            return method(*args, **keywords)
+        self._is_inside = True
+        estimator = args[0] if args else keywords["estimator"]
+        try:
+            result = method(*args, **keywords)
+        except (Exception, KeyboardInterrupt) as error:
+            self._is_inside = False
+            if call != "score" and _is_sklearn_model(estimator):
+                self._take(SklearnCall(call, estimator, error=error))
+            raise
+        else:
+            if _is_sklearn_model(estimator):
+                data = args[1] if len(args) > 1 else keywords.get("X")
+                name = _sklearn_data_name(data, caller) if call == "score" else ""
+                self._take(SklearnCall(call, estimator, result, data=name))
+            return result
+        finally:
+            self._is_inside = False
 
 
 def _is_of_sklearn(module: str) -> bool:
@@ -140,14 +133,6 @@ def _sklearn_data_name(data: Any, caller: Any) -> str:
             if value is data:
                 return str(name)
     return ""
-
-
-def _replace_in_sklearn(owner: Any, name: str, value: Any, undo: contextlib.ExitStack) -> None:
-    if name in vars(owner):
-        undo.callback(setattr, owner, name, vars(owner)[name])
-    else:
-        undo.callback(delattr, owner, name)
-    setattr(owner, name, value)
 
 
 def _sklearn_subclasses(kind: type) -> Iterator[type]:

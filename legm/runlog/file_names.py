@@ -52,6 +52,7 @@ __all__ = [
     "MEDIA",
     "MERGED",
     "METRICS_FILE",
+    "MODEL_KEY_FILE",
     "OPEN",
     "OWN_FOLDER",
     "PARAMETERS_FILE",
@@ -144,6 +145,7 @@ CHANGES_LOCK = "changes.lock"
 
 SETTINGS_FOLDER = "legm"
 TRUSTED_TARGETS_FILE = "trusted-targets"
+MODEL_KEY_FILE = "model-key"
 UI_TOKEN_FILE = "ui-token"  # noqa: S105 - a name
 
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import hmac
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from legm.errors import storage_error
 from legm.runlog.file_names import SETTINGS_FOLDER, UI_TOKEN_FILE
-from legm.util.user_settings import user_settings_folder
+from legm.util.user_settings import read_or_make_user_secret, user_settings_folder
 
 __all__ = [
     "LOOPBACK_HOSTS",
@@ -59,20 +54,7 @@ def read_or_make_access_token() -> str:
         StorageError: the file with it cannot be read or written.
     """
     path = user_settings_folder() / SETTINGS_FOLDER / UI_TOKEN_FILE
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(fd, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(24))
-        found = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as cause:
-        error = cause if isinstance(cause, OSError) else OSError(str(cause))
-        raise storage_error("read the token of the live page", path, error) from cause
-    if len(found) < 20:  # another process has only begun to write it, or somebody has emptied it
-        Path(path).unlink(missing_ok=True)
-        return read_or_make_access_token()
-    return found
+    return read_or_make_user_secret(path, "the token of the live page")
 
 
 @dataclass(frozen=True, slots=True)

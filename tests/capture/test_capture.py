@@ -459,8 +459,10 @@ import numpy as np
 part = int(sys.argv[1])
 with wandb.init(project="again", id="abc", name="svm", resume="allow", config={"lr": 0.1}) as run:
     picture = wandb.Image(np.full((2, 2), part, np.uint8), caption=f"part {part}")
+    run.define_metric("val", step_metric="epoch")
     for step in range(2):
-        run.log({"loss": 10 * part + step} | ({"picture": picture} if step else {}))
+        counted = {"val": 10 * part + step, "epoch": 5 * (2 * part + step)}
+        run.log({"loss": 10 * part + step} | counted | ({"picture": picture} if step else {}))
     with open(run.dir + f"/part{part}.txt", "w") as file:
         file.write("x")
     run.summary[f"score{part}"] = part
@@ -488,6 +490,7 @@ def test_runs_of_other_names_stay_separate_and_one_that_a_later_capture_resumes_
     (run,) = results(folder, "again")
     assert run.status is Status.COMPLETED
     assert curve(run, "loss") == [(0, 0), (1, 1), (2, 10), (3, 11)]
+    assert curve(run, "val") == [(0, 0), (5, 1), (10, 10), (15, 11)]  # the second script's rows come later
     assert {"lr": 0.1, "part0": 0, "part1": 1}.items() <= run.run.configuration.parameters.items()
     assert {series.name for series in run.test} == {"score0", "score1"}
     kept = (folder / "root").glob(f"again/*/artifacts/{run.run.run_id}/part*.txt")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.captured_scripts import require_same_both_ways, require_same_captured
+from tests.support.captured_scripts import (
+    require_same_both_ways,
+    require_same_captured,
+    require_same_experiments,
+)
 from tests.support.compat_stores import scripts
 
 pytestmark = pytest.mark.slow
@@ -25,3 +29,8 @@ def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wan
 )
 def test_a_script_leaves_the_same_captured_and_with_stand_ins(script):
     require_same_both_ways(script)
+
+
+@pytest.mark.parametrize("group", ["mlflow", "wandb"])
+def test_scripts_leave_experiments_of_the_same_names_captured_and_with_stand_ins(group):
+    require_same_experiments(group)

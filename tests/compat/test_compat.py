@@ -16,6 +16,7 @@ from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.errors import NotSupported
 from legm.importers import import_runs
 from legm.records import RunResult, Status
+from tests.support.calling import call
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
 from tests.support.mlflow_store import count_native_runs, prepare_store
@@ -146,6 +147,37 @@ def test_a_killed_script_leaves_an_interrupted_run_with_all_its_numbers(tmp_path
     assert found.status is Status.INTERRUPTED
     assert found.points == 11
     assert found.run.configuration.parameters == {"lr": 0.1}
+
+
+KILLED_AFTER_TEST = """
+import mlflow, sys
+mlflow.set_experiment("e")
+mlflow.start_run()
+for step in range(2):
+    mlflow.log_metric("loss", step, step=step)
+    mlflow.log_metric("test_curve", step, step=step)
+mlflow.log_metric("test_acc", 0.5)
+sys.stdin.read()  # until it is killed
+"""
+
+
+def test_the_test_metrics_of_a_killed_script_are_recovered(tmp_path):
+    (tmp_path / "script.py").write_text(KILLED_AFTER_TEST, encoding="utf-8")
+    command = [sys.executable, "-m", "legm.compat", "script.py"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(LEGM_ROOT="root"), stdin=subprocess.PIPE
+    )
+    until(lambda: [one.points for one in results(tmp_path, "e")] == [5])
+    process.kill()
+    process.communicate()
+    (before,) = snapshots(tmp_path, "e")
+    assert "has its test metrics: acc" in call("recover", tmp_path / "root").stdout
+    (found,) = results(tmp_path, "e")
+    assert found.status is Status.INTERRUPTED
+    assert {series.name: value for series, value in found.test.items()} == {"acc": 0.5}
+    (after,) = snapshots(tmp_path, "e")
+    assert (after.key, after.latest.keys()) == (before.key, before.latest.keys())  # the script's own names
+    assert "test metrics" not in call("recover", tmp_path / "root").stdout
 
 
 KILLED_BEFORE_DELIVERY = """
@@ -620,6 +652,23 @@ client.log_metric(client.create_run(experiment.experiment_id).info.run_id, "m", 
 """
 
 
+CONFIG_FILES = """
+import wandb
+for settings in (None, wandb.Settings(config_paths=["b.yaml", "a.yaml"])):
+    with wandb.init(project="p", config={"own": 1, "given": 2}, settings=settings) as run:
+        print(*sorted(run.config.items()))
+"""
+
+
+def test_files_of_a_config_have_the_values_that_a_script_does_not_give(tmp_path):
+    """wandb 0.31 refuses its own variable; earlier versions read the files that it names."""
+    (tmp_path / "config-defaults.yaml").write_text("rate:\n  value: 0.9\nkept:\n  value: 1\n")
+    (tmp_path / "a.yaml").write_text("rate:\n  value: 0.5\ngiven:\n  value: 3\nwandb_version: 1\n")
+    (tmp_path / "b.yaml").write_text("rate:\n  value: 0.6\n")
+    said = played(tmp_path, CONFIG_FILES, WANDB_CONFIG_PATHS="a.yaml,b.yaml,missing.yaml").splitlines()
+    assert said == [f"('given', 2) ('kept', 1) ('own', 1) ('rate', {rate})" for rate in (0.6, 0.5)]
+
+
 def test_mlflows_metrics_have_the_steps_that_a_capture_gives_them_and_open_runs_are_interrupted(tmp_path):
     played(tmp_path, STEPS)
     ended, left = results(tmp_path, "e")
@@ -677,17 +726,19 @@ with mlflow.start_run() as run:
     mlflow.sklearn.log_model(LinearRegression(), "linear")
 again = mlflow.lightgbm.load_model(info.model_uri)
 assert (again.predict(x) == booster.predict(x)).all()
-print([one.path for one in mlflow.MlflowClient().list_artifacts(run.info.run_id, "booster")])
+for name in ("booster", "linear"):
+    print([one.path for one in mlflow.MlflowClient().list_artifacts(run.info.run_id, name)])
 """
 
 
-def test_a_model_is_kept_in_its_librarys_own_format(tmp_path):
+def test_a_model_is_kept_in_its_librarys_own_format_or_signed(tmp_path):
     done = play(tmp_path, MODELS)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "['booster/model.json', 'booster/model.txt']\n"
-    assert (
-        "mlflow.sklearn.log_model is not recorded: scikit-learn's only file format is pickle" in done.stderr
-    )
+    assert done.stdout.splitlines() == [
+        "['booster/model.json', 'booster/model.txt']",
+        "['linear/model.json', 'linear/python_model.signed']",  # which skops would have written
+    ]
+    assert "not recorded" not in done.stderr
 
 
 def test_a_whole_number_that_loses_digits_is_reported_once(tmp_path):

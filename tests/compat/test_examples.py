@@ -11,6 +11,7 @@ import pytest
 from tests.support.captured_scripts import (
     require_same_both_ways,
     require_same_captured,
+    require_same_experiments,
     require_same_with_stand_ins,
 )
 from tests.support.compat_stores import scripts
@@ -29,3 +30,8 @@ def test_an_example_leaves_what_it_leaves_in_the_librarys_own_store(script, requ
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_an_example_leaves_the_same_captured_and_with_stand_ins(script):
     require_same_both_ways(script)
+
+
+@pytest.mark.parametrize("group", ORIGINALS)
+def test_examples_leave_experiments_of_the_same_names_captured_and_with_stand_ins(group):
+    require_same_experiments(group)

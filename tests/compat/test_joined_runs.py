@@ -164,3 +164,28 @@ def test_a_run_is_handed_to_another_process(tmp_path):
     assert played(tmp_path, HANDED_ON) == "{'lr': 11} {'lr': 11}\n"
     (held,) = in_legm(tmp_path / "root", "p")
     assert held.points == {"a": list(enumerate([1.0, 10.0, 11.0, 10.0, 11.0, 3.0, 4.0]))}
+
+
+ONE_AFTER_THE_OTHER = """
+import sys, wandb
+part = int(sys.argv[1])
+with wandb.init(project="p", id="abc", resume="allow", config={"lr": 0.1}) as run:
+    run.define_metric("val", step_metric="epoch")
+    for step in range(2):
+        run.log({"loss": 10 * part + step, "val": part, "epoch": 5 * (2 * part + step)})
+    run.summary[f"score{part}"] = part
+    run.config.update({f"part{part}": part})
+"""
+
+
+def test_scripts_with_one_wandb_id_one_after_the_other_are_one_run(tmp_path):
+    for part in ("0", "1"):
+        done = play(tmp_path, ONE_AFTER_THE_OTHER, part)
+        assert done.returncode == 0, done.stderr
+    (found,) = runs_in(tmp_path / "root", "p")
+    assert found.status is Status.COMPLETED
+    (points,) = in_legm(tmp_path / "root", "p")
+    assert points.points["loss"] == [(0, 0.0), (1, 1.0), (2, 10.0), (3, 11.0)]
+    assert points.points["val"] == [(0, 0.0), (5, 0.0), (10, 1.0), (15, 1.0)]
+    assert points.parameters == {"lr": 0.1, "part0": 0, "part1": 1}
+    assert {series.name for series in found.test} == {"score0", "score1"}

@@ -220,11 +220,11 @@ def with_torch(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str
     return folder, done.stdout, done.stderr
 
 
-def test_a_model_of_pytorch_is_kept_as_weights_and_read_without_pickle(with_torch):
+def test_a_model_of_pytorch_is_kept_as_weights_that_need_no_pickle(with_torch):
     folder, said, _ = with_torch
     assert said.split() == ["True"] * 6 + ["3", "True"]
-    again = "import mlflow; print(list(mlflow.pytorch.load_model('models:/registered/1')))"
-    assert played(folder, again) == "['0.weight', '0.bias', '1.weight', '1.bias']\n"  # it has no code
+    again = "import mlflow; print(list(mlflow.pytorch.load_state_dict('models:/registered/1')))"
+    assert played(folder, again) == "['0.weight', '0.bias', '1.weight', '1.bias']\n"
     (run,) = snapshots(folder, "e")
     assert {"net/state_dict.pt", "net/model.json", "checkpoint/state_dict.pt"} <= set(run.files)
 

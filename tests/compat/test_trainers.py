@@ -92,3 +92,34 @@ def test_keras_checkpoints_are_versions_of_an_artifact(tmp_path):
     assert sorted(name for name in run.files if name.endswith(".keras")) == [
         f"run_{run.key}_model:v{number}/model-{number + 1}.keras" for number in range(2)
     ]
+
+
+KERAS_TABLES = """
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import keras, numpy as np, wandb
+from wandb.integration.keras import WandbEvalCallback
+x = np.linspace(-1, 1, 48, dtype="float32").reshape(16, 3)
+model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse")
+
+class Kept(WandbEvalCallback):
+    def add_ground_truth(self, logs=None):
+        for at in range(2):
+            self.data_table.add_data(at, float(x[at].sum()))
+    def add_model_predictions(self, epoch, logs=None):
+        for at, row in enumerate(self.data_table_ref.data):
+            self.pred_table.add_data(epoch, row[0], float(self.model(x[at : at + 1])[0, 0]))
+
+with wandb.init(project="p") as run:
+    kept = Kept(data_table_columns=["at", "sum"], pred_table_columns=["epoch", "at", "predicted"])
+    model.fit(x, x.sum(1), epochs=2, verbose=0, callbacks=[kept])
+    table = run.use_artifact(f"run_{run.id}_pred:v1").get("eval_data")
+    data = run.use_artifact("val:latest").get("val_data")
+    print(table.columns, [row[:2] for row in table.data], data.columns)
+"""
+
+
+def test_keras_predictions_are_tables_of_artifacts(tmp_path):
+    said = "['epoch', 'at', 'predicted'] [[1, 0], [1, 1]] ['at', 'sum']\n"
+    assert played(tmp_path, KERAS_TABLES) == said

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 from legm.compat.unsupported_names import CHECKED, UNSUPPORTED, reason_for, table_text
 from tests.support.compat_play import play
+from tests.support.compat_stores import SCRIPTS
 from tests.support.paths import TESTS
+from tests.support.recorded_names import RECORDED, recorded_row_of, recorded_table_text
 
 ASKED = """
 import json, pathlib
@@ -24,6 +27,8 @@ for owner, names in asked.items():
         if kinds & {"NullObject", "NullClass", "NullClientClass"}:
             print(f"{owner}.{name}")
 """
+MODULES = {"mlflow.gateway"}
+"""What is a module, whose names are answered each."""
 NO_REASON = "legm does not support this call"
 
 
@@ -54,3 +59,30 @@ def test_the_page_has_the_table():
     page = (TESTS.parent / "docs" / "drop-in.md").read_text(encoding="utf-8")
     assert table_text() in page
     assert {row.library for row in UNSUPPORTED} == {"mlflow", "wandb"}
+
+
+def test_each_answered_name_is_in_the_table_of_what_becomes_what():
+    names = {f"{owner}.{name}" for owner, found in public_names_of_libraries().items() for name in found}
+    answered = {name for name in names if reason_for(name) == NO_REASON} - MODULES
+    assert {name for name in answered if recorded_row_of(name) is None} == set()
+    matched = {row for name in answered if (row := recorded_row_of(name)) is not None}
+    assert {row.what for row in set(RECORDED) - matched if row.names} == set()
+
+
+def test_the_page_has_the_table_of_what_becomes_what():
+    page = (TESTS.parent / "docs" / "drop-in.md").read_text(encoding="utf-8")
+    for library in ("wandb", "mlflow"):
+        assert recorded_table_text(library) in page
+
+
+def test_what_is_recorded_is_called_by_a_script_that_is_compared():
+    scripts = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS.rglob("*.py"))
+    without = [
+        row.what
+        for row in RECORDED
+        if row.names
+        and not any(
+            re.search(rf"\b{re.escape(name.rpartition('.')[2].strip('*_'))}", scripts) for name in row.names
+        )
+    ]
+    assert without == []

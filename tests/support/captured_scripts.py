@@ -9,9 +9,9 @@ from legm.compat.run_snapshot import stored_snapshots
 from legm.compat.settings import Settings
 from legm.records import RunResult
 from tests.support.captured import QUIET, prepare_kept_store, results
-from tests.support.compat_stores import Held, comparable, in_legm, run_all, with_stand_ins
+from tests.support.compat_stores import Held, comparable, in_legm, run_all, scripts, with_stand_ins
 from tests.support.prepared import CAPTURED, prepared_processes
-from tests.support.reading import runs_of
+from tests.support.reading import experiments_of, runs_of
 from tests.support.shared import once
 
 
@@ -94,12 +94,24 @@ def require_same_both_ways(script: Path) -> None:
     """
     group = script.parent.name
     captured_runs = results(captured(group), script.stem)
-    stand_in_runs = [
-        one
-        for one in runs_of(with_stand_ins(group), script.stem)
-        if not one.run.environment["drop_in"].get("deleted") and not _is_deleted(group, script.stem, one)
-    ]
+    stand_in_runs = _kept_stand_in_runs(group, script.stem)
     assert [_left(one) for one in stand_in_runs] == [_left(one) for one in captured_runs]
+
+
+def require_same_experiments(group: str) -> None:
+    """See that the runs of all scripts of a group are in experiments of the same names both ways."""
+    stand_ins = {name for name in experiments_of(with_stand_ins(group)) if _kept_stand_in_runs(group, name)}
+    assert len(stand_ins) >= len(scripts(group)) // 2
+    assert stand_ins == set(experiments_of(captured(group) / "root"))
+
+
+def _kept_stand_in_runs(group: str, experiment: str) -> list[RunResult]:
+    """The runs of an experiment that no script has deleted."""
+    return [
+        one
+        for one in runs_of(with_stand_ins(group), experiment)
+        if not one.run.environment["drop_in"].get("deleted") and not _is_deleted(group, experiment, one)
+    ]
 
 
 def _is_deleted(group: str, experiment: str, result: RunResult) -> bool:

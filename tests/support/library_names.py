@@ -95,7 +95,8 @@ def describe(library: str, module: str, name: str, value: Any) -> Iterator[Publi
     """The rows of one name: none where it is another library's."""
     home = getattr(value, "__module__", None) or ""
     own = f"{home}.{getattr(value, '__qualname__', name)}"
-    origin = "" if own == f"{module}.{name}" else own  # its parameters are said where it is defined
+    # What a function made is not found by its name; else its parameters are said where it is defined.
+    origin = "" if own == f"{module}.{name}" or "<locals>" in own else own
     if inspect.ismodule(value):
         if value.__name__.partition(".")[0] == library:
             origin = "" if value.__name__ == f"{module}.{name}" else value.__name__

@@ -10,7 +10,7 @@ import yaml
 from legm.delivery.client import connect_client
 from legm.records import Query, RunResult
 
-__all__ = ["load_yaml", "runs_of"]
+__all__ = ["experiments_of", "load_yaml", "runs_of"]
 
 
 def runs_of(root: Path, experiment: str = "e", backend: object = "local", **query) -> list[RunResult]:
@@ -24,6 +24,11 @@ def runs_of(root: Path, experiment: str = "e", backend: object = "local", **quer
     """
     wanted = Query(experiment, **{"histories": None, **query})
     return sorted(connect_client(root, backend).runs_as_stored(wanted), key=lambda result: result.run.run_id)
+
+
+def experiments_of(root: Path, backend: object = "local") -> list[str]:
+    """The names of the experiments in a root directory."""
+    return connect_client(root, backend).experiments()
 
 
 def load_yaml(path: Path) -> Any:

@@ -24,7 +24,7 @@ from tests.support.paths import TESTS
 from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
-__all__ = ["SCRIPTS", "differences", "left_by", "page"]
+__all__ = ["SCRIPTS", "client_name", "differences", "left_by", "page"]
 
 GROUPS = ("wandb_trainers", "mlflow_trainers")
 SCRIPTS = [script for group in GROUPS for script in scripts(group)]
@@ -86,7 +86,7 @@ def left_by(script: Path, way: str) -> Left:
 
 
 _TIMED = re.compile(
-    r"(time|runtime|_per_second|fps|timestamp|date|pid|node_ip|hostname|trial_log_path|trial_id)"
+    r"(time|runtime|_per_second|fps|timestamp|date|pid|node_ip|hostname|trial_log_path|trial_id|speed_|save_dir)"
 )
 """In the names of metrics and parameters that are others at each training."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -157,6 +157,7 @@ def _points(run: Held) -> dict[str, list[tuple[float, float]]]:
 _DISTRIBUTIONS = {
     "accelerate": "accelerate",
     "catboost": "catboost",
+    "huggingface": "datasets",
     "hydra": "hydra-core",
     "joblib": "joblib",
     "keras": "keras",
@@ -167,7 +168,13 @@ _DISTRIBUTIONS = {
     "stable_baselines3": "stable-baselines3",
     "statsmodels": "statsmodels",
     "transformers": "transformers",
+    "ultralytics": "ultralytics",
 }
+
+
+def client_name(script: Path) -> str:
+    """What the first line of a script says that it is."""
+    return script.read_text(encoding="utf-8").partition("\n")[0].strip('"').rstrip(".")
 
 
 def page() -> str:
@@ -179,9 +186,10 @@ def page() -> str:
             one for one in sorted(_DISTRIBUTIONS, key=len, reverse=True) if script.stem.startswith(one)
         )
         found = [differences(script, way) for way in ("captured", "stand-ins")]
-        name = script.read_text(encoding="utf-8").partition("\n")[0].strip('"').rstrip(".")
         cells = ["equal" if not one else "; ".join(one[:3]).replace("|", "/")[:200] for one in found]
-        rows.append([name, version(_DISTRIBUTIONS[client]), f"{library} {version(library)}", *cells])
+        rows.append(
+            [client_name(script), version(_DISTRIBUTIONS[client]), f"{library} {version(library)}", *cells]
+        )
     head = "| client | version | writes to | `legm capture` | stand-ins |\n|---|---|---|---|---|"
     return "\n".join([head, *(f"| {' | '.join(row)} |" for row in sorted(rows))])
 
@@ -189,5 +197,6 @@ def page() -> str:
 if __name__ == "__main__":
     PAGE = TESTS.parent / "docs" / "clients.md"
     TEXT = PAGE.read_text(encoding="utf-8")
-    BEFORE, AFTER = TEXT.split("| client |")[0], TEXT.rpartition("|\n")[2]
-    PAGE.write_text(f"{BEFORE}{page()}\n{AFTER}", encoding="utf-8")
+    BEFORE, _, AFTER = TEXT.partition("| client |")
+    REST = AFTER[AFTER.index("\n\n") + 1 :]
+    PAGE.write_text(f"{BEFORE}{page()}\n{REST}", encoding="utf-8")

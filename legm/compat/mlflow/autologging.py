@@ -17,8 +17,8 @@ from legm.compat.import_callbacks import call_when_imported
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.script_session import SESSION
-from legm.compat.wrapped_functions import wrap_function
 from legm.errors import LegmError
+from legm.integrations.wrapped_functions import wrap_function
 
 __all__ = [
     "TRAINING_STACK",

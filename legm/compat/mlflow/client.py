@@ -27,7 +27,7 @@ from legm.compat.mlflow.paging import PagedList, page_of
 from legm.compat.mlflow.registry_client import RegistryClient
 from legm.compat.mlflow.run_operations import RunOperations, finished_operations
 from legm.compat.mlflow.search_filters import EXPERIMENT_FIELDS, parse_filter, sort_searched
-from legm.compat.mlflow.tables import mlflow_table_content, table_frame
+from legm.compat.mlflow.tables import mlflow_table_content, table_frame, table_picture_files
 from legm.compat.mlflow.tracking_store import STORE, tags_for_tracking
 from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
@@ -102,11 +102,12 @@ class MlflowClient(RegistryClient):
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """The experiment with an id."""
-        return EXPERIMENTS.by_id(experiment_id)
+        return EXPERIMENTS.dated(EXPERIMENTS.by_id(experiment_id))
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         """The experiment with a name; None if there is none."""
-        return EXPERIMENTS.find(name)
+        found = EXPERIMENTS.find(name)
+        return None if found is None else EXPERIMENTS.dated(found)
 
     def search_experiments(
         self,
@@ -123,7 +124,8 @@ class MlflowClient(RegistryClient):
         """
         fits = parse_filter(filter_string, EXPERIMENT_FIELDS)
         stages = _STAGES[view_type]
-        known = [one for one in reversed(EXPERIMENTS.all()) if one.lifecycle_stage in stages and fits(one)]
+        staged = [one for one in reversed(EXPERIMENTS.all()) if one.lifecycle_stage in stages]
+        known = [one for one in map(EXPERIMENTS.dated, staged) if fits(one)]
         newest_first = sorted(known, key=lambda one: -(one.last_update_time or 0))
         return page_of(sort_searched(newest_first, order_by, EXPERIMENT_FIELDS), max_results, page_token)
 
@@ -338,9 +340,15 @@ class MlflowClient(RegistryClient):
         Raises:
             MlflowException: the data is neither.
         """
-        STORE.keep_bytes(
-            run_id, mlflow_table_content(data, self._existing_file(run_id, artifact_file)), artifact_file
-        )
+        existing = self._existing_file(run_id, artifact_file)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            content = mlflow_table_content(
+                data, existing, lambda picture: table_picture_files(picture, artifact_file, folder)
+            )
+            for path in (one for one in sorted(folder.rglob("*")) if one.is_file()):
+                STORE.keep_file(run_id, path, path.relative_to(folder).as_posix())
+        STORE.keep_bytes(run_id, content, artifact_file)
 
     def _existing_file(self, run_id: str, name: str) -> bytes | None:
         path = STORE.find_snapshot(run_id).files.get(name)

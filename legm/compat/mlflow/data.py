@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from legm.compat.mlflow.exceptions import invalid_value_exception
@@ -13,14 +14,24 @@ from legm.compat.mlflow.types import Schema, infer_schema
 from legm.compat.unknown_names import unknown_attribute
 
 __all__ = [
+    "ColumnDataset",
     "Dataset",
     "DatasetSource",
+    "HuggingFaceDataset",  # noqa: F822 - and the others of libraries: found on first use
     "NumpyDataset",
     "PandasDataset",
+    "PolarsDataset",  # noqa: F822
+    "data_digest_of_frame",
+    "data_schema",
+    "from_huggingface",  # noqa: F822
     "from_numpy",
     "from_pandas",
+    "from_polars",  # noqa: F822
     "get_source",
+    "require_data_columns",
 ]
+
+_OF_LIBRARIES = ("HuggingFaceDataset", "PolarsDataset", "from_huggingface", "from_polars")
 
 LOCAL_FILE = "local"
 _MOST_ROWS = 10_000  # the rows that a digest is of
@@ -114,7 +125,32 @@ class Dataset:
         return json.dumps(self.to_dict())
 
 
-class PandasDataset(Dataset):
+def require_data_columns(known: Any, **columns: str | None) -> None:
+    """See that data have the columns that a script names.
+
+    Args:
+        known: the names of the columns.
+        **columns: by what a column is for, its name; None for none.
+
+    Raises:
+        MlflowException: there is no such column.
+    """
+    for kind, column in columns.items():
+        if column is not None and column not in known:
+            raise invalid_value_exception(
+                f"The data have no column {column!r} for {kind}, only {list(known)}"
+            )
+
+
+class ColumnDataset(Dataset):
+    """A data set whose schema is of columns."""
+
+    def _schema_json(self) -> str | None:
+        schema = self.schema
+        return None if schema is None else json.dumps({"mlflow_colspec": schema.to_dict()})
+
+
+class PandasDataset(ColumnDataset):
     """A data set in a data frame.
 
     Args:
@@ -136,17 +172,13 @@ class PandasDataset(Dataset):
         digest: str | None = None,
         predictions: str | None = None,
     ) -> None:
-        for kind, column in (("targets", targets), ("predictions", predictions)):
-            if column is not None and column not in df.columns:
-                raise invalid_value_exception(
-                    f"The data frame has no column {column!r} for {kind}, only {list(df.columns)}"
-                )
+        require_data_columns(df.columns, targets=targets, predictions=predictions)
         self.df = df
         self.targets, self.predictions = targets, predictions
         super().__init__(source, name, digest)
 
     def _compute_digest(self) -> str:
-        return _data_digest(_data_parts_of_frame(self.df))
+        return data_digest_of_frame(self.df)
 
     @property
     def profile(self) -> dict[str, int]:
@@ -156,11 +188,7 @@ class PandasDataset(Dataset):
     @property
     def schema(self) -> Schema | None:
         """Its columns; None where one of them has no type in MLflow."""
-        return _data_schema(self.df)
-
-    def _schema_json(self) -> str | None:
-        schema = self.schema
-        return None if schema is None else json.dumps({"mlflow_colspec": schema.to_dict()})
+        return data_schema(self.df)
 
 
 class NumpyDataset(Dataset):
@@ -203,14 +231,15 @@ class NumpyDataset(Dataset):
     @property
     def schema(self) -> dict[str, Schema | None]:
         """The schemas of the features and of the targets."""
-        return {"features": _data_schema(self.features), "targets": _data_schema(self.targets)}
+        return {"features": data_schema(self.features), "targets": data_schema(self.targets)}
 
     def _schema_json(self) -> str | None:
         texts = {kind: None if one is None else one.to_json() for kind, one in self.schema.items()}
         return json.dumps({"mlflow_tensorspec": texts})
 
 
-def _data_schema(data: Any) -> Schema | None:
+def data_schema(data: Any) -> Schema | None:
+    """The schema of a data frame or arrays; None where they have a type that MLflow does not know."""
     try:
         return infer_schema(data)
     except Exception:  # noqa: BLE001 - data may hold anything, and MLflow leaves the schema out
@@ -223,6 +252,11 @@ def _data_digest(parts: Iterator[Any]) -> str:
     for part in parts:
         found.update(part)
     return found.hexdigest()[:8]
+
+
+def data_digest_of_frame(frame: Any) -> str:
+    """MLflow's digest of a pandas data frame."""
+    return _data_digest(_data_parts_of_frame(frame))
 
 
 def _data_parts_of_frame(frame: Any) -> Iterator[Any]:
@@ -289,4 +323,6 @@ def get_source(dataset: Any) -> DatasetSource:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OF_LIBRARIES:
+        return getattr(import_module("legm.compat.mlflow.library_data"), name)
     return unknown_attribute("mlflow.data", name)

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from legm.compat.mlflow.entities import Experiment, LifecycleStage
@@ -84,6 +84,15 @@ class ExperimentBook:
     def all(self) -> list[Experiment]:
         """Every experiment, also those that are deleted, the oldest first."""
         return [_to_mlflow_experiment(key, one) for key, one in self._entries().items()]
+
+    def dated(self, experiment: Experiment) -> Experiment:
+        """The experiment with its times: one that no script made is as old as its first run, or new."""
+        if experiment.creation_time is not None:
+            return experiment
+        runs = SESSION.snapshots([self.folder_of(experiment.experiment_id)], latest=False)
+        created = int(1000 * min(one.started for one in runs)) if runs else _experiment_time()
+        updated = experiment.last_update_time or created
+        return replace(experiment, creation_time=created, last_update_time=updated)
 
     def find(self, name: str) -> Experiment | None:
         """The experiment with a name; None if there is none."""

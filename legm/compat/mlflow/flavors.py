@@ -116,7 +116,7 @@ class Flavor:
             **options: of the library's own loader.
 
         Raises:
-            MlflowException: there is no such model, or one that only the process that logged it has.
+            MlflowException: there is no such model, or its code cannot be loaded here.
         """
         folder, key = find_model_folder(model_uri, dst_path)
         description = read_logged_model(folder)

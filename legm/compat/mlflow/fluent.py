@@ -74,8 +74,8 @@ class _ActiveRuns(threading.local):
 
     def __init__(self, chosen: dict[str, str], of_main: list[str]) -> None:
         thread = threading.current_thread()
-        is_main = thread is threading.main_thread() or thread.name.startswith("legm-")
-        self.runs = of_main if is_main else []
+        self.are_of_main = thread is threading.main_thread() or thread.name.startswith("legm-")
+        self.runs = of_main if self.are_of_main else []
         self.last: str | None = None
         self._chosen = chosen
 
@@ -152,9 +152,7 @@ def start_run(
     if run_id is None and parent_run_id is None and not ACTIVE.runs:
         run_id = STORE.earlier_run(EXPERIMENTS.folder_of(experiment_id))
     if run_id is not None:
-        run = STORE.open_run(run_id)
-        run.reopen()
-        run.status_unless_ended = None  # it is the active run, which ends with the process
+        STORE.open_run(run_id).reopen()
         if run_name is not None:
             all_tags["mlflow.runName"] = run_name
         if all_tags:
@@ -163,6 +161,8 @@ def start_run(
         if parent_run_id is not None or ACTIVE.runs:
             all_tags["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
         run_id = STORE.create_run(experiment_id, run_name, all_tags).key
+    # MLflow ends the active runs of the main thread with the process, and no others.
+    STORE.open_run(run_id).status_unless_ended = None if ACTIVE.are_of_main else Status.INTERRUPTED
     ACTIVE.runs.append(run_id)
     ACTIVE.last = run_id
     mlflow_run = STORE.run(run_id)
@@ -368,7 +368,7 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
         raise MlflowException("set_experiment() takes either a name or an id", "INVALID_PARAMETER_VALUE")
     if experiment_name is None:
         experiment_name = EXPERIMENTS.by_id(experiment_id).name
-    found = EXPERIMENTS.ensure(experiment_name)
+    found = EXPERIMENTS.dated(EXPERIMENTS.ensure(experiment_name))
     ACTIVE.experiment = found.name
     os.environ["MLFLOW_EXPERIMENT_NAME"] = found.name  # for the processes that the script starts
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # which would count more there
@@ -396,12 +396,12 @@ def restore_experiment(experiment_id: str) -> None:
 
 def get_experiment(experiment_id: str) -> Experiment:
     """The experiment with an id."""
-    return EXPERIMENTS.by_id(experiment_id)
+    return MlflowClient().get_experiment(experiment_id)
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
     """The experiment with a name; None if there is none."""
-    return EXPERIMENTS.find(name)
+    return MlflowClient().get_experiment_by_name(name)
 
 
 def search_experiments(

@@ -8,9 +8,9 @@ from typing import Any
 
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
-from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.flavors import Flavor, copied_flavor_model
 from legm.compat.mlflow.logged_models import ModelDescription
+from legm.compat.mlflow.signed_models import read_signed_model, write_signed_model
 from legm.compat.unknown_names import unknown_attribute
 from legm.integrations.boosting_rounds import (
     EvaluatedMetric,
@@ -26,17 +26,16 @@ _FILE = "model.txt"
 
 def _write_mlflow_lightgbm(model: Any, folder: Path) -> None:
     getattr(model, "booster_", model).save_model(str(folder / _FILE))
+    if hasattr(model, "booster_"):
+        write_signed_model(model, folder, "mlflow.lightgbm")
 
 
 def _read_mlflow_lightgbm(folder: Path, description: ModelDescription, held: Any) -> Any:
-    """The booster, or the estimator that this process logged: LightGBM's own format has none."""
-    if description.kind.startswith("lightgbm.sklearn."):
-        if held is None:
-            raise MlflowException(
-                f"{description.kind} is an estimator, which LightGBM can only write as a pickle: legm keeps "
-                f"its booster in {_FILE}, and the estimator for the process that logged it"
-            )
+    """The booster, or the estimator: LightGBM's own format has none."""
+    if held is not None:
         return copied_flavor_model(held)
+    if description.kind.startswith("lightgbm.sklearn."):
+        return read_signed_model(folder, description.kind, instead=f"Its booster is in {_FILE}")
     from lightgbm import Booster
 
     return Booster(model_file=str(folder / _FILE))

@@ -19,7 +19,7 @@ from legm.compat.import_callbacks import call_when_imported
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging
 from legm.compat.mlflow.tracking_store import STORE
-from legm.compat.wrapped_functions import wrap_function
+from legm.integrations.wrapped_functions import wrap_function
 
 __all__ = ["SCORE_WATCHER", "ScoreWatcher"]
 

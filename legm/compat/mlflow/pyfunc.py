@@ -1,7 +1,7 @@
 """``mlflow.pyfunc``: models of every library by one interface, and models that a script writes itself.
 
-A model of a script's own class or function is held by the process that logged it: legm writes no pickle,
-which is all that could bring its code to another process.
+A model of a script's own class or function is held by the process that logged it. For other processes of
+the same user it is a signed pickle, which is all that can have its code.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from legm.compat.mlflow.logged_models import (
 )
 from legm.compat.mlflow.models import get_model_info
 from legm.compat.mlflow.signatures import ModelSignature
+from legm.compat.mlflow.signed_models import read_signed_model, write_signed_model
 from legm.compat.script_session import SESSION
 from legm.compat.unknown_names import unknown_attribute
 
@@ -166,7 +167,7 @@ def log_model(
     model = _pyfunc_python_model(python_model, options)
     return store_model(
         _FLAVOR,
-        lambda folder: _write_pyfunc_artifacts(artifacts, folder),
+        lambda folder: _write_pyfunc_model(model, artifacts, folder),
         artifact_path,
         name=name,
         signature=signature,
@@ -190,7 +191,7 @@ def save_model(
     model_config: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> None:
-    """Write a model of the script's own class or function into a folder, for this process.
+    """Write a model of the script's own class or function into a folder.
 
     Raises:
         MlflowException: there is no model, or the folder has something.
@@ -200,7 +201,7 @@ def save_model(
         raise MlflowException(f"Path {str(path)!r} already exists and is not empty")
     model = _pyfunc_python_model(python_model, options)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_pyfunc_artifacts(artifacts, folder)
+    _write_pyfunc_model(model, artifacts, folder)
     about = {"model_config": dict(model_config or {}), "artifacts": _pyfunc_artifact_names(artifacts)}
     write_logged_model(folder, ModelDescription(_FLAVOR, options=about))
     MODELS_OF_PROCESS.keep(str(folder.resolve()), copied_flavor_model(model) or model)
@@ -225,6 +226,11 @@ def _pyfunc_artifact_names(artifacts: Mapping[str, str] | None) -> dict[str, str
 
 def _pyfunc_artifact_source(path: str) -> str:
     return path.removeprefix("file://")
+
+
+def _write_pyfunc_model(model: PythonModel, artifacts: Mapping[str, str] | None, folder: Path) -> None:
+    _write_pyfunc_artifacts(artifacts, folder)
+    write_signed_model(model, folder, "mlflow.pyfunc")
 
 
 def _write_pyfunc_artifacts(artifacts: Mapping[str, str] | None, folder: Path) -> None:
@@ -268,7 +274,7 @@ def load_model(
     """Load a model that was logged or saved, to predict with it.
 
     Raises:
-        MlflowException: there is no such model, or one that only the process that logged it has.
+        MlflowException: there is no such model, or its code cannot be loaded here.
     """
     del suppress_warnings
     folder, key = find_model_folder(model_uri, dst_path)
@@ -285,10 +291,7 @@ def load_model(
         return PyFuncModel(loaded, predict, metadata)
     held = MODELS_OF_PROCESS.find(key)
     if held is None:
-        raise MlflowException(
-            f"{model_uri} is a model of the class {description.kind or 'that a script wrote'}, which only "
-            "the process that logged it can load: legm writes no pickle"
-        )
+        held = read_signed_model(folder, description.kind)
     model = copied_flavor_model(held) or held
     config = {**(description.options.get("model_config") or {}), **(model_config or {})}
     names = description.options.get("artifacts") or {}

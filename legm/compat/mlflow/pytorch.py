@@ -1,4 +1,4 @@
-"""``mlflow.pytorch``: models in PyTorch's own format, and autologging.
+"""``mlflow.pytorch``: models as weights and code, and autologging.
 
 Autologging covers the training of Lightning and, with ``log_every_n_step``, the scalars that a script writes
 for TensorBoard.
@@ -6,19 +6,18 @@ for TensorBoard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging
-from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.flavors import Flavor, copied_flavor_model
 from legm.compat.mlflow.logged_models import ModelDescription
-from legm.compat.script_session import SESSION
+from legm.compat.mlflow.signed_models import read_signed_model, write_signed_model
 from legm.compat.tensorboard_writers import WRITERS, watch_tensorboard_scalars
 from legm.compat.unknown_names import unknown_attribute
-from legm.compat.wrapped_functions import wrap_function
+from legm.integrations.wrapped_functions import wrap_function
 
 __all__ = [
     "AUTOLOGGING",
@@ -32,10 +31,21 @@ __all__ = [
 ]
 
 _FILE = "state_dict.pt"
+_WEIGHTS_INSTEAD = "mlflow.pytorch.load_state_dict() returns its weights"
 
 
 def _write_mlflow_pytorch(model: Any, folder: Path) -> None:
+    """The weights, and the code as far as it can be written, which has no weights."""
     _write_pytorch_weights(model.state_dict(), folder)
+    names = {id(part): name for name, part in model.state_dict(keep_vars=True).items()}
+    write_signed_model(model, folder, "mlflow.pytorch", lambda part: _pytorch_weight_name(names, part))
+
+
+def _pytorch_weight_name(names: Mapping[int, str], part: Any) -> str | None:
+    name = names.get(id(part))
+    if name is None or not hasattr(part, "requires_grad"):
+        return None
+    return f"{type(part).__name__ == 'Parameter':d}{part.requires_grad:d}{name}"
 
 
 def _write_pytorch_weights(weights: Any, folder: Path) -> None:
@@ -52,27 +62,35 @@ def _read_pytorch_weights(folder: Path, description: ModelDescription, held: Any
 
 
 def _read_mlflow_pytorch(folder: Path, description: ModelDescription, held: Any, **options: Any) -> Any:
-    """The model, where this process logged it, with the weights that it had; else the weights."""
+    """The model with the weights that it had when it was logged: of this process, or with its signed code."""
     weights = _read_pytorch_weights(folder, description, held, **options)
     model = None if held is None else copied_flavor_model(held)
-    if model is None:
-        return weights
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:  # the model has other layers since then
-        SESSION.notices.report_unsupported("the code of a model by mlflow.pytorch.load_model", str(error))
-        return weights
-    return model
+    if model is not None:
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError:  # the model has other layers since then
+            model = None
+    return model if model is not None else _read_pytorch_code(folder, description, weights)
+
+
+def _read_pytorch_code(folder: Path, description: ModelDescription, weights: Mapping[str, Any]) -> Any:
+    from torch.nn import Parameter
+
+    parts: dict[str, Any] = {}
+
+    def load_part(name: str) -> Any:
+        if name not in parts:
+            weight = weights[name[2:]]
+            parts[name] = Parameter(weight, requires_grad=name[1] == "1") if name[0] == "1" else weight
+        return parts[name]
+
+    return read_signed_model(folder, description.kind, load_part, instead=_WEIGHTS_INSTEAD)
 
 
 def _predict_mlflow_pytorch(model: Any, data: Any) -> Any:
     """What a model returns for an array or data frame, as MLflow calls it."""
     import torch
 
-    if not callable(model):
-        raise MlflowException(
-            "a model of PyTorch is its weights here: only the process that logged it has its code"
-        )
     model.eval()
     with torch.no_grad():
         values = data.to_numpy(dtype="float32") if hasattr(data, "to_numpy") else data

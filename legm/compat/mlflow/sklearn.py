@@ -19,10 +19,11 @@ from legm.compat.mlflow.autologging import (
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.mlflow.logged_models import ModelDescription
 from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
+from legm.compat.mlflow.signed_models import SIGNED_MODEL_FILE, read_signed_model, write_signed_model
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.mlflow.training_scores import training_figures, training_scores
 from legm.compat.unknown_names import unknown_attribute
-from legm.compat.wrapped_functions import wrap_function
+from legm.integrations.wrapped_functions import wrap_function
 
 __all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_model"]
 
@@ -44,26 +45,46 @@ _CROSS_VALIDATION = (
 
 
 def _dump_mlflow_sklearn(model: Any, folder: Path) -> None:
+    """The estimator as skops' file; signed too if skops is not installed or does not trust all types."""
+    if not _is_dumped_by_skops(model, folder):
+        write_signed_model(model, folder, "mlflow.sklearn")
+
+
+def _is_dumped_by_skops(model: Any, folder: Path) -> bool:
     try:
-        from skops.io import dump
-    except ImportError as cause:
-        raise ImportError(
-            "scikit-learn's only file format is pickle: install skops to store its models"
-        ) from cause
-    dump(model, folder / _FILE)
+        from skops.io import dump, get_untrusted_types
+    except ImportError:
+        return False
+    try:
+        dump(model, folder / _FILE)
+        return not get_untrusted_types(file=folder / _FILE)
+    except Exception:  # noqa: BLE001 - a step of a pipeline may be of any kind
+        (folder / _FILE).unlink(missing_ok=True)
+        return False
 
 
 def _load_sklearn_estimator(folder: Path, description: ModelDescription, held: Any) -> Any:
-    """The estimator; types that skops does not consider safe are refused, unless the script trusts them.
+    """The estimator by skops, if all its types are trusted; another one has to be signed by this user.
 
     What a file says is trusted for types of scikit-learn and what it needs alone.
     """
     del held
-    from skops.io import load
-
     named = description.options.get("skops_trusted_types") or ()
     trusted = [one for one in map(str, named) if one.partition(".")[0] in {"numpy", "scipy", "sklearn"}]
+    if (folder / SIGNED_MODEL_FILE).is_file() and not _is_trusted_by_skops(folder, trusted):
+        return read_signed_model(folder, description.kind)
+    from skops.io import load
+
     return load(folder / _FILE, trusted=trusted)
+
+
+def _is_trusted_by_skops(folder: Path, trusted: list[str]) -> bool:
+    try:
+        from skops.io import get_untrusted_types
+    except ImportError:
+        return False
+    path = folder / _FILE
+    return path.is_file() and set(get_untrusted_types(file=path)) <= set(trusted)
 
 
 FLAVOR = Flavor(

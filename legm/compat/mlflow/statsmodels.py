@@ -1,8 +1,4 @@
-"""``mlflow.statsmodels``: results that this process can give back, and autologging of fits.
-
-statsmodels' only format is a pickle, which legm does not write: of a model that is logged, the summary is
-kept as a text.
-"""
+"""``mlflow.statsmodels``: results as signed pickles, statsmodels' only format, and autologging of fits."""
 
 from __future__ import annotations
 
@@ -14,9 +10,9 @@ from typing import Any
 
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import Autologging, autologged_arguments, autologged_param_value
-from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.mlflow.logged_models import ModelDescription
+from legm.compat.mlflow.signed_models import read_signed_model, write_signed_model
 from legm.compat.unknown_names import unknown_attribute
 
 __all__ = ["AUTOLOGGING", "FLAVOR", "autolog", "load_model", "log_model", "save_model"]
@@ -31,15 +27,11 @@ _SUMMARY = "model_summary.txt"
 
 def _write_statsmodels(model: Any, folder: Path) -> None:
     (folder / _SUMMARY).write_text(model.summary().as_text(), encoding="utf-8")
+    write_signed_model(model, folder, "mlflow.statsmodels")
 
 
 def _read_statsmodels(folder: Path, description: ModelDescription, held: Any) -> Any:
-    if held is None:
-        raise MlflowException(
-            f"{description.kind} in {folder} can only be loaded by the process that logged it: statsmodels' "
-            "only format is a pickle, which legm does not write"
-        )
-    return held
+    return held if held is not None else read_signed_model(folder, description.kind)
 
 
 FLAVOR = Flavor(

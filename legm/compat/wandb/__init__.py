@@ -50,6 +50,7 @@ __all__ = [
     "log",
     "log_artifact",
     "login",
+    "mark_preempting",
     "plot",
     "plot_table",
     "restore",
@@ -142,6 +143,11 @@ def use_artifact(*args: Any, **kwargs: Any) -> Artifact:
 def alert(title: str, text: str = "", level: str | None = None, wait_duration: Any = None) -> None:
     """See :meth:`~legm.compat.wandb.wandb_run.Run.alert`."""
     required_run("alert").alert(title, text, level)
+
+
+def mark_preempting() -> None:
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.mark_preempting`."""
+    required_run("mark_preempting").mark_preempting()
 
 
 def watch(models: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from legm.compat.run_snapshot import RunSnapshot
 from legm.compat.script_session import SESSION, kept_when_script_resumes
 from legm.compat.wandb.errors import Error, UsageError
 from legm.compat.wandb.util import generate_id
-from legm.compat.wandb.wandb_run import Run
+from legm.compat.wandb.wandb_run import NEXT_ROW, Run
 from legm.core.config_objects import parameters_from_config
 from legm.errors import LegmError
 from legm.records import Status
@@ -167,14 +167,11 @@ def init(
             {**metadata, "entity": entity},
             project,
         )
-    step = 0
-    if earlier is not None:
-        step = max((one.step + 1 for one in earlier.latest.values()), default=0)
     run = Run(
         run_id,
         project,
         tracked,
-        step,
+        0 if earlier is None else _next_row_of(earlier),
         entity=entity,
         resumed=bool(earlier and (resume or is_by_environment)),
         settings=given,
@@ -185,11 +182,12 @@ def init(
         run.config.__dict__["_items"].update(earlier.parameters)
         if is_by_environment:
             run.config._keep(kept_when_script_resumes(earlier))  # noqa: SLF001 - a public name may be a parameter's
-    if Path(_CONFIG_DEFAULTS).is_file():
-        run.config.setdefaults(_CONFIG_DEFAULTS)
+    files = _config_files(given)
+    for file in files:
+        run.config.setdefaults(file)
     run.config.update(
         _select_run_config_keys(config, config_include_keys, config_exclude_keys),
-        bool(allow_val_change or earlier or Path(_CONFIG_DEFAULTS).is_file()),
+        bool(allow_val_change or earlier or files),
     )
     if swept is not None:
         run.sweep_id = swept[0]
@@ -198,6 +196,25 @@ def init(
     if others.get("sync_tensorboard") or given.get("sync_tensorboard") or others.get("tensorboard"):
         run.sync_tensorboard()
     return run
+
+
+def _next_row_of(earlier: RunSnapshot) -> int:
+    """The number of the row that the run of an earlier process gets next."""
+    noted = earlier.notes.get(NEXT_ROW)
+    return (
+        noted if isinstance(noted, int) else max((one.step + 1 for one in earlier.latest.values()), default=0)
+    )
+
+
+def _config_files(given: Settings) -> list[str]:
+    """The files with values that the script does not give; of two that have a value, the first one counts.
+
+    They are those of ``config_paths``, of which the last one counts, and the defaults of the current folder.
+    wandb 0.31 refuses its variable ``WANDB_CONFIG_PATHS``; earlier versions took its paths, as legm does.
+    """
+    named = given.get("config_paths") or filter(None, os.environ.get("WANDB_CONFIG_PATHS", "").split(","))
+    files = [*reversed([str(path).strip() for path in named]), _CONFIG_DEFAULTS]
+    return [file for file in files if Path(file).is_file()]
 
 
 def attached_run(

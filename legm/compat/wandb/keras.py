@@ -1,4 +1,4 @@
-"""``wandb.integration.keras``: logs Keras's metrics, and keeps its checkpoints as artifacts."""
+"""``wandb.integration.keras``: logs Keras's metrics, and keeps checkpoints and tables as artifacts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from legm.compat.unknown_names import unknown_attribute
 from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.current_run import required_run
+from legm.compat.wandb.media import Table
 from legm.integrations.keras_metrics import KerasMetrics
 from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 
-__all__ = ["WandbMetricsLogger", "WandbModelCheckpoint"]  # noqa: F822 - made on first use
+__all__ = ["WandbEvalCallback", "WandbMetricsLogger", "WandbModelCheckpoint"]  # noqa: F822 - made on first use
 
 
 class WandbKerasMetricsMethods(KerasMetrics):
@@ -84,14 +85,85 @@ class WandbKerasCheckpointMethods:
         )
 
 
+class WandbKerasEvaluationMethods:
+    """Keeps a table of data, and one of the model's predictions after each epoch, as artifacts of the run.
+
+    A script derives from it and fills both tables.
+
+    Args:
+        data_table_columns: the names of the columns of the data.
+        pred_table_columns: those of the predictions.
+    """
+
+    def __init__(
+        self, data_table_columns: list[str], pred_table_columns: list[str], *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        required_run("integration.keras.WandbEvalCallback")
+        self.data_table_columns = data_table_columns
+        self.pred_table_columns = pred_table_columns
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Keep the table of data."""
+        self.init_data_table(self.data_table_columns)
+        self.add_ground_truth(logs)
+        self.log_data_table()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Keep the table of an epoch's predictions."""
+        self.init_pred_table(self.pred_table_columns)
+        self.add_model_predictions(epoch, logs)
+        self.log_pred_table()
+
+    def add_ground_truth(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Fill ``data_table``."""
+        raise NotImplementedError(f"{type(self).__name__}.add_ground_truth")
+
+    def add_model_predictions(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Fill ``pred_table``; ``data_table_ref`` has the data."""
+        raise NotImplementedError(f"{type(self).__name__}.add_model_predictions")
+
+    def init_data_table(self, column_names: list[str]) -> None:
+        """Begin the table of data."""
+        self.data_table = Table(columns=column_names)
+
+    def init_pred_table(self, column_names: list[str]) -> None:
+        """Begin a table of predictions."""
+        self.pred_table = Table(columns=column_names)
+
+    def log_data_table(self, name: str = "val", type: str = "dataset", table_name: str = "val_data") -> None:  # noqa: A002
+        """Keep the table of data as an artifact."""
+        self._log_table(self.data_table, Artifact(name, type=type), table_name, None)
+        self.data_table_ref = self.data_table
+
+    def log_pred_table(
+        self,
+        type: str = "evaluation",  # noqa: A002 - wandb's name
+        table_name: str = "eval_data",
+        aliases: list[str] | None = None,
+    ) -> None:
+        """Keep the table of predictions as a version of an artifact."""
+        artifact = Artifact(f"run_{required_run('log_artifact').id}_pred", type=type)
+        self._log_table(self.pred_table, artifact, table_name, aliases or ["latest"])
+
+    @staticmethod
+    def _log_table(table: Table, artifact: Artifact, table_name: str, aliases: list[str] | None) -> None:
+        artifact.add(table, table_name)
+        required_run("log_artifact").log_artifact(artifact, aliases=aliases)
+
+
 def _wandb_keras_bases(name: str) -> tuple[type, ...]:
     callbacks = import_library_lazily("keras.callbacks", "keras", name)
-    return (callbacks.Callback if name == "WandbMetricsLogger" else callbacks.ModelCheckpoint,)
+    return (callbacks.ModelCheckpoint if name == "WandbModelCheckpoint" else callbacks.Callback,)
 
 
 _made_class = lazy_classes(
     __name__,
-    {"WandbMetricsLogger": WandbKerasMetricsMethods, "WandbModelCheckpoint": WandbKerasCheckpointMethods},
+    {
+        "WandbEvalCallback": WandbKerasEvaluationMethods,
+        "WandbMetricsLogger": WandbKerasMetricsMethods,
+        "WandbModelCheckpoint": WandbKerasCheckpointMethods,
+    },
     _wandb_keras_bases,
 )
 

@@ -33,7 +33,10 @@ from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
 from legm.runlog.recorded_values import to_recorded_step, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
-__all__ = ["Run"]
+__all__ = ["NEXT_ROW", "Run"]
+
+NEXT_ROW = "next_row"
+"""The note with the number of the next row, where the steps of metrics are the values of others."""
 
 
 class Run:
@@ -556,8 +559,12 @@ class Run:
             return
         self._complete_row(run)
         tracked.best = self._rows.definitions.best(self._rows.names)
-        if run is tracked and self._rows.definitions.has_step_metrics:
+        if run is not tracked:
+            return
+        if self._rows.definitions.has_step_metrics:
             tracked.correct_steps(self._rows.at_final_steps)
+        if self._rows.definitions.has_step_metrics or NEXT_ROW in tracked.notes:
+            tracked.note(**{NEXT_ROW: self.step})  # which the metrics' steps do not say
 
     def _store_saved_files(self) -> None:
         folder = SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES / self.id

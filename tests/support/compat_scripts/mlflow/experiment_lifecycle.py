@@ -16,6 +16,9 @@ def refused(call, *arguments, **options):
     return False
 
 
+for known in (client.get_experiment("0"), client.get_experiment_by_name("Default")):
+    assert 0 < known.creation_time <= known.last_update_time
+assert "Default" in {one.name for one in client.search_experiments(filter_string="creation_time > 0")}
 gone = mlflow.create_experiment("experiment_to_delete")
 with mlflow.start_run(experiment_id=gone) as lost:
     mlflow.log_metric("x", 1, step=0)

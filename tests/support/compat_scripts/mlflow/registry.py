@@ -62,6 +62,28 @@ assert sorted(int(one.version) for one in versions) == [1, 2]
 assert [
     int(one.version) for one in client.search_model_versions("name='house prices' and tags.checked='yes'")
 ] == [1]
+of_run = f"run_id = '{run.info.run_id}'"
+for condition, expected in {
+    of_run: [1, 2],
+    f"{of_run} AND name = 'house prices'": [1, 2],
+    f"run_id IN ('{run.info.run_id}', 'another')": [1, 2],
+    "run_id IN ('another')": [],
+    "name LIKE 'HOUSE%'": [],
+    "name ILIKE 'HOUSE%'": [1, 2],
+    "version_number > 1 AND name = 'house prices'": [2],
+    "version_number <= 1 AND name = 'house prices'": [1],
+    "name = 'another'": [],
+}.items():
+    assert sorted(int(one.version) for one in client.search_model_versions(condition)) == expected, condition
+by_number = {"filter_string": of_run, "order_by": ["version_number DESC"], "max_results": 1}
+pages, token = [], None
+while not pages or token:
+    page = client.search_model_versions(**by_number, page_token=token)
+    pages.append([int(one.version) for one in page])
+    token = page.token
+assert [page for page in pages if page] == [[2], [1]]
+ordered = mlflow.search_model_versions(filter_string=of_run, order_by=["version_number ASC"], max_results=1)
+assert int(ordered[0].version) == 1
 assert [one.name for one in client.search_registered_models("name LIKE 'house%'")] == ["house prices"]
 assert [one.name for one in mlflow.search_registered_models(filter_string="tags.task = 'regression'")]
 for call in (

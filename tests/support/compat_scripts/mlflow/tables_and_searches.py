@@ -4,6 +4,7 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from PIL import Image
 
 client = MlflowClient()
 experiment_id = mlflow.set_experiment("tables_and_searches").experiment_id
@@ -28,6 +29,25 @@ with mlflow.start_run(run_name="a") as run:
     assert mlflow.load_table("t.json", [run_id]).to_dict("list") == {"x": [1, 2, 3], "y": ["a", "b", "c"]}
     assert mlflow.load_table("t.json", extra_columns=["run_id"])["run_id"].tolist() == [run_id] * 3
     assert refused(mlflow.load_table, "missing.json")
+    picture = np.full((4, 300, 3), 9, np.uint8)
+    pictures = [Image.fromarray(picture), Image.fromarray(picture + 1)]
+    mlflow.log_table({"at": [1, 2], "picture": pictures}, "deep/pictures.json")
+    mlflow.log_table({"at": [3], "picture": [mlflow.Image(picture + 2)]}, "deep/pictures.json")
+    for number, cell in enumerate(mlflow.load_table("deep/pictures.json", [run_id])["picture"]):
+        assert set(cell) == {"type", "filepath", "compressed_filepath"}
+        assert cell["type"] == "image"
+        assert cell["filepath"].startswith("table_images/deep/pictures/")
+        whole = Image.open(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=cell["filepath"]))
+        assert whole.size == (300, 4)
+        assert np.asarray(whole)[0, 0].tolist() == [9 + number] * 3
+        small = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=cell["compressed_filepath"])
+        assert Image.open(small).size == (256, 3)
+    try:
+        mlflow.log_table({"mixed": [pictures[0], 1]}, "mixed.json")
+    except ValueError:
+        pass
+    else:
+        raise AssertionError("pictures and others are taken")
     mlflow.log_metric("m", 1.5, step=0, synchronous=False).wait()
     mlflow.log_metrics({"m2": 2}, step=0, synchronous=False).wait()
     mlflow.log_params({"q": 1}, synchronous=False).wait()

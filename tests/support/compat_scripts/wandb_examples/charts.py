@@ -22,3 +22,6 @@ with wandb.init(project="charts") as run:
             )
         }
     )
+    fields = {"x": "x", "y": "y"}
+    preset = wandb.plot_table("wandb/scatter/v0", table, fields, string_fields={"title": "of a preset"})
+    run.log({"preset": preset, "one": 2})
