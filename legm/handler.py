@@ -58,7 +58,7 @@ from legm.runlog.recorded_values import (
 )
 from legm.runlog.user_files import UserFiles
 from legm.system_metrics.sampler import require_system_libraries
-from legm.util.given_paths import absolute_given_path
+from legm.util.given_paths import absolute_given_path, resolved_path
 from legm.util.process_rank import is_main_process
 
 if TYPE_CHECKING:
@@ -1150,7 +1150,7 @@ class ExperimentHandler(MediaLogging):
             CorruptFile: its parameters were edited or damaged.
         """
         given = absolute_given_path(folder, "a configuration's folder")
-        path, folders = Path(given).resolve(), default_folder_access()
+        path, folders = resolved_path(given), default_folder_access()
         configuration = folders.read_configuration(path)
         root, backend = folders.backend_of(path)
         handler = cls(root, configuration.experiment, description, backend=backend)
@@ -1433,7 +1433,8 @@ class ExperimentHandler(MediaLogging):
             one_per_seed=one_per_seed,
             selection=RunSelection.parse(where),
         )
-        shown = NotebookComparisons(map(NotebookComparison.of, found))
+        labels = comparison.labels_of_compared(self._client, found)
+        shown = NotebookComparisons(NotebookComparison.of(one, labels) for one in found)
         return shown[0] if others is None else shown
 
     @staticmethod

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.configuration_lookup import LookupCandidate, lookup_labels, resolve_configuration
+from legm.analysis.configuration_lookup import LookupCandidate, labels_in_backend, resolve_configuration
 from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.summaries import require_summarized_runs
 from legm.core.code_versions import count_code, different_code_text
@@ -43,7 +43,13 @@ from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_cou
 from legm.stats.value_choice import choice_as_dict, choice_note, value_title
 from legm.util.progress import show_progress
 
-__all__ = ["compare_results", "compare_runs", "comparison_as_dict", "find_compared_configurations"]
+__all__ = [
+    "compare_results",
+    "compare_runs",
+    "comparison_as_dict",
+    "find_compared_configurations",
+    "labels_of_compared",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +415,20 @@ def compare_results(
     return compare_runs(client, description, first, others, metric, **given)
 
 
+def labels_of_compared(client: BackendClient, compared: Sequence[Comparison]) -> dict[str, str]:
+    """By fingerprint, what compared configurations are called in paths.
+
+    Args:
+        client: of the backend, which is asked for all configurations where it has no folders.
+        compared: the comparisons.
+    """
+    found = {each.fingerprint: each for one in compared for each in (one.a, one.b)}
+    if not client.supports(Capability.FOLDERS):
+        for name in {one.a.experiment for one in compared}:
+            found |= {one.fingerprint: one for one in client.configurations(name)}
+    return labels_in_backend(client, found.values())
+
+
 def find_compared_configurations(
     client: BackendClient, experiment: str, wanted: Sequence[Configuration | str | os.PathLike[str]]
 ) -> list[Configuration]:
@@ -447,14 +467,8 @@ def find_compared_configurations(
 def _comparison_candidates(client: BackendClient, experiment: str) -> list[LookupCandidate]:
     """Every configuration of an experiment, as a text may name it."""
     configurations = list(client.configurations(experiment))
-    folders = ((one, client.folder(one)) for one in configurations)
-    if client.supports(Capability.FOLDERS):
-        return [
-            LookupCandidate(folder.name if folder else one.fingerprint, one, folder)
-            for one, folder in folders
-        ]
-    labels = lookup_labels(configurations)
-    return [LookupCandidate(labels[one.fingerprint], one, folder) for one, folder in folders]
+    labels = labels_in_backend(client, configurations)
+    return [LookupCandidate(labels[one.fingerprint], one, client.folder(one)) for one in configurations]
 
 
 def _resolve_compared(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from legm.core.display_names import matches_display_name
+from legm.core.display_names import configuration_labels, matches_display_name
 from legm.core.effective_values import EffectiveValues
-from legm.core.naming import numbered_name, readable_name
+from legm.core.naming import readable_name
 from legm.errors import ParameterError, closest
+from legm.hooks import Capability
 from legm.records import Configuration
+from legm.runlog.file_names import OWN_FOLDER
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.trashed import in_trash_text
+from legm.util.given_paths import resolved_path
 
-__all__ = ["LookupCandidate", "lookup_labels", "resolve_configuration"]
+if TYPE_CHECKING:
+    from legm.delivery.client import BackendClient
+
+__all__ = ["LookupCandidate", "label_beside_logs", "labels_in_backend", "resolve_configuration"]
 
 _LEAST_PIECE = 6  # characters of a fingerprint that may stand for it
 
@@ -38,17 +46,28 @@ class LookupCandidate:
         return self.configuration.fingerprint if self.configuration is not None else str(self.folder)
 
 
-def lookup_labels(configurations: Iterable[Configuration]) -> Mapping[str, str]:
-    """By fingerprint, what configurations without folders are called: name and number, as folders are.
+def labels_in_backend(client: BackendClient, configurations: Iterable[Configuration]) -> dict[str, str]:
+    """What configurations are called in paths, by fingerprint; see :func:`configuration_labels`.
 
-    They come in the order of their names; of equal names the fingerprint decides.
+    Args:
+        client: of the backend.
+        configurations: all of an experiment, or for a backend with folders those whose names are wanted.
     """
-    labels: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for one in sorted(configurations, key=lambda one: (one.name, one.fingerprint)):
-        k = counts[one.name] = counts.get(one.name, -1) + 1
-        labels[one.fingerprint] = numbered_name(one.name, k) if one.name else one.fingerprint
-    return labels
+    has_folders = client.supports(Capability.FOLDERS)
+    return configuration_labels((one, client.folder(one) if has_folders else None) for one in configurations)
+
+
+def label_beside_logs(configuration: Configuration, logs: LogFolder | None) -> str:
+    """What a configuration is called in paths, by the folder of its logs; its name where that is legm's own.
+
+    Args:
+        configuration: the configuration.
+        logs: of its runs; None where there are none.
+    """
+    folder = None if logs is None else logs.folder.parent
+    if folder is None or folder.parent.parent.name == OWN_FOLDER:
+        return configuration.name or configuration.fingerprint
+    return folder.name
 
 
 def resolve_configuration(
@@ -95,9 +114,9 @@ def _lookup_path_in_experiment(text: str, experiment_folder: Path) -> Iterator[s
     """The part after the experiment's folder of a text that is a path into it."""
     if "\0" in text:
         return
-    path, folder = Path(text), experiment_folder.resolve()
+    path, folder = Path(text), resolved_path(experiment_folder)
     for start in (Path(), experiment_folder.parent, experiment_folder):
-        whole = (start / path).resolve()
+        whole = resolved_path(start / path)
         if whole.parent == folder:
             yield whole.name
 
@@ -107,7 +126,7 @@ def _lookup_matches_folder_or_label(one: LookupCandidate, text: str) -> bool:
     if is_label or one.folder is None or "\0" in text:
         return is_label
     return text == one.folder.name or (
-        Path(text).is_absolute() and Path(text).resolve() == one.folder.resolve()
+        Path(text).is_absolute() and resolved_path(text) == resolved_path(one.folder)
     )
 
 

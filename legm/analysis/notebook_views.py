@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from legm.core.direction import merge_direction_rules
@@ -63,18 +62,22 @@ class NotebookRanking(list[T], Generic[T]):
     Args:
         ranked: the configurations or groups.
         key: the metric's summary key.
+        labels: by fingerprint, what the experiment's configurations are called in paths.
         read_curve: reads the mean curve of a configuration's completed runs, when it is shown; None for a
             metric without curves.
     """
 
-    def __init__(self, ranked: Iterable[T], key: str, read_curve: ReadCurve | None = None) -> None:
+    def __init__(
+        self, ranked: Iterable[T], key: str, labels: Mapping[str, str], read_curve: ReadCurve | None = None
+    ) -> None:
         super().__init__(ranked)
         self._key = key
+        self.labels = labels
         self._read_curve = read_curve
 
     def with_groups(self, groups: Iterable[RankedGroup]) -> NotebookRanking[RankedGroup]:
         """A ranking of groups by the same metric."""
-        return NotebookRanking(groups, self._key, self._read_curve)
+        return NotebookRanking(groups, self._key, self.labels, self._read_curve)
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> T: ...
@@ -84,7 +87,7 @@ class NotebookRanking(list[T], Generic[T]):
 
     def __getitem__(self, at: SupportsIndex | slice) -> T | NotebookRanking[T]:
         if isinstance(at, slice):
-            return NotebookRanking(super().__getitem__(at), self._key, self._read_curve)
+            return NotebookRanking(super().__getitem__(at), self._key, self.labels, self._read_curve)
         return super().__getitem__(at)
 
     def __reduce_ex__(self, _protocol: SupportsIndex) -> tuple[Any, ...]:
@@ -116,11 +119,7 @@ class NotebookRanking(list[T], Generic[T]):
         if groups:
             return group_display_names(groups)
         found = [one for one in self if isinstance(one, Ranked)]
-        labels = {
-            one.configuration.fingerprint: Path(one.folder).name if one.folder else one.configuration.name
-            for one in found
-        }
-        titles = display_names([one.configuration for one in found], labels)
+        titles = display_names([one.configuration for one in found], self.labels)
         return [titles[one.configuration.fingerprint] for one in found]
 
     def _repr_html_(self) -> str:
@@ -210,12 +209,20 @@ def _notebook_parameter_cells(values: Sequence[Any]) -> list[str]:
 class NotebookComparison(Comparison):
     """A comparison that a notebook shows as a table."""
 
-    __slots__ = ()
+    __slots__ = ("_names",)
 
     @classmethod
-    def of(cls, comparison: Comparison) -> NotebookComparison:
-        """A comparison, to be shown."""
-        return cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)})
+    def of(cls, comparison: Comparison, labels: Mapping[str, str]) -> NotebookComparison:
+        """A comparison, to be shown.
+
+        Args:
+            comparison: the comparison.
+            labels: by fingerprint, what the two configurations are called in paths.
+        """
+        found = cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)})
+        titles = display_names([found.a, found.b], labels)
+        object.__setattr__(found, "_names", (titles[found.a.fingerprint], titles[found.b.fingerprint]))
+        return found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Comparison):
@@ -238,9 +245,8 @@ def _notebook_title(one: Comparison) -> str:
 
 
 def _notebook_comparison_names(one: Comparison) -> tuple[str, str]:
-    labels = {each.fingerprint: each.name for each in (one.a, one.b)}
-    titles = display_names([one.a, one.b], labels)
-    return titles[one.a.fingerprint], titles[one.b.fingerprint]
+    known: tuple[str, str] | None = getattr(one, "_names", None)  # none after it was copied or pickled
+    return known or (one.a.name or one.a.fingerprint, one.b.name or one.b.fingerprint)
 
 
 class NotebookComparisons(list[Comparison]):

@@ -19,6 +19,7 @@ from legm.analysis.notes import (
 from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.unfinished import unfinished_curve, unfinished_statuses
 from legm.core.code_versions import count_code, different_code_note
+from legm.core.display_names import configuration_labels
 from legm.core.naming import readable_name
 from legm.core.selection import RunSelection
 from legm.delivery.client import BackendClient
@@ -402,7 +403,8 @@ def rank_summarized_results(
     where: str | Sequence[str] | None,
 ) -> NotebookRanking[Ranked]:
     """Rank an experiment's configurations by their runs with a description, and log what was decided."""
-    counts = [one for one in read_counts(client, experiment) if one.description == description]
+    every = read_counts(client, experiment)
+    counts = [one for one in every if one.description == description]
     runs = SelectedRuns.of(
         RunSelection.parse(where),
         [one.configuration for one in counts],
@@ -426,12 +428,13 @@ def rank_summarized_results(
         curves = aggregate.aggregate_curves(chosen)
         return next((one for one in curves if one.metric == metric), None)
 
-    return NotebookRanking(found, key, None if test else read_curve)
+    labels = configuration_labels((one.configuration, one.folder) for one in every)
+    return NotebookRanking(found, key, labels, None if test else read_curve)
 
 
 def rank_summaries_by_metric(
     client: BackendClient, experiment: str, description: str, metrics: str | Sequence[str], **given: Any
-) -> dict[str, list[Ranked]]:
+) -> dict[str, NotebookRanking[Ranked]]:
     """The ranking by each of several metrics, for :func:`write_summary_bars`.
 
     Args:
@@ -454,7 +457,7 @@ def write_summary_bars(
     client: BackendClient,
     experiment: str,
     description: str,
-    rankings: Mapping[str, Sequence[Ranked]],
+    rankings: Mapping[str, NotebookRanking[Ranked]],
     formats: str | Sequence[str],
     style: StyleSheets,
     title: str | None,
@@ -464,6 +467,7 @@ def write_summary_bars(
 
     kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
     heading = ", ".join(filter(None, (experiment, description))) if title is None else title
-    figure = plotting.plot_bars(rankings, heading, look)
+    labels = next((one.labels for one in rankings.values()), None)
+    figure = plotting.plot_bars(rankings, heading, look, labels=labels)
     name = "comparison-" + "+".join(rankings)
     return _write_summary_figure(client, experiment, None, description, name, figure, look, kinds)

@@ -34,6 +34,7 @@ from legm.runlog.file_names import (
 )
 from legm.runlog.log_folder import LogFolder
 from legm.util.atomic_files import delete_folder
+from legm.util.given_paths import resolved_path
 
 __all__ = ["Merged", "merge_roots"]
 
@@ -68,7 +69,7 @@ def merge_roots(root: Path, other: Path) -> Merged:
         NewerFile: something that a newer legm wrote would be changed.
         LegmError: something is damaged, or cannot be read or written; the call may be repeated.
     """
-    root, other = root.resolve(), other.resolve()
+    root, other = resolved_path(root), resolved_path(other)
     if root == other or root in other.parents or other in root.parents:
         raise ParameterError(f"{other} and {root} are not two separate root directories")
     if not other.is_dir():

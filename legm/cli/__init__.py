@@ -6,7 +6,6 @@ needs besides click is imported when it runs.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
 import os
@@ -58,6 +57,7 @@ _COMMANDS = (
 """In the order of ``legm --help``; each is in the module of its name."""
 
 
+_SHOWN_PATH = 200  # characters of a path in an error
 _WITHOUT_MATRICES = ("ls", "best", "compare", "table")
 """Commands that only count and average: NumPy need not start threads for its linear algebra."""
 
@@ -91,9 +91,11 @@ class _CommandGroup(click.Group):
 
             raise click.ClickException(escape_unprintable_text(str(error), kept="\n\t\xa0")) from error
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.filename is None:  # such as a closed pipe
                 raise
-            raise click.ClickException(f"there is no path as long as {error.filename!r}") from error
+            name = os.fspath(error.filename)
+            name = name if len(name) <= _SHOWN_PATH else f"{name[:_SHOWN_PATH]}…"
+            raise click.ClickException(f"{name!r} cannot be used: {error.strerror}") from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)  # in the order of their use

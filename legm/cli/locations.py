@@ -504,7 +504,7 @@ def _experiment_named_by_location(location: Location) -> LocatedExperiment | Non
 
 
 def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
-    from legm.analysis.configuration_lookup import lookup_labels
+    from legm.core.display_names import configuration_labels
     from legm.core.naming import safe_name
     from legm.delivery.reading import read_counts
     from legm.records import ConfigurationStatus
@@ -512,7 +512,7 @@ def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
     counts: dict[str, list[RunCounts]] = {}
     for one in read_counts(store.client, name):
         counts.setdefault(one.configuration.fingerprint, []).append(one)
-    labels = lookup_labels(found[0].configuration for found in counts.values())
+    labels = configuration_labels((found[0].configuration, None) for found in counts.values())
     path = str(store.root / safe_name(name))
     members = [
         ConfigurationStatus(f"{path}/{label}", counts[key][0].configuration, tuple(counts[key]))

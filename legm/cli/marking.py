@@ -192,10 +192,15 @@ def _print_marks(found: Sequence[tuple[RunToMark, RunMarks]]) -> None:
 
 def _configuration_names(runs: Sequence[RunToMark]) -> dict[str, str]:
     """By run id, what the run's configuration is called among all of them; "" where it is not known."""
+    from legm.analysis.configuration_lookup import label_beside_logs
     from legm.core.display_names import display_names
 
     known = {one.run_id: one.stored.run.configuration for one in runs if one.stored is not None}
-    labels = {one.fingerprint: one.name or one.fingerprint for one in known.values()}
+    labels = {
+        known[one.run_id].fingerprint: label_beside_logs(known[one.run_id], one.logs)
+        for one in runs
+        if one.run_id in known
+    }
     names = display_names(list(known.values()), labels) if known else {}
     return {
         one.run_id: printable_text(names[known[one.run_id].fingerprint]) if one.run_id in known else ""

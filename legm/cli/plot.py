@@ -256,7 +256,8 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         if ranking
     }
     if asked.bars:
-        return plotting.plot_bars(rankings, heading, asked.style), _Drawn(shown, choices, [], notes)
+        figure = plotting.plot_bars(rankings, heading, asked.style, labels=labels)
+        return figure, _Drawn(shown, choices, [], notes)
     drawn = draw_experiment_curves(
         name,
         every[metrics[0].key],

@@ -14,7 +14,9 @@ from legm.core.run_origin import (
     origin_differences,
     origin_facts,
     origin_notes,
+    versions_known_of_some,
 )
+from legm.core.texts import listed_names
 from legm.records import RunMarks
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
     compared = configuration_differences(runs[0].configuration, runs[1].configuration)
     own = origin_differences(runs[0].parameters, runs[1].parameters)
     found = origin_differences(runs[0].environment, runs[1].environment)
+    versions = versions_known_of_some([run.environment for run in runs])
     code = read_code_differences(a, b)
     if as_json:
         print_json(
@@ -126,6 +129,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
                 ],
                 "marks": [{"name": name, "a": x, "b": y} for name, x, y in _noted_run_differences(*marks)],
                 "environment": [{"name": name, "a": ours, "b": theirs} for name, ours, theirs in found],
+                "versions_of_one": versions,
                 "code": code.as_dict(),
             }
         )
@@ -152,6 +156,10 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
         print_table([Column("code and environment", fit="fold"), *titles], rows)
     elif not found:
         say("the same code and environment, as far as they were recorded")
+    if versions:
+        say()
+        names = listed_names(versions)
+        print_notes([f"imported by one of the runs only, so that the other's version is unknown: {names}"])
     if any(name.startswith("git.") for name, _, _ in found):
         if shown:
             say()

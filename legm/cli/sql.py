@@ -57,8 +57,8 @@ def sql_command(
         print_json([dict(zip(found.names, map(_plain_sql_value, row), strict=True)) for row in found.rows])
     elif as_csv:
         rows = csv_writer(sys.stdout, "\n")
-        rows.writerow(found.names)
-        rows.writerows(map(_sql_text_for_terminal, found.rows) if sys.stdout.isatty() else found.rows)
+        every = [found.names, *found.rows]
+        rows.writerows(map(_sql_text_for_terminal, every) if sys.stdout.isatty() else every)
     elif found.rows:
         _print_sql_rows(found.names, found.rows)
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from legm.analysis.configuration_lookup import label_beside_logs
 from legm.analysis.live_runs import LiveProgress, LiveRun, LiveSeries
 from legm.analysis.run_tailer import RunTailer, TailedLog
 from legm.cli.printing import printed_error_summary
@@ -191,7 +192,8 @@ class WatchedRuns:
         of: dict[str, dict[str, tuple[Any, str]]] = {}
         for one in self._tailer.runs.values():
             found = one.live.run.configuration
-            of.setdefault(found.experiment, {})[found.fingerprint] = (found, one.folder.name)
+            label = label_beside_logs(found, LogFolder.containing(one.path))
+            of.setdefault(found.experiment, {})[found.fingerprint] = (found, label)
         for members in of.values():
             labels = {key: label for key, (_, label) in members.items()}
             self._names |= display_names([found for found, _ in members.values()], labels)

@@ -9,17 +9,19 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from legm.core.effective_values import EffectiveValues
 from legm.core.missing import MISSING
-from legm.core.naming import readable_name
+from legm.core.naming import numbered_name, readable_name
 from legm.core.texts import ENOUGH_DIGITS, rounded_text, value_texts
 from legm.records import Configuration, Plain, RankedGroup
 
 __all__ = [
     "MOST_IN_NAME",
     "NO_PARAMETERS",
+    "configuration_labels",
     "differing_parameter_names",
     "display_names",
     "group_display_names",
@@ -176,6 +178,33 @@ def group_display_names(groups: Sequence[RankedGroup]) -> list[str]:
     return [found[one.fingerprint] for one in stand_ins]
 
 
+def configuration_labels(
+    configurations: Iterable[tuple[Configuration, str | PurePath | None]],
+) -> dict[str, str]:
+    """What configurations of an experiment are called in paths, for :func:`display_names`.
+
+    Args:
+        configurations: each with its folder; None without one that users see. Of those, all of the experiment
+            have to be given, since they get the numbers that folders would have: in the order of their names,
+            and of their fingerprints where names are equal.
+
+    Returns:
+        by fingerprint, the folder's name, of copies that of the first; without a folder the numbered name, or
+        the fingerprint where there is no name.
+    """
+    every = list(configurations)
+    labels: dict[str, str] = {}
+    for one, folder in every:
+        if folder is not None:
+            labels.setdefault(one.fingerprint, PurePath(folder).name)
+    numbers: defaultdict[str, int] = defaultdict(int)
+    others = {one.fingerprint: one for one, _ in every if one.fingerprint not in labels}
+    for one in sorted(others.values(), key=lambda one: (one.name, one.fingerprint)):
+        labels[one.fingerprint] = numbered_name(one.name, numbers[one.name]) if one.name else one.fingerprint
+        numbers[one.name] += 1
+    return labels
+
+
 def display_names(configurations: Sequence[Configuration], labels: Mapping[str, str]) -> dict[str, str]:
     """What configurations are called where they are shown together.
 
@@ -184,7 +213,7 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
 
     Args:
         configurations: those that are shown.
-        labels: by fingerprint, what one is called that has a name, or that does not differ from any other.
+        labels: by fingerprint, what one is called that has a name: see :func:`configuration_labels`.
 
     Returns:
         the names by fingerprint.

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from legm.core.run_environment import STRETCHES
 from legm.records import Plain
 
-__all__ = ["commands_to_reproduce_origin", "origin_differences", "origin_facts", "origin_notes"]
+__all__ = [
+    "commands_to_reproduce_origin",
+    "origin_differences",
+    "origin_facts",
+    "origin_notes",
+    "versions_known_of_some",
+]
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _ALWAYS_DIFFERENT = frozenset({"pid"})
+_DISTRIBUTIONS = "distributions."  # before the name of each, among the facts
 _VERSION = re.compile(r"[A-Za-z0-9][\w.+!-]*")
 
 
@@ -41,14 +48,36 @@ def _flat_origin_facts(prefix: str, value: Mapping[str, Plain]) -> Iterator[tupl
 
 
 def origin_differences(a: Mapping[str, Plain], b: Mapping[str, Plain]) -> list[tuple[str, Plain, Plain]]:
-    """The facts in which two environments differ, by name; None for what one does not have."""
+    """The facts in which two environments differ, by name; None for what one does not have.
+
+    The version of a distribution that only one of them has is no difference: the other process may have had
+    the same one, and not imported it. See :func:`versions_known_of_some`.
+    """
     ours, theirs = origin_facts(a), origin_facts(b)
     names = dict.fromkeys([*ours, *theirs])
     return [
         (name, ours.get(name), theirs.get(name))
         for name in names
-        if name not in _ALWAYS_DIFFERENT and ours.get(name) != theirs.get(name)
+        if name not in _ALWAYS_DIFFERENT
+        and ours.get(name) != theirs.get(name)
+        and not (name.startswith(_DISTRIBUTIONS) and (name not in ours or name not in theirs))
     ]
+
+
+def versions_known_of_some(environments: Sequence[Mapping[str, Plain]]) -> list[str]:
+    """The distributions, with versions, that some runs had imported and others had not.
+
+    Args:
+        environments: of the runs; those without any versions, of which nothing was recorded, are passed over.
+    """
+    every = [known for one in environments if (known := _origin_mapping(one.get("distributions")))]
+    names = sorted({name for known in every for name in known}, key=str.lower)
+    found = []
+    for name in names:
+        versions = dict.fromkeys(str(known[name]) for known in every if name in known)
+        if any(name not in known for known in every):
+            found.append(f"{name} {' or '.join(versions)}")
+    return found
 
 
 def _origin_mapping(value: object) -> Mapping[str, Any]:

@@ -41,6 +41,7 @@ from legm.runlog.log_frames import encode_frames
 from legm.runlog.log_writer import write_run_log
 from legm.runlog.marks_files import change_marks
 from legm.runlog.user_files import UserFiles
+from legm.util.given_paths import resolved_path
 from legm.util.progress import show_progress
 
 __all__ = ["export_runs", "export_source_of"]
@@ -132,7 +133,7 @@ def _refuse_export_to_itself(
     """
     if client.supports(Capability.FOLDERS) and into is None:
         raise BackendError(f"the backend {client.name!r} writes folders: give its root directory (into)")
-    is_same = client.root.resolve() == source_root.resolve()
+    is_same = resolved_path(client.root) == resolved_path(source_root)
     if is_same and (client.name, client.options) == source.backend:
         raise BackendError(f"the runs are already in this store: {client.name} in {source_root}")
 

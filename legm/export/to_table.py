@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections import Counter
@@ -83,7 +84,8 @@ def export_table(
     except OSError as cause:
         raise storage_error("write", target, cause) from cause
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may be in no folder, which was said
+            temporary.unlink()
     return Report(str(target), runs.states, runs.points, 0, 0, tuple(runs.reported))
 
 

@@ -29,6 +29,7 @@ from legm.importers.labels import Label, LabelKind
 from legm.records import Plain, Status
 from legm.runlog.file_names import OWN_FOLDER
 from legm.util.atomic_files import write_atomically
+from legm.util.given_paths import resolved_path
 from legm.util.stat_signatures import StatSignature, stat_signature
 
 __all__ = ["KnownRuns", "known_runs_path"]
@@ -46,7 +47,7 @@ def known_runs_path(root: Path, source: ImportSource, *, deleted: bool) -> Path:
         source: the source.
         deleted: whether runs that are deleted in the source are included.
     """
-    identity = f"{source.kind}\n{Path(source.location).resolve()}\n{deleted}"
+    identity = f"{source.kind}\n{resolved_path(source.location)}\n{deleted}"
     digest = sha256(identity.encode(errors="surrogateescape")).hexdigest()
     return root / OWN_FOLDER / "imports" / digest[:32]
 

@@ -43,6 +43,7 @@ from legm.runlog.file_names import (
 from legm.runlog.log_folder import LogFolder, read_result_from_log
 from legm.runlog.log_writer import is_log_locked
 from legm.runlog.marks_files import read_marks
+from legm.util.given_paths import resolved_path
 
 __all__ = ["LegmRootSource", "is_legm_root_file"]
 
@@ -240,7 +241,7 @@ class LegmRootSource:
         parts = Path(recorded).parts  # the root directory may have been moved since
         below = parts[parts.index(key) + 1 :] if key in parts else (name,)
         path = artifacts_folder(folder, key).joinpath(*below)
-        if path.resolve().is_relative_to(folder.resolve()):
+        if resolved_path(path).is_relative_to(resolved_path(folder)):
             yield ExternalFile.from_path(name, path, medium)
 
 

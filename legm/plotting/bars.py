@@ -15,7 +15,6 @@ from matplotlib.ticker import NullLocator
 from legm.core.code_versions import different_code_note
 from legm.core.direction import merge_direction_rules
 from legm.core.display_names import display_names, group_display_names, truncate_display_names
-from legm.core.naming import readable_name
 from legm.core.texts import counted
 from legm.plotting.axes import (
     axes_line_properties,
@@ -87,6 +86,7 @@ def plot_bars(
     title: str,
     style: Style | StyleSheets = None,
     note: str = "",
+    labels: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw rankings as horizontal bars, with a panel for each metric.
 
@@ -96,15 +96,15 @@ def plot_bars(
         title: the title above the figure; "" for none.
         style: see :meth:`legm.plotting.Style.of`.
         note: the end of the first panel's caption, such as what is averaged; "" for none.
+        labels: by fingerprint, what configurations are called in paths; by default by the ranking's folders.
 
     Returns:
         the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
-    unnamed = _unnamed_bars(
-        [one for ranking in rankings.values() for one in _bar_members(ranking[:_MAX_BARS])]
-    )
-    panels = [_make_bar_panel(key, ranking, unnamed) for key, ranking in rankings.items()]
+    found = [one for ranking in rankings.values() for one in _bar_members(ranking[:_MAX_BARS])]
+    titles = display_names([one.configuration for one in found], _bar_labels(found) | dict(labels or {}))
+    panels = [_make_bar_panel(key, ranking, titles) for key, ranking in rankings.items()]
     every_shown = {
         one.configuration.fingerprint: one for panel in panels for one in _bar_members(panel.shown)
     }
@@ -141,7 +141,7 @@ def _bar_members(shown: Sequence[Ranked] | Sequence[RankedGroup]) -> list[Ranked
 
 
 def _make_bar_panel(
-    key: str, ranking: Sequence[Ranked] | Sequence[RankedGroup], unnamed: Mapping[str, str]
+    key: str, ranking: Sequence[Ranked] | Sequence[RankedGroup], titles: Mapping[str, str]
 ) -> _BarPanel:
     shown = ranking[:_MAX_BARS]
     kind = "groups" if any(isinstance(one, RankedGroup) for one in shown) else "configurations"
@@ -163,7 +163,7 @@ def _make_bar_panel(
     pieces = [caption] if caption else []
     if known:
         pieces += filter(None, [str(shown[0].direction), choice_note(key, rules)])
-    names = _bar_names(shown, unnamed)
+    names = _bar_names(shown, titles)
     title = axis_name_with_unit(value_title(key, rules), split_summary_key(key)[0])
     return _BarPanel(title, shown, names, numbers, "; ".join(pieces) or "no completed run has a value")
 
@@ -261,29 +261,19 @@ def _bar_intervals(shown: Sequence[Ranked] | Sequence[RankedGroup]) -> FloatArra
     return clip_downsampled(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
-def _unnamed_bars(shown: Sequence[Ranked]) -> dict[str, str]:
-    """By fingerprint, what configurations without a name are called."""
-    labels = {one.configuration.fingerprint: _bar_name(one) for one in shown}
-    found = display_names([one.configuration for one in shown], labels)
+def _bar_labels(found: Sequence[Ranked]) -> dict[str, str]:
+    """By fingerprint, the names of folders, whose numbers distinguish equal names; without one, the name."""
     return {
-        key: found[key]
-        for one in shown
-        if not one.configuration.name
-        for key in [one.configuration.fingerprint]
+        one.configuration.fingerprint: PurePath(one.folder).name if one.folder else one.configuration.name
+        for one in found
     }
 
 
-def _bar_names(shown: Sequence[Ranked] | Sequence[RankedGroup], unnamed: Mapping[str, str]) -> list[str]:
+def _bar_names(shown: Sequence[Ranked] | Sequence[RankedGroup], titles: Mapping[str, str]) -> list[str]:
     groups = [one for one in shown if isinstance(one, RankedGroup)]
     if groups:
         return group_display_names(groups)
-    return [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in _bar_members(shown)]
-
-
-def _bar_name(ranked: Ranked) -> str:
-    """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
-    name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
-    return readable_name(name) or ranked.configuration.fingerprint[:12]
+    return [titles[one.configuration.fingerprint] for one in _bar_members(shown)]
 
 
 def _bar_runs_text(one: Ranked | RankedGroup) -> str:

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from legm.analysis.configuration_lookup import labels_in_backend
 from legm.analysis.grouping import require_group_parameters
 from legm.analysis.ranking import ranking_value_key
 from legm.analysis.unfinished import unfinished_statuses
+from legm.core.display_names import display_names
 from legm.core.selection import BoundSelection, RunSelection, SelectionCandidate
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Plain, RunResult
-from legm.report.content import ExperimentContent, unique_report_names
+from legm.report.content import ExperimentContent
 from legm.report.media import ReportMedia
 from legm.report.metric_content import InitialReportView
 from legm.report.page import read_page_plotly_script, render_page
@@ -244,8 +246,6 @@ def _collect_report_experiment(
     media: ReportMedia,
 ) -> None:
     """Add all runs of an experiment to the content, one configuration after the other."""
-    folders = [client.folder(one) for one in configurations]
-    has_folders = client.supports(Capability.FOLDERS)
 
     def show_media(runs: Sequence[RunResult]) -> dict[str, Plain]:
         try:
@@ -254,9 +254,8 @@ def _collect_report_experiment(
             content.problem(str(error))
             return {}
 
-    names = unique_report_names(configurations, [f.name if f and has_folders else None for f in folders])
-    every = zip(configurations, names, strict=True)
-    for configuration, name in show_progress(every, "reading runs", len(configurations)):
+    names = display_names(configurations, labels_in_backend(client, configurations))
+    for configuration in show_progress(configurations, "reading runs"):
         try:
             runs = list(
                 read_runs(
@@ -269,7 +268,7 @@ def _collect_report_experiment(
         if bound is not None:
             runs = [run for run in runs if bound.has_run(run)]
         if runs or bound is None:
-            content.add(configuration, name, runs, share, show_media)
+            content.add(configuration, names[configuration.fingerprint], runs, share, show_media)
 
 
 def _may_be_in_report(bound: BoundSelection | None, configuration: Configuration) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from legm.analysis.unfinished import unfinished_curve
 from legm.core.code_versions import count_code, different_code_text
-from legm.core.display_names import display_names
 from legm.records import Configuration, Curve, Plain, RunResult, Status
 from legm.report.curve_detail import CurveDetail
 from legm.report.curve_source import CurveSource
@@ -25,7 +24,7 @@ from legm.stats import aggregate
 from legm.stats.downsampling import POINTS_PER_BUCKET
 from legm.stats.run_counts import count_repeated, newest_counted_of_each_seed, summary_key
 
-__all__ = ["ExperimentContent", "unique_report_names"]
+__all__ = ["ExperimentContent"]
 
 _ANY_VIEW = InitialReportView()
 _REPORT_DETAIL = CurveDetail()
@@ -239,24 +238,3 @@ class ExperimentContent:
             return None
         directions = {key: self._metrics.direction(key, asked) for key in self._metrics.summaries}
         return grouped_report_content(self._group_by, self._report_rows, self._metrics.summaries, directions)
-
-
-def unique_report_names(configurations: Sequence[Configuration], folders: Sequence[str | None]) -> list[str]:
-    """Names that distinguish the configurations of an experiment.
-
-    Args:
-        configurations: the configurations of the experiment.
-        folders: the name of each one's folder; None without one.
-
-    Returns:
-        for each its own name; if several share it, its folder's name, or its name with a piece of its
-        fingerprint; without a name, what makes it differ from the others.
-    """
-    names = Counter(one.name for one in configurations)
-    labels = {}
-    for one, folder in zip(configurations, folders, strict=True):
-        piece = one.fingerprint.rpartition("-")[2][:8]
-        is_unique = one.name and names[one.name] == 1
-        labels[one.fingerprint] = one.name if is_unique else folder or f"{one.name} {piece}".strip()
-    found = display_names(configurations, labels)
-    return [found[one.fingerprint] for one in configurations]

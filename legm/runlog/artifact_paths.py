@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from legm.runlog.file_names import ARTIFACTS, OPEN
+from legm.util.given_paths import resolved_path
 
 __all__ = ["ArtifactPaths"]
 
@@ -43,4 +44,4 @@ class ArtifactPaths:
         if not {"", ".", ".."}.isdisjoint(inside):
             return None
         path = self._folder.joinpath(*inside)
-        return path if path.resolve().is_relative_to(self._folder.resolve()) else None
+        return path if resolved_path(path).is_relative_to(resolved_path(self._folder)) else None

@@ -78,7 +78,7 @@ def project_figure(
     selected = [f"only runs and configurations with {asked.selection}"] if asked.selection else []
     if asked.bars:
         shown = {key: ranking[: asked.top or None] for key, ranking in ranked.items()}
-        return plotting.plot_bars(shown, heading, look, brief_notes(selected))
+        return plotting.plot_bars(shown, heading, look, brief_notes(selected), labels)
     (name,), ((key, ranking),) = asked.metrics, ranked.items()
     wanted = frozenset({name})
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from legm.analysis.configuration_lookup import labels_in_backend
 from legm.core.naming import safe_name
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.folder_access import FolderAccess, open_folder_access
@@ -62,7 +63,7 @@ class StoredConfiguration:
 
     Args:
         configuration: the configuration.
-        label: the name of its folder, or without one its own.
+        label: the name of its folder; where there are no folders, its name and a number.
         folder: its folder, or that of its run logs; None without one.
         experiment: the experiment as the store finds it, which a user may have renamed.
         pending: the logs of runs on this machine that the store may not have yet.
@@ -323,7 +324,8 @@ class BackendTableSource:
             known |= {
                 key: of for key, (of, _) in pending.items() if of.experiment == name and key not in known
             }
-            found += [self._stored(one, name, pending) for one in known.values()]
+            labels = labels_in_backend(self._client, known.values())
+            found += [self._stored(one, name, pending, labels) for one in known.values()]
         return found
 
     def counts(self, experiment: str | None) -> list[tuple[StoredConfiguration, RunCounts]]:
@@ -331,16 +333,15 @@ class BackendTableSource:
         pending = pending_table_configurations(self._client)
         found = []
         for name in self._wanted(experiment, pending.values()):
+            sent = read_counts(self._client, name)
+            own = [of for of, _ in pending.values() if of.experiment == name]
+            labels = labels_in_backend(self._client, [*(one.configuration for one in sent), *own])
             found += [
-                (self._stored(one.configuration, name, {}), one)
-                for one in read_counts(self._client, name)
+                (self._stored(one.configuration, name, {}, labels), one)
+                for one in sent
                 if one.configuration.fingerprint not in pending
             ]
-            for stored in (
-                self._stored(one.configuration, name, pending)
-                for one in pending.values()
-                if one.configuration.experiment == name
-            ):
+            for stored in (self._stored(one, name, pending, labels) for one in own):
                 runs = [one.result for one in self.results(stored)]
                 folder = None if stored.folder is None else str(stored.folder)
                 found += [(stored, one) for one in count_by_description(stored.configuration, runs, folder)]
@@ -360,15 +361,15 @@ class BackendTableSource:
         return [experiment]
 
     def _stored(
-        self, configuration: Configuration, experiment: str, pending: Mapping[str, PendingConfiguration]
+        self,
+        configuration: Configuration,
+        experiment: str,
+        pending: Mapping[str, PendingConfiguration],
+        labels: Mapping[str, str],
     ) -> StoredConfiguration:
-        folder = self._client.folder(configuration)
-        has_name = folder is not None and self._client.supports(Capability.FOLDERS)
-        label = folder.name if folder is not None and has_name else configuration.name
-        own = pending.get(configuration.fingerprint)
-        return StoredConfiguration(
-            configuration, label, folder, experiment, () if own is None else tuple(own.logs)
-        )
+        key, folder = configuration.fingerprint, self._client.folder(configuration)
+        logs = tuple(pending[key].logs) if key in pending else ()
+        return StoredConfiguration(configuration, labels[key], folder, experiment, logs)
 
     def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
         """The runs of a configuration, whatever their status."""

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.core.run_origin import origin_differences, origin_facts
-from legm.core.texts import exact_text
+from legm.core.run_origin import origin_differences, origin_facts, versions_known_of_some
+from legm.core.texts import exact_text, listed_names
 from legm.records import Plain, RunResult, Status
 from legm.ui.stored_runs import StoredRuns
 
@@ -27,7 +27,8 @@ def code_differences(
 
     Returns:
         ``runs``, the id of each one's, "" without one; ``facts``, each a name and a text for each of them;
-        and ``commands``, which show how the commits differ.
+        ``versions``, the distributions whose version is known of some of them only; and ``commands``, which
+        show how the commits differ.
 
     Raises:
         StorageError: there is no such configuration.
@@ -40,6 +41,7 @@ def code_differences(
     return {
         "runs": ["" if one is None else one.run.run_id for one in newest],
         "facts": [[name, *(_code_text(one.get(name)) for one in flat)] for name in names],
+        "versions": listed_names(versions_known_of_some(environments)),
         "commands": _code_difference_commands(first, others),
     }
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.selected_runs import SelectedRuns
+from legm.core.display_names import display_names
 from legm.core.selection import RunSelection
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.folder_access import open_folder_access
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, Plain, RunCounts, RunMarks, RunResult, Status
-from legm.report.content import ExperimentContent, unique_report_names
+from legm.report.content import ExperimentContent
 from legm.report.counted_content import CountedConfiguration, CountedContent, counted_experiment_content
 from legm.report.curve_detail import CurveDetail
 from legm.report.media import ReportMedia
@@ -310,9 +311,8 @@ class StoredRuns:
                 source = table_source(self.root, self.backend, self._options, problems.append)
             known = self._counted[name] = CountedExperiment(source.counts(name), problems)
             stored = known.stored()
-            labels = [one.label if self._has_folders else None for one in stored.values()]
-            every = [one.configuration for one in stored.values()]
-            known.names = dict(zip(stored, unique_report_names(every, labels), strict=True))
+            labels = {key: one.label for key, one in stored.items()}
+            known.names = display_names([one.configuration for one in stored.values()], labels)
         return known
 
     def _shown(self, name: str, selection: RunSelection) -> CountedContent:

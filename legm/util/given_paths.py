@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from legm.errors import ParameterError
 
-__all__ = ["absolute_given_path"]
+__all__ = ["absolute_given_path", "resolved_path"]
 
 
 def absolute_given_path(path: object, what: str = "a root directory") -> str:
@@ -23,3 +24,12 @@ def absolute_given_path(path: object, what: str = "a root directory") -> str:
     if not isinstance(text, str) or not text or "\0" in text:
         raise ParameterError(f"{what} has to be a path, not {path!r}")
     return os.path.abspath(text)  # noqa: PTH100 - links are not resolved
+
+
+def resolved_path(path: str | os.PathLike[str]) -> Path:
+    """A path without links, as ``Path.resolve()`` gives it; a loop of links stays as it is, and is no error.
+
+    Args:
+        path: the path, of which no part need exist.
+    """
+    return Path(os.path.realpath(path))

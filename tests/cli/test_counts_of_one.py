@@ -5,20 +5,32 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from legm import ExperimentHandler
+from legm.capture.capture_report import capture_report_lines
+from legm.capture.capturing import Capture
 from legm.cli import main
+from legm.importers.pipeline import Report
 from tests.support.calling import call
 
-_PLURAL = re.compile(r"(?<![\w.,/=+-])1 (?!(?:as|is|has|its|this|was|less|plus|minus|across)\b)[a-z]+s\b")
+_PLURAL = re.compile(
+    r"(?<![\w.,/=+-])1 (?!(?:as|is|has|its|this|was|less|plus|minus|across|process)\b)[a-z]+s\b"
+)
 _PLURAL_VERB = re.compile(
     r"(?<![\w.,/=+-])1 (?:[a-z]+ )?[a-z]*[a-rt-z] (?:that )?(?:have|are|were|do|as they)\b"
 )
-_START_SOMETHING = {"capture", "resume", "run", "sweep", "ui", "tensorboard", "mlflow-ui"}
-_SAY_NOTHING_OF_RUNS = {"backends", "completion", "upgrade", "sql"}
+_SWEEP = """
+root: {root}
+experiment: swept
+metric: acc
+sampler: grid
+parameters:
+  rate: [0.5]
+"""
 
 
 def begun(root, experiment="only"):
@@ -91,6 +103,8 @@ def test_one_of_anything_is_never_called_by_a_plural(tmp_path):
     begun(other, "another").log()
     (folder,) = (path.parent for path in root.glob("*/*/params.yml"))
     run = root / next(root.glob("*/*/runs/*.log")).stem
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(_SWEEP.format(root=tmp_path / "swept"))
     calls = [
         *(["ls", root, *more] for more in ([], ["--curve", "acc"], ["--where", "rate=0.5"])),
         *(["best", root, "acc", *more] for more in ([], ["--curve"], ["--group-by", "rate"])),
@@ -99,6 +113,19 @@ def test_one_of_anything_is_never_called_by_a_plural(tmp_path):
         *(["table", root, "acc", *more] for more in ([], ["--group-by", "rate"], ["--format", "latex"])),
         *(["plot", root, "acc", "-o", tmp_path / "acc.svg", *more] for more in ([], ["--bars"])),
         ["report", root, "-o", tmp_path / "report.html"],
+        ["sql", root, "select count(*) as runs, configuration from runs group by all"],
+        ["upgrade", root],
+        ["tensorboard", root, "--print"],
+        ["mlflow-ui", root, "--print"],
+        [
+            "ui",
+            root / "nothing there",
+        ],  # it serves until it is ended
+        ["backends"],
+        ["completion", "bash"],
+        ["resume", run, "--", "true"],
+        *([one, "--root", tmp_path / "captured", "true"] for one in ("run", "capture")),
+        ["sweep", sweep, "--", "true", "{args}"],
         *(["show", *more] for more in ([folder], [run], [folder, "--curve"])),
         ["logs", run],
         ["watch", root, "--json"],
@@ -123,8 +150,17 @@ def test_one_of_anything_is_never_called_by_a_plural(tmp_path):
         ["restore", root],
         ["trash", root, "--empty", "--yes"],
     ]
-    assert {str(one[0]) for one in calls} == set(main.commands) - _START_SOMETHING - _SAY_NOTHING_OF_RUNS
+    assert {str(one[0]) for one in calls} == set(main.commands)  # a new command has to be tried too
     assert wrong_outputs(calls) == []
+
+
+def test_a_capture_of_one_run_is_not_called_by_a_plural():
+    report = Report("store", "W&B", {}, None, 1, 0, 0, 0, 1, 1)
+    done = Capture(0, (report,), running_processes=1, earlier_runs=1)
+    text = "\n".join(capture_report_lines(done, Path("root")))
+    assert "1 run" in text
+    assert not _PLURAL.search(text)
+    assert not _PLURAL_VERB.search(text)
 
 
 def test_the_pattern_finds_what_is_wrong_and_nothing_else():

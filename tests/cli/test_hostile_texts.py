@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,6 +110,30 @@ def test_a_table_shows_characters_that_act_on_a_terminal_as_escapes(tmp_path, ki
             result.exception,
         )
         assert is_harmless(result.output), arguments
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_comma_separated_values_do_nothing_to_a_terminal_and_are_whole_in_a_file(tmp_path):
+    import pty
+
+    pytest.importorskip("duckdb")
+    experiment = HOSTILE[:-1].replace("\0", "")
+    with ExperimentHandler(tmp_path, experiment) as handler:
+        handler.start().set_metric("loss", 1.0)
+    query = 'select experiment, experiment as "a\x1b[2Jb" from runs'
+    line = [sys.executable, "-c", "from legm.cli import main; main()", "sql", str(tmp_path), query, "--csv"]
+    ours, theirs = pty.openpty()
+    done = subprocess.run(line, stdout=theirs, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+    os.close(theirs)
+    shown_text = b""
+    with contextlib.suppress(OSError):  # how Linux says that its last program has ended
+        while part := os.read(ours, 1 << 16):
+            shown_text += part
+    os.close(ours)
+    assert done.returncode == 0, done.stderr
+    assert is_harmless(shown_text.decode().replace("\r\n", "\n"))
+    assert r"\x1b[2J" in shown_text.decode()
+    assert experiment in shown("sql", tmp_path, query, "--csv")
 
 
 def test_colours_and_line_breaks_are_kept():

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler
+from legm import ExperimentHandler, report
 from legm.cli import printing
+from legm.ui.stored_runs import StoredRuns
 from tests.support.calling import as_json, failed, shown
+from tests.support.reports import content_of
 
 RATES = [3.38358525856281e-05 * 10**k for k in range(4)]
 KINDS = ["sinusoidal", "learned_absolute", "rotary_relative", "rotary_absolute"]
@@ -161,3 +163,32 @@ def test_a_configuration_without_compared_parameters_is_called_so_wherever_it_is
     assert shown("show", two / "e" / "_0").splitlines()[0] == "e: depth=3, lr=0.1 (_0)"
     assert shown("diff", none / "e" / "_0", two / "e" / "_0").split()[:1] == ["parameter"]
     assert "depth=3, lr=0.1" in shown("diff", none / "e" / "_0", two / "e" / "_0").splitlines()[0]
+
+
+def test_configurations_have_the_same_names_wherever_they_are_shown(tmp_path):
+    found = {}
+    for net, rate in (("a", 0.1), ("a", 0.2), ("b", 0.1), ("", 0.3)):
+        with ExperimentHandler(tmp_path, "e") as handler:
+            handler.set_dict_params({"net": net or "c", "rate": rate, "seed": 0})
+            handler.disable_param("seed")
+            if net:
+                handler.name_param("net")
+            handler.start().set_metric("acc", rate, step=0)
+        found[(net, rate)] = handler.configuration_folder
+    names = {"a_0", "a_1", "b_0", "net=c, rate=0.3"}
+    (content,) = content_of(report.build(tmp_path, ["e"]))["experiments"]
+    assert {one["name"] for one in content["configurations"]} == names
+    live = StoredRuns(tmp_path).experiment("e")["configurations"]
+    assert {one["name"] for one in live} == names
+    for more in ([], ["--bars"]):
+        picture = tmp_path / "e.svg"
+        shown("plot", tmp_path, "acc", "-o", picture, *more)
+        assert names <= set(re.findall("<!-- (.*) -->", picture.read_text(encoding="utf-8")))
+    ranking = handler.get_best("acc")._repr_html_()
+    for text in (shown("best", tmp_path, "acc"), shown("ls", tmp_path), ranking):
+        assert all(name in text for name in names), text
+    compared = handler.compare("a_0", [handler, "a_1"], "acc")
+    assert all(name in repr(compared) for name in ("a_0", "a_1"))
+    labels = {path.name for path in found.values()}  # of paths, so in TensorBoard and in tables of numbers
+    assert {row["configuration"] for row in as_json("sql", tmp_path, "select * from runs")} == labels
+    assert {path.parts[-4] for path in tmp_path.glob("e/*/tensorboard/*/events*")} == labels

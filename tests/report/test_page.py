@@ -170,8 +170,8 @@ def test_the_page_opens_from_a_file_without_errors_and_asks_the_network_for_noth
         "✂0 pruned",
         "▸0 running",
     ]
-    assert page.names()[0] == "adam,0.1"
-    assert page.drawn()[0] == "adam,0.1"
+    assert page.names()[0] == "adam,0.1_0"
+    assert page.drawn()[0] == "adam,0.1_0"
     assert page.run("return performance.getEntriesByType('resource').map((one) => one.name)") == []
     assert page.problems() == []
 
@@ -212,11 +212,11 @@ def test_a_click_on_a_heading_sorts_and_another_one_turns_it(page, address):
     page.open(address)
     heading = '#table [data-column="p:rate"]'
     page.click(heading)
-    rates = [float(name.split(",")[1]) for name in page.names() if "script" not in name]
+    rates = [float(name.removesuffix("_0").split(",")[1]) for name in page.names() if "script" not in name]
     assert rates == sorted(rates)
     assert page.one('th[aria-sort="ascending"]').text.startswith("rate")
     page.click(heading)
-    rates = [float(name.split(",")[1]) for name in page.names() if "script" not in name]
+    rates = [float(name.removesuffix("_0").split(",")[1]) for name in page.names() if "script" not in name]
     assert rates == sorted(rates, reverse=True)
     assert page.one('th[aria-sort="descending"]').text.startswith("rate")
 
@@ -237,8 +237,8 @@ def test_the_first_is_best_and_what_has_no_value_is_last_whatever_the_direction(
     assert page.one("#because").text == "as the runs chose their best step"
     page.click("#higher")
     turned = page.names()
-    assert turned[0] in {"adam,0.5", "sgd,0.5"}
-    assert first[0] in {"adam,0.1", "sgd,0.1"}
+    assert turned[0] in {"adam,0.5_0", "sgd,0.5_0"}
+    assert first[0] in {"adam,0.1_0", "sgd,0.1_0"}
     assert first[-1] == turned[-1]
     assert "script" in first[-1]
     assert page.one("#because").text == "as you chose"
@@ -248,10 +248,10 @@ def test_filters_search_and_their_clearing(page, address):
     page.open(address)
     assert len(page.names()) == 9
     page.choose('select[data-parameter="optimizer"]', "sgd")
-    assert sorted(page.names()) == sorted(f"sgd,{rate}" for rate in RATES)
+    assert sorted(page.names()) == sorted(f"sgd,{rate}_0" for rate in RATES)
     assert page.one("#filters-title").text == "Filter by parameter (1 set)"
     page.choose('select[data-parameter="rate"]', "0.1")
-    assert page.names() == ["sgd,0.1"]
+    assert page.names() == ["sgd,0.1_0"]
     page.choose('select[data-parameter="optimizer"]', "adam")
     page.choose('select[data-parameter="momentum"]', "0.9")
     assert page.names() == []
@@ -259,14 +259,14 @@ def test_filters_search_and_their_clearing(page, address):
     page.click("#clear-filters")
     assert len(page.names()) == 9
     page.one("#search").send_keys("adam rate=0.004")
-    until(lambda: page.names() == ["adam,0.004"])
+    until(lambda: page.names() == ["adam,0.004_0"])
     assert page.one("#leaderboard-note").text == "1 of 9 rows"
 
 
 def test_an_open_row_has_all_parameters_and_every_run(page, address):
     page.open(address)
     page.one("#search").send_keys("sgd rate=0.5")
-    until(lambda: page.names() == ["sgd,0.5"])
+    until(lambda: page.names() == ["sgd,0.5_0"])
     page.click("#table .open")
     shown = page.one("#table .detail").text
     assert "batch_size" in shown
@@ -431,7 +431,7 @@ def test_a_click_on_a_line_shows_its_curves(page, address):
 
 def test_the_difference_of_two_is_that_of_legm_diff(page, address, root):
     page.open(address)
-    for letter, name in (("A", "adam,0.5"), ("B", "sgd,0.02")):
+    for letter, name in (("A", "adam,0.5_0"), ("B", "sgd,0.02_0")):
         row = page.run(
             "return [...document.querySelectorAll('#table tr[data-row]')].find((one) => "
             "one.querySelector('.open .name').textContent === arguments[0]).dataset.row",
@@ -481,7 +481,7 @@ def test_failed_runs_are_in_plain_sight_with_their_errors(page, address):
     items = [one.text for one in page.all("#unfinished-list > li")]
     assert len(items) == 2
     assert any(
-        "sgd,0.5" in text and f"out of memory {HOSTILE}" in text and "seed 3" in text for text in items
+        "sgd,0.5_0" in text and f"out of memory {HOSTILE}" in text and "seed 3" in text for text in items
     )
     assert any("diverged" in text for text in items)
     page.click("#unfinished-list .link")
@@ -492,7 +492,7 @@ def test_names_are_shown_as_they_are_and_never_run(page, address):
     page.open(address)
     assert page.browser.title == "results · legm report"
     page.choose("#experiment", HOSTILE)
-    assert page.names() == ["adam,0.1"]
+    assert page.names() == ["adam,0.1_0"]
     assert page.texts("#counts li")[:2] == ["1 configuration", "✓1 completed"]
     page.click("#table .open")
     assert HOSTILE in page.one("#table .detail").text

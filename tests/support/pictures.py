@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
@@ -25,7 +26,8 @@ def curve(center, metric="loss", *, method="mean", steps=None, spread=0.1, runs=
 def ranked(name, center, spread=0.01, method="mean", *, folder=None, failed=0, **fields):
     value = Aggregate(center, spread, 5, 0, method, fields)
     rules = {BestRule("early_stopping", metric="loss", higher_better=False): 5}
-    made = Configuration("e", "f" * 32, name, {}, (), {})
+    key = hashlib.sha256(f"{name} {folder}".encode()).hexdigest()[:32]
+    made = Configuration("e", key, name, {}, (), {})
     return Ranked(made, value, 5, failed, 0, folder, Direction(higher_better=False, because="rule"), rules)
 
 

@@ -164,8 +164,13 @@ def test_a_zoom_of_a_single_curve_has_what_is_in_view_and_its_average_is_that_of
 def test_the_code_of_configurations_is_compared_and_shown_by_git(tmp_path, monkeypatch):
     monkeypatch.setenv("LEGM_PROVENANCE", "1")
     monkeypatch.chdir(tmp_path)
-    for rate, commit in ((0.1, COMMITS[0]), (0.01, COMMITS[1])):
+    versions = {"numpy": "2.4.6", "scipy": "1.16.0"}, {"numpy": "2.4.6", "PyYAML": "6.0.3", "scipy": "1.17.0"}
+    for rate, commit, distributions in ((0.1, COMMITS[0], versions[0]), (0.01, COMMITS[1], versions[1])):
         known = {"command": ["python", "train.py"], "git": {"commit": commit, "folder": "/home/me/my code"}}
+        monkeypatch.setattr(
+            "legm.provenance.distributions.InstalledDistributions.imported",
+            lambda *_, found=distributions: found,
+        )
         monkeypatch.setattr(
             "legm.delivery.run_start.collect_started_environment", lambda *_, known=known: known
         )
@@ -173,7 +178,8 @@ def test_the_code_of_configurations_is_compared_and_shown_by_git(tmp_path, monke
     stored = StoredRuns(tmp_path / "results")
     by_name = {one["name"]: one["fingerprint"] for one in stored.experiment("net")["configurations"]}
     found = code_differences(stored, "net", [by_name["rate=0.1"], by_name["rate=0.01"]], "")
-    assert found["facts"] == [["git.commit", *COMMITS]]
+    assert found["facts"] == [["git.commit", *COMMITS], ["distributions.scipy", "1.16.0", "1.17.0"]]
+    assert found["versions"] == "PyYAML 6.0.3"  # unknown of the other run, which had not imported it
     assert found["commands"] == [f"git -C '/home/me/my code' diff {COMMITS[0]} {COMMITS[1]}"]
     assert code_differences(stored, "net", [by_name["rate=0.1"]] * 2, "")["facts"] == []
 

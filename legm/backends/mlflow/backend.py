@@ -99,6 +99,7 @@ from legm.records import (
     Summary,
 )
 from legm.stats.aggregate import aggregated_summary_as_dict
+from legm.util.given_paths import resolved_path
 from legm.util.user_environment import user_variable
 
 __all__ = ["MlflowBackend"]
@@ -217,7 +218,7 @@ class MlflowBackend:
         path = sqlite_store_path(self._uri)
         if path is not None:
             self._uri = names.mlflow_sqlite_uri(path)
-        self._is_in_root = path is not None and path.parent.resolve() == self._root.resolve()
+        self._is_in_root = path is not None and resolved_path(path.parent) == resolved_path(self._root)
         check_store_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self.patience = None if path is None else _PATIENCE_WITH_A_FILE

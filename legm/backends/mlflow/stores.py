@@ -37,6 +37,7 @@ from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 from legm.hooks import still_working
 from legm.util.atomic_files import delete_folder
+from legm.util.given_paths import resolved_path
 
 __all__ = [
     "MlflowArtifactStore",
@@ -211,7 +212,7 @@ class MlflowArtifactStore:
         there = MlflowArtifactStore(location, "").folder
         if self.folder is None or there is None:
             return self.uri == location or self.uri.startswith(location.rstrip("/") + "/")
-        return self.folder.resolve().is_relative_to(there.resolve())
+        return resolved_path(self.folder).is_relative_to(resolved_path(there))
 
     def write(self, name: str, data: bytes) -> None:
         """Store a file; it replaces an earlier one of that name."""

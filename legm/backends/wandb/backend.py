@@ -90,6 +90,7 @@ from legm.records import (
 )
 from legm.runlog.file_names import CONSOLE_FILE
 from legm.stats.aggregate import aggregated_summary_as_dict
+from legm.util.given_paths import resolved_path
 from legm.util.user_environment import user_variable
 from legm.util.wandb_session import WandbSession
 
@@ -769,9 +770,10 @@ class WandbBackend:
         )
         try:
             for folder in old[-1:]:
+                own = resolved_path(folder)
                 for path in sorted((folder / "files").rglob("*")):
                     name = path.relative_to(folder / "files")
-                    is_own = path.resolve().is_relative_to(folder.resolve())  # not a link to elsewhere
+                    is_own = resolved_path(path).is_relative_to(own)  # not a link to elsewhere
                     if is_own and path.is_file() and name.parts[0] != "media":
                         self._save_file(handle, name.as_posix(), path.read_bytes())
                 self._update_summary(handle, {}, {})

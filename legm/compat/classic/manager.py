@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.compat.classic.logging_mixin import LOG_FILE, LoggingMixin
@@ -15,6 +14,7 @@ from legm.delivery.folder_access import default_folder_access
 from legm.errors import NotSupported, closest
 from legm.runlog.file_names import CUSTOM_DATA_FILE
 from legm.runlog.recorded_values import recording_decorator, to_recorded_best_rule
+from legm.util.given_paths import resolved_path
 
 __all__ = ["ExperimentManager"]
 
@@ -500,7 +500,7 @@ class ExperimentManager(LoggingMixin):
             StorageError: it is not a configuration's folder.
             CorruptFile: its parameters were edited or damaged, or the original wrote them.
         """
-        path, folders = Path(folder).resolve(), default_folder_access()
+        path, folders = resolved_path(folder), default_folder_access()
         configuration = folders.read_configuration(path)
         root, _ = folders.backend_of(path)
         manager = cls(root, configuration.experiment, description=description)

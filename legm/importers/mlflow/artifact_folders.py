@@ -11,6 +11,7 @@ from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.external_run import ExternalFile
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
+from legm.util.given_paths import resolved_path
 
 __all__ = ["MlflowArtifactFolders"]
 
@@ -24,7 +25,7 @@ class MlflowArtifactFolders:
     """
 
     def __init__(self, store_folder: Path, notes: ImportNotes) -> None:
-        self._store_folder = store_folder.resolve()
+        self._store_folder = resolved_path(store_folder)
         self._notes = notes
 
     def existing_folders(self, locations: Iterable[tuple[str, str, str]], run_id: str) -> dict[str, Path]:
@@ -51,7 +52,7 @@ class MlflowArtifactFolders:
             return None
         for candidate in candidates:
             # A folder that contains the store itself is not a run's artifact folder.
-            if candidate.is_dir() and not self._store_folder.is_relative_to(candidate.resolve()):
+            if candidate.is_dir() and not self._store_folder.is_relative_to(resolved_path(candidate)):
                 return candidate
         if not candidates[0].is_relative_to(self._store_folder):  # moved; otherwise there are no artifacts
             self._notes.add(
@@ -92,7 +93,7 @@ class MlflowArtifactFolders:
         return [
             one
             for one in self.candidates(address, tail)
-            if not self._store_folder.is_relative_to(one.resolve())
+            if not self._store_folder.is_relative_to(resolved_path(one))
         ]
 
     def files_in(self, existing_folders: dict[str, Path]) -> Iterator[ExternalFile]:

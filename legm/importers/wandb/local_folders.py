@@ -51,6 +51,7 @@ from legm.importers.wandb.run_conversion import (
 from legm.importers.wandb.run_fold import FoldedFile, FoldedWandbArtifact, WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import Display, MediaKind, Points
+from legm.util.given_paths import resolved_path
 
 __all__ = ["WandbLocalFolderSource"]
 
@@ -415,7 +416,7 @@ def _local_artifact_path(path: str, digest: str) -> Path | None:
     """The path of an artifact's file in W&B's staging folder or cache; files elsewhere are never read."""
     staged = Path(path)
     if staged.is_absolute() and staged.is_file():
-        location = staged.resolve()
+        location = resolved_path(staged)
         return location if location.parts[-3:-1] == _STAGING else None
     cached = _local_cached_path(digest)
     return cached if cached is not None and cached.is_file() and not cached.is_symlink() else None

@@ -192,7 +192,7 @@ interface Comparison {
 /** An answer about configurations side by side. */
 interface SideBySide {
   key: string;
-  code: { runs: (string | null)[]; facts: string[][]; commands: string[] } | null;
+  code: { runs: (string | null)[]; facts: string[][]; versions: string; commands: string[] } | null;
   significance: { byKey: Map<string, Map<number | undefined, Significance>>; note: string };
 }
 

@@ -31,16 +31,23 @@ export function codeTable(rows) {
     const address = { experiment: chosen.name, fingerprint: chosen.configuration(row).fingerprint, id };
     return element("td", {}, element("a", { href: runAddress(address) }, id.slice(-6)));
   });
-  const facts = code.facts.map((/** @type {string[]} */ [name, ...values]) =>
-    element(
+  const facts = code.facts.map((/** @type {string[]} */ [name, ...values]) => {
+    const isVersion = name.startsWith("distributions.");
+    const isChanged = (/** @type {string} */ text) =>
+      text !== values[0] && !(isVersion && (!text || !values[0]));
+    return element(
       "tr",
       { class: "differs" },
       element("th", { scope: "row" }, breakable(name)),
-      ...values.map((text, i) =>
-        element("td", { class: `value${text === values[0] || !i ? "" : " changed"}` }, text || "–"),
+      ...values.map((text) =>
+        element(
+          "td",
+          { class: `value${isChanged(text) ? " changed" : ""}` },
+          text || (isVersion ? "unknown" : "–"),
+        ),
       ),
-    ),
-  );
+    );
+  });
   const newest = element("tr", {}, element("th", { scope: "row" }, "newest run"), ...runs);
   return element(
     "div",
@@ -50,6 +57,13 @@ export function codeTable(rows) {
     code.facts.length
       ? null
       : element("p", { class: "faint" }, "The same code and environment, as far as they were recorded."),
+    code.versions
+      ? element(
+          "p",
+          { class: "faint", id: "unknown-versions" },
+          `Imported by some of the runs only, so that the versions of the others are unknown: ${code.versions}.`,
+        )
+      : null,
     code.commands.length
       ? element(
           "pre",
