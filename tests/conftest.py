@@ -87,6 +87,7 @@ FOLDERS = {
         "integrations/test_hydra_launchers.py",
         "integrations/test_many_machines.py",
         "integrations/test_ray.py",
+        "integrations/test_ray_nodes.py",
         "integrations/test_two_nodes.py",
         "provenance/test_imports.py",
         "provenance/test_trackers.py",
@@ -133,6 +134,7 @@ APART = (
     "integrations/test_hydra_launchers.py",
     "integrations/test_many_machines.py",
     "integrations/test_ray.py",
+    "integrations/test_ray_nodes.py",
     "integrations/test_two_nodes.py",
     "ui/test_elsewhere.py",
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from legm.integrations.lazy_classes import import_library_lazily, lazy_classes
 from legm.integrations.training_run import TrainingContext, split_training_metrics
-from legm.integrations.transformers_arguments import transformers_parameters
+from legm.integrations.transformers_arguments import is_transformers_trial_pruned, transformers_parameters
 
 if TYPE_CHECKING:
     from legm.handler import ExperimentHandler
@@ -86,7 +86,10 @@ class TransformersCallbackMethods(TrainingContext):
             (folder / _RUN_ID_FILE).write_text(run_id, encoding="ascii")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Complete the run; what is evaluated afterwards belongs to it."""
+        """Complete the run, to which later evaluations belong; in a trial that Optuna prunes it is pruned."""
+        if is_transformers_trial_pruned():
+            self._run.end("pruned", "pruned by Optuna")
+            return
         if getattr(state, "best_global_step", None):
             self._run.set_best_step(state.best_global_step)
         self._run.complete()

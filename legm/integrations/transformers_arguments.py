@@ -7,10 +7,11 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+from legm.integrations.calling_frames import find_in_calling_frames
 from legm.integrations.lazy_classes import library_version
 from legm.integrations.trainer_parameters import TrainerParameters, flat_parameters
 
-__all__ = ["transformers_parameters"]
+__all__ = ["is_transformers_trial_pruned", "transformers_parameters"]
 
 _UNCOMPARED = ("output_dir", "seed", "data_seed", "report_to", "run_name", "project", "use_cpu", "local_rank")
 _UNCOMPARED_GROUPS = (
@@ -74,3 +75,14 @@ def _default_transformers_config(kind: Any) -> dict[str, Any]:
     except (TypeError, ValueError, AttributeError):
         return {}
     return config
+
+
+def is_transformers_trial_pruned() -> bool:
+    """Whether the trainer ends since its search of hyperparameters prunes a trial, which it tells nobody."""
+    return find_in_calling_frames(_pruned_transformers_trial_among) is not None
+
+
+def _pruned_transformers_trial_among(variables: Mapping[str, Any]) -> Any:
+    """The trial, of the function that imports Optuna to report to it."""
+    trial = variables.get("trial") if "optuna" in variables else None
+    return trial if hasattr(trial, "should_prune") else None

@@ -6,11 +6,13 @@ import lightning.pytorch
 import numpy as np
 import optuna
 import pytest
+import transformers
 import xgboost
 from optuna_integration import PyTorchLightningPruningCallback, XGBoostPruningCallback
 
 from legm.integrations.lightning import LegmLogger
 from legm.integrations.optuna import legm_trial
+from legm.integrations.transformers import LegmCallback as TransformersCallback
 from legm.integrations.xgboost import LegmCallback
 from legm.records import Status
 from tests.support.lightning_trainings import QUIET, data, module
@@ -70,6 +72,31 @@ def xgboost_alone(trial, root):
         return xgboost_loss(trial, recorder)
 
 
+def test_a_trial_that_the_search_of_transformers_prunes_is_a_pruned_run(tmp_path):
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = transformers.BertConfig(**small, intermediate_size=8, vocab_size=16)
+    rows = [{"input_ids": [1, 2, 3], "labels": index % 2} for index in range(8)]
+    usual = {"num_train_epochs": 3, "eval_strategy": "epoch", "save_strategy": "no", "use_cpu": True}
+    trainer = transformers.Trainer(
+        model_init=lambda: transformers.BertForSequenceClassification(config),
+        args=transformers.TrainingArguments(str(tmp_path / "out"), report_to="none", **usual),
+        train_dataset=rows,
+        eval_dataset=rows,
+        callbacks=[TransformersCallback(tmp_path / "root", "e")],
+    )
+    trainer.hyperparameter_search(
+        lambda trial: {"learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-3)},
+        n_trials=3,
+        backend="optuna",
+        pruner=AtSecondValue(),
+    )
+    found = sorted(runs_of(tmp_path / "root"), key=lambda one: one.run.started)
+    assert [one.status for one in found] == [Status.COMPLETED, Status.PRUNED, Status.COMPLETED]
+    assert found[1].error == "pruned by Optuna"
+    assert [len(points(one, "eval_loss")) for one in found] == [3, 2, 3]
+    assert len({one.run.configuration.parameters["learning_rate"] for one in found}) == 3
+
+
 @pytest.mark.parametrize(
     ("objective", "metric"),
     [
@@ -83,7 +110,7 @@ def xgboost_alone(trial, root):
 def test_a_training_that_optunas_callback_prunes_is_a_pruned_run(tmp_path, objective, metric):
     study = optuna.create_study(pruner=AtSecondValue())
     study.optimize(lambda trial: objective(trial, tmp_path), n_trials=2)
-    first, second = runs_of(tmp_path)
+    first, second = sorted(runs_of(tmp_path), key=lambda one: one.run.started)
     assert [first.status, second.status] == [Status.COMPLETED, Status.PRUNED]
     assert "pruned" in second.error
     for found, trial in zip((first, second), study.trials, strict=True):
