@@ -32,7 +32,8 @@ _RAY_RESULTS = (
 _CODE = """
 import importlib, json, sys, time
 library, module, name = sys.argv[1:]
-importlib.import_module(library)
+for one in library.split("+"):
+    importlib.import_module(one)
 began = time.process_time()
 getattr(importlib.import_module(f"legm.integrations.{module}"), name)
 print(json.dumps(time.process_time() - began))
@@ -79,7 +80,7 @@ def imports(rounds: int, modules: Sequence[str] | None = None) -> dict[str, floa
     environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[1])}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles what it imports
     found = {}
-    shared = ("training_run", "unittest.mock", "TrainingRun")  # which imports what trainers import anyway
+    shared = ("training_run", "unittest.mock+pathlib", "TrainingRun")  # which trainers import anyway
     for module, library, name in (shared, *installed_trainers(modules)):
         command = [sys.executable, "-W", "ignore", "-c", _CODE, library, module, name]
         seconds = []
@@ -345,7 +346,7 @@ def log_calls(folder: str, calls: int, modules: Sequence[str] | None = None) -> 
     """
     os.environ["KERAS_BACKEND"] = "torch"
     found = {}
-    shared = ("training_run", "unittest.mock", "TrainingRun")  # which imports what trainers import anyway
+    shared = ("training_run", "unittest.mock", "TrainingRun")
     for module, library, name in (shared, *installed_trainers(modules)):
         if module not in _CALLS:
             continue

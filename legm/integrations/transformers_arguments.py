@@ -83,6 +83,6 @@ def is_transformers_trial_pruned() -> bool:
 
 
 def _pruned_transformers_trial_among(variables: Mapping[str, Any]) -> Any:
-    """The trial, of the function that imports Optuna to report to it."""
-    trial = variables.get("trial") if "optuna" in variables else None
+    """The trial, of the function that imports Optuna to report a step's metrics to it."""
+    trial = variables.get("trial") if {"optuna", "metrics", "step"} <= variables.keys() else None
     return trial if hasattr(trial, "should_prune") else None

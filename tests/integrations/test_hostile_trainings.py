@@ -17,6 +17,7 @@ from legm.records import Status
 from tests.support.boosting_data import halves
 from tests.support.reading import runs_of
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before any of the libraries imports Keras
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
 OnStep = Callable[[int], object]
 STEPS = 4
@@ -66,7 +67,6 @@ def catboost(made: Callable[[Any], Any], folder: Path, on_step: OnStep) -> None:
 
 
 def keras(made: Callable[[Any], Any], folder: Path, on_step: OnStep) -> None:
-    os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 
     from legm.integrations.keras import LegmCallback

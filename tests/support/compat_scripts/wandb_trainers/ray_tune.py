@@ -14,7 +14,7 @@ def train(config):
         tune.report({"loss": config["rate"] / (step + 1)})
 
 
-ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
+ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
 callback = WandbLoggerCallback(project="ray_tune", api_key=os.environ.get("WANDB_API_KEY", "0" * 40))
 run_config = tune.RunConfig(callbacks=[callback], storage_path=os.path.abspath("ray"), verbose=0)
 space = {"rate": tune.grid_search([0.1, 0.2])}
