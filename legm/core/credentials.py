@@ -138,6 +138,12 @@ def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) 
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]{0,200}):([^/@\s]{0,500})@")
 _URL_USER = re.compile(r"(?<=://)[^/@\s]*@")
 _URL_TOKEN = re.compile(r"(?<=://)(?=[^/@\s]*\d)[^/@\s:]{16,500}(?=@)")
+_URL_SIGNATURE = re.compile(r"(?i)([?&;](?:x-(?:amz|goog)-)?sig(?:nature)?=)([^\s&;#\"']{8,})")
+_WEBHOOK = re.compile(
+    r"(hooks\.slack\.com/\w{1,20}/|discord(?:app)?\.com/api/webhooks/\d+/|webhook\.office\.com/\w{1,20}/)"
+    r"([^\s\"']{10,})"
+)
+_TELEGRAM = re.compile(r"(?<!\d)(\d{8,10}:)AA[\w-]{30,40}")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.DOTALL
 )
@@ -176,6 +182,7 @@ _LITERAL = re.compile(
 _SETTING = re.compile(
     r"(?m)^([ \t]*(?:export |- )?)([A-Za-z_][\w.-]{1,100})([ \t]*[:=][ \t]*)([^\s\"'(){}\[\]$,;]+)$"
 )
+_HEADER = re.compile(r"(?i)(?<![\w-])(x-[a-z][\w-]{1,60})(:[ \t]*)([^\s\"',;]+)")
 _CURL_USER = re.compile(r"(?<!\S)(-u|--(?:proxy-)?user)(\s*=?\s*[\"']?)([^\s:\"'-][^\s:\"']*):([^\s\"']+)")
 _OPTION = re.compile(r"(?<!\S)--([A-Za-z][\w.-]{1,100})(\s+)([^\s-]\S*)")
 
@@ -196,6 +203,10 @@ def redact_text(text: str) -> str:
     found = text
     if "://" in text:
         found = _URL_TOKEN.sub("***", redact_url_password(found))
+        if "sig" in text or "Sig" in text:
+            found = _URL_SIGNATURE.sub(rf"\1{REDACTED}", found)
+        if "hook" in text:
+            found = _WEBHOOK.sub(rf"\1{REDACTED}", found)
     if "PRIVATE KEY" in text:
         found = _PRIVATE_KEY.sub(REDACTED, found)
     folded = text.casefold()
@@ -205,6 +216,8 @@ def redact_text(text: str) -> str:
         found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
     if any(head in text for head in _TOKEN_HEADS):
         found = _TOKEN.sub(REDACTED, found)
+    if ":AA" in text:
+        found = _TELEGRAM.sub(rf"\1{REDACTED}", found)
     if "curl" in folded:
         found = _CURL_USER.sub(rf"\1\2\3:{REDACTED}", found)
     if _has_credential_hint(folded):
@@ -223,6 +236,8 @@ def _redact_named(text: str) -> str:
         found = _ASSIGNED.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     if '"' in text or "'" in text:
         found = _QUOTED.sub(lambda m: _redact_pair(m, m[2], m[4]), found)
+    if "X-" in text or "x-" in text:
+        found = _HEADER.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     if "--" in text:
         found = _OPTION.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     return found

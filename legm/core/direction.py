@@ -13,12 +13,13 @@ __all__ = ["LOWER_IS_BETTER", "decide_direction", "direction_by_name", "merge_di
 
 # fmt: off
 LOWER_IS_BETTER = frozenset((
-    "loss", "losses", "logloss", "mlogloss", "nll", "xent", "bce", "crossentropy",
+    "loss", "losses", "logloss", "mlogloss", "nll", "xent", "bce", "ce", "crossentropy", "smoothl1",
     "error", "errors", "merror", "err", "mse", "rmse", "msle", "rmsle", "nmse", "nrmse", "mae", "mape",
     "smape", "wape", "mphe", "mpjpe", "epe", "ade", "fde", "crps", "residual", "deviance", "hamming",
     "perplexity", "ppl", "bpc", "bpb", "bpd", "brier", "ece", "wer", "cer", "ter", "der", "eer", "fpr",
     "fnr", "fid", "kid", "fvd", "lpips",
-    "divergence", "kl", "kldiv", "regret", "distance", "chamfer", "hausdorff", "distortion", "penalty",
+    "divergence", "kl", "kld", "kldiv", "regret", "distance", "chamfer", "hausdorff", "hd95",
+    "assd", "masd", "distortion", "penalty",
     "violation", "violations", "misses",
     "latency", "duration", "time", "runtime", "cost", "memory", "l1", "l2",
 ))
@@ -27,7 +28,10 @@ LOWER_IS_BETTER = frozenset((
 
 _NEGATED = frozenset(("neg", "negative"))  # scikit-learn's neg_log_loss: higher is better
 _FALSE_RATES = frozenset((("false", "positive"), ("false", "negative")))
-_LOWER_PHRASES = frozenset((("cross", "entropy"), ("miss", "rate"), ("bits", "per"))) | _FALSE_RATES
+_LOWER_PHRASES = (
+    frozenset((("cross", "entropy"), ("miss", "rate"), ("bits", "per"), ("abs", "rel"), ("sq", "rel")))
+    | _FALSE_RATES
+)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _PARTS = re.compile(r"[^\W_]+")
 _SPLIT_AND_WORD = re.compile(r"(?:train|training|valid|val|validation|test|dev|eval)(.+)")

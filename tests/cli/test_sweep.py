@@ -165,7 +165,7 @@ def test_agents_at_once_share_the_trials_and_the_seeds(folder):
     assert [one["completed"] for one in ranking] == [2, 1, 1, 1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_sweep_that_was_killed_continues(folder, number):
     config = "experiment: e\nmetric: loss\nsampler: grid\nparameters: {x: [0.1, 0.9, 0.2]}\n"
     Path("sweep.yaml").write_text(config)
@@ -178,7 +178,7 @@ def test_a_sweep_that_was_killed_continues(folder, number):
     until(is_in_second)
     agent.send_signal(number)
     agent.wait()
-    assert agent.returncode == (128 + number if number == signal.SIGTERM else -number)
+    assert agent.returncode == (-number if number == signal.SIGKILL else 128 + number)
     (folder / "wait").unlink()  # a script whose agent was killed still ends
     until(lambda: all(one.status is not Status.RUNNING for one in runs_of(folder / "results")))
     done = swept(config)
@@ -186,6 +186,25 @@ def test_a_sweep_that_was_killed_continues(folder, number):
     completed = [one for one in runs_of(folder / "results") if one.status is Status.COMPLETED]
     assert [one.run.configuration.parameters["x"] for one in completed] == [0.1, 0.9, 0.2]
     assert_equal_best(done)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_was_stopped_in_a_further_seed_runs_that_seed_again(folder, number):
+    config = "experiment: e\nmetric: loss\nsampler: grid\nparameters: {x: [0.9]}\n"
+    swept(config)
+    (folder / "wait").touch()
+    agent = subprocess.Popen([*AGENT, "--seeds", "2", *COMMAND], stderr=subprocess.PIPE, text=True)
+    until(lambda: [*folder.glob("results/e/*/runs/open/*.log")])
+    agent.send_signal(number)
+    _, said = agent.communicate()
+    assert agent.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert number == signal.SIGKILL or "the next call continues it" in said
+    assert "Traceback" not in said
+    (folder / "wait").unlink()
+    until(lambda: all(one.status is not Status.RUNNING for one in runs_of(folder / "results")))
+    swept(config, "--seeds", "2")
+    completed = [one for one in runs_of(folder / "results") if one.status is Status.COMPLETED]
+    assert sorted(one.run.parameters["seed"] for one in completed) == [0, 1]
 
 
 def test_a_script_that_always_fails_stops_the_sweep(folder):

@@ -21,6 +21,7 @@ def rule(metric="loss", higher=False):
             False,
         ),
         ("trainloss valloss VALLOSS evalmse val_losses num_errors bits_per_dim minADE miss_rate", False),
+        ("val_ce kld abs_rel val/smoothL1 HD95 assd", False),
         ("neg_mean_squared_error neg_log_loss negRMSE", True),
         (
             "accuracy reward PSNR policy_entropy true_negative_rate timesteps r2 negative_reward f1 glossary",

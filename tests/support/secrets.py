@@ -28,6 +28,16 @@ SECRETS: list[tuple[str, Any, str]] = [
     ("remote", "https://0123456789abcdefuser@host/x.git", "0123456789abcdefuser"),
     ("query", "https://host/data?user=me&api_key=in-a-query&x=1", "in-a-query"),
     ("storage", "AccountName=me;AccountKey=in-a-connection;x=1", "in-a-connection"),
+    (
+        "presigned",
+        "https://b.s3.amazonaws.com/k?X-Amz-Date=1&X-Amz-Signature=0f-in-a-signature",
+        "0f-in-a-sig",
+    ),
+    ("shared", "https://a.blob.core.windows.net/c?sv=2020-08-04&sig=sas%2Bin-a-query%3D", "sas%2Bin-a"),
+    ("slack", "https://hooks.slack.com/services/T000000/B0000/in-a-webhook", "in-a-webhook"),
+    ("discord", "post to https://discord.com/api/webhooks/1234567/in-discords-hook", "in-discords"),
+    ("telegram", "bot123456789:AAH-abcdefghijklmnopqrstuvwxyz012345", "AAH-abc"),
+    ("request", "curl -H 'X-Auth-Token: in-a-header' https://host", "in-a-header"),
     ("fetch", "curl -s -u me:pw-of-curl https://host/x", "pw-of-curl"),
     ("fetch_by_proxy", "curl --proxy-user=me:pw-of-proxy https://host", "pw-of-proxy"),
     ("headers", {"X": "Bearer abcdef123456789bearer"}, "abcdef123456789bearer"),
@@ -50,6 +60,9 @@ SECRETS: list[tuple[str, Any, str]] = [
 """Name and value of a parameter, and the text that must not be found anywhere."""
 
 VISIBLE: list[tuple[str, Any]] = [
+    ("kept_address", "https://host/designs?sig_level=0.05&signatures=3&design=signature"),
+    ("kept_ratio", "12345678:AA"),
+    ("kept_header", "X-Axis: epoch"),
     ("author", "jane"),
     ("authors", ["jane", "joe"]),
     ("max_tokens", "a-long-enough-text"),
