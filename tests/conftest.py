@@ -228,8 +228,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in sorted(markers):
             item.add_marker(marker)
     slow = [item for item in items if item.get_closest_marker("slow")]
-    quick = [item for item in items if item.get_closest_marker("core")]
-    others = [item for item in items if not any(map(item.get_closest_marker, ("slow", "core")))]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    quick = [item for item in rest if item.get_closest_marker("core")]
+    others = [item for item in rest if not item.get_closest_marker("core")]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items[:] = spread_slow_first(slow, others, quick, workers, lambda item: item.path)
 

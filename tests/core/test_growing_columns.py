@@ -7,8 +7,6 @@ import pytest
 
 from legm.core.growing_columns import GrowingColumn
 
-pytestmark = pytest.mark.core
-
 
 @pytest.mark.parametrize(
     "sizes", [[], [0], [1], [64, 1], [3] * 100, [9000, 0, 1, 70_000, 8192, 5], [300_000]]

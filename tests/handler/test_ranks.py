@@ -61,6 +61,7 @@ def test_the_rank_is_found_from_what_launchers_set(environ, rank):
     assert process_rank(environ) == rank
 
 
+@pytest.mark.slow
 def test_another_rank_reads_and_makes_every_call_without_effect(tmp_path, alone):
     with begin(tmp_path) as first:
         first.set_metric("loss", 0.5)

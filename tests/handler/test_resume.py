@@ -154,6 +154,7 @@ def test_a_run_that_a_living_process_holds_is_never_taken(tmp_path):
         make(tmp_path).start(resume=first.run_id)
 
 
+@pytest.mark.slow
 def test_processes_that_ask_at_once_get_different_runs(tmp_path):
     for _ in range(2):
         make(tmp_path).start().end("interrupted")
@@ -243,6 +244,7 @@ def may_run_on_another_host() -> bool:
 @pytest.mark.skipif(
     not may_run_on_another_host(), reason="this user may not give a process another host name"
 )
+@pytest.mark.slow
 def test_a_process_on_another_host_resumes_the_run(tmp_path, monkeypatch):
     monkeypatch.setenv("LEGM_PROVENANCE", "1")
     log = SCRIPT.replace("os.kill(os.getpid(), 9)", "handler.log()")

@@ -23,8 +23,6 @@ from legm.media.pictures import pending_pictures
 from legm.media.sounds import pending_sound
 from legm.media.tables import media_table_columns, pending_table
 
-pytestmark = pytest.mark.core
-
 NOISE = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
 
 

@@ -38,8 +38,6 @@ from legm.runlog.log_folder import LogFolder
 from legm.testing import MemoryBackend
 from tests.support.calling import as_json, shown
 
-pytestmark = pytest.mark.core
-
 
 def started(root: Path, seed: int = 0, **options: Any) -> ExperimentHandler:
     """A handler whose run has begun."""

@@ -30,8 +30,6 @@ from legm.runlog.log_reader import Log, read_log
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.log_writer import LogWriter, write_run_log
 
-pytestmark = pytest.mark.core
-
 RUN = Run("run", Configuration("e", "f", "n", {"lr": 0.1}, ("lr",), {}), "", 0.0)
 LOSS, ACCURACY, TEST = Series("loss"), Series("accuracy"), Series("loss", Split.TEST)
 

@@ -18,8 +18,6 @@ from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.log_writer import LogWriter, write_run_log
 from legm.runlog.packed_points import PACKED_HEAD, pack_points, unpack_points
 
-pytestmark = pytest.mark.core
-
 RUN = Run("20260101-000000-000-abcdef", Configuration("packed", "v1-0", "packed", {}, (), {}), "", 1.7e9)
 SERIES = tuple(Series(f"metric_{number}", Split.DEV) for number in range(4))
 ANY_BITS = st.integers(-(2**63), 2**63 - 1)

@@ -244,6 +244,7 @@ def test_a_log_cut_at_any_byte_keeps_its_complete_frames_or_reports_that_it_has_
         assert content(path)[1] == every[:kept]
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_reported_with_its_position_or_cuts_off_the_last_frame(path):
     ends = small_log(path)
     data = bytearray(path.read_bytes())
@@ -465,6 +466,7 @@ def test_the_run_of_a_damaged_log_is_shown_with_its_intact_values_and_the_damage
     assert logs.read_run_status(damaged) == (replace(RUN, run_id="run-0"), Status.INTERRUPTED)
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_keeps_the_run_and_no_number_is_another_and_a_repair_keeps_every_position(tmp_path):
     logs = LogFolder(tmp_path)
     path = tmp_path / f"{RUN.run_id}.log"

@@ -154,6 +154,7 @@ class TestUnpairedPermutations:
         assert found.p == unpaired_by_counting(a, b)
         assert (found.arrangements, found.exact) == (math.comb(n + m, n), True)
 
+    @pytest.mark.slow
     def test_agrees_with_scipy(self):
         a, b = floats(random_integers(4, 7)), floats(random_integers(7, 8))
         theirs = scipy.stats.permutation_test(

@@ -357,6 +357,7 @@ def test_a_deleted_index_is_made_again(tmp_path):
     assert losses(tmp_path) == [1.0, 2.0, 3.0]
 
 
+@pytest.mark.slow
 def test_an_index_damaged_at_any_byte_loses_no_folder(tmp_path):
     known = {}
     for lr in (0.1, 0.2, 0.3):
