@@ -71,7 +71,7 @@ class RunDetails:
             "id": run.run_id,
             "experiment": experiment,
             "fingerprint": fingerprint,
-            "configuration": of.label,
+            "configuration": self._stored.configuration_name(experiment, fingerprint),
             "folder": None if of.folder is None else str(of.folder),
             "description": run.description,
             "status": result.status.value,
@@ -122,7 +122,7 @@ class RunDetails:
             return None
         found = configuration_differences(result.run.configuration, other.configuration)
         return {
-            "baseline": other.label,
+            "baseline": self._stored.configuration_name(experiment, baseline),
             "parameters": [
                 [
                     one.name,

@@ -198,6 +198,11 @@ class StoredRuns:
             return found
         raise StorageError(f"the experiment {experiment!r} has no configuration {fingerprint!r}")
 
+    def configuration_name(self, experiment: str, fingerprint: str) -> str:
+        """What a configuration is called wherever the page shows it, among all of its experiment."""
+        with self._lock:
+            return self._experiment(experiment).names.get(fingerprint, fingerprint)
+
     def runs_of_configuration(
         self, experiment: str, fingerprint: str
     ) -> tuple[StoredConfiguration, list[RunResult]]:

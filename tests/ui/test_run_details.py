@@ -96,6 +96,7 @@ def test_a_run_says_how_it_differs_from_the_baseline_and_which_runs_are_beside_i
     stored, (own, other), ids = net
     found = RunDetails(stored).run("net", own, ids[0], baseline=other)
     assert found["differences"]["parameters"] == [["rate", "0.1", "0.01"]]
+    assert (found["configuration"], found["differences"]["baseline"]) == ("rate=0.1", "rate=0.01")
     assert found["siblings"] == [[ids[1], "completed"]]
     assert RunDetails(stored).run("net", own, ids[0], baseline=own)["differences"] is None
     assert RunDetails(stored).run("net", own, ids[0], baseline="v1-none")["differences"] is None
