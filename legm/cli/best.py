@@ -341,12 +341,15 @@ def _print_best(
 
 def _best_marks(choice: Selection, shown: Sequence[Ranked]) -> dict[str, dict[str, RunMarks]]:
     """By fingerprint and run id, what is noted about the runs of ranked configurations."""
-    from legm.cli.noted_runs import marks_of_runs
+    from legm.cli.noted_runs import marks_of_selected_runs
 
+    selected = choice.runs if choice.text else None
     counts = {one.configuration.fingerprint: one for one in choice.counts}
     has_folders = choice.experiment.store.folders is not None
     return {
-        key: marks_of_runs(one.folder if has_folders else None, [counts[key]] if key in counts else ())
+        key: marks_of_selected_runs(
+            one.folder if has_folders else None, [counts[key]] if key in counts else (), selected
+        )
         for one in shown
         for key in [one.configuration.fingerprint]
     }

@@ -34,6 +34,7 @@ from legm.cli.terminal_tables import Column
 from legm.util.garbage import paused_garbage_collection
 
 if TYPE_CHECKING:
+    from legm.analysis.selected_runs import SelectedRuns
     from legm.cli.locations import LocatedExperiment, Location
     from legm.cli.ranked_curves import CurveReader
     from legm.cli.terminal_curves import CurveColumn
@@ -68,8 +69,9 @@ def ls_command(path: Path, *, selection: RunSelection, curve: str | None, at: At
     if as_json:
         print_json(
             [
-                _listed_dict(one, of, drawn)
+                _listed_dict(one, of, drawn, selected)
                 for of, drawn in zip(found, curves, strict=True)
+                for selected in [_listed_runs(of, selection)]
                 for one in of.members
             ]
         )
@@ -82,7 +84,8 @@ def ls_command(path: Path, *, selection: RunSelection, curve: str | None, at: At
         if number_of:
             say()
         say(one.title, bold=True)
-        _print_listed(one.members, one, None if drawn is None else drawn.column)
+        selected = _listed_runs(one, selection)
+        _print_listed(one.members, one, None if drawn is None else drawn.column, selected)
         print_notes([*_listed_metrics_note(one), *([] if drawn is None else drawn.notes())])
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
@@ -157,12 +160,15 @@ def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
 
 @paused_garbage_collection()
 def _print_listed(
-    members: Sequence[ConfigurationStatus], experiment: LocatedExperiment, curves: CurveColumn | None
+    members: Sequence[ConfigurationStatus],
+    experiment: LocatedExperiment,
+    curves: CurveColumn | None,
+    selected: SelectedRuns | None,
 ) -> None:
     every = [(one, _listed_counts(one.counts)) for one in members]
     shown = [(one, counts) for one, counts in every if one.configuration is None or any(counts.values())]
     if shown:
-        _print_listed_counts(shown, experiment, curves)
+        _print_listed_counts(shown, experiment, curves, selected)
     if len(shown) < len(every):
         from legm.core.texts import counted
 
@@ -173,6 +179,7 @@ def _print_listed_counts(
     members: Sequence[tuple[ConfigurationStatus, Mapping[str, int]]],
     experiment: LocatedExperiment,
     curves: CurveColumn | None,
+    selected: SelectedRuns | None,
 ) -> None:
     from legm.core.display_names import MOST_IN_NAME, differing_parameter_names, display_names
     from legm.core.naming import readable_name
@@ -189,7 +196,7 @@ def _print_listed_counts(
     has_parameters = len(varying) > MOST_IN_NAME
     rows = []
     for one, counts in members:
-        marks = _listed_marks(one, experiment) if are_asked else {}
+        marks = _listed_marks(one, experiment, selected) if are_asked else {}
         key = one.configuration.fingerprint if one.configuration else ""
         label = one.label
         title = titles.get(key) or readable_name(label)
@@ -260,15 +267,31 @@ def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
     }
 
 
-def _listed_marks(one: ConfigurationStatus, experiment: LocatedExperiment) -> dict[str, RunMarks]:
-    """By run id, what is noted about a configuration's runs."""
-    from legm.cli.noted_runs import marks_of_runs
+def _listed_runs(experiment: LocatedExperiment, selection: RunSelection) -> SelectedRuns | None:
+    """The selected runs of an experiment; None where every run is selected."""
+    if not selection:
+        return None
+    from legm.analysis.selected_runs import SelectedRuns
 
-    return marks_of_runs(one.folder if experiment.store.folders is not None else None, one.counts)
+    configurations = [one.configuration for one in experiment.members if one.configuration is not None]
+    return SelectedRuns.of(selection, configurations, experiment.read_runs)
+
+
+def _listed_marks(
+    one: ConfigurationStatus, experiment: LocatedExperiment, selected: SelectedRuns | None
+) -> dict[str, RunMarks]:
+    """By run id, what is noted about a configuration's selected runs."""
+    from legm.cli.noted_runs import marks_of_selected_runs
+
+    folder = one.folder if experiment.store.folders is not None else None
+    return marks_of_selected_runs(folder, one.counts, selected)
 
 
 def _listed_dict(
-    one: ConfigurationStatus, experiment: LocatedExperiment, curves: _ListedCurves | None
+    one: ConfigurationStatus,
+    experiment: LocatedExperiment,
+    curves: _ListedCurves | None,
+    selected: SelectedRuns | None,
 ) -> dict[str, Any]:
     from legm.cli.terminal_curves import json_curve
 
@@ -290,7 +313,7 @@ def _listed_dict(
         ],
         "marks": [
             {"run_id": run_id, "tags": list(marks.tags), "note": marks.note}
-            for run_id, marks in sorted(_listed_marks(one, experiment).items())
+            for run_id, marks in sorted(_listed_marks(one, experiment, selected).items())
         ],
         "problem": str(one.problem) if one.problem else None,
         **({} if curves is None else {"curve": json_curve(curves.column.curve(key))}),

@@ -162,6 +162,32 @@ def test_a_configuration_of_which_all_runs_are_running_is_left_and_they_are_name
         handler.log()
 
 
+def test_the_runs_that_are_left_because_they_run_are_named_on_the_command_line(root):
+    handler = begun(root, 0.125)
+    sentence = f"the run {handler.run_id} is running, and is left as it is"
+    try:
+        for words in (
+            ("amend", root / "e", "--rename", "rate=lr", "--dry-run"),
+            ("amend", root / "e", "--rename", "rate=lr", "--yes"),
+            ("mv", root / "e", "f", "--dry-run"),
+            ("mv", root / "e", "f", "--yes"),
+        ):
+            assert shown(*words).splitlines().count(sentence) == 1
+        assert sentence not in shown("amend", root / "f", "--rename", "lr=r", "--dry-run")
+        assert as_json("amend", root / "e", "--set", "a=1", "--dry-run")["running"] == [handler.run_id]
+        assert f"the run {handler.run_id} is running: end its process first" in failed(
+            "mv", root / "e" / "0.125_0", "mine"
+        )
+    finally:
+        handler.log()
+    assert sorted(
+        {(one.run.configuration.experiment, one.run.run_id == handler.run_id) for one in local_runs(root)}
+    ) == [
+        ("e", True),
+        ("f", False),
+    ]
+
+
 def test_what_runs_is_left_as_it_is(root):
     handler = begun(root, 0.125)
     handler.set_metric("loss", 1.0)

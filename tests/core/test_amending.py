@@ -20,12 +20,15 @@ VALUES = st.one_of(
 
 @st.composite
 def parameters(draw) -> Parameters:
-    """Parameters with parents, names, and some that are not compared."""
+    """Parameters with parents, names, absent values, and some that are not compared."""
     made = Parameters()
     made.set({name: draw(VALUES) for name in NAMES})
     for child, parent in draw(st.lists(st.sampled_from([("b", "a"), ("c", "a"), ("c", "b"), ("d", "c")]))):
         condition = draw(st.sampled_from([TruthyCondition(), EqualsCondition(1), EqualsCondition(None)]))
         made.set_parent(child, parent, condition)
+    made.replace_absent_values(
+        draw(st.dictionaries(st.sampled_from(NAMES), VALUES.filter(lambda v: v is not None)))
+    )
     made.disable(draw(st.sets(st.sampled_from(NAMES))))
     made.set_name_rule(draw(st.sets(st.sampled_from(NAMES))), NameRule())
     return made
