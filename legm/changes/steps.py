@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 ADOPT, MOVE, FOLDER = "adopt", "move", "folder"
+_EARLIER_KINDS = {"trash": FOLDER}  # as the first version called it
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,9 @@ def decode_step(content: Mapping[str, Any]) -> Step:
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is not one, or leads out of the root directory.
     """
-    if content["kind"] not in {ADOPT, MOVE, FOLDER}:
-        raise ValueError(f"the kind {content['kind']!r}")
+    kind = _EARLIER_KINDS.get(content["kind"], content["kind"])
+    if kind not in {ADOPT, MOVE, FOLDER}:
+        raise ValueError(f"the kind {kind!r}")
     for path in (content["source"], content["target"]):
         require_step_path_below(path)
     if not content["source"]:
@@ -137,7 +139,7 @@ def decode_step(content: Mapping[str, Any]) -> Step:
     if not all(map(is_record_file_name, content["runs"])):
         raise ValueError("the id of a run")
     return Step(
-        content["kind"],
+        kind,
         content["source"],
         content["target"],
         decode_log_configuration(content["before"]),

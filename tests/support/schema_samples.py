@@ -5,6 +5,9 @@ locks, the trash and the catalogue. With ``changed`` it is an experiment that wa
 tags and notes. The samples in ``tests/samples/schema`` are named for the number and the hash of the
 commit that wrote them.
 
+``schema_samples.py ROOT pending`` leaves two changes in the trash and one that was interrupted; there, the
+trash is kept.
+
 ``schema_samples.py ROOT in mlflow`` and ``in wandb`` (with WANDB_MODE=offline) write the same to a tracker.
 The root directory, without locks and the SDK's own logs, is an archive in ``trackers``.
 
@@ -15,6 +18,7 @@ amendment, to folders and to a tracker; the archives are in ``whole``.
 from __future__ import annotations
 
 import os
+import pathlib
 import platform
 import sys
 import time
@@ -100,6 +104,30 @@ def write_changed() -> None:
     assert best.configuration.parameters["depth"] == 3
 
 
+def write_pending() -> None:
+    """An amendment and a deletion in the trash, and an amendment of which only its journal is written."""
+    import legm
+    from legm.changes import amend
+    from legm.changes.remove import Deletion, delete
+
+    for seed in range(2):
+        for rate in (0.1, 0.2):
+            run_changing(rate + seed, seed, lr=rate)
+    root = pathlib.Path(sys.argv[1])
+    legm.amend(root / "Changing", rename={"lr": "rate"})
+    delete(Deletion(root, folders=[root / "Changing" / "0.2_0"]), title="rm 0.2_0")
+
+    def killed(*_: object) -> None:
+        raise InterruptedError
+
+    for name in {"execute", "execute_steps"} & {*vars(amend)}:
+        setattr(amend, name, killed)
+    try:
+        legm.amend(root / "Changing", set={"decay": 0.5})
+    except InterruptedError:
+        return
+
+
 def write_whole() -> None:
     """Runs with media, tags and notes that went back to an earlier step, and whose parameter was renamed."""
     import numpy as np
@@ -132,4 +160,5 @@ def write_whole() -> None:
 if __name__ == "__main__":
     platform.node = lambda: "node-1"
     kind = sys.argv[2:3]
-    write_changed() if kind == ["changed"] else write_whole() if kind == ["whole"] else write()
+    kinds = {"changed": write_changed, "whole": write_whole, "pending": write_pending}
+    kinds.get(*kind, write)() if kind else write()
