@@ -83,8 +83,8 @@ def _hydra_group_parameters(
 
     found = None
     if GlobalHydra.instance().is_initialized():
-        loader: Any = GlobalHydra.instance().config_loader()
-        found = loader.repository.load_config(f"{group}/{choice}")
+        repository = getattr(GlobalHydra.instance().config_loader(), "repository", None)
+        found = repository and repository.load_config(f"{group}/{choice}")
     own = group.replace("/", ".")
     path = package or (found.header.get("package") if found else None) or own
     path = path.replace("_group_", own).replace("_name_", choice)
