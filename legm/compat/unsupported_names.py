@@ -81,6 +81,12 @@ UNSUPPORTED = (
     ),
     UnsupportedNames(
         "mlflow",
+        "data sets of Spark, Delta tables and TensorFlow",
+        "their rows are read by an engine that legm does not start",
+        ("data.*[sS]park*", "data.*[dD]elta*", "data.*tensorflow*", "data.*TensorFlow*"),
+    ),
+    UnsupportedNames(
+        "mlflow",
         "what only a server has",
         "there is no server: workspaces, webhooks, MCP servers, accounts",
         ("*workspace*", "*webhook*", "*mcp_*", "login"),

@@ -6,7 +6,7 @@ import json
 import re
 
 from legm.compat.unsupported_names import CHECKED, UNSUPPORTED, reason_for, table_text
-from tests.support.compat_play import play
+from tests.support.compat_play import play, snapshots
 from tests.support.compat_stores import SCRIPTS
 from tests.support.paths import TESTS
 from tests.support.recorded_names import RECORDED, recorded_row_of, recorded_table_text
@@ -53,6 +53,25 @@ def test_each_name_is_answered_or_listed_with_the_reason_and_no_answered_one_is_
     everything = {f"{owner}.{name}" for owner, found in names.items() for name in found}
     listed = {name for name in everything if reason_for(name) != NO_REASON}
     assert (unanswered - listed, listed - unanswered) == (set(), set())
+
+
+ENGINES = """
+import mlflow
+with mlflow.start_run():
+    mlflow.log_input(mlflow.data.from_spark(object(), path="table"), context="training")
+    mlflow.log_input(mlflow.data.load_delta(path="table"))
+    mlflow.data.from_tensorflow(object())
+    mlflow.log_metric("loss", 1)
+"""
+
+
+def test_data_sets_of_engines_are_refused_with_the_reason_and_the_training_continues(tmp_path):
+    done = play(tmp_path, ENGINES)
+    assert done.returncode == 0, done.stderr
+    for name in ("from_spark", "load_delta", "from_tensorflow"):
+        assert f"mlflow.data.{name} is not recorded: their rows are read by an engine" in done.stderr
+    (run,) = snapshots(tmp_path, "Default")
+    assert list(run.latest) == ["loss"]
 
 
 def test_the_page_has_the_table():

@@ -89,6 +89,8 @@ _TIMED = re.compile(
     r"(time|runtime|_per_second|fps|timestamp|date|pid|node_ip|hostname|trial_log_path|trial_id|speed_|save_dir)"
 )
 """In the names of metrics and parameters that are others at each training."""
+_NOT_ALWAYS = {"global_step", "trial_id"}
+"""Metrics that need not be there: Ray logs the texts that float() takes, as some of its random names."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -123,7 +125,9 @@ def _different(ours: Held, theirs: Held, *, is_nested: bool) -> Iterator[str]:
         if our[name] != their[name] and not _TIMED.search(name) and our[name] != "<redacted>"
     )
     own, others = _points(ours), _points(theirs)
-    yield from (f"metric {name}" for name in sorted((own.keys() ^ others.keys()) - {"global_step"}))
+    yield from (
+        f"metric {name}" for name in sorted((own.keys() ^ others.keys()) - {"global_step", "trial_id"})
+    )
     for name in sorted(own.keys() & others.keys()):
         if len(own[name]) != len(others[name]):
             yield f"metric {name}: {len(own[name])} values instead of {len(others[name])}"
@@ -167,6 +171,7 @@ _DISTRIBUTIONS = {
     "ray": "ray",
     "stable_baselines3": "stable-baselines3",
     "statsmodels": "statsmodels",
+    "torchrun": "torch",
     "transformers": "transformers",
     "ultralytics": "ultralytics",
 }
@@ -186,7 +191,10 @@ def page() -> str:
             one for one in sorted(_DISTRIBUTIONS, key=len, reverse=True) if script.stem.startswith(one)
         )
         found = [differences(script, way) for way in ("captured", "stand-ins")]
-        cells = ["equal" if not one else "; ".join(one[:3]).replace("|", "/")[:200] for one in found]
+        cells = [
+            "equal" if not one else " ".join("; ".join(one[:3]).replace("|", "/").split())[:200]
+            for one in found
+        ]
         rows.append(
             [client_name(script), version(_DISTRIBUTIONS[client]), f"{library} {version(library)}", *cells]
         )
@@ -196,7 +204,7 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE = TESTS.parent / "docs" / "clients.md"
-    TEXT = PAGE.read_text(encoding="utf-8")
-    BEFORE, _, AFTER = TEXT.partition("| client |")
+    TABLE = page()
+    BEFORE, _, AFTER = PAGE.read_text(encoding="utf-8").partition("| client |")
     REST = AFTER[AFTER.index("\n\n") + 1 :]
-    PAGE.write_text(f"{BEFORE}{page()}\n{REST}", encoding="utf-8")
+    PAGE.write_text(f"{BEFORE}{TABLE}\n{REST}", encoding="utf-8")
