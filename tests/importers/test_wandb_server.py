@@ -20,6 +20,7 @@ from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
 from legm.importers.wandb import server
 from legm.importers.wandb.server import WandbServerSource
+from legm.importers.wandb.server_history import scanned_server_history
 from legm.records import BestRule, Display, Series, Split, Status
 from legm.runlog.log_reader import read_log
 from tests.support.repositories import Repository
@@ -391,3 +392,38 @@ def test_the_steps_of_a_metric_are_those_of_its_step_metric(filled, tmp_path):
     steps = {series.name: history.steps.tolist() for series, history in run.histories.items()}
     assert steps == {"loss": [0, 3, 6], "epoch": [1, 2, 4, 5, 7, 8], "val/loss": [0, 1, 2]}
     assert run.best_step == 2
+
+
+class StepsOfRun:
+    """A run with a row at each of some steps, which W&B's library asks for page by page.
+
+    Args:
+        steps: the steps.
+    """
+
+    def __init__(self, steps):
+        self.steps, self.requests = np.array(steps, np.int64), 0
+        self.lastHistoryStep = int(self.steps[-1])
+
+    def scan_history(self, page_size, min_step=0, max_step=None, use_cache=True):
+        assert not use_cache
+        stop = self.lastHistoryStep + 1 if max_step is None else max_step
+        for start in range(min_step, stop, page_size):
+            self.requests += 1
+            first, end = np.searchsorted(self.steps, [start, min(start + page_size, stop)])
+            yield from ({"_step": int(one)} for one in self.steps[first:end])
+
+
+@pytest.mark.parametrize(
+    ("steps", "most"),
+    [
+        (range(2500), 3),
+        ([0, 2**40, 2**53 + 1], 500),
+        (range(0, 2**40, 2**27), 3000),
+        ([*range(5000), 10**9, *range(10**12, 10**12 + 50_000)], 1000),
+    ],
+)
+def test_steps_that_count_tokens_are_read_with_few_requests_and_each_row_once(steps, most):
+    run = StepsOfRun(steps)
+    assert [row["_step"] for row in scanned_server_history(run)] == list(steps)
+    assert run.requests <= most

@@ -39,6 +39,7 @@ from legm.importers.wandb.server_artifacts import (
     wandb_artifact_origin,
     wandb_server_problem_text,
 )
+from legm.importers.wandb.server_history import scanned_server_history
 from legm.records import Display, MediaKind, Points, Status
 
 __all__ = ["WandbServerSource", "is_wandb_server_address"]
@@ -57,7 +58,7 @@ _STATUSES = {
     "crashed": Status.INTERRUPTED,  # it stopped sending heartbeats
     "killed": Status.INTERRUPTED,
 }
-_RUNS, _ROWS, _BATCH = 50, 1_000, 1 << 16
+_RUNS, _BATCH = 50, 1 << 16
 _SAMPLES = 10_000  # of system metrics: two days, at W&B's interval of 15 seconds
 _TIMEOUT = 60
 _MAX_METADATA_BYTES = 16 << 20
@@ -248,7 +249,7 @@ class WandbServerSource:
         fold = WandbRunFold(started=described.started)
         yield fold.definitions
         with self._translate_errors("read the history"):
-            rows = run.scan_history(page_size=_ROWS, use_cache=False)
+            rows = scanned_server_history(run)
             # For a listed run the SDK drops what its configuration says about metrics.
             alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
             _add_wandb_server_definitions(fold.definitions, alone.rawconfig)
@@ -306,7 +307,7 @@ class WandbServerSource:
     def _read_history(self, run: Any, fold: WandbRunFold) -> Iterator[tuple[ExternalMedium, bytes]]:
         """Read the history once more, for what its media are; returns the histograms in it."""
         with self._translate_errors("read the history"):
-            rows = run.scan_history(page_size=_ROWS, use_cache=False)
+            rows = scanned_server_history(run)
         for row in self._iterate("read the history", rows):
             fold.add_row(row)
             if fold.pending >= _BATCH:
