@@ -168,6 +168,30 @@ def test_what_is_not_compared_any_more_unites_configurations_everywhere(root):
     assert numbers(local_runs(root)) == before
 
 
+def test_a_parent_is_given_and_taken_away_and_a_value_corrected_everywhere(root):
+    before = numbers(local_runs(root))
+    amend(root / "e", set={"optimizer": "adam"})
+    apart = names(local_runs(root))
+    done = amend(root / "e", parent={"rate": {"optimizer": "sgd"}})
+    assert done.plan.counts()["united"] == 2
+    require_equal(root)
+    amend(root / "e", no_parent="rate", no_name="rate")
+    require_equal(root)
+    assert {key: one[:3] for key, one in names(local_runs(root)).items()} == {
+        key: one[:3] for key, one in apart.items()
+    }
+    amend(root / "e", correct={"optimizer": "sgd"}, name={"optimizer": 1}, where="rate=0.25")
+    require_equal(root)
+    assert sorted(one[2]["optimizer"] for one in names(in_backend(root, "mlflow")).values()) == [
+        "adam",
+        "adam",
+        "sgd",
+    ]
+    shown("restore", root)
+    require_equal(root)
+    assert numbers(local_runs(root)) == before
+
+
 def test_an_absent_value_is_corrected_and_taken_away_everywhere(root):
     before, kept = numbers(local_runs(root)), {key: one[:3] for key, one in names(local_runs(root)).items()}
     for rate in (0.125, 0.25):
