@@ -174,15 +174,34 @@ def lock_log_descriptor(fd: int) -> bool:
     return _try_to_lock_log(fd, lock_descriptor)
 
 
-def logs_being_written(paths: Iterable[Path]) -> set[Path]:
-    """The logs that a live process is writing, here or on another machine of a shared file system."""
+def logs_being_written(paths: Iterable[Path], *, recent: float = 0.0) -> set[Path]:
+    """The logs that a live process is writing, here or on another machine of a shared file system.
+
+    Args:
+        paths: the logs.
+        recent: of a log that was written to within so many seconds, one look is enough; of any other one it
+            takes several to tell its writer from somebody who looks at the same moment.
+    """
     found = set(paths)
+    since = time.time() - recent
+    sure = (
+        {path for path in found if _log_changed(path) >= since and is_log_locked(path)} if recent else set()
+    )
+    found -= sure
     for wait in _LOCK_RETRY_DELAYS:
         found = {path for path in found if is_log_locked(path)}
         if not found:
             break
         time.sleep(wait)
-    return found
+    return found | sure
+
+
+def _log_changed(path: Path) -> float:
+    """When a log was written to last (s since 1970); long ago for one that is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def is_log_locked(path: Path) -> bool:

@@ -24,6 +24,7 @@ class CountedExperiment:
     Args:
         counts: of each configuration and description.
         problems: messages about what could not be read.
+        version: of the experiment when it began to be read.
         read: when, on the monotonic clock (s).
         names: by fingerprint, what each configuration is called.
         contents: by the texts of a selection, what is shown.
@@ -31,6 +32,7 @@ class CountedExperiment:
 
     counts: list[tuple[StoredConfiguration, RunCounts]]
     problems: list[str] = field(default_factory=list)
+    version: int = 0
     read: float = field(default_factory=time.monotonic)
     names: dict[str, str] = field(default_factory=dict)
     contents: dict[tuple[str, ...], CountedContent] = field(default_factory=dict)

@@ -21,8 +21,8 @@ __all__ = ["RunningRuns"]
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 0.2  # seconds between two looks at the logs,
-_SHARE = 6.0  # or so many times as long as a look takes
+_PAUSE = 0.2  # seconds between two looks at the logs, or as long as a look takes,
+_SHARE = 6.0  # or so many times its time of a processor
 _LONGEST_FIRST_PAUSE = 2.0
 _IDLE_PAUSE = 2.0  # while no page is open
 
@@ -108,16 +108,16 @@ class RunningRuns:
             min(time.monotonic() - began, _LONGEST_FIRST_PAUSE)
         )  # first the page that is opened now
         while not self._end.is_set():
-            began = time.monotonic()
+            began, computed = time.monotonic(), time.thread_time()
             try:
                 self._poll()
             except LegmError as error:
                 log.error("%s", error)  # noqa: TRY400
             except Exception:  # the page lives longer than one odd file
                 log.exception("the runs could not be followed")
-            took = time.monotonic() - began
+            took, computed = time.monotonic() - began, time.thread_time() - computed
             if len(self._subscribers):
-                self._end.wait(max(_PAUSE, _SHARE * took))
+                self._end.wait(max(_PAUSE, took, _SHARE * computed))
             else:
                 self._wanted.wait(_IDLE_PAUSE)
             self._wanted.clear()
@@ -134,10 +134,12 @@ class RunningRuns:
             experiments = {
                 name for run_id in changed if (name := self._experiment_if_other_status(run_id)) is not None
             }
+        if states:  # at once: whatever else has changed takes longer
+            self._subscribers.put(states, {})
         experiments |= self._names_of_folders(self._changes.poll())
         versions = {name: self._stored.expire(name) for name in experiments}
-        if states or versions:
-            self._subscribers.put(states, versions)
+        if versions:
+            self._subscribers.put({}, versions)
 
     def _experiment_if_other_status(self, run_id: str) -> str | None:
         """The experiment of a run that begins, ends or is deleted; None for one that only has more values."""

@@ -70,16 +70,18 @@ class StoredRuns:
         self._counted: dict[str, CountedExperiment] = {}
         self._versions: dict[str, int] = {}
         self._kept = KeptSeries(_MOST_KEPT_VALUES)
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # held while an experiment is counted
+        self._versions_lock = threading.Lock()
 
     # What has changed
 
     def expire(self, experiment: str) -> int:
-        """Read an experiment again when it is asked for next; returns the version that it has then."""
-        with self._lock:
+        """Read an experiment again when it is asked for next; returns the version that it has then.
+
+        It does not wait for an experiment that is being counted: that will be counted once more.
+        """
+        with self._versions_lock:
             self._versions[experiment] = self._versions.get(experiment, 0) + 1
-            self._counted.pop(experiment, None)
-            self._kept.forget(experiment)
             return self._versions[experiment]
 
     def version(self, experiment: str) -> int:
@@ -88,7 +90,7 @@ class StoredRuns:
 
     def versions(self) -> dict[str, int]:
         """The versions of the experiments that have changed since the server began."""
-        with self._lock:
+        with self._versions_lock:
             return dict(self._versions)
 
     def name_of_folder(self, folder: str) -> str:
@@ -133,7 +135,7 @@ class StoredRuns:
         """
         with self._lock:
             shown = self._shown(name, RunSelection.parse(where))
-            return {**shown.content, "version": self.version(name)}
+            return {**shown.content, "version": self._counted[name].version}
 
     def unfinished(self, name: str, where: Sequence[str] = ()) -> dict[str, Plain]:
         """The runs of an experiment that are not completed, those of the newest configurations.
@@ -148,8 +150,11 @@ class StoredRuns:
         """
         with self._lock:
             shown = self._shown(name, RunSelection.parse(where))
-            runs = self._unfinished(self._experiment(name).stored(), shown.counts)
-            return {"runs": shown.runs(runs), "version": self.version(name)}
+            known = self._counted[name]
+            return {
+                "runs": shown.runs(self._unfinished(known.stored(), shown.counts)),
+                "version": known.version,
+            }
 
     def groups(self, name: str, where: Sequence[str], by: Sequence[str]) -> dict[str, Plain]:
         """The configurations of an experiment grouped by parameters, as ``legm best --group-by`` does.
@@ -165,7 +170,7 @@ class StoredRuns:
         """
         with self._lock:
             shown = self._shown(name, RunSelection.parse(where))
-            return {**shown.groups(by), "version": self.version(name)}
+            return {**shown.groups(by), "version": self._counted[name].version}
 
     def configurations(
         self, experiment: str, fingerprints: Sequence[str], detail: CurveDetail = _WHOLE
@@ -306,15 +311,16 @@ class StoredRuns:
         return self._experiment(name)
 
     def _experiment(self, name: str) -> CountedExperiment:
-        known = self._counted.get(name)
-        if known is None:
+        known, version = self._counted.get(name), self.version(name)
+        if known is None or known.version != version:
             if self.first_reading is not None:
                 self.first_reading.wait()
             problems: list[str] = []
             source = self._source
             if self._has_folders:  # a new one reports its problems anew
                 source = table_source(self.root, self.backend, self._options, problems.append)
-            known = self._counted[name] = CountedExperiment(source.counts(name), problems)
+            self._kept.forget(name)
+            known = self._counted[name] = CountedExperiment(source.counts(name), problems, version=version)
             stored = known.stored()
             labels = {key: one.label for key, one in stored.items()}
             known.names = display_names([one.configuration for one in stored.values()], labels)

@@ -349,8 +349,8 @@ def test_a_log_that_is_moved_meanwhile_is_still_that_of_its_own_seed(tmp_path, m
     log.rename(ours)  # as a process leaves it that was killed
     logs_being_written = log_writer.logs_being_written
 
-    def finalized_by_another_process(paths):
-        found = logs_being_written(paths)
+    def finalized_by_another_process(paths, **options):
+        found = logs_being_written(paths, **options)
         if ours.exists():
             ours.rename(log)
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -336,6 +337,20 @@ def test_a_second_writer_is_refused_while_the_first_one_lives(path):
     writer.close()
     assert not logs_being_written([path])
     LogWriter(path, create=False).close()
+
+
+def test_a_locked_log_that_was_written_to_lately_needs_one_look(path, monkeypatch):
+    writer = begun(path)
+    pauses = []
+    monkeypatch.setattr("legm.runlog.log_writer.time.sleep", pauses.append)
+    assert logs_being_written([path], recent=60.0) == {path}
+    assert pauses == []
+    os.utime(path, (0, 0))
+    assert logs_being_written([path], recent=60.0) == {path}
+    assert pauses  # somebody else might have looked at the same moment
+    writer.close()
+    os.utime(path)
+    assert logs_being_written([path, path.with_name("none.log")], recent=60.0) == set()
 
 
 # A limit on the size of files makes a real write() fail in the middle, as a full disk does.
