@@ -20,13 +20,13 @@ from legm.records import Plain, RunResult
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import CONSOLE_FILE, MEDIA
+from legm.ui.run_files import is_own_run_file, read_run_file, read_run_patch, run_patch_path
 from legm.ui.stored_runs import StoredRuns
 
 __all__ = ["RunDetails"]
 
 _MOST_LINES = 2000  # of a console at once
 _LARGEST_FILE = 256 << 20  # bytes of an artifact that is given
-_LARGEST_PATCH = 1 << 20
 _PREVIEWED = 64 << 10  # bytes of a file that are shown as text
 _PICTURES = {
     ".png": "image/png",
@@ -64,7 +64,7 @@ class RunDetails:
             raise StorageError(f"the configuration {of.label!r} has no run {run_id!r}")
         run, environment = result.run, result.run.environment
         flat = origin_facts(environment)
-        patch = self._patch_path(of.folder, result)
+        patch = run_patch_path(of.folder, result)
         tests = {series.name: value for series, value in result.test.items() if series.index is None}
         best = {series.name: value for series, value in result.best.items() if series.index is None}
         return {
@@ -109,7 +109,7 @@ class RunDetails:
                 for one in sorted(runs, key=lambda one: one.run.run_id)
                 if one.run.run_id != run_id
             ],
-            "has_console": of.folder is not None and _is_own_run_file(console_path(of.folder, run_id)),
+            "has_console": of.folder is not None and is_own_run_file(console_path(of.folder, run_id)),
         }
 
     def _differences(self, experiment: str, result: RunResult, baseline: str) -> dict[str, Plain] | None:
@@ -148,7 +148,7 @@ class RunDetails:
             LegmError: the run is not there, or its console cannot be read.
         """
         of = self._stored.stored_configuration(experiment, fingerprint)
-        if of.folder is None or not _is_own_run_file(console_path(of.folder, run_id)):
+        if of.folder is None or not is_own_run_file(console_path(of.folder, run_id)):
             return {"first": 0, "total": 0, "lines": []}
         _, lines = ConsoleTail(console_path(of.folder, run_id)).read()
         first = max(0, min(after, len(lines)), len(lines) - _MOST_LINES)
@@ -161,11 +161,10 @@ class RunDetails:
             LegmError: the run is not there, or they cannot be read.
         """
         of, result = self._stored.run(experiment, fingerprint, run_id)
-        path = self._patch_path(of.folder, result)
+        path = run_patch_path(of.folder, result)
         if path is None:
             raise StorageError(f"the run {run_id} has no uncommitted changes")
-        data = _read_run_file(path, _LARGEST_PATCH)
-        return {"name": path.name, "text": data.decode("utf-8", "replace")}
+        return {"name": path.name, "text": read_run_patch(path).decode("utf-8", "replace")}
 
     def artifact(self, experiment: str, fingerprint: str, run_id: str, name: str) -> tuple[bytes, str]:
         """A file of a run, and the type of a picture; "" of any other file.
@@ -174,7 +173,7 @@ class RunDetails:
             LegmError: the run has no such file, or it cannot be read.
         """
         path = self._artifact_path(experiment, fingerprint, run_id, name)
-        return _read_run_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
+        return read_run_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
 
     def preview(self, experiment: str, fingerprint: str, run_id: str, name: str) -> dict[str, Plain]:
         """The beginning of a file of a run as text.
@@ -207,16 +206,6 @@ class RunDetails:
         return folder / name
 
     @staticmethod
-    def _patch_path(folder: Path | None, result: RunResult) -> Path | None:
-        git: Any = result.run.environment.get("git")
-        kept = git.get("patch") if isinstance(git, dict) else None
-        name = kept.get("file") if isinstance(kept, dict) else None
-        if folder is None or not isinstance(name, str) or not name:
-            return None
-        path = artifacts_folder(folder, result.run.run_id) / short_name(name)
-        return path if _is_own_run_file(path) else None
-
-    @staticmethod
     def _reproduction(result: RunResult, patch: Path | None) -> list[str]:
         environment = result.run.environment
         git: Any = environment.get("git")
@@ -227,11 +216,6 @@ class RunDetails:
         return commands_to_reproduce_origin(
             environment, target, None if patch is None else str(patch.absolute()), has_folder=has_folder
         )
-
-
-def _is_own_run_file(path: Path) -> bool:
-    """Whether a file is in the root directory, and no link that may lead out of it."""
-    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
 def _run_detail_files(folder: Path) -> list[dict[str, Plain]]:
@@ -249,14 +233,3 @@ def _run_detail_files(folder: Path) -> list[dict[str, Plain]]:
                 kind = "picture" if path.suffix.lower() in _PICTURES else "file"
                 found.append({"name": relative, "size": path.stat().st_size, "kind": kind})
     return sorted(found, key=lambda one: str(one["name"]))
-
-
-def _read_run_file(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as cause:
-        raise storage_error("read", path, cause) from cause
-    if len(data) > limit:
-        raise StorageError(f"{path} has more than {limit:,} bytes")
-    return data

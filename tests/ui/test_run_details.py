@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from legm.ui.run_details import RunDetails
 from legm.ui.shown_tables import written_table
 from legm.ui.single_curves import single_curves
 from legm.ui.stored_runs import StoredRuns
+from tests.support.calling import as_json
 from tests.support.different_code import COMMITS, make_runs_of_different_code
 
 
@@ -204,6 +206,41 @@ def test_the_uncommitted_changes_of_a_run_are_given_and_applied_by_its_commands(
     found = RunDetails(stored).run(*run)
     assert found["has_patch"] is True
     assert any(line.startswith("git apply") and "code.patch" in line for line in found["reproduce"])
+
+
+def test_the_uncommitted_changes_of_configurations_are_compared_as_by_legm_diff(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEGM_PROVENANCE", "1")
+    monkeypatch.chdir(tmp_path)
+    root, runs, patches = tmp_path / "results", {}, {}
+    for rate, width in ((0.1, 1), (0.01, 2), (0.001, 3)):
+        patches[rate] = "\n".join(
+            [
+                *("diff --git a/net.py b/net.py", "index 1111111..2222222 100644"),
+                *("--- a/net.py", "+++ b/net.py", "@@ -1 +1 @@", "-width = 0", f"+width = {width}", ""),
+            ]
+        )
+        kept = {"file": "code.patch", "sha256": hashlib.sha256(patches[rate].encode()).hexdigest()}
+        git = {"commit": COMMITS[0], "folder": "/home/me/code", "dirty": True, "patch": kept}
+        monkeypatch.setattr(
+            "legm.delivery.run_start.collect_started_environment", lambda *_, git=git: {"git": git}
+        )
+        runs[rate] = logged(root, rate, 0)
+    stored = StoredRuns(root)
+    by_name = {one["name"]: one["fingerprint"] for one in stored.experiment("net")["configurations"]}
+    fingerprints = [by_name[f"rate={rate}"] for rate in runs]
+    for rate, fingerprint in zip(runs, fingerprints, strict=True):
+        folder = stored.stored_configuration("net", fingerprint).folder
+        assert folder is not None
+        changed = patches[rate].replace("3", "4")  # one is not what was recorded
+        (artifacts_folder(folder, runs[rate]) / "code.patch").write_text(changed)
+    other, edited = code_differences(stored, "net", fingerprints, "")["changes"]
+    (file,) = other["files"]
+    assert (other["other"], other["problems"], file["name"]) == (1, [], "net.py")
+    assert [line for line in file["lines"] if line[0] in "-+"] == ["-width = 1", "+width = 2"]
+    compared = as_json("diff", *(root / runs[rate] for rate in (0.1, 0.01)))
+    assert compared["code"]["uncommitted"][0]["lines"] == list(file["lines"])
+    assert (edited["other"], edited["files"]) == (2, [])
+    assert "not the one that was recorded" in edited["problems"][0]
 
 
 @pytest.mark.parametrize(

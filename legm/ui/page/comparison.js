@@ -3,11 +3,12 @@
 import { runAddress } from "./addresses.js";
 import { besideTable, renderCompared } from "./compared.js";
 import { liveState } from "./live_state.js";
+import { patchText } from "./patch_text.js";
 import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
 import { significanceOfRow } from "./known_differences.js";
 import { experiment, higherBetter } from "./state.js";
-import { breakable, element, messageOf } from "./values.js";
+import { breakable, counted, element, messageOf } from "./values.js";
 
 /**
  * By metric and row, how sure the differences from the first row are; asked for where that is not known.
@@ -71,7 +72,44 @@ export function codeTable(rows) {
           code.commands.join("\n"),
         )
       : null,
+    ...code.changes.flatMap((/** @type {any} */ one) =>
+      uncommittedDifferences(rows[0], rows[one.other], one),
+    ),
   );
+}
+
+/**
+ * How the uncommitted changes of two differ, as `legm diff` has them.
+ * @param {number} first
+ * @param {number} other
+ * @param {{files: {name: string, changed_in: string, lines: string[], more: number}[], more: number,
+ *   problems: string[]}} content
+ */
+function uncommittedDifferences(first, other, { files, more, problems }) {
+  const names = [first, other].map((row) => experiment().brief(row));
+  const only = new Map([
+    ["a", `, changed only in ${names[0]}`],
+    ["b", `, changed only in ${names[1]}`],
+  ]);
+  const notes = [
+    ...problems,
+    ...(more ? [`${counted(more, "other file")} with differences: legm diff`] : []),
+  ];
+  return [
+    element("h3", {}, `Uncommitted changes: ${names[0]} (−) and ${names[1]} (+)`),
+    ...files.map((file) =>
+      element(
+        "details",
+        { class: "changes", open: files.length === 1 },
+        element("summary", {}, file.name + (only.get(file.changed_in) ?? "")),
+        patchText(
+          file.more ? [...file.lines, `${counted(file.more, "more line")}: legm diff`] : file.lines,
+          `Differences of ${file.name}`,
+        ),
+      ),
+    ),
+    ...notes.map((text) => element("p", { class: "faint" }, text)),
+  ];
 }
 
 /** @param {number[]} rows */

@@ -1,7 +1,7 @@
 // What a run left: its files with previews, the uncommitted changes of its code, and how to run it again.
 
 import { liveState } from "./live_state.js";
-import { kindOfLine } from "./patch_lines.js";
+import { patchText } from "./patch_text.js";
 import { showProblem } from "./problems.js";
 import { ask, queryOf } from "./server.js";
 import { element, fill, messageOf } from "./values.js";
@@ -76,16 +76,7 @@ export function patchButton(run) {
   const show = async () => {
     try {
       const { text } = await ask("api/patch", questionOf(run));
-      const lines = text.replace(/\n$/, "").split("\n");
-      button.replaceWith(
-        element(
-          "pre",
-          { id: "patch", tabindex: 0, "aria-label": "Uncommitted changes" },
-          ...lines.map((/** @type {string} */ line) =>
-            element("span", { class: kindOfLine(line) }, `${line}\n`),
-          ),
-        ),
-      );
+      button.replaceWith(patchText(text.replace(/\n$/, "").split("\n"), "Uncommitted changes"));
     } catch (error) {
       showProblem(messageOf(error));
     }
