@@ -26,7 +26,7 @@ def packed_geckodriver(folder: Path) -> str | None:
 
 
 def opened_firefox(folder: Path) -> Iterator[Any]:
-    """A headless Firefox, driven by geckodriver; the folder is for what is made executable."""
+    """A headless Firefox, driven by geckodriver; the folder is for what is made executable and downloaded."""
     from selenium import webdriver
 
     firefox = shutil.which("firefox-esr") or shutil.which("firefox")
@@ -36,10 +36,16 @@ def opened_firefox(folder: Path) -> Iterator[Any]:
     options = webdriver.FirefoxOptions()
     options.binary_location = firefox
     options.add_argument("-headless")
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    options.set_preference("browser.download.folderList", 2)  # the one that is named
+    options.set_preference("browser.download.dir", str(downloads))
+    options.set_preference("browser.download.always_ask_before_handling_new_types", value=False)
     service = webdriver.FirefoxService(executable_path=driver, log_output=os.devnull)
     opened = webdriver.Firefox(options=options, service=service)
     opened.set_window_size(1500, 1000)
     opened.get_log = lambda _: []  # type: ignore[attr-defined] # it gives none
+    opened.downloads = downloads  # type: ignore[attr-defined]
     yield opened
     opened.quit()
 
@@ -90,6 +96,28 @@ class LivePageInBrowser:
             selector,
             value,
         )
+
+    def save_into(self, folder: Path) -> Path:
+        """Let downloads be saved, and return where: in this folder, or in that which Firefox began with."""
+        if self.browser.name == "firefox":
+            return Path(self.browser.downloads)
+        self.browser.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)}
+        )
+        return folder
+
+    def can_drag(self) -> bool:
+        """Whether elements can be dragged with the mouse that the browser's driver has."""
+        return bool(self.browser.name != "firefox")
+
+    def drag(self, selector: str, to: str) -> None:
+        """Drag an element onto another one with the mouse, as a user does."""
+        from selenium.webdriver import ActionChains
+
+        one, other = (self.browser.find_element("css selector", each) for each in (selector, to))
+        actions = ActionChains(self.browser).move_to_element(one).click_and_hold()
+        actions.move_by_offset(-4, 0).move_by_offset(-4, 0)  # from which on it is a drag
+        actions.move_to_element(other).move_by_offset(1, 0).release().perform()
 
     def keep_picture(self, name: str) -> None:
         """Keep what is shown, where one asks for pictures."""

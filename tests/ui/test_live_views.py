@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 
 from legm import ExperimentHandler
+from legm.console.console_options import console_path
 from tests.support.browsing import LivePageInBrowser
 from tests.support.calling import call
 from tests.support.live_page import served_page
@@ -21,10 +25,22 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 RATES = (0.1, 0.01, 0.001)
 OF_DIFFERENT_CODE = ("sgd", 0.001)
-TEXTS = (
-    "window.saved = [];"
-    "URL.createObjectURL = (blob) => { blob.text().then((text) => saved.push(text)); return '#'; }"
-)
+LONG_NAMES = [
+    f"model/encoder/blocks/attention/projection-{letter}/learning_rate" for letter in "abcdefghijkl"
+]
+HANDLES = "return [...document.querySelectorAll('.axis-handle')].map((one) => one.dataset.axisHandle)"
+AXES = """
+const of = (selector) => document.querySelector(selector).getBoundingClientRect();
+const box = (one) => [one.left, one.right];
+const titles = [...document.querySelectorAll('#parallel-plot .annotation-text')];
+const count = document.querySelectorAll('.axis-handle').length;
+return {
+    titles: titles.slice(0, count).map((one) => one.textContent),
+    boxes: titles.slice(0, count).map((one) => box(one.getBoundingClientRect())),
+    metric: box(of('#parallel-metric')), frame: box(of('#parallel-frame')),
+    width: document.getElementById('parallel-inside').scrollWidth,
+};
+"""
 
 
 def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
@@ -43,6 +59,8 @@ def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
         path = root.parent / "notes.txt"
         path.write_text(HOSTILE)
         handler.log_artifact(path)
+        console = console_path(handler.configuration_folder, str(handler.run_id))
+        console.write_text(f"epoch 1\n{HOSTILE}\n\x1b]0;taken\x07\x1b[31mred\n")
     handler.log()
 
 
@@ -56,6 +74,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     logged_with_code(folder, optimizer, rate, seed)
                 else:
                     logged(folder, optimizer, rate, seed)
+    for number in range(3):
+        with ExperimentHandler(folder, "wide") as handler:
+            handler.set_dict_params({name: number + at for at, name in enumerate(LONG_NAMES)})
+            handler.start()
+            handler.set_metric("loss", number + 0.5)
     return folder
 
 
@@ -80,17 +103,16 @@ def page(browser, root, tmp_path) -> Iterator[LivePageInBrowser]:
 
 def test_every_view_shows_what_it_promises(page, root, tmp_path):
     until(lambda: page.view() == "board" and len(page.rows()) == 6)
-    page.run(TEXTS)
     averages_over_different_code_say_so(page)
     groups_are_made_live(page)
     columns_are_moved(page)
     rows_differ_from_the_baseline(page)
     tags_are_edited_in_the_row(page, root)
-    tables_are_saved(page)
-    pictures_are_saved(page, tmp_path)
+    tables_and_pictures_are_saved(page, page.save_into(tmp_path))
     curves_have_another_axis(page)
     axes_are_moved_turned_and_brushed(page)
     relations_are_drawn(page)
+    twelve_axes_of_long_names_are_dragged(page)
     configurations_are_compared(page)
     a_configuration_has_a_view(page)
     a_run_has_a_view(page)
@@ -116,7 +138,6 @@ def groups_are_made_live(page: LivePageInBrowser) -> None:
     assert "group=" in page.browser.current_url
     page.browser.refresh()
     until(lambda: page.view() == "board" and len(page.texts("#groups-table tbody tr")) == 2)
-    page.run(TEXTS)
     page.click("#group-by input[data-group-by=optimizer]")
     until(lambda: page.run("return document.getElementById('groups').hidden"))
 
@@ -136,6 +157,11 @@ def columns_are_moved(page: LivePageInBrowser) -> None:
     assert page.run("return document.activeElement.dataset.column") == "p:rate"
     page.click("#columns [data-move='later p:rate']")
     assert titles(page) == before
+    if page.can_drag():
+        page.drag("#table [data-column='p:rate']", "#table [data-column='p:optimizer']")
+        until(lambda: titles(page)[-2:] == ["p:rate", "p:optimizer"])
+        page.drag("#table [data-column='p:optimizer']", "#table [data-column='p:rate']")
+        until(lambda: titles(page) == before)
     page.click("#columns input[data-id='p:rate']")
     assert "p:rate" not in titles(page)
     page.click("#columns input[data-id='p:rate']")
@@ -162,28 +188,23 @@ def tags_are_edited_in_the_row(page: LivePageInBrowser, root: Path) -> None:
     assert call("tag", str(root / "net"), "--tag", "good").stdout.count("steady") == 4
 
 
-def tables_are_saved(page: LivePageInBrowser) -> None:
-    for kind, start in (("csv", "Configuration,"), ("latex", "% \\usepackage{booktabs}"), ("markdown", "| ")):
-        page.run("saved.length = 0")
+def tables_and_pictures_are_saved(page: LivePageInBrowser, folder: Path) -> None:
+    tables = {"csv": "Configuration,", "latex": "% \\usepackage{booktabs}", "markdown": "| "}
+    for suffix, (kind, start) in zip(("csv", "tex", "md"), tables.items(), strict=True):
         page.click(f"#leaderboard-download [data-format={kind}]")
-        until(lambda: page.run("return saved.length") == 1)
-        text = page.run("return saved[0]")
+        text = until(lambda suffix=suffix: saved(folder, suffix)).decode()
         assert text.startswith(start)
         assert text.count("adam") >= 3
-
-
-def pictures_are_saved(page: LivePageInBrowser, folder: Path) -> None:
-    if page.browser.name == "firefox":
-        return  # it asks where to
-    page.browser.refresh()  # what keeps the texts of tables takes pictures too
     until(lambda: page.run("return document.querySelector('#curves-plot .modebar-btn')"))
-    allowed = {"behavior": "allow", "downloadPath": str(folder)}
-    page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
     for kind, start in (("svg", b"<svg"), ("png", b"\x89PNG")):
         page.click(f"#curves-plot .modebar-btn[data-title*='{kind.upper()}']")
-        until(lambda kind=kind: list(folder.glob(f"*.{kind}")))
-        (saved,) = folder.glob(f"*.{kind}")
-        assert saved.read_bytes().startswith(start)
+        assert until(lambda kind=kind: saved(folder, kind)).startswith(start)
+
+
+def saved(folder: Path, suffix: str) -> bytes:
+    """What a browser has saved wholly; empty until then."""
+    found = list(folder.glob(f"*.{suffix}"))
+    return found[0].read_bytes() if len(found) == 1 and not list(folder.glob("*.part")) else b""
 
 
 def curves_have_another_axis(page: LivePageInBrowser) -> None:
@@ -205,15 +226,14 @@ def axes_are_moved_turned_and_brushed(page: LivePageInBrowser) -> None:
     from selenium.webdriver import ActionChains
 
     page.run("document.getElementById('parallel').scrollIntoView()")
-    handles = "return [...document.querySelectorAll('.axis-handle')].map((one) => one.dataset.axisHandle)"
     labels = (
         "return document.getElementById('parallel-plot').layout.annotations"
         ".filter((one) => one.x === 0 && one.xanchor === 'right').map((one) => [one.text, one.y])"
     )
-    until(lambda: len(page.run(handles)) == 3)
-    assert page.run(handles)[:2] == ["optimizer", "rate"]
+    until(lambda: len(page.run(HANDLES)) == 3)
+    assert page.run(HANDLES)[:2] == ["optimizer", "rate"]
     page.browser.find_element("css selector", "[data-axis-handle=rate]").send_keys("\ue00a\ue012")
-    until(lambda: page.run(handles)[:2] == ["rate", "optimizer"])
+    until(lambda: page.run(HANDLES)[:2] == ["rate", "optimizer"])
     before = dict(page.run(labels))
     page.click("[data-axis-handle=rate]")
     until(lambda: dict(page.run(labels)) == pytest.approx({text: 1 - at for text, at in before.items()}))
@@ -229,6 +249,34 @@ def axes_are_moved_turned_and_brushed(page: LivePageInBrowser) -> None:
         until(lambda: len(page.rows()) == 2)
         page.click("#clear-filters")
     until(lambda: len(page.rows()) == 6)
+
+
+def twelve_axes_of_long_names_are_dragged(page: LivePageInBrowser) -> None:
+    board = page.browser.current_url
+    axes = quote(json.dumps(LONG_NAMES))
+    page.browser.get(f"{board.partition('#')[0]}#experiment=wide&axes={axes}")
+    page.browser.set_window_size(1000, 1000)
+    sight = "document.getElementById('parallel').scrollIntoView();"
+    until(lambda: page.run(sight + HANDLES) == [*LONG_NAMES, "metric best_loss"])
+    shown = page.run(AXES)
+    assert len(set(shown["titles"])) == len(LONG_NAMES) + 1  # shortened, and still different
+    for one, other in itertools.pairwise(sorted(shown["boxes"])):
+        assert one[1] <= other[0] + 1  # no title is over another one
+    for scrolled in (0, 10_000):
+        shown = page.run(f"document.getElementById('parallel-frame').scrollLeft = {scrolled};{AXES}")
+        left, right = shown["metric"]
+        assert shown["frame"][0] < left < right <= shown["frame"][1] + 1
+        assert right >= shown["frame"][1] - 2  # it stays at the right edge
+    assert shown["frame"][1] - shown["frame"][0] < shown["width"]  # which is not for nothing
+    page.run("document.getElementById('parallel-frame').scrollLeft = 0")
+    if page.can_drag():
+        page.drag(f"[data-axis-handle='{LONG_NAMES[3]}']", f"[data-axis-handle='{LONG_NAMES[0]}']")
+        until(lambda: page.run(HANDLES)[:2] == [LONG_NAMES[3], LONG_NAMES[0]])
+        assert page.run(HANDLES)[-1] == "metric best_loss"
+    page.keep_picture("ui-twelve-axes")
+    page.browser.set_window_size(1500, 1000)
+    page.browser.get(board)
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
 
 
 def relations_are_drawn(page: LivePageInBrowser) -> None:
@@ -261,6 +309,10 @@ def configurations_are_compared(page: LivePageInBrowser) -> None:
     until(lambda: page.run("return document.getElementById('curves-plot').data?.length > 1"))
     assert page.run("return document.getElementById('leaderboard').offsetParent") is None
     page.browser.refresh()
+    until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
+    page.browser.back()
+    until(lambda: page.view() == "board" and page.browser.current_url == address)
+    page.browser.forward()
     until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
     page.browser.back()
     until(lambda: page.view() == "board" and page.browser.current_url == address)
@@ -307,6 +359,8 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
     page.click("#run .files button")
     until(lambda: page.text("#run .preview pre") == HOSTILE)
     assert HOSTILE in page.text("#run-media figcaption")
+    until(lambda: page.text("#console").splitlines()[:2] == ["epoch 1", HOSTILE])
+    assert "\x1b" not in page.text("#console")
     assert page.run("return document.querySelectorAll('img[src=x]').length") == 0
     assert page.browser.title != "taken"
 
@@ -319,9 +373,10 @@ def an_address_stays_while_something_comes(page: LivePageInBrowser) -> None:
     page.run("document.querySelector('#table tr[data-row] .open').click()")
     until(lambda: page.run("return document.querySelector('#table .runs-part a')"))
     address = page.run(
-        "document.querySelector('#table .runs-part a').click();"
+        "const link = document.querySelector('#table .runs-part a');"
+        "link.click();"
         "document.querySelector('#logarithmic').click();"  # draws at once, before the view is there
-        "return location.hash"
+        "return link.hash"
     )
     assert "view=run" in address
     until(lambda: page.view() == "run")
