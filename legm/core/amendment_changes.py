@@ -94,8 +94,14 @@ class AmendmentChanges:
             for name in {*parents} & {*self.parent.get(child, {})}:
                 raise ParameterError(f"the parent {name!r} of {child!r} cannot be both given and taken away")
         for name, priority in self.name_priority.items():
-            if isinstance(priority, bool) or not isinstance(priority, (int, float)) or math.isnan(priority):
-                raise ParameterError(f"the priority of {name!r} in names must be a number, not {priority!r}")
+            if (
+                isinstance(priority, bool)
+                or not isinstance(priority, (int, float))
+                or not math.isfinite(priority)
+            ):
+                raise ParameterError(
+                    f"the priority of {name!r} in names must be a finite number, not {priority!r}"
+                )
         new = list(self.rename.values())
         twice = sorted({name for name in new if new.count(name) > 1})
         if twice:
