@@ -72,7 +72,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
     """
     finalized = []
     pending = logs.pending_logs()
-    being_written = log_writer.logs_being_written(pending)
+    being_written = log_writer.logs_being_written(pending, recent=log_writer.RECENTLY)
     for path in pending:
         if path in being_written or not os.access(path, os.W_OK):
             continue

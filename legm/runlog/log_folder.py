@@ -51,8 +51,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-_RECENT = 2.0  # seconds: a locked log that was written to since then is its writer's
-
 
 def find_logs(root: Path) -> list[Path]:
     """All logs in a root directory, of backends with and without folders."""
@@ -407,7 +405,7 @@ def results_only_in_log_folder(
     """
     paths = logs.logs_except(known)
     # Asked before reading: of a log whose writer has ended, everything is there.
-    being_written = log_writer.logs_being_written(paths, recent=_RECENT)
+    being_written = log_writer.logs_being_written(paths, recent=log_writer.RECENTLY)
     damaged = [] if damaged is None else damaged
     results = (
         (path, read_result_from_log(path, live=path in being_written, of=configuration, damaged=damaged))
@@ -431,7 +429,7 @@ def results_resumed_in_log_folder(logs: LogFolder, known: Iterable[str]) -> list
     """
     ids = set(known)
     paths = [path for path in logs.pending_logs() if path.stem in ids]
-    being_written = log_writer.logs_being_written(paths, recent=_RECENT)
+    being_written = log_writer.logs_being_written(paths, recent=log_writer.RECENTLY)
     found = (read_result_from_log(path, live=path in being_written) for path in paths)
     return [one for one in found if one is not None and one.status is not Status.COMPLETED]
 

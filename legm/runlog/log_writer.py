@@ -16,6 +16,7 @@ from legm.runlog.log_records import read_log_in_pieces
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 
 __all__ = [
+    "RECENTLY",
     "LogWriter",
     "is_log_locked",
     "lock_log_descriptor",
@@ -23,6 +24,7 @@ __all__ = [
     "write_run_log",
 ]
 
+RECENTLY = 2.0  # seconds: a locked log that was written to since then is taken for its writer's
 _LOCK_RETRY_DELAYS = (0.002, 0.01, 0.05, 0.0)  # seconds between attempts to lock a log
 
 
