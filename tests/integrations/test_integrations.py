@@ -39,6 +39,7 @@ SHARED = {
     "trainer_parameters",
     "training_run",
     "transformers_arguments",
+    "wrapped_functions",
     "xgboost_configuration",
 }
 MODULES = sorted({found.name for found in pkgutil.iter_modules(legm.integrations.__path__)} - SHARED)
