@@ -60,6 +60,19 @@ test("numbers that need many decimals have an exponent", () => {
 
 test("numbers in texts are ordered by value", () => {
   assert.deepEqual(["layer10", "layer9", "layer1"].sort(byText), ["layer1", "layer9", "layer10"]);
+  assert.deepEqual(["lr=0.5", "lr=-3", "lr=−12", "lr=1e−07"].sort(byText), [
+    "lr=−12",
+    "lr=-3",
+    "lr=1e−07",
+    "lr=0.5",
+  ]);
+  assert.deepEqual(["net-12", "net-3", "2026-01-12", "2026-01-03"].sort(byText), [
+    "2026-01-03",
+    "2026-01-12",
+    "net-3",
+    "net-12",
+  ]); // where it joins, it is no minus
+  assert.deepEqual(["1.10.0", "1.9.2"].sort(byText), ["1.9.2", "1.10.0"]);
 });
 
 test("an experiment that is loaded in parts shows what is there", () => {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { csvText } from "../../legm/report/page/downloads.js";
 import { binned, shareOfVariance } from "../../legm/report/page/importance.js";
 import { sortedAndFiltered } from "../../legm/report/page/sorted_table.js";
-import { moved } from "../../legm/report/page/values.js";
+import { moved, short } from "../../legm/report/page/values.js";
 import { rowsBetween } from "../../legm/report/page/virtual_rows.js";
 import { experimentAddress, runAddress } from "../../legm/ui/page/addresses.js";
 import { kindOfLine } from "../../legm/ui/page/patch_lines.js";
@@ -58,6 +58,37 @@ test("a table is filtered by every word, and numbers are sorted by value", () =>
   assert.deepEqual(sortedAndFiltered(rows, { column: 1, reversed: true })[0], ["lr", "10"]);
   assert.deepEqual(sortedAndFiltered(rows, { search: "lr 9" }), [["LR.decay", "9"]]);
   assert.equal(rows[0][0], "lr"); // the order of the table's own rows stays
+});
+
+test("the cells of a column are sorted as numbers, whichever minus they have, and what is no number comes last", () => {
+  const sorted = (cells, reversed = false) =>
+    sortedAndFiltered(
+      cells.map((one) => [one]),
+      { column: 0, reversed },
+    ).map(([one]) => one);
+  const numbers = [-Infinity, -12, -3, -2e-9, 0, 1e-7, 0.5, 2, 1e8, Infinity];
+  const mixed = [6, 3, 9, 0, 5, 1, 8, 2, 7, 4].map((i) => numbers[i]);
+  const python = (number) => String(number).replace("Infinity", "inf");
+  for (const written of [(number) => number, String, short, python]) {
+    const [shown, nothing] = [mixed.map(written), [written(Number.NaN), "–"]];
+    assert.deepEqual(sorted([...nothing, ...shown]), [...numbers.map(written), ...nothing]);
+    assert.deepEqual(sorted([...nothing, ...shown], true), [
+      ...numbers.toReversed().map(written),
+      ...nothing,
+    ]);
+  }
+  assert.deepEqual(sorted([null, "adam", "10", "-9", ""]), ["-9", "10", "adam", null, ""]);
+});
+
+test("a filter finds a negative number, whichever minus it is typed with", () => {
+  const rows = [
+    ["loss", -3.5],
+    ["loss", 3.5],
+    ["shift", "-7"],
+  ];
+  assert.deepEqual(sortedAndFiltered(rows, { search: "-3.5" }), [rows[0]]);
+  assert.deepEqual(sortedAndFiltered(rows, { search: "−3.5" }), [rows[0]]);
+  assert.deepEqual(sortedAndFiltered(rows, { search: "−7" }), [rows[2]]);
 });
 
 test("a value with a comma, a quote or a line end is one value in CSV", () => {

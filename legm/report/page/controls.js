@@ -2,7 +2,18 @@
 
 import { changed } from "./redraw.js";
 import { chosenMetric, experiment, higherBetter, isDark, isDescribed, state } from "./state.js";
-import { breakable, byFact, byId, byText, compact, counted, distinct, element, fill } from "./values.js";
+import {
+  breakable,
+  byCell,
+  byFact,
+  byId,
+  byText,
+  compact,
+  counted,
+  distinct,
+  element,
+  fill,
+} from "./values.js";
 
 export function renderHead() {
   const chosen = experiment();
@@ -190,7 +201,7 @@ export function statesOf(parameter) {
 /** @param {Parameter} parameter @param {number} a @param {number} b */
 export function byValue(parameter, a, b) {
   const [x, y] = [parameter.number(a), parameter.number(b)];
-  if (x !== null && y !== null) return x - y;
+  if (x !== null && y !== null) return byCell(x, y);
   return byFact(x === null, y === null) || byText(parameter.text(a), parameter.text(b));
 }
 

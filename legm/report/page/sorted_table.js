@@ -1,35 +1,41 @@
 // A table that its user sorts by a click on a title, and filters where it is long.
 
-import { breakable, byText, counted, element, fill } from "./values.js";
+import { breakable, byCell, counted, element, fill, searchable, short, wordsOf } from "./values.js";
 
 const FILTERED_FROM = 9; // rows
 
 /**
  * The rows that have every word, in the order of a column; `reversed` for the other way round.
- * @param {any[][]} rows
+ * @param {Cell[][]} rows
  * @param {{column?: number | null, reversed?: boolean, search?: string}} choices
  */
 export function sortedAndFiltered(rows, { column = null, reversed = false, search = "" }) {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = wordsOf(search);
   const found = rows.filter((row) => {
-    const text = row.join("\n").toLowerCase();
+    const text = searchable(row.map(shownText).join("\n"));
     return words.every((word) => text.includes(word));
   });
-  if (column === null) return found;
-  const sign = reversed ? -1 : 1;
-  return found.sort((a, b) => sign * byText(String(a[column]), String(b[column])));
+  return column === null ? found : found.sort((a, b) => byCell(a[column], b[column], reversed));
 }
 
 /**
- * A table of texts; `cell` makes a cell's content of a text, its row and its column.
+ * What is shown of a cell.
+ * @param {Cell} value
+ */
+function shownText(value) {
+  return typeof value === "number" ? short(value) : (value ?? "–");
+}
+
+/**
+ * A table of texts and numbers; `cell` makes a cell's content of its value, its row and its column.
  * @param {string[]} head
- * @param {any[][]} rows
- * @param {{label: string, cell?: (text: any, row: any[], column: number) => any, rowClass?: ((row: any[]) => string | null) | null}} options
+ * @param {Cell[][]} rows
+ * @param {{label: string, cell?: (value: any, row: any[], column: number) => any, rowClass?: ((row: any[]) => string | null) | null}} options
  */
 export function sortedTable(
   head,
   rows,
-  { label, cell = (text, _row, _column) => breakable(text), rowClass = null },
+  { label, cell = (value, _row, _column) => breakable(shownText(value)), rowClass = null },
 ) {
   /** @type {{column: number | null, reversed: boolean, search: string}} */
   const chosen = { column: null, reversed: false, search: "" };
@@ -67,7 +73,7 @@ export function sortedTable(
         element(
           "tr",
           { class: rowClass?.(row) },
-          ...row.map((text, column) => element("td", {}, cell(text, row, column))),
+          ...row.map((value, column) => element("td", {}, cell(value, row, column))),
         ),
       ),
     );

@@ -1,7 +1,7 @@
 // The user's choices, which the URL keeps so that they can be shared, and what follows from them.
 
 import { Experiment } from "./content.js";
-import { byFact, byText } from "./values.js";
+import { byCell, byText, searchable, wordsOf } from "./values.js";
 
 export const MOST_CURVES = 40;
 export const MOST_SMOOTHING = 0.99;
@@ -232,21 +232,7 @@ export function metricValue(row) {
  */
 export function sortedBy(rows, value, descending) {
   const values = new Map(rows.map((row) => [row, value(row)]));
-  const missing = (/** @type {any} */ one) => one === undefined || one === null || Number.isNaN(one);
-  const sign = descending ? -1 : 1;
-  return [...rows].sort((a, b) => {
-    const [x, y] = [values.get(a), values.get(b)];
-    if (missing(x) || missing(y)) return byFact(missing(x), missing(y)) || byName(a, b);
-    const order =
-      typeof x === "string" || typeof y === "string"
-        ? byText(String(x), String(y))
-        : x < y
-          ? -1
-          : x > y
-            ? 1
-            : 0;
-    return sign * order || byName(a, b);
-  });
+  return [...rows].sort((a, b) => byCell(values.get(a), values.get(b), descending) || byName(a, b));
 }
 
 /** @param {number} a @param {number} b */
@@ -259,7 +245,7 @@ export function filtered() {
   const filters = experiment()
     .parameters.filter((one) => Object.hasOwn(state.filters, one.name))
     .map((one) => ({ one, filter: state.filters[one.name] }));
-  const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = wordsOf(state.search);
   return ranked().filter(
     (row) => filters.every(({ one, filter }) => passes(one, filter, row)) && hasWords(row, words),
   );
@@ -280,7 +266,7 @@ function hasWords(row, words) {
   const values = experiment().varying.map(
     (one) => `${one.name}=${one.text(experiment().state(one, row)) ?? ""}`,
   );
-  const text = [experiment().label(row), ...values].join(" ").toLowerCase();
+  const text = searchable([experiment().label(row), ...values].join(" "));
   return words.every((word) => text.includes(word));
 }
 

@@ -269,21 +269,84 @@ export function plotText(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\s+/g, " ");
 }
 
-const NUMBER = /(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/i;
+const DIGITS = String.raw`(?:(?<!\.)\d+\.\d+(?!\.?\d)|\d+)(?:e[-+−]?\d+)?`; // a version has no decimals
+const NUMBER = new RegExp(`((?<![\\p{L}\\d_.)\\]−-])[-−]${DIGITS}|${DIGITS})`, "iu");
+const WHOLE_NUMBER = /^[-+−]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+−]?\d+)?|∞|inf(?:inity)?)$/i;
+const NO_VALUE = new Set(["", "–", "nan"]);
 const byLetters = new Intl.Collator("en").compare;
 
 /**
- * The order of two texts; numbers in them are ordered by value.
+ * The order of two texts; numbers in them are ordered by value. A minus is a sign where nothing is joined by it.
  * @param {string} a
  * @param {string} b
  */
 export function byText(a, b) {
   const [x, y] = [a.split(NUMBER), b.split(NUMBER)];
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const order = i % 2 ? Number(x[i]) - Number(y[i]) : byLetters(x[i], y[i]);
+    const order = i % 2 ? byNumber(numberOf(x[i]), numberOf(y[i])) : byLetters(x[i], y[i]);
     if (order) return order;
   }
   return x.length - y.length || byLetters(a, b);
+}
+
+/**
+ * The order of two cells of a table: numbers by value, then texts, then what is no value (NaN, "–", nothing);
+ * `reversed` for the other way round, in which the last ones stay the last.
+ * @param {unknown} a
+ * @param {unknown} b
+ */
+export function byCell(a, b, reversed = false) {
+  if (Number.isFinite(a) && Number.isFinite(b))
+    return reversed ? Number(b) - Number(a) : Number(a) - Number(b);
+  const [x, y] = [cellOrder(a), cellOrder(b)];
+  if (x.isMissing || y.isMissing) return byFact(x.isMissing, y.isMissing);
+  const order =
+    x.number === null || y.number === null
+      ? byFact(x.number === null, y.number === null) || byText(x.text, y.text)
+      : byNumber(x.number, y.number);
+  return reversed ? -order : order;
+}
+
+/** @param {unknown} value */
+function cellOrder(value) {
+  const text = String(value ?? "").trim();
+  const isNumber = typeof value === "number" || WHOLE_NUMBER.test(text);
+  return {
+    text,
+    number: isNumber ? numberOf(text) : null,
+    isMissing: NO_VALUE.has(text.toLowerCase()),
+  };
+}
+
+/**
+ * The number that a text is, with whichever minus; infinity as the page or Python writes it.
+ * @param {string} text
+ */
+function numberOf(text) {
+  const number = Number(text);
+  if (!Number.isNaN(number)) return number;
+  return Number(text.replaceAll("−", "-").replace(/∞|inf(?:inity)?/i, "Infinity"));
+}
+
+/** @param {number} x @param {number} y */
+function byNumber(x, y) {
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/**
+ * A text as it is searched: in small letters, with the minus that a keyboard has.
+ * @param {string} text
+ */
+export function searchable(text) {
+  return text.toLowerCase().replaceAll("−", "-");
+}
+
+/**
+ * The words of a search.
+ * @param {string} search
+ */
+export function wordsOf(search) {
+  return searchable(search).split(/\s+/).filter(Boolean);
 }
 
 /**

@@ -199,13 +199,12 @@ function valueRows(run) {
   const best = new Map(
     run.best[0].map((/** @type {string} */ name, /** @type {number} */ i) => [name, decoded(run.best[1])[i]]),
   );
-  const text = (/** @type {number | undefined} */ value) => (value === undefined ? "–" : short(value));
   return [...new Set([...best.keys(), ...tests.keys()])]
     .sort(byText)
-    .map((name) => [name, text(best.get(name)), text(tests.get(name))]);
+    .map((name) => [name, best.get(name) ?? null, tests.get(name) ?? null]);
 }
 
-/** @param {string} title @param {string[]} head @param {string[][]} rows @param {...Child} more */
+/** @param {string} title @param {string[]} head @param {Cell[][]} rows @param {...Child} more */
 function tableSection(title, head, rows, ...more) {
   return element(
     "section",
