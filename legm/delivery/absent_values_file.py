@@ -2,13 +2,15 @@
 
 It is ``absent_values.yml`` in ``.legm`` in the experiment's folder, or in ``.legm/<experiment>`` in the root
 directory for a backend without folders. A parameter keeps its first absent value there for good: a process
-that gives a different one gets an error with the first one. A lock decides which process is first.
+that gives a different one gets an error with the first one. A lock decides which process is first. Changed
+defaults of libraries that were reported are noted in the file too, so that each is reported once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,43 @@ _HEADER = """\
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptAbsentValues:
+    """What the file has.
+
+    Args:
+        values: the absent values by parameter.
+        reported_defaults: by parameter, the changed defaults of its library that were reported.
+    """
+
+    values: dict[str, Plain] = field(default_factory=dict)
+    reported_defaults: dict[str, list[Plain]] = field(default_factory=dict)
+
+    def unreported_defaults(self, given: Mapping[str, AbsentValue]) -> dict[str, AbsentValue]:
+        """The defaults that are not the absent values, and that nobody was told of yet."""
+        return {
+            name: new
+            for name, new in given.items()
+            if name in self.values
+            and not any(
+                equals_absent_value(known, new.value)
+                for known in (self.values[name], *self.reported_defaults.get(name, ()))
+            )
+        }
+
+    def with_values(self, values: dict[str, Plain]) -> _KeptAbsentValues:
+        """The same with other absent values; what was reported of parameters that have none is left out."""
+        reported = {name: own for name, own in self.reported_defaults.items() if name in values}
+        return _KeptAbsentValues(values, reported)
+
+    def with_reported(self, defaults: Mapping[str, AbsentValue]) -> _KeptAbsentValues:
+        """The same with further defaults that were reported."""
+        reported = dict(self.reported_defaults)
+        for name, new in defaults.items():
+            reported[name] = [*reported.get(name, ()), new.value]
+        return _KeptAbsentValues(self.values, reported)
+
+
 class AbsentValuesFile:
     """The file with an experiment's absent values.
 
@@ -55,10 +94,13 @@ class AbsentValuesFile:
             StorageError: it cannot be read.
             CorruptFile: it is damaged, or of a newer legm.
         """
+        return self._read().values
+
+    def _read(self) -> _KeptAbsentValues:
         try:
             data = self.path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return _KeptAbsentValues()
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         return _parse_absent_values(self.path, data)
@@ -74,7 +116,8 @@ class AbsentValuesFile:
     def keep(self, given: Mapping[str, AbsentValue], *, is_writer: bool = True) -> dict[str, Plain]:
         """Keep absent values with the experiment.
 
-        A file that cannot be read or written is logged as an error and ends no training.
+        A file that cannot be read or written is logged as an error and ends no training. A library's changed
+        default is reported once in the experiment, by a writer.
 
         Args:
             given: by parameter.
@@ -87,19 +130,36 @@ class AbsentValuesFile:
             ParameterError: a parameter has another absent value; nothing is written.
         """
         try:
-            known = self.read()
-            if is_writer and not given.keys() <= known.keys():
-                known = self._add(given)
+            kept = self._read()
+            if is_writer and not given.keys() <= kept.values.keys():
+                kept = self._add(given)
         except ParameterError:
             raise
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
             return {}
-        self._require_same(known, given)
-        for name, new in given.items():
-            if name in known and not equals_absent_value(known[name], new.value):
-                log.warning("%s", changed_default_absent_value(name, known[name], new))
-        return known
+        self._require_same(kept.values, given)
+        if is_writer:
+            self._report_changed_defaults(kept, given)
+        return kept.values
+
+    def _report_changed_defaults(self, kept: _KeptAbsentValues, given: Mapping[str, AbsentValue]) -> None:
+        """Log each changed default once, by the process that is the first to note it."""
+        changed = kept.unreported_defaults(given)
+        if not changed:
+            return
+
+        def noted(now: _KeptAbsentValues) -> _KeptAbsentValues:
+            nonlocal changed
+            changed = now.unreported_defaults(given)
+            return now.with_reported(changed)
+
+        try:
+            self._change(noted)
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+        for name, new in changed.items():
+            log.warning("%s", changed_default_absent_value(name, kept.values[name], new))
 
     def require_no_other(self, values: Mapping[str, Plain], source: str) -> None:
         """Refuse absent values of runs that are to be moved here where one is another here.
@@ -149,12 +209,12 @@ class AbsentValuesFile:
             StorageError: the file cannot be read or written.
             CorruptFile: it is damaged, or of a newer legm.
         """
-        self._make_folder()
-        with file_lock(self.path.parent / ABSENT_VALUES_LOCK):
-            known = self.read()
-            corrected = {name: value for name, value in known.items() if name not in before} | {**after}
-            if canonical_plain_text(corrected) != canonical_plain_text(known):
-                write_atomically(self.path, _absent_values_yaml(corrected))
+
+        def corrected(kept: _KeptAbsentValues) -> _KeptAbsentValues:
+            others = {name: value for name, value in kept.values.items() if name not in before}
+            return kept.with_values(others | {**after})
+
+        self._change(corrected)
 
     def _require_same(self, known: Mapping[str, Plain], given: Mapping[str, AbsentValue]) -> None:
         """Refuse another absent value than the known one, unless it is a library's default."""
@@ -170,15 +230,22 @@ class AbsentValuesFile:
         except OSError as cause:
             raise storage_error("create the folder", folder, cause) from cause
 
-    def _add(self, given: Mapping[str, AbsentValue]) -> dict[str, Plain]:
+    def _add(self, given: Mapping[str, AbsentValue]) -> _KeptAbsentValues:
+        def added(kept: _KeptAbsentValues) -> _KeptAbsentValues:
+            self._require_same(kept.values, given)
+            return kept.with_values({**{name: one.value for name, one in given.items()}, **kept.values})
+
+        return self._change(added)
+
+    def _change(self, change: Callable[[_KeptAbsentValues], _KeptAbsentValues]) -> _KeptAbsentValues:
+        """Replace what the file has, where that is another content, while no other process does."""
         self._make_folder()
         with file_lock(self.path.parent / ABSENT_VALUES_LOCK):
-            known = self.read()
-            self._require_same(known, given)
-            merged = {**{name: one.value for name, one in given.items()}, **known}
-            if len(merged) > len(known):
-                write_atomically(self.path, _absent_values_yaml(merged))
-            return merged
+            before = self._read()
+            after = change(before)
+            if _canonical_text(after) != _canonical_text(before):
+                write_atomically(self.path, _absent_values_yaml(after))
+            return after
 
 
 def _other_absent_value(name: str, value: Plain, source: str, known: Plain, path: Path) -> str:
@@ -189,14 +256,20 @@ def _other_absent_value(name: str, value: Plain, source: str, known: Plain, path
     )
 
 
-def _absent_values_yaml(values: Mapping[str, Plain]) -> bytes:
+def _canonical_text(kept: _KeptAbsentValues) -> str:
+    return canonical_plain_text({"values": kept.values, "reported": kept.reported_defaults})
+
+
+def _absent_values_yaml(kept: _KeptAbsentValues) -> bytes:
     from legm.util.yaml_text import yaml_block
 
-    content = {"schema": SCHEMA, "absent_values": dict(sorted(values.items()))}
+    content: dict[str, Any] = {"schema": SCHEMA, "absent_values": dict(sorted(kept.values.items()))}
+    if kept.reported_defaults:
+        content["reported_defaults"] = dict(sorted(kept.reported_defaults.items()))
     return (_HEADER + yaml_block(content)).encode()
 
 
-def _parse_absent_values(path: Path, data: bytes) -> dict[str, Plain]:
+def _parse_absent_values(path: Path, data: bytes) -> _KeptAbsentValues:
     from legm.util.yaml_files import parse_yaml
     from legm.util.yaml_text import parse_yaml_block
 
@@ -221,7 +294,18 @@ def _parse_absent_values(path: Path, data: bytes) -> dict[str, Plain]:
             "it must map names of parameters to plain values",
             "Repair the file, or delete it: the next run writes what it knows.",
         )
-    return values
+    return _KeptAbsentValues(values, _parse_reported_defaults(content.get("reported_defaults")))
+
+
+def _parse_reported_defaults(content: Any) -> dict[str, list[Plain]]:
+    """What was reported; what is damaged there only makes legm report it once more."""
+    if not isinstance(content, dict):
+        return {}
+    return {
+        name: values
+        for name, values in content.items()
+        if isinstance(name, str) and isinstance(values, list) and is_plain(values)
+    }
 
 
 def warn_of_values_without_absent_value(

@@ -212,7 +212,10 @@ class TrainingRun:
             handler.set_dict_metrics(metrics, test, step)
         except MetricError:
             for name, value in metrics.items():
-                self.call(handler.set_metric, str(name), value, test, step)
+                try:
+                    handler.set_metric(str(name), value, test, step)
+                except LegmError as error:  # with the value, which is another one at each step
+                    self._report_error(error, f"{type(error).__name__} of {name} {type(value)}")
         except LegmError as error:
             self._report_error(error)
 
@@ -263,14 +266,15 @@ class TrainingRun:
         else:
             self.fail(error)
 
-    def _report_error(self, error: LegmError) -> None:
+    def _report_error(self, error: LegmError, about: str | None = None) -> None:
         if self._options.get("strict"):
             raise error
-        self._report(str(error))
+        self._report(str(error), about)
 
-    def _report(self, message: str) -> None:
-        if message not in self._reported:
-            self._reported.add(message)
+    def _report(self, message: str, about: str | None = None) -> None:
+        """Log a message, of what it is about only the first one."""
+        if (about or message) not in self._reported:
+            self._reported.add(about or message)
             log.error("%s", message)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from legm import BackendError, ExperimentHandler, ParameterError, hookimpl
+from legm import BackendError, ExperimentHandler, ParameterError, StorageError, hookimpl
 from legm.core.absent_values import LibraryDefault
-from legm.delivery import live_delivery
+from legm.delivery import absent_values_file, live_delivery
 from legm.hooks import Capability
 from legm.testing import MemoryBackend
 from tests.support.processes import run_at_once
@@ -150,7 +150,36 @@ def test_a_librarys_new_default_counts_and_is_reported_once(tmp_path, caplog):
     assert new.aggregate_results()["best_loss"]["n"] == 2
     again = run(made(tmp_path, {"eps": LibraryDefault(1e-6, "trainer 3")}, eps=1e-8))
     assert again == old
-    assert "eps: 1.0e-08" in (tmp_path / KEPT).read_text()
+    assert len(caplog.records) == 1
+    kept = (tmp_path / KEPT).read_text()
+    assert kept.endswith("absent_values:\n  eps: 1.0e-08\nreported_defaults:\n  eps: [1.0e-06]\n")
+    run(made(tmp_path, {"x": 1, "eps": LibraryDefault(1e-4, "trainer 4")}, x=1, eps=1e-4))
+    assert [one.getMessage()[:37] for one in caplog.records[1:]] == ["trainer 4 has the default 0.0001 for "]
+    assert "eps: [1.0e-06, 0.0001]\n" in (tmp_path / KEPT).read_text()
+
+
+def test_a_changed_default_is_reported_by_the_rank_that_records_also_where_nothing_can_be_noted(
+    tmp_path, caplog, monkeypatch
+):
+    changed = {"eps": LibraryDefault(1e-6, "trainer 3")}
+    run(made(tmp_path, {"eps": LibraryDefault(1e-8, "trainer 2")}, eps=1e-8))
+    other_rank = ExperimentHandler(tmp_path, "e", main_process=False)
+    other_rank.set_param("eps", 1e-6, absent_value=changed["eps"])
+    other_rank.start()
+    assert not caplog.records
+    kept = tmp_path / KEPT
+    kept.write_text(kept.read_text() + "reported_defaults: {eps: 1, 2: []}\n")
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise StorageError("the disk is full")
+
+        patch.setattr(absent_values_file, "write_atomically", full)
+        new = run(made(tmp_path, changed, eps=1e-6))
+    first, second = [one.getMessage() for one in caplog.records]
+    assert first == "the disk is full"
+    assert second.startswith("trainer 3 has the default 1e-06 for 'eps' now")
+    assert run(made(tmp_path, changed, eps=1e-6)) == new
 
 
 def test_an_existing_configuration_knows_the_experiments_absent_values(tmp_path):
