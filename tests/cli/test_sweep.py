@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 from legm.records import Status
 from legm.sweeps.sweep_command import command_with_values
 from legm.sweeps.sweep_config import read_sweep_config
+from legm.sweeps.sweep_study import SweepStudy
 from tests.support.calling import as_json, call, failed
 from tests.support.reading import runs_of
 from tests.support.trainer_runs import points
@@ -56,10 +58,10 @@ parameters:
 RANDOM = """
 experiment: e
 metric: loss
-sampler: {sampler}
+sampler: random
 trials: 2
 parameters:
-  x: {{min: 0.001, max: 0.5, log: true}}
+  x: {min: 0.001, max: 0.5, log: true}
   kind: [a, b]
 """
 
@@ -103,14 +105,41 @@ def test_a_grid_is_run_once_and_its_best_is_that_of_legm_best(folder):
     assert len(runs_of(folder / "results")) == 4
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_range_is_sampled_the_same_again(folder, sampler):
-    first = swept(RANDOM.format(sampler=sampler))
+def sampled(sampler: str, agents: int = 1) -> list[tuple[float, str]]:
+    """The values of thirty trials, which take no time: the better, the nearer x is to 0.3, with kind b."""
+    name = f"{sampler}-{agents}"
+    given = {"name": name, "experiment": "e", "metric": "loss", "sampler": sampler, "trials": 30}
+    given["parameters"] = {"x": {"min": 0.0, "max": 1.0}, "kind": ["a", "b"]}
+    Path(f"{name}.yaml").write_text(json.dumps(given))
+    studies = [SweepStudy(read_sweep_config(Path(f"{name}.yaml"))) for _ in range(agents)]
+    found = []
+    for study in itertools.cycle(studies):
+        taken = study.take()
+        if taken is None:
+            return found
+        x, kind = taken.parameters["x"], taken.parameters["kind"]
+        found.append((x, kind))
+        study.complete(taken, (x - 0.3) ** 2 + (kind == "a"), [f"run {len(found)}"], f"{len(found):032x}")
+        taken.lock.release()
+    raise AssertionError
+
+
+def test_tpe_learns_from_the_trials_and_samples_the_same_again_with_several_agents(folder):
+    tpe, random = sampled("tpe"), sampled("random")
+    assert len(tpe) == len(random) == 30
+    assert sampled("tpe", agents=2) == tpe
+    assert tpe[10:] != random[10:]
+    good = [[kind == "b" and abs(x - 0.3) < 0.2 for x, kind in one[10:]].count(True) for one in (tpe, random)]
+    assert good[0] > 2 * good[1]
+
+
+def test_a_range_is_sampled_the_same_again(folder):
+    first = swept(RANDOM)
     assert first["trials"] == {"complete": 2}
     assert_equal_best(first)
     assert all(0.001 <= one.run.configuration.parameters["x"] <= 0.5 for one in runs_of(folder / "results"))
     (folder / "results").rename(folder / "before")
-    assert swept(RANDOM.format(sampler=sampler)) == first
+    assert swept(RANDOM) == first
 
 
 def test_a_script_that_is_worse_than_the_median_is_stopped_and_its_run_pruned(folder):
