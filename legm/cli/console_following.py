@@ -44,7 +44,9 @@ class FollowedRun:
 
         self.run_id = log.stem
         self._logs = LogFolder.containing(log)
-        self.console = console_path(self._logs.folder.parent, self.run_id)
+        self.folder = self._logs.folder.parent
+        """The folder of its configuration."""
+        self.console = console_path(self.folder, self.run_id)
         """The file of its console, which need not exist."""
 
     def is_written(self) -> bool:
@@ -138,7 +140,7 @@ def _followed_console_changes(
         if run.is_there():
             last_seen = time.monotonic()
         elif run.has_moved():
-            tail.path = run.console
+            tail.move(run.console, run.folder)
             is_written = True  # as far as is known: it was asked for where the run was before
         is_written = is_written or (not run.is_there() and time.monotonic() < last_seen + _MOVING)
         yield *tail.read(), not is_written

@@ -51,7 +51,7 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
             f"the run {found.run_id} has no console: what a run prints is kept with "
             "ExperimentHandler(..., console=True)"
         )
-    tail = ConsoleTail(path, last)
+    tail = ConsoleTail(path, last, folder=found.folder)
     if as_json:
         _, lines = tail.read()
         print_json(

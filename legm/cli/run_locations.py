@@ -14,6 +14,7 @@ from legm.errors import LegmError, ParameterError, StorageError
 from legm.runlog.configuration_folders import artifacts_folder, configuration_folders
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.trashed import in_trash_text
+from legm.util.own_files import is_own_file, open_own_file
 
 if TYPE_CHECKING:
     from legm.cli.locations import LocatedStore
@@ -50,7 +51,7 @@ class LocatedRun:
             return None
         artifacts = artifacts_folder(folder, self.result.run.run_id)
         paths = artifacts / short_name(name), ingested_artifact_path(artifacts, name)
-        return next((path.absolute() for path in paths if path.is_file() and not path.is_symlink()), None)
+        return next((path.absolute() for path in paths if is_own_file(folder, path)), None)
 
     def read_changes(self) -> tuple[bytes, str]:
         """The uncommitted changes of its code, from this machine or the backend.
@@ -58,13 +59,13 @@ class LocatedRun:
         Returns:
             the patch, and why it is not known; "" where it is, or there is none.
         """
-        name, path = self._changes_name, self.changes
+        name, path, folder = self._changes_name, self.changes, self._own_folder
         if name is None:
             is_dirty = _run_location_mapping(self.result.run.environment.get("git")).get("dirty") is True
             return b"", "they were not kept as a patch" if is_dirty else ""
         try:
-            if path is not None and path.stat().st_size <= _LARGEST_PATCH:
-                content: bytes | None = path.read_bytes()
+            if path is not None and folder is not None and path.stat().st_size <= _LARGEST_PATCH:
+                content: bytes | None = _read_located_file(folder, path)
             elif self.store.folders is None:
                 content = self.store.client.logged_file(self.result.run, name, _LARGEST_PATCH)
             else:
@@ -94,6 +95,11 @@ class LocatedRun:
         if self.store.folders is not None:
             return self.folder
         return self.store.client.folder(self.result.run.configuration)
+
+
+def _read_located_file(folder: Path, path: Path) -> bytes:
+    with open_own_file(folder.absolute(), path) as file:
+        return file.read(_LARGEST_PATCH)
 
 
 def _run_location_mapping(value: object) -> Mapping[str, Any]:

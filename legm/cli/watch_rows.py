@@ -22,6 +22,7 @@ from legm.errors import LegmError
 from legm.records import Curve, Series, Split, Status
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.marks_files import result_with_marks
+from legm.util.own_files import is_own_file
 
 __all__ = [
     "SORT_KEYS",
@@ -241,14 +242,14 @@ class WatchedRuns:
             {name: exact_text(value) for name, value in values.items()},
             every,
             live.error or "",
-            self._console_lines(console_path(one.folder, run_id)),
+            self._console_lines(one.folder, console_path(one.folder, run_id)),
         )
 
-    def _console_lines(self, path: Path) -> list[str] | None:
+    def _console_lines(self, folder: Path, path: Path) -> list[str] | None:
         if self._console is None or self._console[0] != path:
-            self._console = path, ConsoleTail(path, _CONSOLE_LINES), []
+            self._console = path, ConsoleTail(path, _CONSOLE_LINES, folder=folder), []
         _, tail, lines = self._console
-        if not path.is_file():
+        if not is_own_file(folder, path):
             return None
         replaced, new = tail.read()
         lines[len(lines) - replaced :] = [line.text for line in new]

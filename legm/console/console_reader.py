@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from legm.console.terminal_lines import TerminalLines
 from legm.errors import storage_error
+from legm.util.own_files import open_own_file
 
 __all__ = ["ConsoleLine", "ConsoleTail", "read_console_line"]
 
@@ -55,13 +56,24 @@ class ConsoleTail:
     Args:
         path: the file, which need not exist yet, and which may be moved meanwhile.
         last: how many of the lines that are there at first are read; None for all.
+        folder: the configuration's, from which no link is followed to the file; None to follow any.
     """
 
-    def __init__(self, path: Path, last: int | None = None) -> None:
+    def __init__(self, path: Path, last: int | None = None, *, folder: Path | None = None) -> None:
         self.path = path
+        self._folder = folder
         self._last = last
         self._start = 0  # where the first of the lines is that may still change
         self._shown: list[str] = []  # these lines, as they were read
+
+    def move(self, path: Path, folder: Path) -> None:
+        """Read on where the file was moved to.
+
+        Args:
+            path: the file.
+            folder: of the configuration that it is in now.
+        """
+        self.path, self._folder = path, folder
 
     def read(self) -> tuple[int, list[ConsoleLine]]:
         """What is new.
@@ -70,10 +82,10 @@ class ConsoleTail:
             how many of the lines that were read last are replaced, and the lines that follow the others.
 
         Raises:
-            StorageError: the file cannot be read.
+            StorageError: the file cannot be read, or a link leads to it.
         """
         try:
-            with self.path.open("rb") as file:
+            with self._open() as file:
                 lines = self._lines_from(file, self._start)
                 if self._last is not None and lines:
                     self._start += sum(map(len, lines[: max(0, len(lines) - self._last)]))
@@ -94,6 +106,9 @@ class ConsoleTail:
         self._start += sum(map(len, lines[:final_count]))
         self._shown = texts[final_count:]
         return replaced, list(map(_console_line, new))
+
+    def _open(self) -> BinaryIO:
+        return self.path.open("rb") if self._folder is None else open_own_file(self._folder, self.path)
 
     def _lines_from(self, file: BinaryIO, start: int) -> list[bytes]:
         file.seek(start)

@@ -33,6 +33,7 @@ from legm.runlog.log_folder import LogFolder, find_pending_logs
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.marks_files import result_with_marks
 from legm.runlog.trashed import missing_folder_text
+from legm.util.own_files import is_own_file
 
 __all__ = [
     "BATCH",
@@ -174,7 +175,7 @@ def finalize_backlog_log(
 
     known = read_log_in_pieces(writer.path)
     console = artifacts_folder(logs.folder.parent, known.run.run_id) / CONSOLE_FILE
-    if console.is_file() and not any(
+    if is_own_file(logs.folder.parent, console) and not any(
         isinstance(record, Artifact) and record.name == CONSOLE_FILE for record in known.records
     ):  # a killed process could not record it
         kept = Artifact(CONSOLE_FILE, str(console))

@@ -22,6 +22,7 @@ from legm.report.curve_detail import CurveDetail
 from legm.report.page import read_page_part, read_page_plotly_script
 from legm.ui.access import AccessGuard, AccessRules
 from legm.ui.code_differences import code_differences
+from legm.ui.file_response import OpenedFileResponse
 from legm.ui.run_curves import differences_by_metric, differences_from, run_curves
 from legm.ui.run_details import RunDetails
 from legm.ui.run_marking import change_run_marks
@@ -228,7 +229,7 @@ class LivePageApplication:
     async def _artifact(self, request: Request) -> Response:
         try:
             name = request.query_params["name"]
-            content, picture_type = await run_in_threadpool(
+            opened, picture_type = await run_in_threadpool(
                 self._details.artifact, *_application_query_run(request), name
             )
         except (KeyError, LegmError) as error:
@@ -237,7 +238,7 @@ class LivePageApplication:
         headers = {**_NO_STORE, "content-security-policy": "default-src 'none'; sandbox"}
         if not picture_type:
             headers["content-disposition"] = "attachment"
-        return Response(content, media_type=kind, headers=headers)
+        return OpenedFileResponse(opened, kind, headers)
 
     async def _table(self, request: Request) -> Response:
         body = await request.body()

@@ -120,10 +120,10 @@ def _uncommitted_changes(run: RunResult | None, folder: Path | None) -> _Uncommi
         return _UncommittedChanges([])
     path, git = run_patch_path(folder, run), _code_git(run.run.environment)
     whose = f"the uncommitted changes of {run.run.run_id}"
-    if path is None:
+    if folder is None or path is None:
         return _UncommittedChanges([], f"{whose} were not kept" if git.get("dirty") is True else "")
     try:
-        content = read_run_patch(path)
+        content = read_run_patch(folder, path)
     except LegmError as error:
         return _UncommittedChanges([], str(error))
     if sha256(content).hexdigest() != git["patch"].get("sha256"):

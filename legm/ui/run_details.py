@@ -15,18 +15,24 @@ from legm.core.naming import short_name
 from legm.core.run_marks import marks_as_dict
 from legm.core.run_origin import commands_to_reproduce_origin, origin_facts, origin_notes
 from legm.core.texts import exact_text
-from legm.errors import StorageError, storage_error
+from legm.errors import StorageError
 from legm.records import Plain, RunResult
 from legm.report.number_encoding import encode_numbers_exactly
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import CONSOLE_FILE, MEDIA
-from legm.ui.run_files import is_own_run_file, read_run_file, read_run_patch, run_patch_path
+from legm.ui.run_files import (
+    OpenedRunFile,
+    open_run_file,
+    read_run_file_start,
+    read_run_patch,
+    run_patch_path,
+)
 from legm.ui.stored_runs import StoredRuns
+from legm.util.own_files import is_own_file
 
 __all__ = ["RunDetails"]
 
 _MOST_LINES = 2000  # of a console at once
-_LARGEST_FILE = 256 << 20  # bytes of an artifact that is given
 _PREVIEWED = 64 << 10  # bytes of a file that are shown as text
 _PICTURES = {
     ".png": "image/png",
@@ -109,7 +115,7 @@ class RunDetails:
                 for one in sorted(runs, key=lambda one: one.run.run_id)
                 if one.run.run_id != run_id
             ],
-            "has_console": of.folder is not None and is_own_run_file(console_path(of.folder, run_id)),
+            "has_console": of.folder is not None and is_own_file(of.folder, console_path(of.folder, run_id)),
         }
 
     def _differences(self, experiment: str, result: RunResult, baseline: str) -> dict[str, Plain] | None:
@@ -148,9 +154,10 @@ class RunDetails:
             LegmError: the run is not there, or its console cannot be read.
         """
         of = self._stored.stored_configuration(experiment, fingerprint)
-        if of.folder is None or not is_own_run_file(console_path(of.folder, run_id)):
+        path = None if of.folder is None else console_path(of.folder, short_name(run_id))
+        if of.folder is None or path is None or not is_own_file(of.folder, path):
             return {"first": 0, "total": 0, "lines": []}
-        _, lines = ConsoleTail(console_path(of.folder, run_id)).read()
+        _, lines = ConsoleTail(path, folder=of.folder).read()
         first = max(0, min(after, len(lines)), len(lines) - _MOST_LINES)
         return {"first": first, "total": len(lines), "lines": [one.text for one in lines[first:]]}
 
@@ -162,18 +169,20 @@ class RunDetails:
         """
         of, result = self._stored.run(experiment, fingerprint, run_id)
         path = run_patch_path(of.folder, result)
-        if path is None:
+        if of.folder is None or path is None:
             raise StorageError(f"the run {run_id} has no uncommitted changes")
-        return {"name": path.name, "text": read_run_patch(path).decode("utf-8", "replace")}
+        return {"name": path.name, "text": read_run_patch(of.folder, path).decode("utf-8", "replace")}
 
-    def artifact(self, experiment: str, fingerprint: str, run_id: str, name: str) -> tuple[bytes, str]:
-        """A file of a run, and the type of a picture; "" of any other file.
+    def artifact(
+        self, experiment: str, fingerprint: str, run_id: str, name: str
+    ) -> tuple[OpenedRunFile, str]:
+        """A file of a run, opened, and the type of a picture; "" of any other file.
 
         Raises:
             LegmError: the run has no such file, or it cannot be read.
         """
-        path = self._artifact_path(experiment, fingerprint, run_id, name)
-        return read_run_file(path, _LARGEST_FILE), _PICTURES.get(path.suffix.lower(), "")
+        folder, path = self._artifact_path(experiment, fingerprint, run_id, name)
+        return open_run_file(folder, path), _PICTURES.get(path.suffix.lower(), "")
 
     def preview(self, experiment: str, fingerprint: str, run_id: str, name: str) -> dict[str, Plain]:
         """The beginning of a file of a run as text.
@@ -184,12 +193,8 @@ class RunDetails:
         Raises:
             LegmError: the run has no such file, or it cannot be read.
         """
-        path = self._artifact_path(experiment, fingerprint, run_id, name)
-        try:
-            with path.open("rb") as file:
-                data = file.read(_PREVIEWED + 1)
-        except OSError as cause:
-            raise storage_error("read", path, cause) from cause
+        folder, path = self._artifact_path(experiment, fingerprint, run_id, name)
+        data = read_run_file_start(folder, path, _PREVIEWED + 1)
         more = len(data) > _PREVIEWED
         try:
             text = codecs.getincrementaldecoder("utf-8")().decode(data[:_PREVIEWED], final=not more)
@@ -197,13 +202,14 @@ class RunDetails:
             return {"text": None, "more": False}
         return {"text": None if "\0" in text else text, "more": more}
 
-    def _artifact_path(self, experiment: str, fingerprint: str, run_id: str, name: str) -> Path:
+    def _artifact_path(self, experiment: str, fingerprint: str, run_id: str, name: str) -> tuple[Path, Path]:
+        """The folder of its configuration, and the path of a file of a run."""
         of = self._stored.stored_configuration(experiment, fingerprint)
         folder = None if of.folder is None else artifacts_folder(of.folder, short_name(run_id))
         known = [] if folder is None else [one["name"] for one in _run_detail_files(folder)]
-        if folder is None or name not in known:
+        if of.folder is None or folder is None or name not in known:
             raise StorageError(f"the run {run_id} has no file {name!r}")
-        return folder / name
+        return of.folder, folder / name
 
     @staticmethod
     def _reproduction(result: RunResult, patch: Path | None) -> list[str]:

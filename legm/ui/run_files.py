@@ -1,43 +1,69 @@
-"""The files of runs that the server reads, none of which leads out of the root directory."""
+"""The files of runs that the server reads, none of which leads out of the folder of its configuration."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from legm.core.naming import short_name
 from legm.errors import StorageError, storage_error
 from legm.records import RunResult
 from legm.runlog.configuration_folders import artifacts_folder
+from legm.util.own_files import is_own_file, open_own_file
 
-__all__ = ["is_own_run_file", "read_run_file", "read_run_patch", "run_patch_path"]
+__all__ = ["OpenedRunFile", "open_run_file", "read_run_file_start", "read_run_patch", "run_patch_path"]
 
 _LARGEST_PATCH = 1 << 20
 
 
-def is_own_run_file(path: Path) -> bool:
-    """Whether a file is in the root directory, and no link that may lead out of it."""
-    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
-
-
-def read_run_file(path: Path, limit: int) -> bytes:
-    """The content of a file.
+@dataclass(frozen=True, slots=True)
+class OpenedRunFile:
+    """A file of a run that is sent as it is read.
 
     Args:
+        file: from its beginning; whoever has it closes it.
+        size: in bytes, when it was opened.
+    """
+
+    file: BinaryIO
+    size: int
+
+
+def open_run_file(folder: Path, path: Path) -> OpenedRunFile:
+    """Open a file of a run.
+
+    Args:
+        folder: the configuration's.
         path: the file's.
-        limit: how many bytes it may have.
 
     Raises:
-        StorageError: it has more, or cannot be read.
+        StorageError: it is not there or cannot be read, or a link leads to it.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        file = open_own_file(folder, path)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
-    if len(data) > limit:
-        raise StorageError(f"{path} has more than {limit:,} bytes")
-    return data
+    return OpenedRunFile(file, os.fstat(file.fileno()).st_size)
+
+
+def read_run_file_start(folder: Path, path: Path, most: int) -> bytes:
+    """The first bytes of a file of a run: all of it where it has no more than these.
+
+    Args:
+        folder: the configuration's.
+        path: the file's.
+        most: how many bytes.
+
+    Raises:
+        StorageError: it is not there or cannot be read, or a link leads to it.
+    """
+    with open_run_file(folder, path).file as file:
+        try:
+            return file.read(most)
+        except OSError as cause:
+            raise storage_error("read", path, cause) from cause
 
 
 def run_patch_path(folder: Path | None, result: RunResult) -> Path | None:
@@ -53,13 +79,20 @@ def run_patch_path(folder: Path | None, result: RunResult) -> Path | None:
     if folder is None or not isinstance(name, str) or not name:
         return None
     path = artifacts_folder(folder, result.run.run_id) / short_name(name)
-    return path if is_own_run_file(path) else None
+    return path if is_own_file(folder, path) else None
 
 
-def read_run_patch(path: Path) -> bytes:
+def read_run_patch(folder: Path, path: Path) -> bytes:
     """The uncommitted changes in a file.
+
+    Args:
+        folder: the configuration's.
+        path: the file's.
 
     Raises:
         StorageError: they are too many, or cannot be read.
     """
-    return read_run_file(path, _LARGEST_PATCH)
+    content = read_run_file_start(folder, path, _LARGEST_PATCH + 1)
+    if len(content) > _LARGEST_PATCH:
+        raise StorageError(f"{path} has more than {_LARGEST_PATCH:,} bytes")
+    return content

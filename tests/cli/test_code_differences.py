@@ -218,19 +218,22 @@ def test_a_long_patch_is_cut_and_that_is_said(made_run):
     assert "w (and 4,001 characters)" in call("diff", alone, b)
 
 
-@pytest.mark.parametrize("how", ["deleted", "changed", "linked", "huge", "never kept"])
+@pytest.mark.parametrize("how", ["deleted", "changed", "linked", "in a linked folder", "huge", "never kept"])
 def test_a_patch_that_is_not_what_was_recorded_is_not_shown(tmp_path, made_run, how):
     secret = tmp_path / "secret.patch"
     secret.write_bytes(new_file("secret.py", "hidden"))
     a = made_run(None if how == "never kept" else new_file("a.py", "1"))
     b = made_run(new_file("b.py", "1"))
     kept = next(iter(tmp_path.glob(f"e/_0/artifacts/{a.name}/given.patch")), None)
-    if kept is not None:
+    if kept is not None and how != "in a linked folder":
         kept.unlink()
     if how == "changed":
         kept.write_bytes(secret.read_bytes())
     elif how == "linked":
         kept.symlink_to(secret)
+    elif how == "in a linked folder":
+        kept.parent.rename(tmp_path / "outside")
+        kept.parent.symlink_to(tmp_path / "outside", target_is_directory=True)
     elif how == "huge":
         with kept.open("wb") as file:
             file.truncate(5_000_000)

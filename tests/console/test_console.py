@@ -176,6 +176,22 @@ def test_a_killed_process_leaves_all_that_it_printed(tmp_path):
     assert [one.name for one in read_log(log).records if isinstance(one, Artifact)] == [CONSOLE_FILE]
 
 
+def test_no_command_reads_a_console_through_a_link(tmp_path):
+    trained(tmp_path / "other", "os.write(1, b'the last words\\n'); os.kill(os.getpid(), 9)", status=-9)
+    until(lambda: "the last words" in console(tmp_path / "other"))
+    (log,) = find_logs(tmp_path / "other")
+    artifacts = log.parents[2] / "artifacts"
+    artifacts.rename(tmp_path / "outside")
+    artifacts.symlink_to(tmp_path / "outside", target_is_directory=True)
+    answer = call("logs", log.stem, tmp_path / "other")
+    assert answer.exit_code == 1
+    assert f"{artifacts} is a link" in answer.stderr
+    assert "the last words" not in answer.output
+    shown("recover", tmp_path / "other")
+    (log,) = find_logs(tmp_path / "other")
+    assert not [one for one in read_log(log).records if isinstance(one, Artifact)]
+
+
 def test_a_child_that_outlives_the_training_continues_printing(tmp_path):
     child = "import sys; print('begun', flush=True); sys.stdin.read(); print('done', flush=True)"
     code = (

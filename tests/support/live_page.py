@@ -83,6 +83,19 @@ class ServedPage:
         finally:
             connection.close()
 
+    def download(self, path: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Read an answer of any size; returns how many bytes it has, and the last three of them."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            headers = {"Authorization": f"Bearer {self.token}"}
+            connection.request("GET", f"{path}?{urlencode(parameters)}", headers=headers)
+            answer, size, last = connection.getresponse(), 0, b""
+            while piece := answer.read(1 << 20):
+                size, last = size + len(piece), (last + piece)[-3:]
+            return size, last
+        finally:
+            connection.close()
+
 
 @contextlib.contextmanager
 def served_page(root: Path, home: Path, *options: str, **variables: str) -> Iterator[ServedPage]:

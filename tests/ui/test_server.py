@@ -20,6 +20,7 @@ from legm import ui as legm_ui
 from legm.analysis.comparison import compare_runs
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.registry import make_backend
+from legm.runlog.file_names import CONSOLE_FILE
 from tests.support.calling import as_json, call
 from tests.support.live_page import ServedPage, served_page
 from tests.support.reports import content_of
@@ -51,7 +52,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for rate in (0.1, 0.01):
         for seed in range(3):
             logged(folder, "net", rate, seed, fails=rate == 0.1 and seed == 2)
-    logged(folder, HOSTILE, 0.5, 0)
+    with pytest.MonkeyPatch.context() as patched:  # a run with uncommitted changes
+        patched.setenv("LEGM_PROVENANCE", "1")
+        patched.chdir(folder.parent)
+        git = {"commit": "a" * 40, "dirty": True, "patch": {"file": "code.patch"}}
+        patched.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: {"git": git})
+        logged(folder, HOSTILE, 0.5, 0)
     (folder.parent / "secret.txt").write_text("outside")
     return folder
 
@@ -348,6 +354,55 @@ def test_nothing_outside_the_root_is_given(page, root):
     for changed in ({"run": "../../x"}, {"fingerprint": "x"}, {"experiment": "../live"}):
         assert page.ask("/api/run", {**run, **changed}).status == 400
         assert page.ask("/api/artifact", {**run, **changed, "name": "model.bin"}).status == 400
+
+
+def test_no_link_from_a_configuration_to_files_of_its_runs_is_followed(page, root, tmp_path):
+    run = one_run(page, HOSTILE)
+    folder = next(root.glob(f"*/*/runs/{run['run']}.log")).parent.parent
+    own, outside = folder / "artifacts" / run["run"], tmp_path / "outside" / run["run"]
+    names = {"console": CONSOLE_FILE, "patch": "code.patch", "artifact": "model.bin"}
+    for into, text in ((own, "own"), (outside, "secret")):
+        into.mkdir(parents=True, exist_ok=True)
+        for name in names.values():
+            (into / name).write_text(text)
+
+    def given() -> str:
+        return " ".join(
+            page.ask(f"/api/{what}", {**run, "name": name}).body.decode() for what, name in names.items()
+        )
+
+    assert given().count("own") == 3
+    for linked, target in ((own, outside), (own.parent, outside.parent)):
+        linked.rename(tmp_path / "kept")
+        linked.symlink_to(target, target_is_directory=True)
+        assert "secret" not in given()
+        found = page.ask("/api/run", run).json
+        assert (found["has_console"], found["has_patch"], found["files"]) == (False, False, [])
+        linked.unlink()
+        (tmp_path / "kept").rename(linked)
+    for name in (CONSOLE_FILE, "code.patch"):  # and so where the file itself is one
+        (own / name).unlink()
+        (own / name).symlink_to(outside / name)
+    assert "secret" not in given()
+    far = {**run, "run": f"../../../../{outside.parent.name}/{run['run']}"}
+    assert page.ask("/api/console", far).json["lines"] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_large_file_is_sent_in_pieces(page, root):
+    run = one_run(page)
+    own = next(root.glob(f"net/*/runs/{run['run']}.log")).parent.parent / "artifacts" / run["run"]
+    own.mkdir(parents=True, exist_ok=True)
+    size = (300 << 20) + 7
+    with (own / "large.bin").open("wb") as file:
+        file.truncate(size - 3)  # a hole, which needs no disk
+        file.seek(0, os.SEEK_END)
+        file.write(b"end")
+    assert page.download("/api/artifact", {**run, "name": "large.bin"}) == (size, b"end")
+    status = Path(f"/proc/{page.process.pid}/status").read_text()
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    assert int(peak) * 1024 < 300 << 20
+    (own / "large.bin").unlink()
 
 
 # Its end
