@@ -27,6 +27,7 @@ from ray.tune.schedulers import (
 from ray.tune.stopper import MaximumIterationStopper, Stopper
 
 from legm import ExperimentHandler, ParameterError
+from legm.backends.mlflow import MlflowBackend
 from legm.integrations.ray import LegmLoggerCallback, setup_legm
 from legm.records import Status
 from tests.support.calling import as_json
@@ -308,11 +309,14 @@ def test_of_the_workers_of_a_training_only_one_records(tmp_path):
 
 @pytest.mark.parametrize("is_remote", [False, True])
 def test_two_workers_at_once_record_into_one_root_or_one_server(tmp_path, request, is_remote):
-    options: dict = {}
+    """By handlers in the workers, and by the callback of the program that begins them."""
+    options, backend = {}, "local"
     if is_remote:
         server = request.getfixturevalue("mlflow_server")
         options = {"backend": "mlflow", "backend_options": {"tracking_uri": server.uri}}
+        backend = MlflowBackend(tmp_path, tracking_uri=server.uri)
     experiment = experiment_of(tmp_path) if is_remote else "e"
+    callback = LegmLoggerCallback(tmp_path, f"{experiment} of trials", **options)
 
     def train(config):
         with setup_legm(config, str(tmp_path), experiment, **options) as handler:
@@ -320,15 +324,21 @@ def test_two_workers_at_once_record_into_one_root_or_one_server(tmp_path, reques
                 handler.set_metric("loss", config["lr"] / (step + 1), step=step)
                 tune.report({"loss": config["lr"] / (step + 1)})
 
-    grid = tuned(
-        train, {"lr": tune.grid_search([0.5, 0.25, 0.125, 1.0])}, tmp_path, [], max_concurrent_trials=2
-    )
-    arguments = ("--backend", "mlflow") if is_remote else ()
+    rates = [0.5, 0.25, 0.125, 1.0]
+    grid = tuned(train, {"lr": tune.grid_search(rates)}, tmp_path, [callback], max_concurrent_trials=2)
+    found = {
+        one.run.configuration.parameters["lr"]: points(one, "loss")
+        for one in runs_of(tmp_path, experiment, backend)
+    }
+    assert found == {rate: [(0, rate), (1, rate / 2), (2, rate / 3)] for rate in rates}
+    trials = by_trial(runs_of(tmp_path, f"{experiment} of trials", backend))
+    assert_as_ray_says(trials, grid, "loss")
+    assert [one.status for one in trials.values()] == [Status.COMPLETED] * 4
     if is_remote:
         handler = ExperimentHandler(tmp_path, experiment, **options)
         ranking = [one.configuration.parameters["lr"] for one in handler.get_best("loss")]
     else:
-        ranking = [one["parameters"]["lr"] for one in as_json("best", tmp_path / "e", "loss", *arguments)]
+        ranking = [one["parameters"]["lr"] for one in as_json("best", tmp_path / "e", "loss")]
     assert ranking == [0.125, 0.25, 0.5, 1.0]
     assert grid.get_best_result().config["lr"] == ranking[0]
 
