@@ -20,6 +20,8 @@ from legm import ExperimentHandler
 from legm.integrations.lightning import LegmLogger
 from legm.records import RunResult, Status
 from tests.support.lightning_trainings import QUIET, TWO, data, module, train
+from tests.support.logged_media import logged_pictures
+from tests.support.mlflow_store import prepare_store
 from tests.support.reading import runs_of
 from tests.support.readme import readme_program
 from tests.support.trainer_runs import only_run, points, test_values
@@ -152,13 +154,19 @@ def test_pictures_are_logged_by_the_logger_and_by_the_handler(tmp_path):
     pl = lightning.pytorch
     logger = LegmLogger(tmp_path, "e")
     model = module(pl)
-    pixels = np.zeros((4, 5, 3), np.uint8)
-    model.on_train_epoch_end = lambda: logger.log_image("seen", [pixels, pixels], caption=["a", "b"])
+    pixels = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
+    model.on_train_epoch_end = lambda: logger.log_image(
+        "seen", [*(pixels + model.trainer.global_step)], caption=["a", "b"]
+    )
     model.on_train_end = lambda: logger.experiment.log_text("note", "over")
     trainer(pl, logger, 2).fit(model, data())
     media = legm.open(tmp_path).media()
     seen = [*zip(media["name"], media["step"], strict=True)]
     assert seen == [("seen", 4), ("seen", 4), ("seen", 8), ("seen", 8), ("note", 0)]
+    pictures = logged_pictures(tmp_path, "seen")
+    assert [caption for _, caption, _ in pictures] == ["a", "b"] * 2
+    for number, (step, _, picture) in enumerate(pictures):
+        assert np.array_equal(picture, pixels[number % 2] + step)
 
 
 @pytest.mark.parametrize(
@@ -314,24 +322,33 @@ def test_of_two_processes_the_main_one_records_and_all_have_its_checkpoints(tmp_
     assert {path.name for path in tmp_path.iterdir()} == {"root", "train.py", "lightning_logs", "fit.csv"}
 
 
-@pytest.mark.parametrize(("wanted", "options"), [("path", "{}"), ("last", "{}"), ("last", TWO)])
-def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(tmp_path, wanted, options):
+@pytest.mark.parametrize(
+    ("wanted", "options", "backend"),
+    [("path", "{}", "local"), ("last", "{}", "local"), ("last", TWO, "local"), ("last", "{}", "mlflow")],
+)
+def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(
+    tmp_path, wanted, options, backend
+):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for folder in (whole, parts):
         folder.mkdir()
     assert train(whole, "lightning.pytorch", options).returncode == 0
-    assert train(parts, "lightning.pytorch", options, KILLED_AT="11").returncode == -signal.SIGKILL
-    (killed,) = runs_of(parts / "root")
-    (checkpoint,) = (parts / "root" / "e").glob("*/*/checkpoints/last.ckpt")
+    given = {"STORED_IN": backend}
+    if backend == "mlflow":
+        prepare_store(parts / "root" / "mlflow.db")
+    killing = train(parts, "lightning.pytorch", options, KILLED_AT="11", **given)
+    assert killing.returncode == -signal.SIGKILL, killing.stderr
+    (checkpoint,) = (parts / "root").rglob("checkpoints/last.ckpt")
     if wanted == "last":  # a run of another seed is newer
-        other = train(parts, "lightning.pytorch", KILLED_AT="11", CSV="other", HPARAMS="{'seed': 1}")
+        given_other = {**given, "KILLED_AT": "11", "CSV": "other", "HPARAMS": "{'seed': 1}"}
+        other = train(parts, "lightning.pytorch", **given_other)
         assert other.returncode == -signal.SIGKILL
     path = wanted if wanted == "last" else str(checkpoint)
-    done = train(parts, "lightning.pytorch", options, CKPT=path, CSV="1")
+    done = train(parts, "lightning.pytorch", options, CKPT=path, CSV="1", **given)
     assert done.returncode == 0, done.stderr
     assert "The dirpath has changed" not in done.stderr
-    found, expected = runs_of(parts / "root")[0], only_run(whole / "root")
-    assert found.run.run_id == killed.run.run_id
+    found, expected = runs_of(parts / "root", backend=backend)[0], only_run(whole / "root")
+    assert found.run.run_id == checkpoint.parent.parent.name
     assert found.status is Status.COMPLETED
     assert found.best_step == expected.best_step
     assert test_values(found) == test_values(expected)

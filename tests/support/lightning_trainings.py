@@ -75,7 +75,8 @@ class Kill(pl.Callback):
             os.kill(os.getpid(), signal.SIGUSR1)
 
 if __name__ == "__main__":
-    logger, own = LegmLogger("root", "e"), pl.loggers.CSVLogger(".", version=os.environ.get("CSV", "0"))
+    logger = LegmLogger("root", "e", backend=os.environ.get("STORED_IN", "local"))
+    own = pl.loggers.CSVLogger(".", version=os.environ.get("CSV", "0"))
     options = eval(sys.argv[2])
     best = pl.callbacks.ModelCheckpoint(monitor="val_loss", save_last=True)
     options = {"max_epochs": 4, "logger": [logger, own], "callbacks": [best, Kill()], **QUIET, **options}
@@ -99,7 +100,8 @@ def train(
         package: of Lightning's two.
         options: of the trainer.
         **environ: ``CKPT``, the checkpoint; ``HPARAMS``; ``CSV``, the version of its own logger;
-            ``KILLED_AT`` and ``REQUEUED_AT``, the step after which it gets SIGKILL or SIGUSR1.
+            ``STORED_IN``, the backend; ``KILLED_AT`` and ``REQUEUED_AT``, the step after which it gets
+            SIGKILL or SIGUSR1.
     """
     (folder / "train.py").write_text(_SCRIPT)
     return subprocess.run(
