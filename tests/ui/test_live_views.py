@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from legm import ExperimentHandler
 from legm.console.console_options import console_path
+from legm.runlog.configuration_folders import artifacts_folder
 from tests.support.browsing import LivePageInBrowser
 from tests.support.calling import call
 from tests.support.live_page import served_page
@@ -25,6 +27,14 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 RATES = (0.1, 0.01, 0.001)
 OF_DIFFERENT_CODE = ("sgd", 0.001)
+OF_CHANGED_CODE = ("adam", 0.1)
+PATCH = f"""diff --git a/net.py b/net.py
+--- a/net.py
++++ b/net.py
+@@ -1 +1 @@
+-width = 1
++width = "{HOSTILE}"
+"""
 LONG_NAMES = [
     f"model/encoder/blocks/attention/projection-{letter}/learning_rate" for letter in "abcdefghijkl"
 ]
@@ -43,8 +53,9 @@ return {
 """
 
 
-def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
-    handler = ExperimentHandler(root, "net")
+def logged(root: Path, optimizer: str, rate: float, seed: int, **options: bool) -> Path:
+    """Log a run, and return the folder of its files."""
+    handler = ExperimentHandler(root, "net", **options)
     handler.set_dict_params({"rate": rate, "optimizer": optimizer, "seed": seed, "layers": 3})
     handler.disable_param("seed")
     handler.start()
@@ -62,6 +73,7 @@ def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
         console = console_path(handler.configuration_folder, str(handler.run_id))
         console.write_text(f"epoch 1\n{HOSTILE}\n\x1b]0;taken\x07\x1b[31mred\n")
     handler.log()
+    return artifacts_folder(handler.configuration_folder, str(handler.run_id))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +83,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for rate in RATES:
             for seed in range(4):
                 if (optimizer, rate) == OF_DIFFERENT_CODE:
-                    logged_with_code(folder, optimizer, rate, seed)
+                    git = {"commit": ("b" if seed == 3 else "a") * 40, "dirty": False}
+                    logged_with_code(folder, optimizer, rate, seed, git)
+                elif (optimizer, rate) == OF_CHANGED_CODE:
+                    logged_with_patch(folder, optimizer, rate, seed)
                 else:
                     logged(folder, optimizer, rate, seed)
     for number in range(3):
@@ -82,14 +97,24 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def logged_with_code(root: Path, optimizer: str, rate: float, seed: int) -> None:
-    """Log a run as if a script of a repository did; one of four is of another commit."""
-    git = {"commit": ("b" if seed == 3 else "a") * 40, "dirty": False}
+def logged_with_code(
+    root: Path, optimizer: str, rate: float, seed: int, git: dict[str, object], **options: bool
+) -> Path:
+    """Log a run as if a script of a repository did, and return the folder of its files."""
+    environment = {"git": git, "command": ["python", "train.py", HOSTILE], "script": "/home/me/net/train.py"}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("LEGM_PROVENANCE", "1")
         patched.chdir(root.parent)  # it is in no repository
-        patched.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: {"git": git})
-        logged(root, optimizer, rate, seed)
+        patched.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: environment)
+        return logged(root, optimizer, rate, seed, **options)
+
+
+def logged_with_patch(root: Path, optimizer: str, rate: float, seed: int) -> None:
+    """The same with uncommitted changes, and the machine's own metrics."""
+    kept = {"file": "uncommitted.patch", "sha256": hashlib.sha256(PATCH.encode()).hexdigest()}
+    git = {"commit": "a" * 40, "folder": "/home/me/net", "dirty": True, "patch": kept}
+    artifacts = logged_with_code(root, optimizer, rate, seed, git, system_metrics=True)
+    (artifacts / kept["file"]).write_text(PATCH)
 
 
 @pytest.fixture
@@ -361,6 +386,15 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
     assert HOSTILE in page.text("#run-media figcaption")
     until(lambda: page.text("#console").splitlines()[:2] == ["epoch 1", HOSTILE])
     assert "\x1b" not in page.text("#console")
+    until(lambda: page.texts("#run-curves .system .plot .main-svg"))
+    assert page.text("#run-curves .machine")
+    shown = page.text("#reproduce")
+    assert "git apply" in shown
+    assert "uncommitted.patch" in shown
+    assert "/train.py '<img src=x" in shown
+    buttons = "[...document.querySelectorAll('#run button')]"
+    page.run(f"{buttons}.find((one) => one.innerText === 'Show the uncommitted changes').click()")
+    until(lambda: page.text("#run .patch").rstrip() == PATCH.rstrip())
     assert page.run("return document.querySelectorAll('img[src=x]').length") == 0
     assert page.browser.title != "taken"
 
