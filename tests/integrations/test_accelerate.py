@@ -17,6 +17,7 @@ import legm
 from legm import ExperimentHandler
 from legm.integrations.accelerate import LegmTracker
 from legm.records import Status
+from tests.support.logged_media import logged_pictures, logged_table
 from tests.support.mlflow_store import mlflow_sqlite_uri, prepare_store
 from tests.support.trainer_runs import only_run, points, test_values
 
@@ -111,6 +112,9 @@ def test_pictures_tables_and_texts_are_media(tmp_path):
     found = {*zip(media["name"], media["kind"], media["step"], strict=True)}
     assert found == {("samples", "image", 1), ("answers", "table", 2), ("note", "text", 2)}
     assert len(media["name"]) == 4  # two pictures
+    pictures = logged_pictures(tmp_path, "samples")
+    assert np.array_equal([picture for _, _, picture in pictures], pixels)
+    assert logged_table(tmp_path, "answers") == {"a": [1, 2], "b": ["x", "y"]}
 
 
 SCRIPT = """

@@ -18,6 +18,7 @@ import legm
 from legm import ExperimentHandler
 from legm.integrations.stable_baselines3 import LegmCallback, LegmOutputFormat
 from legm.records import Status
+from tests.support.logged_media import logged_pictures
 from tests.support.reading import runs_of
 from tests.support.trainer_runs import only_run, points
 
@@ -32,19 +33,21 @@ def learned(algorithm, folder, callback, environment="CartPole-v1", timesteps=19
 
 
 def assert_same_as_csv(found, path) -> None:
-    """Every key at every timestep."""
-    rows = list(csv.DictReader(path.read_text().splitlines()))
-    assert rows
-    compared = 0
-    for row in rows:
+    """Every key at every timestep, the last one of a timestep, and no other."""
+    theirs: dict[str, dict[int, float]] = {}
+    for row in csv.DictReader(path.read_text().splitlines()):
         step = int(float(row["time/total_timesteps"]))
         for name, text in row.items():
             if text:
-                value = dict(points(found, name))[step]  # the file has 32 bits of some
-                assert value == float(text) or np.float32(value) == np.float32(text), name
-                compared += 1
-    assert compared > 10
-    assert {*rows[0]} <= {series.name for series in found.histories}
+                theirs.setdefault(name, {})[step] = float(text)
+    assert sum(map(len, theirs.values())) > 10
+    episodes = {"episode/reward", "episode/length"}
+    assert {series.name for series in found.histories} == {*theirs} | episodes
+    for name, values in theirs.items():
+        ours = dict(points(found, name))
+        assert ours.keys() == values.keys(), name
+        for step, value in values.items():  # the file has 32 bits of some
+            assert ours[step] == value or np.float32(ours[step]) == np.float32(value), name
 
 
 def episodes(folder) -> list[tuple[float, float]]:
@@ -152,11 +155,13 @@ def test_a_logger_with_legms_output_fills_a_run_of_the_users(tmp_path):
 def test_pictures_figures_and_texts_of_the_logger_are_media(tmp_path):
     from matplotlib.figure import Figure as Drawing
 
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+
     class Draws(BaseCallback):
         def _on_step(self) -> bool:
             if self.n_calls == 1:
                 self.logger.record("drawn", Figure(Drawing(), close=False), exclude="csv")
-                self.logger.record("seen", Image(np.zeros((3, 4, 5), np.uint8), "CHW"), exclude="csv")
+                self.logger.record("seen", Image(pixels.transpose(2, 0, 1), "CHW"), exclude="csv")
                 self.logger.record("note", "begun")
             return True
 
@@ -165,6 +170,8 @@ def test_pictures_figures_and_texts_of_the_logger_are_media(tmp_path):
     media = legm.open(tmp_path).media()
     found = {*zip(media["name"], media["kind"], media["step"], strict=True)}
     assert found == {("drawn", "figure", 16), ("seen", "image", 16), ("note", "text", 16)}
+    ((_, _, picture),) = logged_pictures(tmp_path, "seen")
+    assert np.array_equal(picture, pixels)
 
 
 def test_an_exception_in_learning_makes_the_run_failed(tmp_path):
