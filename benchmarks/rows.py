@@ -1026,8 +1026,13 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
                 ("trackio", "trackio's dashboard"),
             )
         ),
-        seconds("page_curve", f"{long} is drawn", "page_curve", "drawn", 0.3, "first"),
-        seconds("page_zoom", f"a tenth of {long} is drawn", "page_curve", "zoomed", 0.2),
+        seconds("page_curve_first", f"{long} is drawn for the first time", "page_curve", "first", 0.3),
+        seconds(
+            "page_curve", f"{long} that the server has in memory is drawn again", "page_curve", "drawn", 0.3
+        ),
+        seconds(
+            "page_zoom", f"a tenth of {long} that it has in memory is drawn", "page_curve", "zoomed", 0.2
+        ),
         Row(
             "page_cpu",
             f"legm ui: CPU of the server for {running}",
@@ -1044,6 +1049,7 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["page_running"]["frames"],
             30,
             at_least=True,
+            beside=lambda r: f"the longest time between two {1000 * r['page_running']['gap']:.0f} ms",
         ),
         Row(
             "page_memory",
@@ -1053,9 +1059,12 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["page_first"]["memory"] / 2**20,
             300,
             beside=lambda r: (
-                f"with {sizes.page_runs} running runs {r['page_running']['memory'] / 2**20:.0f}"
-                if "page_running" in r
-                else ""
+                f"cold, with its child processes, {r['page_first']['cold_memory'] / 2**20:.0f}"
+                + (
+                    f"; with {sizes.page_runs} running runs {r['page_running']['memory'] / 2**20:.0f}"
+                    if "page_running" in r
+                    else ""
+                )
             ),
         ),
     )

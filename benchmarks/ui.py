@@ -19,6 +19,7 @@ from benchmarks.browsing import ViewMarks, free_port, open_browser, until_true
 __all__ = ["first_view", "long_curve", "running_runs", "value_on_page"]
 
 _LONGEST_SCRIPT = 120.0  # seconds
+_LOOK = 0.02  # seconds between two looks at the memory
 _ROWS = "#table tbody tr[data-row]"
 _CURVES = "#curves-plot .scatterlayer path"
 _TEXT = "return document.querySelector(arguments[0])?.innerText ?? ''"
@@ -35,7 +36,9 @@ def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
     Returns:
         ``cold``, where neither the server nor the browser has seen anything of it, ``warm``, where both have,
         and ``again``, a reload: until the rows of the leaderboard and the curves of the best ones are to be
-        seen; the same with ``_rows`` for the rows alone; and ``memory``, the most of the server (bytes).
+        seen; the same with ``_rows`` for the rows alone; ``memory``, the most that the server had when it was
+        warm (bytes); and ``cold_memory``, the most that it had with its child processes when it was cold,
+        where pages of memory that they share count for each of them.
     """
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
@@ -49,8 +52,10 @@ def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
                 "",
                 "warm",
             ):  # a browser keeps what it has compiled when it compiles it again
-                with _server(folder, port) as (address, process):
+                with _server(folder, port) as (address, process), _watched_memory(process.pid) as memory:
                     seconds = marks.open(f"{address}#experiment={experiment}")
+                    if state == "cold":
+                        found.setdefault("cold_memory", []).append(memory.most)
                     if state:
                         found.setdefault(state, []).append(max(seconds.values()))
                         found.setdefault(f"{state}_rows", []).append(seconds["rows"])
@@ -94,7 +99,8 @@ def long_curve(folder: str, steps: int) -> dict[str, float]:
         steps: of the run.
 
     Returns:
-        ``first``, when nothing of it was read; ``drawn``, when it was drawn before; ``zoomed``.
+        ``first``, when nothing of it was read; ``drawn``, again, when the server has its values in memory;
+        ``zoomed``, the same.
     """
     import numpy as np
 
@@ -142,7 +148,8 @@ def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[s
         seconds: how long.
 
     Returns:
-        ``cpu``, the share of a processor; ``frames`` a second; ``memory`` of the server (bytes).
+        ``cpu``, the share of a processor; ``frames`` a second; ``gap``, the longest time between two of them
+        (s); ``memory`` of the server (bytes).
     """
     from legm import ExperimentHandler
 
@@ -161,11 +168,12 @@ def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[s
             step += 1
 
     frames = """
-    const done = arguments[1]; const began = performance.now(); let count = 0;
+    const done = arguments[1]; const began = performance.now(); let count = 0; let last = began; let gap = 0;
     const next = () => {
         count += 1;
-        const took = (performance.now() - began) / 1000;
-        if (took < arguments[0]) requestAnimationFrame(next); else done(count / took);
+        const now = performance.now(); const took = (now - began) / 1000;
+        gap = Math.max(gap, (now - last) / 1000); last = now;
+        if (took < arguments[0]) requestAnimationFrame(next); else done([count / took, gap]);
     };
     requestAnimationFrame(next);
     """
@@ -182,9 +190,14 @@ def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[s
             )
             time.sleep(2.0)
             began, before = time.perf_counter(), _cpu(process.pid)
-            fluent = browser.execute_async_script(frames, seconds)
+            fluent, gap = browser.execute_async_script(frames, seconds)
             share = (_cpu(process.pid) - before) / (time.perf_counter() - began)
-            return {"cpu": share, "frames": float(fluent), "memory": _peak(process.pid)}
+            return {
+                "cpu": share,
+                "frames": float(fluent),
+                "gap": float(gap),
+                "memory": _peak(process.pid),
+            }
     finally:
         is_over.set()
         training.join()
@@ -215,6 +228,47 @@ def _server(folder: str, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[
             process.wait(20)
 
 
+class _MemoryWatch(threading.Thread):
+    """Looks at the memory of a process and its children, of which some end soon."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._pid = pid
+        self._is_over = threading.Event()
+        self.most = 0.0
+        """The most that those had that were there at one time (bytes), each at its peak."""
+
+    def end(self) -> None:
+        """Look no more."""
+        self._is_over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Look, until it is over."""
+        while not self._is_over.wait(_LOOK):
+            self.most = max(self.most, sum(map(_peak, _with_children(self._pid))))
+
+
+@contextlib.contextmanager
+def _watched_memory(pid: int) -> Iterator[_MemoryWatch]:
+    watch = _MemoryWatch(pid)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.end()
+
+
+def _with_children(pid: int) -> list[int]:
+    """A process and all that it has begun, as far as they are there."""
+    found = [pid]
+    for one in found:
+        for path in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # the process, or the thread, has ended
+                found += map(int, path.read_text().split())
+    return found
+
+
 def _cpu(pid: int) -> float:
     """Seconds of CPU of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -222,8 +276,10 @@ def _cpu(pid: int) -> float:
 
 
 def _peak(pid: int) -> float:
-    """The most memory that a process had (bytes)."""
-    lines: Mapping[str, str] = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
-    )
-    return float(lines["VmHWM"].split()[0]) * 1024
+    """The most memory that a process had (bytes); 0 where it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    lines: Mapping[str, str] = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return float(lines["VmHWM"].split()[0]) * 1024 if "VmHWM" in lines else 0.0
