@@ -98,18 +98,21 @@ class ServedPage:
 
 
 @contextlib.contextmanager
-def served_page(root: Path, home: Path, *options: str, **variables: str) -> Iterator[ServedPage]:
+def served_page(
+    root: Path, home: Path, *options: str, cwd: Path = ROOT, **variables: str
+) -> Iterator[ServedPage]:
     """``legm ui`` on a root directory, until the block ends.
 
     Args:
         root: the root directory.
         home: a folder for the user's settings.
         *options: of the command.
+        cwd: the folder in which it is started.
         **variables: of its environment.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "legm", "ui", str(root), "--port", "0", "--json", *options],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "XDG_CONFIG_HOME": str(home), **variables},
         stdout=subprocess.PIPE,
         text=True,
