@@ -1,16 +1,18 @@
 """What is a credential: one rule, by which values are redacted before anything is stored, shown or compared.
 
 By its **name**, a text is a credential if one of the name's words is password, passwd, passphrase,
-passcode, secret, credential, authorization or apikey, also at the end of a longer word (``dbpassword``); or
-if two words in a row are a key or token for something (``api_key``, ``ssh_key``, ``openai_key``,
-``hf_token``), or the password of something (``db_pass``). ``pwd``, ``auth``, ``token`` and ``cookie`` depend
-on the value, as they have other meanings too: a working directory, a method, a word of a vocabulary. A name
+passcode, secret, credential, creds, authorization or apikey, also at the end of a longer word
+(``dbpassword``); or if two words in a row are a key or token for something (``api_key``, ``ssh_key``,
+``openai_key``, ``hf_token``), or the password of something (``db_pass``, ``db_pw``). Plurals are too
+(``api_keys``). ``pwd``, ``auth``, ``token``, ``cookie``, ``jwt`` and ``bearer`` depend on the value, as they
+have other meanings too: a working directory, a method, a word of a vocabulary. A name
 that ends in a measure (``password_field_size``) is none. The whole number of a password is one too. Below a
 name that decides alone, every text in a list or mapping is one; elsewhere the names in the mapping count.
 
 By its **form**, in any text: the user information of an address, what follows ``Bearer`` or ``Basic`` in a
-header, a private key, tokens whose issuers gave them a recognizable form, and what follows the name of a
-credential in ``name=value``, ``"name": "value"`` and ``--name value``, or a user in curl's ``-u name:value``.
+header, the headers ``Authorization`` and ``Cookie``, a private key, tokens whose issuers gave them a
+recognizable form, and what follows the name of a credential in ``name=value``, ``"name": "value"`` and
+``--name value``, a user in curl's ``-u name:value``, or a login in a line of ``.netrc``.
 """
 
 from __future__ import annotations
@@ -45,8 +47,14 @@ REDACTED = "<redacted>"
 # Names
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_PASSWORDS = ("password", "passwords", "passwd", "passphrase", "passcode")
-_SECRETS = (*_PASSWORDS, "secret", "secrets", "credential", "credentials", "authorization", "apikey")
+_PASSWORDS = tuple(
+    name + end for name in ("password", "passwd", "passphrase", "passcode") for end in ("", "s")
+)
+_SECRETS = (
+    *_PASSWORDS,
+    *("secret", "secrets", "credential", "credentials", "creds", "authorization", "apikey", "apikeys"),
+)
+_KEYS = ("key", "token", "keys", "tokens")
 
 
 def _credential_words(text: str) -> frozenset[str]:
@@ -64,16 +72,19 @@ _OWNERS = _credential_words(
 _ACCOUNTS = _credential_words(
     "admin db email ftp http login mail mysql pg postgres proxy redis root smtp ssh user"
 )
-"""Words before ``pass`` that make it a password."""
+"""Words before ``pass`` or ``pw`` that make it a password."""
 _MEASURES = _credential_words("size length len count field fields min max dim dims")
 """Words at the end of a name that is about credentials, but of none."""
 _AUTH_METHODS = _credential_words(
     "none no yes true false auto default basic digest bearer token oauth oauth1 oauth2 jwt kerberos ntlm "
     "ldap sso saml sasl gssapi iam mtls tls ssl anonymous password apikey api_key key cert certificate"
 )
-_HINTS = ("pass", "secret", "credential", "auth", "key", "token", "pwd", "cookie")
+_VALUE_DECIDES = ("pwd", "auth", "cookie", "jwt", "bearer")
+"""Words at the end of a name that have other meanings too."""
+_HINTS = ("pass", "secret", "cred", "auth", "key", "token", "pw", "cookie", "jwt", "bearer")
 """One of these is in every name that speaks of a credential, so that a text without any is done quickly."""
 _WORD_OF_ITS_OWN = re.compile(r"[\w.+/=:~-]{8,}")  # not "<pad>"
+_WORD_OF_A_TOKEN = re.compile(r"(?=.*\d|.{20})[\w.+/=~-]{8,}")  # not "disabled"
 _PATH = re.compile(r"~|\.{0,2}[/\\]|[A-Za-z]:[/\\]")
 
 
@@ -93,17 +104,17 @@ def _credential_kind_of_name(name: str) -> str:
         return "password"
     if any(word.endswith(_SECRETS) for word in words):
         return "secret"
-    if any(after in ("key", "token") and before in _OWNERS for before, after in pairwise(words)):
+    if any(after in _KEYS and before in _OWNERS for before, after in pairwise(words)):
         return "secret"
-    if any(word.removesuffix("key").removesuffix("token") in _OWNERS - {word} for word in words):
+    if any(word.endswith(end) and word.removesuffix(end) in _OWNERS for word in words for end in _KEYS):
         return "secret"
     if "token" in words:
         return "token"
-    return words[-1] if words[-1] in ("pwd", "auth", "cookie") else ""
+    return words[-1] if words[-1] in _VALUE_DECIDES else ""
 
 
 def _is_pass_credential(before: str, last: str) -> bool:
-    return last == "pass" and before in _ACCOUNTS
+    return last in ("pass", "pw") and before in _ACCOUNTS
 
 
 def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) -> bool:
@@ -129,6 +140,8 @@ def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) 
             return _PATH.match(value) is None
         case "auth":
             return value.lower() not in _AUTH_METHODS
+        case "jwt" | "bearer":
+            return _WORD_OF_A_TOKEN.fullmatch(value) is not None
         case _:
             return _WORD_OF_ITS_OWN.fullmatch(value) is not None
 
@@ -148,17 +161,28 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.DOTALL
 )
 _BEARER = re.compile(r"(?i)(?<![\w-])(bearer\s+)(?=\S*\d|\S{24})([\w.~+/=-]{8,})")
+_AUTHORIZATION = re.compile(
+    r"(?i)(?<![\w-])((?:proxy-)?authorization:[ \t]*(?:[a-z][\w-]{1,20}[ \t]+)?)"
+    r"(?=\S*\d|\S{16})([^\s\"',;<]{6,})"
+)
+_COOKIE = re.compile(
+    r"(?i)(?<![\w-])((?:set-)?cookie:[ \t]*)([\w.-]+=[^\s;\"']+(?:;[ \t]*[\w.-]+=[^\s;\"']+)*)"
+)
+_NETRC = re.compile(
+    r"(?<!\S)((?:machine\s+\S+|default)\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s+)(\S+)"
+)
 _BASIC = re.compile(r"(?i)(?<![\w-])(basic\s+)([A-Za-z0-9+/]{8,}={0,2})(?![\w=])")
 _TOKEN_FORMS = (
     ("sk-", r"(?:ant|proj|or|svcacct)-[\w-]{16,}|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}"),
     *((f"{kind}k_{mode}_", r"\w{16,}") for kind in "srp" for mode in ("live", "test")),
     *((f"gh{kind}_", r"\w{20,}") for kind in "pousr"),
     ("github_pat_", r"\w{20,}"),
-    ("glpat-", r"[\w-]{16,}"),
+    *((f"gl{kind}-", r"[\w-]{16,}") for kind in ("pat", "rt", "dt", "ptt")),
     ("hf_", r"[A-Za-z0-9]{20,}"),
     ("npm_", r"[A-Za-z0-9]{30,}"),
     ("xox", r"[abeprs]-[\w-]{10,}"),
     *((head, r"[0-9A-Z]{16}") for head in ("AKIA", "ASIA")),
+    ("xapp-", r"\d-[\w-]{10,}"),
     ("AIza", r"[\w-]{30,}"),
     ("ya29.", r"[\w-]{20,}"),
     ("dapi", r"[0-9a-f]{32}"),
@@ -166,6 +190,9 @@ _TOKEN_FORMS = (
     ("dckr_pat_", r"[\w-]{20,}"),
     ("nvapi-", r"[\w-]{20,}"),
     ("r8_", r"\w{30,}"),
+    *((f"do{kind}_v1_", r"\w{20,}") for kind in "por"),
+    *((f"shp{kind}_", r"[0-9a-fA-F]{20,}") for kind in ("at", "ca", "pa", "ss")),
+    *((head, r"[A-Za-z0-9]{20,}") for head in ("gsk_", "lin_api_")),
     ("lsv2_", r"\w{20,}"),
     ("wandb_v", r"\d_\w{20,}"),
     ("SG.", r"[\w-]{16,}\.[\w-]{16,}"),
@@ -214,6 +241,10 @@ def redact_text(text: str) -> str:
         found = _BEARER.sub(rf"\1{REDACTED}", found)
     if "basic" in folded:
         found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
+    if "authorization" in folded:
+        found = _AUTHORIZATION.sub(rf"\1{REDACTED}", found)
+    if "cookie:" in folded:
+        found = _COOKIE.sub(rf"\1{REDACTED}", found)
     if any(head in text for head in _TOKEN_HEADS):
         found = _TOKEN.sub(REDACTED, found)
     if ":AA" in text:
@@ -232,6 +263,8 @@ def _has_credential_hint(folded: str) -> bool:
 def _redact_named(text: str) -> str:
     """A text without the credentials in it that follow their name."""
     found = text
+    if "login" in text and "password" in text:
+        found = _NETRC.sub(rf"\1{REDACTED}", found)
     if "=" in text:
         found = _ASSIGNED.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     if '"' in text or "'" in text:

@@ -176,6 +176,8 @@ def test_every_name_that_speaks_of_a_credential_is_looked_for(pieces):
             "gho_" + "a" * 24,
             "hf_" + "a" * 24,
         ),
+        *("glrt-" + "a" * 20, "dop_v1_" + "a1" * 32, "shpat_" + "a1" * 16, "gsk_" + "a1" * 26),
+        *("xapp-1-" + "A1" * 12, "lin_api_" + "a1" * 20),
         *("github_pat_" + "a" * 24, "glpat-" + "a" * 20, "npm_" + "a" * 36, "xoxb-" + "a" * 12),
         *("AKIA" + "A1" * 8, "AIza" + "a" * 35, "ya29." + "a" * 24, "dapi" + "a1" * 16, "pypi-" + "a" * 48),
         *(
