@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from legm.errors import ParameterError, UnstableValue
@@ -18,6 +18,7 @@ from legm.errors import ParameterError, UnstableValue
 __all__ = [
     "is_dtype_or_device",
     "is_omegaconf_config",
+    "object_class_names",
     "object_fields",
     "parameters_from_config",
     "resolve_omegaconf_config",
@@ -55,6 +56,32 @@ def object_fields(value: Any) -> dict[str, Any] | None:
     if hasattr(kind, "__fields__") and hasattr(kind, "__config__"):  # pydantic 1, or pydantic.v1 of 2
         return dict(vars(value))
     return None
+
+
+def object_class_names(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The classes of the objects in a value that become their fields; a namespace has no class of its own.
+
+    Args:
+        where: what the value is called.
+        value: any value that has a stable form.
+
+    Yields:
+        for each object: where it is, as in ``optimizer.schedule``, and the name of its class.
+    """
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return
+    if isinstance(value, (list, tuple)):
+        for at, item in enumerate(value):
+            yield from object_class_names(f"{where}[{at}]", item)
+        return
+    fields = value if isinstance(value, Mapping) else object_fields(value)
+    if fields is None:
+        return
+    if fields is not value and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
+        yield where, kind.__name__
+    for name, item in fields.items():
+        yield from object_class_names(f"{where}.{name}", item)
 
 
 def _config_attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:

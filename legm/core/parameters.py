@@ -19,7 +19,7 @@ from legm.core.absent_values import (
     stored_absent_values,
 )
 from legm.core.addresses import plain_without_addresses
-from legm.core.config_objects import is_omegaconf_config
+from legm.core.config_objects import is_omegaconf_config, object_class_names
 from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import fingerprint
 from legm.core.naming import check_name, configuration_name
@@ -447,6 +447,13 @@ class Parameters:
         if self._has_absent_value(name):
             return f"equals its absent value {self.text(name)}"
         return ""
+
+    def object_classes(self, names: Iterable[str]) -> dict[str, str]:
+        """The classes of the objects that become their fields, by where they are in these parameters."""
+        found: dict[str, str] = {}
+        for name in names:
+            found.update(object_class_names(name, self._values[name]))
+        return found
 
     def text(self, name: str) -> str:
         """A parameter's value for a user, without credentials."""
