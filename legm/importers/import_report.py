@@ -23,27 +23,11 @@ def import_report_lines(report: Report) -> Iterator[str]:
     """The report, line by line."""
     verb = "would be imported" if report.is_dry_run else "imported"
     yield f"{report.source} ({report.kind}): {counted(report.runs + len(report.failed), 'run')}"
-    for experiment, identity in report.identities.items():
+    for experiment in dict.fromkeys((*report.identities, *report.averaged)):
         yield ""
         yield f"{experiment}:"
-        for name, reason in identity.ignored.items():
-            yield f"  {name} is not compared: {reason}"
-        if identity.compared:
-            yield f"  compared: {_compared_report_text(identity.compared, report.varying.get(experiment))}"
-        for name, use in identity.labels.items():
-            if use != LabelUse.IGNORED:
-                why = "the parameters alone do not distinguish all runs"
-                yield f"  {name} is compared{_USES[LabelUse(use)]}: {why}"
-        for name, value in identity.absent_values.items():
-            yield f"  {name} = {value!r} equals an absent one, as accepted"
-        for name, value in identity.proposed_absent_values.items():
-            yield (
-                f"  {name} is in the newer runs only, mostly as {value!r}: if older runs had this value too, "
-                f"legm amend EXPERIMENT --absent {name} accepts it as its absent value, and "
-                f"--no-absent {name} refuses it"
-            )
-        if identity.named:
-            yield f"  in the names of configurations: {', '.join(identity.named)}"
+        if experiment in report.identities:
+            yield from _identity_report_lines(report, experiment)
         yield from averaged_report_lines(report, experiment)
     yield ""
     alternative = (
@@ -66,6 +50,29 @@ def import_report_lines(report: Report) -> Iterator[str]:
     if report.identity_file is not None:
         yield f"compared parameters are listed in {report.identity_file}"
     yield from comparison_report_lines(report)
+
+
+def _identity_report_lines(report: Report, experiment: str) -> Iterator[str]:
+    """What is compared of the runs of an experiment, and why the rest is not."""
+    identity = report.identities[experiment]
+    for name, reason in identity.ignored.items():
+        yield f"  {name} is not compared: {reason}"
+    if identity.compared:
+        yield f"  compared: {_compared_report_text(identity.compared, report.varying.get(experiment))}"
+    for name, use in identity.labels.items():
+        if use != LabelUse.IGNORED:
+            why = "the parameters alone do not distinguish all runs"
+            yield f"  {name} is compared{_USES[LabelUse(use)]}: {why}"
+    for name, value in identity.absent_values.items():
+        yield f"  {name} = {value!r} equals an absent one, as accepted"
+    for name, value in identity.proposed_absent_values.items():
+        yield (
+            f"  {name} is in the newer runs only, mostly as {value!r}: if older runs had this value too, "
+            f"legm amend EXPERIMENT --absent {name} accepts it as its absent value, and "
+            f"--no-absent {name} refuses it"
+        )
+    if identity.named:
+        yield f"  in the names of configurations: {', '.join(identity.named)}"
 
 
 def averaged_report_lines(report: Report, experiment: str) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from legm.errors import CorruptFile
 from legm.importers.external_run import ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.import_report import import_report_lines
+from legm.importers.labels import Label, LabelKind
 from legm.importers.pipeline import import_runs
 from legm.records import Status
 
@@ -57,6 +59,19 @@ def test_what_is_compared_is_listed_by_what_varies(tmp_path):
     wide = [external(str(i), **{f"q{k:02}": k + i for k in range(20)}) for i in range(2)]
     (row,) = [one for one in lines(tmp_path, *wide, dry_run=True) if "compared" in one and "q00" in one]
     assert row.endswith("q10, q11 and 8 more")
+
+
+def test_runs_that_are_averaged_although_their_names_differ_are_said_without_any_other_decision(tmp_path):
+    names = ("SVM_seed1_2026-11-30", "SVM_seed2_2026-12-01")
+    runs = [
+        dataclasses.replace(external(str(at)), labels={"name": Label(LabelKind.NAME, name)})
+        for at, name in enumerate(names)
+    ]
+    found = lines(tmp_path, *runs)
+    at = found.index("toy:")
+    (said,) = [one for one in found[at + 1 :] if "differs between runs of one configuration" in one]
+    assert all(name in said for name in names)
+    assert "--compare" in said
 
 
 def test_a_run_that_begins_while_the_source_is_read_waits_for_the_next_import(tmp_path):
