@@ -97,7 +97,7 @@ def resolve_configuration(
         if len(found) == 1:
             return next(iter(found.values()))
         if found:
-            labels = ", ".join(sorted(one.label for one in found.values())[:10])
+            labels = ", ".join(sorted(readable_name(one.label) for one in found.values())[:10])
             keys = ", ".join(sorted(found)[:10])
             raise ParameterError(
                 f"{len(found)} configurations of {experiment} are called {text!r}: name one by its folder "
@@ -107,7 +107,8 @@ def resolve_configuration(
     if trashed := in_trash_text(experiment_folder / text):
         raise ParameterError(f"{experiment} has no configuration {text!r}: {trashed}")
     names |= {one.configuration.name for one in candidates if one.configuration and one.configuration.name}
-    raise ParameterError(f"{experiment} has no configuration {text!r}; {closest(text, names)}")
+    known = {readable_name(name) for name in names}
+    raise ParameterError(f"{experiment} has no configuration {text!r}; {closest(text, known)}")
 
 
 def _lookup_path_in_experiment(text: str, experiment_folder: Path) -> Iterator[str]:

@@ -103,6 +103,7 @@ def amend_command(
     from legm.changes.amend import amend_experiment, continue_changes
     from legm.cli.changing import experiment_to_change, root_of_changes
     from legm.core.amendment_changes import AmendmentChanges
+    from legm.core.naming import readable_name
 
     if is_continued:
         notes = continue_changes(root_of_changes(experiment))
@@ -135,7 +136,7 @@ def amend_command(
     done = amend_experiment(
         folder,
         changes,
-        title=f"amend {folder.name}: {changes.summary()}",
+        title=f"amend {readable_name(folder.name)}: {changes.summary()}",
         selection=selection,
         confirm=lambda plan: confirmed_amend_plan(plan, is_sure=is_sure, is_quiet=as_json),
         dry_run=dry_run,
@@ -194,8 +195,16 @@ def confirmed_amend_plan(plan: AmendmentPlan, *, is_sure: bool, is_quiet: bool) 
 
 def print_amend_plan(plan: AmendmentPlan) -> None:
     """Print what becomes of each configuration, and how many are united, parted and untouched."""
+    from legm.core.naming import readable_name
+
     rows = [
-        (change.folder, plan.kind(change), str(runs), plan.label(change, digest), change.differences[digest])
+        (
+            readable_name(change.folder),
+            plan.kind(change),
+            str(runs),
+            readable_name(plan.label(change, digest)),
+            change.differences[digest],
+        )
         for change in plan.changes[:_SHOWN]
         for digest, runs in change.becomes.items()
     ]

@@ -87,8 +87,9 @@ def export_command(
     from it and compared. The exit status is 1 if something is missing.
     """
     from legm import export
-    from legm.cli.locations import require_location_folder
+    from legm.cli.locations import named_folder, require_location_folder
 
+    root = named_folder(root)
     require_location_folder(root)
 
     if to == "table":

@@ -55,6 +55,7 @@ __all__ = [
     "experiments_at",
     "located_configuration",
     "located_overview",
+    "named_folder",
     "no_experiment_at_location_text",
     "other_stores_at_location",
     "report_interrupted_changes",
@@ -275,7 +276,9 @@ def _only_path_at_location(location: Location, paths: Sequence[str]) -> str:
         return paths[0]
     if not paths:
         raise StorageError(no_experiment_at_location_text(location))
-    names = ", ".join(paths[:10])
+    from legm.core.naming import readable_name
+
+    names = ", ".join(map(readable_name, paths[:10]))
     raise StorageError(f"{location.path} has {len(paths)} experiments: name one of {names}")
 
 
@@ -345,7 +348,10 @@ def configuration_at_location(location: Location) -> tuple[LocatedExperiment, Co
     require_location_folder(path)
     what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
     if _is_experiment_location(path):
-        what += f"; it is an experiment, with {', '.join(itertools.islice(configuration_paths(path), 3))}, …"
+        from legm.core.naming import readable_name
+
+        some = map(readable_name, itertools.islice(configuration_paths(path), 3))
+        what += f"; it is an experiment, with {', '.join(some)}, …"
     raise StorageError(what)
 
 
@@ -398,6 +404,25 @@ def existing_folder_at_location(path: Path) -> Path:
     return path
 
 
+def named_folder(path: Path) -> Path:
+    """The folder of an experiment or a configuration by the name that ``legm ls`` prints.
+
+    Args:
+        path: any path, of a backend with folders.
+
+    Returns:
+        the folder; the path as it is where it names none, or several.
+    """
+    folder = existing_folder_at_location(path)
+    if folder.is_dir():
+        return folder
+    try:
+        _, found = configuration_at_location(Location(folder))
+    except LegmError:
+        return path
+    return Path(found.folder)
+
+
 def require_location_folder(path: Path) -> None:
     """Report which part of a path does not exist, and what exists instead.
 
@@ -412,7 +437,9 @@ def require_location_folder(path: Path) -> None:
     while not _parent_of_location(missing).is_dir():
         missing = _parent_of_location(missing)
     there = _parent_of_location(missing)
-    names = subfolders(there)
+    from legm.core.naming import readable_name
+
+    names = [readable_name(name) for name in subfolders(there)]
     hint = closest(missing.name, names) if names else "there is no folder in it"
     raise StorageError(f"there is no folder {path}: {there} has no {missing.name!r}; {hint}")
 
@@ -524,12 +551,14 @@ def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
 def _configuration_named_by_location(experiment: LocatedExperiment, text: str) -> ConfigurationStatus:
     """The configuration that the last part of a path names."""
     from legm.analysis.configuration_lookup import LookupCandidate, resolve_configuration
+    from legm.core.naming import readable_name
 
     members = {one.folder: one for one in experiment.members}
     candidates = [
         LookupCandidate(one.label, one.configuration, Path(folder)) for folder, one in members.items()
     ]
-    found = resolve_configuration(text, candidates, experiment.path, Path(experiment.path))
+    shown = readable_name(experiment.path)
+    found = resolve_configuration(text, candidates, shown, Path(experiment.path))
     return members[str(found.folder)]
 
 

@@ -35,14 +35,14 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
     """
     from legm.backends.wandb.names import CONSOLE_FILE
     from legm.cli.console_following import FollowedRun, follow_console
-    from legm.cli.locations import require_location_folder
+    from legm.cli.locations import named_folder, require_location_folder
     from legm.console.console_reader import ConsoleTail
-    from legm.runlog.log_folder import find_run_log
 
     if follow and as_json:
         raise click.UsageError("--follow shows lines as they come, and --json one answer: give one of them")
+    root = named_folder(root)
     require_location_folder(root)
-    found = FollowedRun(find_run_log(root, run))
+    found = FollowedRun(_log_of_named_run(root, run))
     path = found.console
     if not path.is_file() and path.with_name(CONSOLE_FILE).is_file():  # of a run that was imported
         path = path.with_name(CONSOLE_FILE)
@@ -66,6 +66,28 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
             say(_logs_line_text(line, times))
     else:
         follow_console(found, tail, lambda line: _logs_line_text(line, times))
+
+
+def _log_of_named_run(root: Path, run: str) -> Path:
+    """The log of the run that a text names; names are as ``legm ls`` prints them.
+
+    Raises:
+        ParameterError: no run has this id, or several do; or the configuration has none.
+    """
+    from legm.cli.locations import named_folder
+    from legm.runlog.configuration_folders import is_configuration_folder
+    from legm.runlog.log_folder import find_run_log
+
+    try:
+        return find_run_log(root, run)
+    except ParameterError:
+        folder, path = named_folder(Path(run)), Path(run)
+        if is_configuration_folder(folder):
+            return find_run_log(root, str(folder))
+        above = named_folder(path.parent)
+        if above == path.parent or not above.is_dir():
+            raise
+        return find_run_log(root, str(above / path.name))
 
 
 def _logs_line_text(line: ConsoleLine, times: bool) -> str:

@@ -29,12 +29,13 @@ def mv_command(source: Path, target: str, *, dry_run: bool, is_sure: bool, as_js
     from legm.changes.move import move_configuration, rename_configuration, rename_experiment
     from legm.cli.amend import confirmed_amend_plan, print_amended
     from legm.cli.changing import root_of_changes
+    from legm.cli.locations import named_folder
     from legm.core.naming import readable_name
     from legm.delivery.folder_access import default_folder_access
     from legm.errors import StorageError
     from legm.runlog.configuration_folders import is_configuration_folder
 
-    source = source.absolute()
+    source = named_folder(source.absolute())
     root = root_of_changes(source)
     is_configuration, is_path = is_configuration_folder(source), "/" in target
     if is_configuration and not is_path:
@@ -43,13 +44,14 @@ def mv_command(source: Path, target: str, *, dry_run: bool, is_sure: bool, as_js
             print_json({"folder": str(now), "notes": notes})
         else:
             print_notes(notes)
-            say(f"{'would be ' if dry_run else ''}renamed to {now}")
+            say(f"{'would be ' if dry_run else ''}renamed to {readable_name(str(now))}")
         return
     name = Path(target).name if is_path else target
-    if is_path and Path(target).absolute().parent != root:
+    there = named_folder(Path(target).absolute()) if is_path else root / target
+    if is_path and there.parent != root:
         raise StorageError(f"{target} is not an experiment in {root}: legm merge unites root directories")
-    if is_path and Path(target).is_dir():
-        name = default_folder_access().experiment_in(Path(target).absolute()) or readable_name(name)
+    if is_path and there.is_dir():
+        name = default_folder_access().experiment_in(there) or readable_name(name)
 
     def confirm(plan: object) -> bool:
         return confirmed_amend_plan(plan, is_sure=is_sure, is_quiet=as_json)  # type: ignore[arg-type]

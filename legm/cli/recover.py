@@ -56,7 +56,7 @@ def recover_command(
     are changed.
     """
     from legm.analysis import recovery
-    from legm.cli.locations import require_location_folder
+    from legm.cli.locations import named_folder, require_location_folder
     from legm.compat.killed_runs import name_tests_of_killed_runs
     from legm.compat.run_owner import take_over_abandoned_runs
     from legm.compat.tracker_delivery import pending_tracker_exports
@@ -64,6 +64,7 @@ def recover_command(
     from legm.records import Status
     from legm.runlog.log_folder import LogFolder, find_run_log
 
+    root = named_folder(root)
     require_location_folder(root)
     rows, notes = [], []
     for run in (*completed, *failed, *discarded):
@@ -110,6 +111,8 @@ def recover_command(
 
 
 def _print_recovered_runs(rows: list[dict[str, Any]]) -> None:
+    from legm.core.naming import readable_name
+
     if rows:
         columns = [
             Column("configuration", fit="fold"),
@@ -121,7 +124,7 @@ def _print_recovered_runs(rows: list[dict[str, Any]]) -> None:
         ]
         cells = [
             (
-                Path(row["configuration"]).name,
+                readable_name(Path(row["configuration"]).name),
                 row["run_id"],
                 row["status"],
                 printed_number(row["last_step"]),

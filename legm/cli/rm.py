@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from legm.core.selection import RunSelection
 
 __all__ = ["rm_command"]
+
+_END_OF_ID = re.compile(r"[0-9a-f-]+")
 
 
 @click.command("rm")
@@ -117,7 +121,7 @@ def _rm_deletions(what: tuple[str, ...]) -> list[Deletion]:
     for text in what:
         if not text:
             raise ParameterError("a path is empty; nothing was deleted")
-        path = Path(text).absolute()
+        path = _path_to_remove(text)
         if path.is_dir() and not is_configuration_folder(path):
             if next(configuration_paths(path), None) is None:
                 raise StorageError(
@@ -132,7 +136,7 @@ def _rm_deletions(what: tuple[str, ...]) -> list[Deletion]:
             )
         folder = path
         if not is_configuration_folder(path):
-            log = find_run_log(Path.cwd(), text)
+            log = find_run_log(Path.cwd(), text if path == Path(text).absolute() else str(path))
             folder = LogFolder.containing(log).folder.parent.absolute()
             if not is_configuration_folder(folder):
                 raise StorageError(
@@ -146,3 +150,24 @@ def _rm_deletions(what: tuple[str, ...]) -> list[Deletion]:
         else:
             deletion.runs.setdefault(folder, []).append(log.stem)
     return list(found.values())
+
+
+def _path_to_remove(text: str) -> Path:
+    """The path of a text, in which experiments and configurations may be called as ``legm ls`` prints them.
+
+    What may be the end of a run's id is no piece of a configuration's fingerprint here.
+    """
+    from legm.cli.locations import named_folder
+    from legm.errors import ParameterError
+    from legm.runlog.log_folder import find_run_log
+
+    path = Path(text).absolute()
+    if path.is_dir():
+        return path
+    above = named_folder(path.parent)
+    named_run = above / path.name
+    with contextlib.suppress(ParameterError):
+        if above.is_dir():
+            find_run_log(Path.cwd(), str(named_run))
+            return named_run
+    return path if _END_OF_ID.fullmatch(path.name) else named_folder(path)

@@ -31,8 +31,9 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: boo
 
     ROOT is a root directory, an experiment or a configuration; runs appear while they train.
     """
-    from legm.cli.locations import require_location_folder
+    from legm.cli.locations import named_folder, require_location_folder
 
+    root = named_folder(root)
     require_location_folder(root)
     port = port_or_free_one(port)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]

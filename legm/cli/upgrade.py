@@ -25,12 +25,13 @@ def upgrade_command(root: Path, *, dry_run: bool, as_json: bool) -> None:
     damage and edits are found, to the files below ROOT that have none yet; what they say stays the same. The
     exit status is 1 if a file is damaged, or was written by a newer legm.
     """
+    from legm.cli.locations import named_folder
     from legm.core.texts import counted
     from legm.delivery.folder_access import default_folder_access
     from legm.errors import LegmError
     from legm.runlog.configuration_folders import configuration_folders
 
-    folders = default_folder_access()
+    folders, root = default_folder_access(), named_folder(root)
     done: list[str] = []
     problems: list[str] = []
     number = 0

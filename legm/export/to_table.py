@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from legm.core.naming import readable_name
 from legm.core.results import result_records
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
@@ -146,7 +147,8 @@ def _table_run_location(one: LoadedRun) -> str:
 
 
 def _table_configuration_label(one: LoadedRun) -> str:
-    return one.folder.name if one.folder is not None else one.result.run.configuration.name
+    name = one.folder.name if one.folder is not None else one.result.run.configuration.name
+    return readable_name(name)
 
 
 def _point_table_columns(history: Table) -> list[Column]:

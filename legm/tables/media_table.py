@@ -39,7 +39,7 @@ class MediaTableRow:
 _LABELS: Mapping[str, tuple[str, Callable[[MediaTableRow], str]]] = {
     "experiment": ("the experiment's name", lambda row: row.run.configuration.experiment),
     "configuration": (
-        "the configuration's folder; its name where there are no folders",
+        "the configuration's folder, as legm ls prints it; its name where there are no folders",
         lambda row: row.of.label,
     ),
     "fingerprint": ("the identity of the configuration", lambda row: row.run.configuration.fingerprint),

@@ -22,7 +22,7 @@ __all__ = ["configuration_table", "experiment_table", "run_table"]
 
 _SECONDS = "seconds since 1970 (UTC)"
 _EXPERIMENT = "the experiment's name"
-_CONFIGURATION = "the configuration's folder; its name and a number where there are no folders"
+_CONFIGURATION = "the configuration's folder, as legm ls prints it; its name and a number without folders"
 _FINGERPRINT = "the identity of the configuration"
 _DESCRIPTION = "distinguishes groups of runs of one configuration; empty for none"
 

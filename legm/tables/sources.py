@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from legm.analysis.configuration_lookup import labels_in_backend
-from legm.core.naming import safe_name
+from legm.core.naming import readable_name, safe_name
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.folder_access import FolderAccess, open_folder_access
 from legm.delivery.reading import read_counts, read_runs
@@ -227,7 +227,9 @@ class FolderTableSource:
         if configuration is None:
             self._report(status.problem)
             return None
-        return StoredConfiguration(configuration, status.label, Path(status.folder), configuration.experiment)
+        return StoredConfiguration(
+            configuration, readable_name(status.label), Path(status.folder), configuration.experiment
+        )
 
     def _report(self, problem: object) -> None:
         if problem is not None and str(problem) not in self._reported:
@@ -369,7 +371,7 @@ class BackendTableSource:
     ) -> StoredConfiguration:
         key, folder = configuration.fingerprint, self._client.folder(configuration)
         logs = tuple(pending[key].logs) if key in pending else ()
-        return StoredConfiguration(configuration, labels[key], folder, experiment, logs)
+        return StoredConfiguration(configuration, readable_name(labels[key]), folder, experiment, logs)
 
     def results(self, configuration: StoredConfiguration) -> Iterator[StoredResult]:
         """The runs of a configuration, whatever their status."""

@@ -114,6 +114,54 @@ def test_an_experiment_with_a_slash_in_its_name_is_found_by_it(tmp_path):
     assert "has no 'LeNet'" in failed("best", f"{tmp_path}/LeNet/CIFAR", "loss")
 
 
+def test_the_name_that_ls_prints_is_found_by_every_command_and_no_output_has_it_escaped(tmp_path):
+    root = tmp_path / "root"
+    for net in ("a/b", "c/d"):
+        with ExperimentHandler(root, "CIFAR/ResNet") as handler:
+            handler.set_dict_params({"net": net, "rate": 0.1})
+            handler.name_params(["net"])
+            handler.start()
+            handler.set_metric("loss", 1.0)
+    handler.reset()
+    handler.start()
+    handler.set_metric("loss", 2.0)
+    handler.end("interrupted")
+    title, *lines = shown("ls", root).splitlines()
+    names = [line.split()[0] for line in lines if "net=" in line]
+    assert (title, names) == ("CIFAR/ResNet", ["a/b_0", "c/d_0"])
+    experiment = f"{root}/{title}"
+    first, second = (f"{experiment}/{name}" for name in names)
+    run_id = as_json("show", second)["runs"][0]["run_id"]
+    texts = [
+        failed("logs", first),
+        failed("logs", f"{second}/{run_id}"),
+        shown("show", first),
+        shown("diff", first, second),
+        shown("tag", first, "+good"),
+        shown("amend", experiment, "--set", "depth=3", "--dry-run"),
+        shown("table", experiment, "loss"),
+        shown("upgrade", first),
+        shown("export", first, tmp_path / "x.csv", "--to", "table"),
+        shown("recover", root),
+        shown("recover", experiment),
+        shown("sql", root, "select configuration from runs"),
+        shown("rm", first, "--dry-run"),
+        shown("rm", f"{second}/{run_id}", "--dry-run"),
+        shown("mv", first, "another", "--dry-run"),
+        failed("best", f"{root}/CIFAR/LeNet", "loss"),
+        failed("show", f"{experiment}/e/f_0"),
+        failed("export", f"{experiment}/e/f_0", tmp_path / "y.csv", "--to", "table"),
+    ]
+    assert [text for text in texts if "_x2f_" in text] == []
+    assert all("has no console" in text for text in texts[:2])
+    (logdir,) = (root / "CIFAR_x2f_ResNet").glob("a*")
+    assert f"--logdir {logdir}" in shown("tensorboard", first, "--print")
+    assert "deleted 1 run" in shown("rm", first)
+    assert not logdir.exists()
+    shown("mv", second, "another")
+    assert [line.split()[0] for line in shown("ls", root).splitlines() if "another" in line] == ["another"]
+
+
 def test_show_lists_artifacts_and_files(tmp_path):
     with ExperimentHandler(tmp_path, "toy") as handler:
         handler.set_param("rate", 0.1)
