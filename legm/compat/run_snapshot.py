@@ -25,6 +25,7 @@ __all__ = [
     "names_of_tests",
     "read_snapshot_history",
     "snapshot_experiments",
+    "snapshot_of_result",
     "stored_snapshots",
 ]
 
@@ -126,7 +127,7 @@ def stored_snapshots(
         client = connect_client(settings.root, settings.backend[0])
         runs = client.runs_as_stored(Query(experiment, histories=None if latest else frozenset()))
         for result in sorted(runs, key=lambda one: one.run.run_id):
-            yield _snapshot_of_result(result, client.folder(result.run.configuration))
+            yield snapshot_of_result(result, client.folder(result.run.configuration))
 
 
 def snapshot_experiments(settings: Settings) -> list[str]:
@@ -149,7 +150,13 @@ def find_snapshot(settings: Settings, key: str, experiments: list[str] | None = 
     return found[-1] if found else None
 
 
-def _snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
+def snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
+    """A stored run as the reading calls of another tracker show it.
+
+    Args:
+        result: the run, with its series.
+        folder: the configuration's, which holds the run log; None without one.
+    """
     run = result.run
     # Earlier versions stored drop-in runs under the key of imported runs.
     origin = dict(run.environment.get(DROP_IN) or run.environment.get(IMPORTED) or {})

@@ -88,11 +88,12 @@ class LegmRootSource:
 
     def number_of_runs(self) -> int:
         """How many runs have ended; those in damaged folders are not counted."""
-        return sum(
-            one.completed + sum(one.left_out.values())
-            for experiment in self._client.experiments()
-            for one in self._client.counts_as_stored(experiment)
-        )
+        number = 0
+        for experiment in self._client.experiments():
+            with contextlib.suppress(CorruptFile):  # reading the runs says what is damaged
+                counts = self._client.counts_as_stored(experiment)
+                number += sum(one.completed + sum(one.left_out.values()) for one in counts)
+        return number
 
     def groups(self) -> Iterator[RunGroup]:
         """The runs of each experiment."""
@@ -116,7 +117,16 @@ class LegmRootSource:
         return None if experiment in self._unfinished else ()
 
     def _runs_of(self, experiment: str) -> Iterator[ExternalRun]:
-        for result in self._client.runs_as_stored(Query(experiment)):
+        for configuration in self._client.configurations(experiment):
+            try:
+                yield from self._runs_of_configuration(experiment, configuration)
+            except CorruptFile as error:  # of which the other configurations know nothing
+                folder = self._client.folder(configuration)
+                key = configuration.fingerprint if folder is None else f"{experiment}/{folder.name}"
+                yield unreadable_run(key, experiment, error)
+
+    def _runs_of_configuration(self, experiment: str, configuration: Configuration) -> Iterator[ExternalRun]:
+        for result in self._client.runs_as_stored(Query(experiment, configuration.fingerprint)):
             if result.status is Status.RUNNING:
                 self._unfinished.add(experiment)
                 self.notes.add("runs that are still running were left out: import again", result.run.run_id)

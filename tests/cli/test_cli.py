@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from legm import ExperimentHandler
 from legm.analysis.recovery import interrupted_runs
 from legm.backends.local import folder_reader
 from legm.cli.options import STATUS_NAMES
+from legm.core.naming import readable_name
 from legm.records import Status
 from legm.runlog.log_folder import find_pending_logs
 from legm.runlog.log_reader import read_log
@@ -365,7 +367,7 @@ def test_recover_prints_which_runs_it_finalized(tree):
     root, ids = tree
     output = shown("recover", root)
     (row,) = [line for line in output.splitlines() if ids["interrupted"][0] in line]
-    assert row.startswith(places(root)[0].name)
+    assert row.startswith(readable_name(places(root)[0].name))
     assert "interrupted" in row
 
 
@@ -627,6 +629,21 @@ def two_configurations(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def with_a_dead_run(two_configurations, tmp_path_factory) -> Path:
+    """The same with a run of the second configuration whose process is gone."""
+    copied = tmp_path_factory.mktemp("odd-and-dead") / "root"
+    alive = shutil.copytree(two_configurations, copied.with_name("alive"))
+    with ExperimentHandler(alive, "e") as made:
+        made.set_param("lr", 0.2)
+        made.name_param("lr")
+        made.start()
+        made.set_metric("loss", 0.5)
+        made.flush()
+        shutil.copytree(alive, copied)  # where no process holds the log
+    return copied
+
+
 def require_shown(root: Path, file: Path) -> None:
     """Every command shows the other configuration, and names the file that it does not understand."""
     commands = [("ls", root), ("best", root / "e", "loss"), ("show", file.parent), ("recover", root)]
@@ -637,21 +654,36 @@ def require_shown(root: Path, file: Path) -> None:
         assert "0.2" in result.output or command[0] in {"show", "recover"}, command
 
 
+def require_recovered(root: Path) -> None:
+    """Recover names the run of the other configuration that it finalized."""
+    (run,) = [path.stem for path in find_pending_logs(root)]
+    result = call("recover", root)
+    assert re.search(rf"^0\.2_0 +{run} +interrupted", result.output, re.MULTILINE), result.output
+    assert result.exit_code == 0
+
+
 @pytest.mark.parametrize("name", ODD_METRICS)
-def test_metrics_that_cannot_be_understood_hide_no_other_configuration(two_configurations, tmp_path, name):
-    root = shutil.copytree(two_configurations, tmp_path / "root")
+def test_metrics_that_cannot_be_understood_hide_no_other_configuration(with_a_dead_run, tmp_path, name):
+    root = shutil.copytree(with_a_dead_run, tmp_path / "root")
     file, text = root / "e" / "0.1_0" / "metrics.yml", ODD_METRICS[name]
     file.write_bytes(file.with_name("steps.yml").read_bytes() if text is None else text.encode())
+    require_recovered(shutil.copytree(root, tmp_path / "recovered"))
+    if text is not None:  # steps are numbers too
+        report = as_json("import", root, tmp_path / "other", status=1)
+        assert list(report["failed"]) == ["e/0.1_0"]
+        assert file.name in report["failed"]["e/0.1_0"]
+        assert report["created"] == 2
     require_shown(root, file)
 
 
 @pytest.mark.parametrize("name", ODD_PARAMETERS)
-def test_parameters_that_cannot_be_understood_hide_no_other_configuration(two_configurations, tmp_path, name):
-    root = shutil.copytree(two_configurations, tmp_path / "root")
+def test_parameters_that_cannot_be_understood_hide_no_other_configuration(with_a_dead_run, tmp_path, name):
+    root = shutil.copytree(with_a_dead_run, tmp_path / "root")
     file = root / "e" / "0.1_0" / "params.yml"
     old, new = ODD_PARAMETERS[name]
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
+    require_recovered(shutil.copytree(root, tmp_path / "recovered"))
     require_shown(root, file)
 
 
