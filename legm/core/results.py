@@ -346,6 +346,7 @@ def result_end_records(
     try:
         return run_result(run, LazyRecords.chained(records, [outcome])), [outcome]
     except MetricError as error:
-        log.error("run %s: %s. Its last step is the best one instead.", run.run_id, error)  # noqa: TRY400
+        problem = str(error) if str(error).endswith("?") else f"{error}."
+        log.error("run %s: %s Its last step is the best one instead.", run.run_id, problem)  # noqa: TRY400
         rule = BestRule()
         return run_result(run, LazyRecords.chained(records, [rule, outcome])), [rule, outcome]

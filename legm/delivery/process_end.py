@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from legm.delivery.run_session import RunSession
+from legm.delivery.run_session import RunSession, completion_command
 from legm.errors import LegmError
 from legm.records import Outcome, Status
 from legm.util.process_exit import PROCESS_EXIT, UNKNOWN_EXIT, is_success
@@ -30,7 +30,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _WAITING = "end-of-runs"  # the name of threads that wait for others to end
-_REMEDY = ". Call sys.exit() or log(); `legm recover --complete RUN` completes the run"
 
 
 def is_normal_process_end(error: BaseException) -> bool:
@@ -157,7 +156,12 @@ class ProcessEnd:
                 error = PROCESS_EXIT.error(session.recorder.last_time)
                 status = status_at_process_end(error)
                 if error == UNKNOWN_EXIT:
-                    log.warning("the run %s is interrupted: %s%s", session.run.run_id, error, _REMEDY)
+                    log.warning(
+                        "the run %s is interrupted: %s. Call sys.exit() or log(); `%s` completes the run",
+                        session.run.run_id,
+                        error,
+                        completion_command(session.root, session.run.run_id),
+                    )
                 try:
                     session.end(Outcome(status, time.time(), error))
                 except LegmError as problem:

@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import secrets
+import shlex
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +58,7 @@ from legm.version import __version__
 __all__ = [
     "RunSession",
     "can_delete_runs",
+    "completion_command",
     "delete_run",
     "new_run",
     "resume_session_as",
@@ -207,7 +209,14 @@ class RunSession:
         self.recorder.source = self.media
         if earlier:
             self.media.continue_after(earlier.records)
-        self._finalizer = weakref.finalize(self, _drop_run, run, self.recorder, self.delivery, self._logs)
+        self._finalizer = weakref.finalize(
+            self, _drop_run, run, self.recorder, self.delivery, self._logs, client.root
+        )
+
+    @property
+    def root(self) -> Path:
+        """The root directory."""
+        return self._client.root
 
     def mark(self, change: Callable[[RunMarks], RunMarks]) -> RunMarks:
         """Change what is noted about the run; what cannot be stored is logged, and the training continues.
@@ -439,20 +448,25 @@ def _reopen_session_log(logs: LogFolder, writer: log_writer.LogWriter) -> None:
         logs.reopen_log(writer)
 
 
-def _drop_run(run: Run, recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
+def _drop_run(run: Run, recorder: Recorder, delivery: DeliverySet, logs: LogFolder, root: Path) -> None:
     """Release a run that nothing can end any more: it is interrupted, unless it was logged."""
     if recorder.is_interrupted:
-        recorder.postpone(functools.partial(_drop_run, run, recorder, delivery, logs))
+        recorder.postpone(functools.partial(_drop_run, run, recorder, delivery, logs, root))
     elif recorder.is_own_process:
         recorder.outcome_if_unfinished = Outcome(Status.INTERRUPTED, time.time(), _DROPPED)
         _release_run(recorder, delivery, logs)
         if not recorder.is_finished:
             log.warning(
                 "the run %s is interrupted and does not count: its handler was dropped before log(). Call "
-                "log(), or use the handler as a context manager; `legm recover --complete %s` completes it.",
+                "log(), or use the handler as a context manager; `%s` completes it.",
                 run.run_id,
-                run.run_id,
+                completion_command(root, run.run_id),
             )
+
+
+def completion_command(root: Path, run_id: str) -> str:
+    """The command by which a user completes a run that was interrupted, from whatever folder."""
+    return f"legm recover {shlex.quote(str(root))} --complete {run_id}"
 
 
 def _release_run(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
