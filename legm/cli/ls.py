@@ -87,6 +87,7 @@ def ls_command(path: Path, *, selection: RunSelection, curve: str | None, at: At
         selected = _listed_runs(one, selection)
         _print_listed(one.members, one, None if drawn is None else drawn.column, selected)
         print_notes([*_listed_metrics_note(one), *([] if drawn is None else drawn.notes())])
+        print_notes(_listed_repeats_note(one))
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
 
@@ -142,6 +143,15 @@ def _listed_curves(
     if problems and not any(found):
         raise problems[0]
     return found
+
+
+def _listed_repeats_note(experiment: LocatedExperiment) -> list[str]:
+    """How many of the completed runs have the seed of another one of their configuration."""
+    from legm.analysis.notes import brief_notes, repeated_note
+
+    counts = experiment.counts()
+    note = repeated_note(sum(one.repeated for one in counts), sum(one.completed for one in counts))
+    return [f"{brief_notes(note)}: legm best --one-per-seed takes the newest of each seed"] if note else []
 
 
 def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:

@@ -137,6 +137,8 @@ def test_runs_whose_rules_conflict_are_said(tmp_path, caplog):
 def test_equal_seeds_are_said_wherever_runs_are_counted_and_one_of_each_can_be_taken(root, tmp_path, caplog):
     said = "1 of 8 runs has the seed of another run of the same configuration"
     assert said in shown("best", root, "loss")
+    assert said in shown("ls", root)
+    assert said in shown("ls", root, "--curve", "loss")
     assert said in shown("table", root, "loss", "--format", "latex")
     assert "1 with a repeated seed" in shown("best", root, "loss")
     assert "1 of 4 runs has the seed" in shown("show", root / "e" / "0.1_0")

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,8 @@ from legm.delivery.run_endings import end_stored_run
 from legm.export import export_table
 from legm.integrations.training_run import TrainingRun
 from legm.records import RunResult, Status
-from legm.runlog import log_writer
+from legm.runlog import log_writer, recorder
+from tests.support.calling import call
 from tests.support.reading import load_yaml
 from tests.support.waiting import until
 
@@ -480,8 +482,11 @@ def test_how_a_process_ends_is_how_its_open_runs_end(tmp_path):
     assert (summary["n"], summary["mean"], summary["failed"], summary["interrupted"]) == (1, 5.0, 0, 1)
 
 
-def test_a_handler_that_is_dropped_warns_once_and_names_log(tmp_path, caplog):
-    handler = begin(tmp_path)
+def test_a_handler_that_is_dropped_warns_once_and_names_log_and_a_command_that_works(
+    tmp_path, tmp_path_factory, monkeypatch, caplog
+):
+    root = tmp_path / "root of mine"
+    handler = begin(root)
     handler.log()
     handler.reset()
     handler.set_metric("loss", 1)
@@ -489,7 +494,12 @@ def test_a_handler_that_is_dropped_warns_once_and_names_log(tmp_path, caplog):
     gc.collect()
     (message,) = (one.message for one in caplog.records if "dropped" in one.message)
     assert "log()" in message
-    assert "legm recover --complete" in message
+    program, *arguments = shlex.split(message.split("`")[1])
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    done = call(*arguments)
+    assert program == "legm"
+    assert done.exit_code == 0, done.output
+    assert "completed" in done.output
 
 
 def test_an_interrupted_run_can_be_completed_later(tmp_path):
@@ -686,9 +696,19 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path, before, ending):
 @pytest.mark.parametrize("how", ["renamed", "deleted", "experiment deleted"])
 @pytest.mark.parametrize("is_logged", [False, True])
 def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_stores_the_run(
-    tmp_path, caplog, how, is_logged
+    tmp_path, caplog, monkeypatch, how, is_logged
 ):
     handler = begin(tmp_path)
+    run_id, write = handler.run_id, recorder.Recorder.flush
+    written: list[int] = []
+
+    def flush(self: recorder.Recorder) -> int:
+        position = write(self)
+        if self.path.stem == run_id and threading.current_thread().name == "legm-recorder":
+            written.append(position)
+        return position
+
+    monkeypatch.setattr(recorder.Recorder, "flush", flush)
     handler.set_metric("loss", 0)
     if is_logged:
         handler.log()
@@ -699,7 +719,10 @@ def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_sto
     else:
         shutil.rmtree(folder if how == "deleted" else folder.parent)
     handler.set_metric("loss", 1)
-    until(lambda: "moved or deleted during the run" in caplog.text)
+    earlier = len(written)
+    until(lambda: len(written) >= earlier + 2)  # of the intervals, the first may have begun before
+    assert "moved or deleted during the run" in caplog.text
+    assert 2 * vars(recorder)["_FLUSH_INTERVAL"] < 1
     handler.set_metric("loss", 2)
     handler.flush()
     assert caplog.text.count("moved or deleted during the run") == 1
