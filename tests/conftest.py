@@ -106,7 +106,16 @@ FOLDERS = {
         "ui",
     ),
     "browser": (),
-    "clients": ("integrations",),
+    "clients": (
+        "capture/test_scripts.py",
+        "compat/test_clients.py",
+        "compat/test_examples.py",
+        "compat/test_mlflow.py",
+        "compat/test_trainer_clients.py",
+        "compat/test_trainers.py",
+        "compat/test_wandb.py",
+        "integrations",
+    ),
 }
 """By marker, the folders and modules below tests whose tests have it."""
 
@@ -356,6 +365,14 @@ def digits_root() -> Path:
         (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
 
     return once("digits", train) / "results"
+
+
+@pytest.fixture(scope="session")
+def bare_python(_shared_folder: None) -> Path:
+    """A Python with what legm needs, and without wandb and mlflow, made once for all workers."""
+    from tests.support.bare_python import make_bare_python
+
+    return once("bare-python", make_bare_python) / "bin" / "python"
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,8 @@ class StandInFinder(Loader):
     def find_distributions(self, context: Any = None) -> Iterable[Distribution]:
         """What ``importlib.metadata`` finds of wandb and mlflow: the stand-ins' names and versions."""
         wanted = None if context is None else context.name
-        if wanted is not None and wanted not in REDIRECTED:
-            return []
+        if wanted not in REDIRECTED and (wanted is not None or str(SHADOW_FOLDER) in sys.path):
+            return []  # of all distributions those of the folders on the path are found without this finder
         from importlib.metadata import DistributionFinder, MetadataPathFinder  # which the script has imported
 
         return MetadataPathFinder.find_distributions(

@@ -10,6 +10,8 @@ from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
+from legm.compat.redirection import SHADOW_FOLDER
+
 __all__ = ["StandInModule", "home_module", "stand_in_module"]
 
 _STAND_INS = {
@@ -76,6 +78,7 @@ class StandInModule(ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.__path__: list[str] = []
+        self.__file__ = str(SHADOW_FOLDER / f"{name.partition('.')[0]}.py")  # what scripts look for beside it
         home = self.__dict__["_home"] = home_module(name)
         if home is not None and hasattr(home, "__version__"):
             self.__version__ = home.__version__

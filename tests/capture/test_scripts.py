@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from legm.records import Status
 from tests.support.captured_scripts import (
+    captured,
     require_same_both_ways,
     require_same_captured,
     require_same_experiments,
 )
-from tests.support.compat_stores import scripts
+from tests.support.compat_stores import scripts, with_stand_ins
+from tests.support.reading import runs_of
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +32,12 @@ def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wan
 )
 def test_a_script_leaves_the_same_captured_and_with_stand_ins(script):
     require_same_both_ways(script)
+
+
+def test_a_run_of_the_client_that_is_never_ended_is_interrupted():
+    for root in (captured("mlflow") / "root", with_stand_ins("mlflow")):
+        ends = [one.status for one in runs_of(root, "run_left_open")]
+        assert ends == [Status.COMPLETED, Status.INTERRUPTED]
 
 
 @pytest.mark.parametrize("group", ["mlflow", "wandb"])

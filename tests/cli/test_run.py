@@ -27,26 +27,6 @@ PARTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def bare_python(tmp_path_factory) -> Path:
-    """A Python with what legm needs, and without wandb and mlflow."""
-    base = tmp_path_factory.mktemp("bare")
-    packages = base / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    packages.mkdir(parents=True)
-    for folder in {Path(one) for one in sys.path if one.endswith("site-packages")}:
-        for one in folder.iterdir():
-            if (
-                not one.name.startswith(("wandb", "mlflow", "__editable__", "_wandb"))
-                and one.suffix != ".pth"
-            ):
-                (packages / one.name).symlink_to(one)
-    (base / "bin").mkdir()
-    (base / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    home = Path(sys.executable).resolve().parent
-    (base / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
-    return base / "bin" / "python"
-
-
 def legm_run(
     folder: Path, *command: object, python: Path | str = sys.executable, **variables: str
 ) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from legm.errors import NotSupported
 from legm.importers import import_runs
 from legm.records import RunResult, Status
 from tests.support.calling import call
+from tests.support.client_configs import CONFIGS_OF_CLIENTS
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
 from tests.support.mlflow_store import count_native_runs, prepare_store
@@ -343,22 +345,8 @@ def test_runs_that_differ_in_the_seed_only_are_one_configuration(tmp_path):
     assert [one.name for one in (tmp_path / "root" / "p").glob("*_*")] == ["0.1_0"]
 
 
-OF_CLIENTS = """
-import os, socket, tempfile, time, wandb
-class Buffer: pass
-for seed in range(2):
-    written = {
-        "lr": 0.1, "env": Buffer(), "buffers": [Buffer(), str(Buffer())], "start_time": time.time_ns(),
-        "_last_obs": f"[[{seed} 0.5]]", "trial_id": f"a{seed}", "pid": os.getpid() + seed, "output_dir": tempfile.mkdtemp(),
-        "logging_dir": f"runs/Nov30_{seed}", "run_name": f"run-{seed}", "device": f"cuda:{seed}", "id2label": {0: "a", 1: "b"},
-    }
-    with wandb.init(project="p", config=written) as run:
-        run.log({"loss": seed})
-"""
-
-
 def test_what_clients_write_into_the_config_does_not_part_two_seeds(tmp_path):
-    done = play(tmp_path, OF_CLIENTS)
+    done = play(tmp_path, CONFIGS_OF_CLIENTS)
     assert "not recorded" not in done.stderr
     one, other = results(tmp_path, "p")
     assert one.run.configuration.fingerprint == other.run.configuration.fingerprint
@@ -374,7 +362,7 @@ def test_what_clients_write_into_the_config_does_not_part_two_seeds(tmp_path):
 
 
 def test_a_parameter_is_compared_whatever_it_looks_like(tmp_path):
-    played(tmp_path, OF_CLIENTS, LEGM_COMPARE="device,start*")
+    played(tmp_path, CONFIGS_OF_CLIENTS, LEGM_COMPARE="device,start*")
     one, other = results(tmp_path, "p")
     assert {"device", "start_time"} <= set(one.run.configuration.active)
     assert one.run.configuration.fingerprint != other.run.configuration.fingerprint
@@ -811,7 +799,9 @@ def test_the_processes_of_a_script_log_into_its_mlflow_experiment(tmp_path):
 SKLEARN = """
 import wandb
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.tree import DecisionTreeClassifier
 
 run = wandb.init(project="p", config={"criterion": "mine", "random_state": 7})
 x = np.random.default_rng(0).random((60, 3))
@@ -819,14 +809,45 @@ y = (x[:, 0] > 0.5).astype(int)
 model = LogisticRegression(random_state=3).fit(x, y)
 found = model.predict(x), model.predict_proba(x)
 wandb.sklearn.plot_classifier(model, x, x, y, y, *found, ["a", "b"], model_name="LR", feature_names=["x", "y", "z"])
+print(run.step)
+regression = LinearRegression().fit(x, x.sum(axis=1) + y)
+wandb.sklearn.plot_regressor(regression, x, x, x.sum(axis=1) + y, y)
+run.log({"intercept": regression.intercept_})
+print(run.step, np.isclose(regression.intercept_, LinearRegression().fit(x, x.sum(axis=1) + y).intercept_))
+wandb.sklearn.plot_regressor(LinearRegression(), x, x, y, y)
+for multinomial in (MultinomialNB(), DecisionTreeClassifier()):
+    multinomial.fit(x, y)
+    wandb.sklearn.plot_classifier(multinomial, x, x, y, y, *found, ["a", "b"], log_learning_curve=True)
+    print(run.step)
+wandb.sklearn.plot_roc(y, None)
+print(run.step)
 for names in ([], ["one"], ["one", "two", "three", "four"]):
     wandb.sklearn.plot_classifier(model, x, x, y, y, *found, names, feature_names=names)
 print(run.config.as_dict())
 """
 
 
-def test_plots_of_scikit_learn_change_no_parameter(tmp_path):
-    assert played(tmp_path, SKLEARN) == "{'criterion': 'mine', 'random_state': 7}\n"
+def test_plots_of_scikit_learn_change_no_parameter_and_are_rows_as_in_wandb(tmp_path):
+    *steps, config = played(tmp_path, SKLEARN).splitlines()
+    assert config == "{'criterion': 'mine', 'random_state': 7}"
+    assert steps == ["7", "12 False", "19", "27", "28"]  # a regressor is fitted to a part of the data last
+    (run,) = snapshots(tmp_path, "p")
+    tables = {name: json.loads(path.read_text()) for name, path in run.files.items() if name[:6] == "media/"}
+    assert tables["media/feature_importances_0.json"]["columns"] == ["feature_names", "importances"]
+    signed = [value for _, value in tables["media/feature_importances_0.json"]["data"]]
+    assert signed == sorted(signed, reverse=True)
+    assert signed[-1] < 0
+    assert tables["media/calibration_curve_4.json"]["data"][:2] == [
+        ["Perfectly calibrated", 0, 0, 0, 0],
+        ["Perfectly calibrated", 1, 1, 0, 0],
+    ]
+    confusion = tables["media/confusion_matrix_1.json"]
+    assert confusion["columns"] == ["Predicted", "Actual", "Count"]
+    assert [row[:2] for row in confusion["data"]] == [["a", "a"], ["b", "a"], ["a", "b"], ["b", "b"]]
+    assert {name for name in tables if "_10." in name or "_9." in name} == {
+        "media/outlier_candidates_9.json",
+        "media/residuals_10.json",
+    }
 
 
 SWEEPS = """

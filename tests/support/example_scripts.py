@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +26,10 @@ from tests.support.shared import FOLDER
 ORIGINALS = {"wandb": of_wandb, "mlflow": of_mlflow}
 KINDS = ("", "_clients", "_examples")
 PAGE = ROOT / "docs" / "clients.md"
-HEAD = "| scripts that write to | all | in each run of the tests | `legm capture` | stand-ins | both equal |"
+HEAD = (
+    "| scripts that write to | all | in each run of the tests | `legm capture` | stand-ins | both equal "
+    "| last run |"
+)
 
 
 def counted_scripts(library: str) -> list[str]:
@@ -56,7 +60,8 @@ def row_of(library: str) -> str:
         ),
         _equal_scripts(library, require_same_both_ways),
     ]
-    return f"| {' | '.join([*counted_scripts(library), *cells])} |\n"
+    today = datetime.now(timezone.utc).date().isoformat()
+    return f"| {' | '.join([*counted_scripts(library), *cells, today])} |\n"
 
 
 def main() -> None:
@@ -66,7 +71,7 @@ def main() -> None:
         rows = [row_of(library) for library in ORIGINALS]
     before, _, after = PAGE.read_text(encoding="utf-8").partition(HEAD)
     rest = after[after.index("\n\n") + 1 :]
-    PAGE.write_text(f"{before}{HEAD}\n|---|---|---|---|---|---|\n{''.join(rows)}{rest}", encoding="utf-8")
+    PAGE.write_text(f"{before}{HEAD}\n|---|---|---|---|---|---|---|\n{''.join(rows)}{rest}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,22 @@ def histograms_of_wandb(project: str, group: str = "wandb") -> dict[tuple[str, i
         for row in log.rows
         for name in {key.removesuffix("/_type") for key, kind in row.items() if kind == "histogram"}
     }
+
+
+def chart_tables_of_wandb(
+    project: str, group: str = "wandb"
+) -> dict[tuple[str, int], tuple[list[str], list[list[Any]]]]:
+    """By name and step, the columns and rows of the charts and tables in the real wandb's log of a run."""
+    (log,) = (one for one in wandb_logs(group) if one.run.project == project)
+    found = {}
+    for row in log.rows:
+        for key, kind in row.items():
+            if key.endswith("/_type") and kind == "table-file":
+                name = key.removesuffix("/_type")
+                path = log.folder / "files" / row[f"{name}/path"]
+                table = json.loads(path.read_text(encoding="utf-8"))
+                found[name.removesuffix("_table"), row["_step"]] = table["columns"], table["data"]
+    return found
 
 
 def of_wandb(group: str = "wandb") -> dict[str, list[Held]]:

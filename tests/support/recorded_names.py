@@ -129,6 +129,16 @@ RECORDED = (
     ),
     RecordedNames(
         "wandb",
+        "`wandb.sklearn`'s plots",
+        (
+            "the tables of W&B's charts, each at its row: files of the run. A confusion matrix has the "
+            "classes in the right columns, which W&B's exchanges; names may be of another number than the "
+            "classes or features, and curves have all of their points, of which W&B draws 10,000. What W&B "
+            "draws nothing for makes no row here either, such as silhouettes with scikit-learn 1.9"
+        ),
+    ),
+    RecordedNames(
+        "wandb",
         "`sync_tensorboard=True`",
         "the scalars of PyTorch's and tensorboardX's writers, at the steps that they have there",
     ),

@@ -1,15 +1,17 @@
 """Trainings with the heavy clients of wandb and mlflow, each in a process of its own, and what they left.
 
 Each script runs with the real library, under ``legm capture``, and with legm's stand-ins. ``nox -s trainers``
-runs them; ``python -m tests.support.trainer_clients`` writes their result into docs/clients.md.
+runs them; ``python -m tests.support.trainer_clients`` writes their result into docs/clients.md; with names
+behind it, such as ``wandb_trainers/ray_tune``, that of these alone.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from tests.support.paths import TESTS
 from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
-__all__ = ["SCRIPTS", "client_name", "differences", "left_by", "page"]
+__all__ = ["HEAD", "SCRIPTS", "client_name", "client_rows", "differences", "left_by"]
 
 GROUPS = ("wandb_trainers", "mlflow_trainers")
 SCRIPTS = [script for group in GROUPS for script in scripts(group)]
@@ -125,9 +127,7 @@ def _different(ours: Held, theirs: Held, *, is_nested: bool) -> Iterator[str]:
         if our[name] != their[name] and not _TIMED.search(name) and our[name] != "<redacted>"
     )
     own, others = _points(ours), _points(theirs)
-    yield from (
-        f"metric {name}" for name in sorted((own.keys() ^ others.keys()) - {"global_step", "trial_id"})
-    )
+    yield from (f"metric {name}" for name in sorted((own.keys() ^ others.keys()) - _NOT_ALWAYS))
     for name in sorted(own.keys() & others.keys()):
         if len(own[name]) != len(others[name]):
             yield f"metric {name}: {len(own[name])} values instead of {len(others[name])}"
@@ -182,10 +182,17 @@ def client_name(script: Path) -> str:
     return script.read_text(encoding="utf-8").partition("\n")[0].strip('"').rstrip(".")
 
 
-def page() -> str:
-    """The table of docs/clients.md, of what these libraries do now."""
-    rows = []
-    for script in SCRIPTS:
+HEAD = "| client | version | writes to | `legm capture` | stand-ins | last run |\n|---|---|---|---|---|---|\n"
+
+
+def client_rows(chosen: Iterable[Path]) -> dict[str, str]:
+    """The rows of docs/clients.md for what these libraries do now, by their first cells.
+
+    Args:
+        chosen: the scripts that run.
+    """
+    rows = {}
+    for script in chosen:
         library = script.parent.name.partition("_")[0]
         client = next(
             one for one in sorted(_DISTRIBUTIONS, key=len, reverse=True) if script.stem.startswith(one)
@@ -195,16 +202,32 @@ def page() -> str:
             "equal" if not one else " ".join("; ".join(one[:3]).replace("|", "/").split())[:200]
             for one in found
         ]
-        rows.append(
-            [client_name(script), version(_DISTRIBUTIONS[client]), f"{library} {version(library)}", *cells]
-        )
-    head = "| client | version | writes to | `legm capture` | stand-ins |\n|---|---|---|---|---|"
-    return "\n".join([head, *(f"| {' | '.join(row)} |" for row in sorted(rows))])
+        today = datetime.now(timezone.utc).date().isoformat()
+        row = [client_name(script), version(_DISTRIBUTIONS[client]), f"{library} {version(library)}", *cells]
+        rows[f"{row[0]} {library}"] = f"| {' | '.join([*row, today])} |\n"
+    return rows
+
+
+def main(names: Iterable[str]) -> None:
+    """Write the rows of some scripts, or of all, into the page; the other rows stay with their dates.
+
+    Args:
+        names: of scripts, such as ``wandb_trainers/ray_tune``; none for all.
+    """
+    page = TESTS.parent / "docs" / "clients.md"
+    chosen = set(names)
+    before, _, after = page.read_text(encoding="utf-8").partition(HEAD)
+    table, _, rest = after.partition("\n\n")
+    kept = {}
+    for line in table.splitlines():
+        client, _, library, *_ = line.strip("| ").split(" | ")
+        kept[f"{client} {library.partition(' ')[0]}"] = f"{line}\n"
+    every = {f"{client_name(one)} {one.parent.name.partition('_')[0]}" for one in SCRIPTS}
+    rows = {name: row for name, row in kept.items() if name in every} | client_rows(
+        one for one in SCRIPTS if not chosen or f"{one.parent.name}/{one.stem}" in chosen
+    )
+    page.write_text(f"{before}{HEAD}{''.join(sorted(rows.values()))}\n{rest}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    PAGE = TESTS.parent / "docs" / "clients.md"
-    TABLE = page()
-    BEFORE, _, AFTER = PAGE.read_text(encoding="utf-8").partition("| client |")
-    REST = AFTER[AFTER.index("\n\n") + 1 :]
-    PAGE.write_text(f"{BEFORE}{TABLE}\n{REST}", encoding="utf-8")
+    main(sys.argv[1:])

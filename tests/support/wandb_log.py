@@ -49,6 +49,7 @@ class RunLog:
 
     def __init__(self, folder: Path) -> None:
         (path,) = folder.glob("run-*.wandb")
+        self.folder = folder
         self.rows: list[dict[str, Any]] = []
         self.config: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}

@@ -76,6 +76,11 @@ class ExperimentManager(LoggingMixin):
             self._alternative_experiment_name,
             is_main=main_process,
         )
+        if logs_precision is not None:
+            self._runs.differences.report(
+                "logs_precision",
+                f"logs_precision={logs_precision!r} has no effect: numbers have all of their digits",
+            )
 
     @staticmethod
     def argparse_args() -> dict[str, dict[str, Any]]:

@@ -189,6 +189,11 @@ class ClassicRuns:
         if self.template:
             values = {name: self.parameters[name] for name in names}
             texts = [name_from_template(self.template, values, names)]
+            if "/" in self.template.strip("/"):
+                self.differences.report(
+                    "nested template",
+                    f"the template {self.template!r} is nested, and names one folder here: {texts[0]!r}",
+                )
         else:
             texts = [
                 name_value_text(rule.transform(value) if rule.transform else value)
@@ -220,6 +225,7 @@ class ClassicRuns:
             LegmError: the run cannot begin.
         """
         configuration = self.configuration()
+        report_empty_classic_parameters(self.differences, configuration)
         if self._is_empty and configuration == self._configuration:
             return
         self._leave_empty_run("start()")
@@ -372,6 +378,12 @@ class ClassicRuns:
         from legm.analysis import summaries
 
         configuration = self.require_configuration("aggregate_results()")
+        if str(aggregation).startswith("confidence"):
+            self.differences.report(
+                "confidence",
+                f"the interval of {aggregation!r} is that of Student's t, wider than the original's by the "
+                "normal distribution",
+            )
         found = summaries.summarize_results(
             self._client, configuration, self.description, aggregation, one_per_seed=False, where=None
         )
@@ -480,6 +492,21 @@ def report_nan_in_classic_run(differences: Differences, name: str) -> None:
         f"the metric {name!r} has a value that is not a number: it is kept in {NOT_NUMBERS_FILE}, and is "
         "neither averaged nor drawn",
     )
+
+
+def report_empty_classic_parameters(differences: Differences, configuration: Configuration) -> None:
+    """Report which parameters count here although they are 0 or empty."""
+    empty = [
+        name
+        for name in configuration.active
+        if (value := configuration.parameters[name]) in (0, "", [], {}) and not isinstance(value, bool)
+    ]
+    if empty:
+        differences.report(
+            "empty parameters",
+            f"{', '.join(map(repr, empty))}: the value is 0 or empty, and distinguishes configurations; the "
+            "original left such parameters out",
+        )
 
 
 def _classic_run_without_parent(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def _fit_mlflow_lightning(
             log_model(trainer.lightning_module, "model", registered_model_name=name)
     if autologging.option("checkpoint", True) and _keeps_lightning_checkpoints(autologging, trainer):
         SESSION.notices.report_unsupported(
-            "mlflow.pytorch.autolog(checkpoint=True)", "a checkpoint is a pickle of the trainer"
+            "mlflow.pytorch.autolog(checkpoint=True)",
+            "legm keeps the model at the end and loads no checkpoint",
         )
     return fitted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -100,40 +100,63 @@ def confusion_matrix(
 
 
 def roc_curve(
-    y_true: Any, y_probas: Any, labels: Sequence[str] | None = None, title: str | None = None, **_: Any
-) -> Chart:
-    """The ROC curve of each class against all others."""
+    y_true: Any,
+    y_probas: Any = None,
+    labels: Sequence[str] | None = None,
+    classes_to_plot: Sequence[Any] | None = None,
+    title: str | None = None,
+    **_: Any,
+) -> Chart | None:
+    """The ROC curve of each class against all others; None without classes and probabilities."""
     from sklearn.metrics import roc_curve as curve
 
+    if y_true is None or y_probas is None:
+        return None
     rows = [
-        [name, round(float(x), 6), round(float(y), 6)]
-        for name, true, score in _plot_curve_by_class(y_true, y_probas, labels)
+        [name, round(float(x), 3), round(float(y), 3)]
+        for name, true, score in _plot_curve_by_class(y_true, y_probas, labels, classes_to_plot)
         for x, y in zip(*curve(true, score)[:2], strict=True)
     ]
     return Chart("roc", Table(["class", "fpr", "tpr"], rows), title)
 
 
 def pr_curve(
-    y_true: Any, y_probas: Any, labels: Sequence[str] | None = None, title: str | None = None, **_: Any
-) -> Chart:
-    """The precision over the recall of each class against all others."""
+    y_true: Any = None,
+    y_probas: Any = None,
+    labels: Sequence[str] | None = None,
+    classes_to_plot: Sequence[Any] | None = None,
+    interp_size: int = 21,
+    title: str | None = None,
+    **_: Any,
+) -> Chart | None:
+    """The best precision from each recall on, of each class against all others; None as of ROC curves."""
+    import numpy as np
     from sklearn.metrics import precision_recall_curve as curve
 
-    rows = [
-        [name, round(float(recall), 6), round(float(precision), 6)]
-        for name, true, score in _plot_curve_by_class(y_true, y_probas, labels)
-        for precision, recall in zip(*curve(true, score)[:2], strict=True)
-    ]
-    return Chart("precision_recall", Table(["class", "recall", "precision"], rows), title)
+    if y_true is None or y_probas is None:
+        return None
+    recalls = np.linspace(0, 1, interp_size)[::-1]
+    rows = []
+    for name, true, score in _plot_curve_by_class(y_true, y_probas, labels, classes_to_plot):
+        precision, recall = (one[::-1] for one in curve(true, score)[:2])  # from the lowest recall on
+        best = np.maximum.accumulate(precision[::-1])[::-1][np.searchsorted(recall, recalls)]
+        rows += [[name, round(float(y), 3), round(float(x), 3)] for x, y in zip(recalls, best, strict=True)]
+    return Chart("precision_recall", Table(["class", "precision", "recall"], rows), title)
 
 
-def _plot_curve_by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) -> Any:
+def _plot_curve_by_class(
+    y_true: Any, y_probas: Any, labels: Sequence[Any] | None, classes_to_plot: Sequence[Any] | None
+) -> Iterator[tuple[Any, Any, Any]]:
+    """The name of each class, which examples are of it, and how probable it was for each."""
     import numpy as np
 
+    from legm.compat.wandb.sklearn_tables import class_names
+
     true, scores = np.asarray(y_true), np.asarray(y_probas)
-    for i, one in enumerate(np.unique(true).tolist()):
-        name = labels[i] if labels is not None and i < len(labels) else str(one)
-        yield name, true == one, scores[:, i]
+    classes = np.unique(true).tolist()
+    for i, (one, name) in enumerate(zip(classes, class_names(classes, labels), strict=True)):
+        if classes_to_plot is None or one in classes_to_plot:
+            yield name, true == one, scores[:, i]
 
 
 def __getattr__(name: str) -> Any:

@@ -121,6 +121,27 @@ def test_what_is_no_number_is_kept_in_a_file_and_said_once(manager, tmp_path, ca
         manager.set_metric("odd", object())
 
 
+def test_what_differs_in_calls_that_work_is_logged_once(tmp_path, caplog):
+    manager = ExperimentManager(tmp_path / "logs", "E", "runs/lr={lr}", logs_precision=4)
+    for seed in (1, 2):
+        manager.set_dict_params({"lr": 0.1, "dropout": 0.0, "tags": [], "seed": seed, "off": False})
+        manager.disable_param("seed")
+        manager.start()
+        manager.set_metric("x", seed, mode="test")
+        manager.log_metrics()
+        manager.aggregate_results("confidence")
+    differences = [one for one in caplog.messages if "see the page 'From the original legm'" in one]
+    assert [one.partition(":")[0].partition(", ")[0] for one in differences] == [
+        "logs_precision=4 has no effect",
+        "the template 'runs/lr={lr}' is nested",
+        "'dropout'",
+        "the interval of 'confidence' is that of Student's t",
+    ]
+    assert "names one folder here: 'runs--lr=0.1'" in differences[1]
+    assert "'dropout', 'tags': the value is 0 or empty" in differences[2]
+    assert (tmp_path / "logs" / "E" / "runs--lr=0.1_0").is_dir()
+
+
 def test_another_process_records_nothing(manager, tmp_path):
     manager.start()
     manager.set_main_process(False)

@@ -86,6 +86,17 @@ def test_a_grid_is_searched_with_the_metadata_of_its_command(run, capsys):
     assert "ready for 3 on cpu" in capsys.readouterr().err
 
 
+def test_declared_arguments_have_dashes_and_their_parameters_none(run):
+    arguments = ["--hidden-size", "4", "--head-weight-decay", "0.25", "--description", "d"]
+    folder = run("dashed_arguments.py", *arguments) / "Dashes" / "4_0"
+    assert means(folder, "d") == {"test_size": 1.0}
+    assert read(folder / "params.yml")["experiment_0"] == {
+        "hidden_size": 4,
+        "head_weight_decay": 0.25,
+        "body_weight_decay": 0.5,
+    }
+
+
 def test_the_first_versions_handler_is_legms_own(run):
     folder = run("first_version.py") / "Old" / "_0"
     assert means(folder) == {"best_acc": 0.4, "test_acc": 0.5}

@@ -1,10 +1,10 @@
-"""A grid that an agent of this process goes through, run by run."""
+"""A grid that the script goes through by itself, run by run: a sweep of W&B needs a server."""
 
 import wandb
 
 
 def train(lr, depth):
-    with wandb.init(project="sweep_agent", config={"lr": lr, "depth": depth}) as run:
+    with wandb.init(project="grid_of_runs", config={"lr": lr, "depth": depth}) as run:
         for step in range(2):
             run.log({"loss": run.config.lr * run.config.depth * step})
 
