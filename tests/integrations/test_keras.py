@@ -19,6 +19,7 @@ import pytest
 from legm import ExperimentHandler, ParameterError
 from legm.integrations.keras import LegmCallback
 from legm.records import RunResult, Status
+from tests.support.mlflow_store import prepare_store
 from tests.support.reading import runs_of
 from tests.support.trainer_runs import only_run, points, test_values
 
@@ -191,10 +192,11 @@ class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.model.optimizer.iterations == int(os.environ.get("KILLED_AT", -1)):
             ours.handler.flush()
+            print("KILLED", ours.handler.run_id, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
-ours = LegmCallback("root", "e")
-made = model()
+ours = LegmCallback("root", "e", backend=os.environ.get("STORED_IN", "local"))
+made = model(keras.optimizers.Adam(0.01))
 done = fit(made, ours, keras.callbacks.BackupAndRestore("backup"), Kill(), epochs=5)
 test = made.evaluate(X, Y, verbose=0, callbacks=[ours], return_dict=True)
 print("HISTORY", json.dumps([keras.backend.backend(), done.epoch, done.history, test]))
@@ -220,16 +222,33 @@ def history(done: subprocess.CompletedProcess[str]) -> list[Any]:
     return json.loads(done.stdout.partition("HISTORY ")[2].splitlines()[0])
 
 
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(tmp_path, backend):
-    assert train(tmp_path, backend, KILLED_AT="7").returncode == -signal.SIGKILL  # in the fourth epoch
-    (killed,) = runs_of(tmp_path / "root")
-    assert killed.last_step == 2
-    used, epochs, rest, test = history(train(tmp_path, backend))
+ACTIVE = {
+    "epochs": 5,
+    "loss": "mse",
+    "model.layers": ["Dense", "Dense"],
+    "model.parameters": 11,
+    "optimizer": "Adam",
+    "optimizer.learning_rate": 0.01,
+    "steps": 2,
+}
+
+
+@pytest.mark.parametrize(("backend", "stored_in"), [("torch", "local"), ("jax", "local"), ("jax", "mlflow")])
+def test_a_training_that_was_killed_and_resumed_leaves_what_one_without_leaves(tmp_path, backend, stored_in):
+    if stored_in == "mlflow":
+        prepare_store(tmp_path / "root" / "mlflow.db")
+    given = {"STORED_IN": stored_in}
+    killing = train(tmp_path, backend, KILLED_AT="7", **given)  # in the fourth epoch
+    assert killing.returncode == -signal.SIGKILL, killing.stderr
+    if stored_in == "local":  # elsewhere the run may have to be delivered still
+        assert only_run(tmp_path / "root").last_step == 2
+    used, epochs, rest, test = history(train(tmp_path, backend, **given))
     assert (used, epochs) == (backend, [3, 4])
-    found = only_run(tmp_path / "root")
-    assert found.run.run_id == killed.run.run_id
+    found = only_run(tmp_path / "root", backend=stored_in)
+    assert f"KILLED {found.run.run_id}\n" in killing.stdout
     assert found.status is Status.COMPLETED
+    configuration = found.run.configuration
+    assert {name: configuration.parameters[name] for name in configuration.active} == ACTIVE
     assert test_values(found) == test
     for name, values in rest.items():
         assert points(found, name)[3:] == [*zip(epochs, values, strict=True)]
