@@ -38,7 +38,7 @@ parser.add_argument("--seeds", type=int, default=4)
 parser.add_argument("--pause", type=float, default=0.0)
 given = parser.parse_args()
 for seed in range(given.seeds):
-    random.seed(seed)
+    random.seed(f"{given.lr} {given.layers} {seed}")
     is_slow = given.pause > 0
     handler = ExperimentHandler("results", "LeNet@MNIST", console=is_slow, system_metrics=is_slow)
     handler.set_dict_params({"optimizer.learning_rate": given.lr, "model.layers": given.layers})
