@@ -409,13 +409,21 @@ class FolderChanger(Protocol):
             LegmError: a file is damaged, or cannot be read.
         """
 
-    def amend_runs(self, folder: Path, runs: Iterable[Run], *, parameters_change: bool) -> None:
+    def amend_runs(
+        self,
+        folder: Path,
+        runs: Iterable[Run],
+        earlier_descriptions: Mapping[str, str],
+        *,
+        entries_change: bool,
+    ) -> None:
         """Change what is kept of runs to the configuration that their folder is of now.
 
         Args:
             folder: the configuration's folder.
             runs: as they are now.
-            parameters_change: whether their own parameters, which are not compared, change too.
+            earlier_descriptions: by id, the description that a run had until now, where it changes.
+            entries_change: whether their own parameters, which are not compared, or descriptions change too.
 
         Raises:
             LegmError: a file is damaged, or cannot be written.
@@ -432,7 +440,9 @@ class FolderChanger(Protocol):
             StorageError: a file cannot be renamed.
         """
 
-    def move_runs(self, source: Path, target: Path, runs: Iterable[Run]) -> None:
+    def move_runs(
+        self, source: Path, target: Path, runs: Iterable[Run], earlier_descriptions: Mapping[str, str]
+    ) -> None:
         """Move what is kept of runs, except logs and artifacts, to another folder.
 
         A run is in the other folder before it is removed from this one.
@@ -441,6 +451,7 @@ class FolderChanger(Protocol):
             source: the folder that has the runs.
             target: the folder that is to have them.
             runs: as they are to be there.
+            earlier_descriptions: by id, the description that a run had until now, where it changes.
 
         Raises:
             LegmError: a file is damaged, or cannot be written.
@@ -534,7 +545,7 @@ class Hooks:
 
     @hookspec
     def legm_amend_run(self, run: Run, after: Run) -> None:
-        """Change the configuration and the parameters of a stored run (AMEND).
+        """Change the configuration, the parameters and the description of a stored run (AMEND).
 
         It is called where :meth:`legm_plan_change` answered that the run is changed in place. Then the run is
         opened as it is now, and receives what it lacks and its result again. The hook may be called again

@@ -460,21 +460,23 @@ class EnvironmentUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """A user changed which configuration a run is of; it holds from its beginning, and the last one counts.
+    """A user changed which configuration a run is of, or its description; it holds from its beginning.
 
-    It is read as a part of the :class:`Run`, and never sent to a backend as a record.
+    The last one counts. It is read as a part of the :class:`Run`, and never sent to a backend as a record.
 
     Args:
         configuration: the configuration that the run is of now.
         parameters: the parameters that are not compared now, with the run's values.
         time: when, in seconds since 1970.
         undelivered_to: the backends that still have to change what they have of the run.
+        description: the run's description from now on; None for the one that it had.
     """
 
     configuration: Configuration
     parameters: Mapping[str, Plain]
     time: float
     undelivered_to: Sequence[str] = ()
+    description: str | None = None
 
 
 class ChangeKind(enum.Enum):

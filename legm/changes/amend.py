@@ -91,6 +91,7 @@ def amend(
     no_name: Sequence[str] | str = (),
     absent: Mapping[str, Any] | Sequence[str] | str = (),
     no_absent: Sequence[str] | str = (),
+    describe: str | None = None,
     to: str | None = None,
     where: Iterable[str] | str | None = None,
     dry_run: bool = False,
@@ -117,6 +118,7 @@ def amend(
         absent: by parameter, the value that runs from before it existed had, also where another one was given
             before; or the parameters for which the values that an import proposed are accepted.
         no_absent: the parameters that have no absent value any more, or whose proposed one is refused.
+        describe: the description that the runs get; "" takes it away, None leaves each its own.
         to: the experiment that the configurations are moved to.
         where: which configurations and runs are changed, as ``--where`` has it, such as ``"lr<0.1"``; one
             text or several, of which all must hold; None for all.
@@ -127,6 +129,7 @@ def amend(
 
     Raises:
         ParameterError: a parameter is unknown, or the configurations cannot be changed so.
+        InvalidName: the description is not text, or is too long.
         NotSupported: a run is stored where it cannot be changed.
         LegmError: something is damaged, or cannot be read or written.
     """
@@ -144,6 +147,7 @@ def amend(
         name=_names("name", name),
         name_priority=name if isinstance(name, Mapping) else {},
         no_name=_names("no_name", no_name),
+        describe=describe,
         experiment=to,
         new_absent=decided_absent_values(folder, given, accepted),
         no_absent=_names("no_absent", no_absent),

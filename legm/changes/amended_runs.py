@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from legm.core.inactive_values import (
     with_own_inactive_values,
 )
 from legm.core.selection import BoundSelection, SelectionCandidate
+from legm.core.texts import exact_text
 from legm.delivery.folder_access import FolderAccess
 from legm.errors import CorruptFile
 from legm.records import Configuration, Plain, Run, RunResult, Status
@@ -28,6 +29,8 @@ from legm.runlog.log_frames import configuration_frame_content, encoded_configur
 from legm.runlog.log_reader import decode_log_configuration, has_log_inactive_parameters, read_log_head
 
 __all__ = ["AmendedGroup", "AmendedRuns", "ConfigurationAmender"]
+
+_MOST_DESCRIPTIONS = 3  # in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,12 @@ class ConfigurationAmender:
             now = own(result.run)
             inactive = {name: now.parameters[name] for name in inactive_parameters(now)}
             runs.append(
-                _AmendedRun(result, now, changes.of(now).of_run({**inactive, **result.run.parameters}))
+                _AmendedRun(
+                    result,
+                    now,
+                    changes.of(now).of_run({**inactive, **result.run.parameters}),
+                    self._changes.description_of(result.run.description),
+                )
             )
         running = [one for one in runs if one.result.status is Status.RUNNING]
         ended = [one for one in runs if one.result.status is not Status.RUNNING]
@@ -154,17 +162,19 @@ class ConfigurationAmender:
             is_selected = bool(selected or not results)
             return AmendedRuns(path, before, True, is_selected, running=changing_running)
         before = with_inactive_parameters_of(before, [one.own for one in ended])
-        found = [_amended_group(before, members) for members in _grouped(ended)]
+        found = [
+            _without_unchanged_runs(before, _amended_group(before, members)) for members in _grouped(ended)
+        ]
         if alone is not None:
             found = [AmendedGroup(alone, _amendment_text(before, alone), {})]
         changing = {
             run_id
             for one in found
             for run_id, run in one.runs.items()
-            if one.after != before or run.before != run.after
+            if one.after != before or run.is_changed
         }
         targets = tuple(stored_targets(folder, changing))
-        staying = len(running) + len(results) - len(selected)
+        staying = len(results) - sum(len(one.runs) for one in found)
         return AmendedRuns(path, before, True, True, found, changing_running, staying, targets)
 
     def _own_configurations(self, folder: Path, stored: Configuration) -> Callable[[Run], Configuration]:
@@ -190,11 +200,12 @@ class ConfigurationAmender:
 
 @dataclass(frozen=True, slots=True)
 class _AmendedRun:
-    """A run, its configuration with its own values, and what becomes of it."""
+    """A run, its configuration with its own values, what becomes of it, and its description then."""
 
     result: RunResult
     own: Configuration
     after: AmendedRun
+    description: str
 
     @property
     def run_id(self) -> str:
@@ -206,7 +217,8 @@ class _AmendedRun:
         inactive = inactive_parameters(self.own)
         own = {name: value for name, value in self.result.run.parameters.items() if name not in inactive}
         now = {name: value for name, value in self.after.parameters.items() if name not in inactive}
-        return self.after.configuration != self.own or now != own
+        is_described = self.description != self.result.run.description
+        return self.after.configuration != self.own or now != own or is_described
 
 
 class _ChangesByConfiguration:
@@ -252,9 +264,26 @@ def _amended_group(before: Configuration, members: Sequence[_AmendedRun]) -> Ame
             run.started,
             {**run.parameters, **own_inactive_values(one.own, before)},
             {**rest, **own_inactive_values(now.configuration, after)},
+            description_after=None if one.description == run.description else one.description,
         )
-    return AmendedGroup(after, _amendment_text(before, after), runs)
+    return AmendedGroup(after, _amendment_text(before, after, runs.values()), runs)
 
 
-def _amendment_text(before: Configuration, after: Configuration) -> str:
-    return "; ".join(map(str, configuration_differences(before, after)))
+def _without_unchanged_runs(before: Configuration, group: AmendedGroup) -> AmendedGroup:
+    """The group without the runs that stay as they are, where only some runs of a configuration change."""
+    changing = {run_id: run for run_id, run in group.runs.items() if run.is_changed}
+    return replace(group, runs=changing) if changing and group.after == before else group
+
+
+def _amendment_text(before: Configuration, after: Configuration, runs: Iterable[StepRun] = ()) -> str:
+    """What differs in a few words, the descriptions of runs too."""
+    described = [run for run in runs if run.description_after is not None]
+    old, new = ({getattr(run, name) for run in described} for name in ("description", "current_description"))
+    texts = [f"description: {_descriptions_text(old)} | {_descriptions_text(new)}"] if described else []
+    return "; ".join([*map(str, configuration_differences(before, after)), *texts])
+
+
+def _descriptions_text(descriptions: Collection[str]) -> str:
+    """Descriptions for a table; of many, the first ones."""
+    shown = [exact_text(text) for text in sorted(descriptions)[:_MOST_DESCRIPTIONS]]
+    return ", ".join([*shown, *(["…"] if len(descriptions) > len(shown) else [])])

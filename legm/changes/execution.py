@@ -258,10 +258,14 @@ class _Execution:
         runs = [step.amended(run_id) for run_id in step.runs if run_id not in left]
         if self._is_noted_in_logs(step):
             left += self._append_amendments(step, LogFolder.of(target), logs)
-            self._changer.amend_runs(target, runs, parameters_change=step.entries_change)
+            self._changer.amend_runs(
+                target, runs, step.earlier_descriptions, entries_change=step.entries_change
+            )
+            if step.earlier_descriptions:
+                self._drop_aggregates(target)
             self._reopen(step, target, left)
         elif step.source != (step.target or step.source):
-            self._changer.amend_runs(target, runs, parameters_change=False)
+            self._changer.amend_runs(target, runs, {}, entries_change=False)
         self._note_running(left)
         self._note_experiments(self._root / step.source, target)
 
@@ -338,7 +342,8 @@ class _Execution:
             found = HeldLogs(held, logs, step.runs)
             self._note_running(found.running)
             movable = [run_id for run_id in step.runs if run_id not in found.running]
-            self._changer.move_runs(source, target, [step.amended(run_id) for run_id in movable])
+            runs = [step.amended(run_id) for run_id in movable]
+            self._changer.move_runs(source, target, runs, step.earlier_descriptions)
             if self._is_noted_in_logs(step):
                 self._append_amendments(step, logs, found)
             for run_id in movable:

@@ -106,7 +106,7 @@ def append_to_held_logs(
     def append(run_id: str, path: Path, file: BinaryIO) -> None:
         run = step.runs[run_id]
         try:
-            amendment = Amendment(step.after, run.after, time, run.backends)
+            amendment = Amendment(step.after, run.after, time, run.backends, run.description_after)
             append_log_amendment(path, file, amendment, configuration)
         except CorruptFile as error:  # what is stored of the run beside the log changes all the same
             done.damaged.add(run_id)

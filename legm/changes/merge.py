@@ -148,7 +148,7 @@ def _merging_steps(
         if there:  # the entries of what is there already
             rest = root / f"{copies}-known" / path
             changer.make_copy(rest, configuration)
-            changer.move_runs(root / copies / path, rest, there)
+            changer.move_runs(root / copies / path, rest, there, {})
         is_whole = len(runs) == len(results)
         step = _merging_step(root, configuration, runs, f"{copies}/{path}", is_whole, changer)
         yield step.with_backends(others.plan_copied(folder, step.runs_to_change()))

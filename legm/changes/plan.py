@@ -55,7 +55,7 @@ class AmendmentPlan:
 
     def kind(self, change: PlannedChange) -> str:
         """Whether a configuration is united with another one, parted, or only changed."""
-        if len(change.becomes) + bool(change.staying) > 1:
+        if change.is_parted:
             return PARTED
         is_united = any(self.database.number_of_contributors(digest) > 1 for digest in change.becomes)
         return UNITED if is_united else CHANGED
@@ -163,7 +163,7 @@ class _Planner:
         changed = {
             run_id: (
                 Run(run_id, amended.before, run.description, run.started, run.before),
-                Run(run_id, one.after, run.description, run.started, run.after),
+                Run(run_id, one.after, run.current_description, run.started, run.after),
             )
             for one in amended.groups
             for run_id, run in one.runs.items()
@@ -214,9 +214,10 @@ class _Planner:
                     self._known.set_label(digest, names[digest])
                 self._known.count_folders(digest, 1)
                 yield Step(MOVE, source, "", before, after, runs)
-        if staying:
+        if staying and before.fingerprint not in becomes:
             self._known.add_contributor(before.fingerprint)
-        self._plan.add(PlannedChange(folder.name, becomes, names, differences, staying))
+        is_parted = len({*becomes, before.fingerprint} if staying else becomes) > 1
+        self._plan.add(PlannedChange(folder.name, becomes, names, differences, staying, is_parted))
 
     def _adopted(
         self,

@@ -36,6 +36,7 @@ class PlannedChange:
         names: by fingerprint, the folder's name afterwards.
         differences: by fingerprint, in which parameters it differs from the old one.
         staying: how many runs stay what they are: those that are running, or not selected.
+        is_parted: whether its runs are of several configurations afterwards.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class PlannedChange:
     names: Mapping[str, str]
     differences: Mapping[str, str]
     staying: int
+    is_parted: bool
 
 
 class PlannedChangesDatabase:
@@ -137,7 +139,10 @@ class PlannedChangesDatabase:
     def add_change(self, change: PlannedChange) -> None:
         """Add what becomes of a configuration."""
         content = [change.folder, *map(dict, (change.becomes, change.names, change.differences))]
-        self._run("INSERT INTO changes (content) VALUES (?)", json.dumps([*content, change.staying]))
+        self._run(
+            "INSERT INTO changes (content) VALUES (?)",
+            json.dumps([*content, change.staying, change.is_parted]),
+        )
 
     def changes(self, start: int, stop: int) -> Iterator[PlannedChange]:
         """What becomes of the configurations from a position to before another one."""

@@ -36,6 +36,7 @@ class StepRun:
         started: seconds since 1970.
         before, after: its own parameters, which are not compared.
         backends: the names of the backends beside its folder in which it changes too.
+        description_after: its description afterwards; None where it stays.
     """
 
     description: str
@@ -43,6 +44,28 @@ class StepRun:
     before: Mapping[str, Plain]
     after: Mapping[str, Plain]
     backends: tuple[str, ...] = ()
+    description_after: str | None = None
+
+    @property
+    def current_description(self) -> str:
+        """Its description once it is changed."""
+        return self.description if self.description_after is None else self.description_after
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it has other parameters of its own afterwards, or another description."""
+        return self.before != self.after or self.description != self.current_description
+
+    def reversed(self) -> StepRun:
+        """What brings back what was before."""
+        old = None if self.description_after is None else self.description
+        return replace(
+            self,
+            description=self.current_description,
+            before=self.after,
+            after=self.before,
+            description_after=old,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +91,7 @@ class Step:
     def amended(self, run_id: str) -> Run:
         """A run as it is after the step."""
         one = self.runs[run_id]
-        return Run(run_id, self.after, one.description, one.started, one.after)
+        return Run(run_id, self.after, one.current_description, one.started, one.after)
 
     def content(self) -> dict[str, Plain]:
         """The step as JSON holds it."""
@@ -82,20 +105,29 @@ class Step:
         }
 
     @property
-    def parameters_change(self) -> bool:
-        """Whether the runs' own parameters change."""
-        return any(run.before != run.after for run in self.runs.values())
+    def runs_change(self) -> bool:
+        """Whether the runs' own parameters or descriptions change."""
+        return any(run.is_changed for run in self.runs.values())
+
+    @property
+    def earlier_descriptions(self) -> dict[str, str]:
+        """By id, the description that a run had before the step, where it changes."""
+        return {
+            run_id: run.description
+            for run_id, run in self.runs.items()
+            if run.description != run.current_description
+        }
 
     @property
     def entries_change(self) -> bool:
-        """Whether what folders keep of the runs' own parameters changes, or has to have more of them."""
+        """Whether what folders keep of the runs themselves changes, or has to have more of it."""
         inactive = inactive_parameters(self.after)
-        return self.parameters_change or any(not inactive.isdisjoint(run.after) for run in self.runs.values())
+        return self.runs_change or any(not inactive.isdisjoint(run.after) for run in self.runs.values())
 
     @property
     def is_amendment(self) -> bool:
         """Whether the runs change, not only where they are."""
-        return self.before != self.after or self.parameters_change
+        return self.before != self.after or self.runs_change
 
     @property
     def has_backends(self) -> bool:
@@ -119,7 +151,7 @@ class Step:
 
     def reversed(self, source: str, target: str) -> Step:
         """The step that brings back what was before."""
-        runs = {run_id: replace(run, before=run.after, after=run.before) for run_id, run in self.runs.items()}
+        runs = {run_id: run.reversed() for run_id, run in self.runs.items()}
         return Step(self.kind, source, target, self.after, self.before, runs)
 
 
@@ -157,6 +189,7 @@ def runs_content(runs: Mapping[str, StepRun]) -> dict[str, Plain]:
             "before": dict(run.before),
             "after": dict(run.after),
             **({"backends": list(run.backends)} if run.backends else {}),
+            **({} if run.description_after is None else {"description_after": run.description_after}),
         }
         for run_id, run in runs.items()
     }
@@ -175,9 +208,14 @@ def decode_runs(content: Mapping[str, Any]) -> dict[str, StepRun]:
             run["before"],
             run["after"],
             tuple(map(str, run.get("backends", ()))),
+            _decoded_description(run.get("description_after")),
         )
         for run_id, run in content.items()
     }
+
+
+def _decoded_description(content: object) -> str | None:
+    return None if content is None else str(content)
 
 
 def require_step_path_below(path: str) -> None:

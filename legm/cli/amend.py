@@ -60,6 +60,9 @@ def _amend_option(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
     "Say which value runs from before a parameter had; without one, accept what an import proposed.",
 )
 @_amend_option("no-absent", "NAME", "Take an absent value away, or refuse what an import proposed.")
+@click.option(
+    "--describe", "describe", metavar="TEXT", help="Give the runs this description; '' takes it away."
+)
 @click.option("--to", "to", metavar="EXPERIMENT", help="Move the configurations to this experiment.")
 @selection_options
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
@@ -84,6 +87,7 @@ def amend_command(
     no_name_: tuple[str, ...],
     absent_: tuple[str, ...],
     no_absent_: tuple[str, ...],
+    describe: str | None,
     to: str | None,
     selection: RunSelection,
     dry_run: bool,
@@ -129,6 +133,7 @@ def amend_command(
         name=tuple(names),
         name_priority={name: priority for name, priority in names.items() if priority is not None},
         no_name=no_name_,
+        describe=describe,
         experiment=to,
         new_absent=decided_absent_values(folder, given, accepted),
         no_absent=no_absent_,

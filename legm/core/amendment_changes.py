@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from legm.core.credentials import redact
+from legm.core.credentials import redact, redact_text
 from legm.core.naming import check_name
 from legm.core.plain_form import to_plain
 from legm.core.texts import exact_text
-from legm.errors import ParameterError, closest
+from legm.errors import InvalidName, ParameterError, closest
 from legm.records import Configuration, Plain
 
 __all__ = ["AmendmentChanges", "ChangesCheck"]
@@ -37,6 +37,7 @@ class AmendmentChanges:
         no_name: the parameters that leave the configuration's name.
         name: the parameters that enter the configuration's name.
         name_priority: by parameter in the name, its priority, where it changes.
+        describe: the description that the runs get; "" for none, None for the one that each has.
         experiment: the experiment that the configurations are of then; None for the same.
         absent: the absent values that the experiment keeps, by parameter: they hold for values that are set.
         new_absent: by parameter, the absent value that it has from now on.
@@ -54,6 +55,7 @@ class AmendmentChanges:
     no_name: Sequence[str] = ()
     name: Sequence[str] = ()
     name_priority: Mapping[str, float] = field(default_factory=dict)
+    describe: str | None = None
     experiment: str | None = None
     absent: Mapping[str, Plain] = field(default_factory=dict)
     new_absent: Mapping[str, Plain] = field(default_factory=dict)
@@ -64,11 +66,14 @@ class AmendmentChanges:
 
         Raises:
             ParameterError: nothing is changed, a name is invalid, or two changes contradict each other.
+            InvalidName: the description is not text, or is too long.
         """
         of_values = (self.rename, self.set, self.correct, self.drop, self.decided_absent)
         of_metadata = (self.no_parent, self.parent, self.ignore, self.compare, self.no_name, self.name)
-        if not any((*of_values, *of_metadata)) and self.experiment is None:
+        if not any((*of_values, *of_metadata)) and self.experiment is None and self.describe is None:
             raise ParameterError("nothing is to be changed: say what, such as a parameter to rename")
+        if self.describe is not None and self.describe != "":
+            check_name("description", self.describe, InvalidName)
         for name in (*self.rename.values(), *self.set):
             check_name("parameter", name, ParameterError)
         for name, value in (*self.set.items(), *self.correct.items(), *self.new_absent.items()):
@@ -111,6 +116,14 @@ class AmendmentChanges:
         """The name that a parameter has after the change."""
         return self.rename.get(name, name)
 
+    def description_of(self, description: str) -> str:
+        """The description of a run after the change; without credentials, as a handler's.
+
+        Args:
+            description: that it has.
+        """
+        return description if self.describe is None else redact_text(self.describe)
+
     @property
     def decided_absent(self) -> frozenset[str]:
         """The parameters whose absent value changes."""
@@ -140,6 +153,9 @@ class AmendmentChanges:
             for name, value in self.new_absent.items()
         ]
         parts += [f"{name} has no absent value" for name in self.no_absent]
+        if self.describe is not None:
+            text = self.description_of("")
+            parts += [f"described as {_shortened_in_summary(exact_text(text))}" if text else "no description"]
         parts += [f"moved to {self.experiment}"] if self.experiment is not None else []
         return ", ".join(parts)
 
@@ -158,7 +174,10 @@ def _refuse_credential(name: str, value: Plain) -> None:
 
 def _amended_value_text(name: str, value: Plain) -> str:
     """A value in a few words, as it is stored."""
-    text = exact_text(to_plain(name, value))
+    return _shortened_in_summary(exact_text(to_plain(name, value)))
+
+
+def _shortened_in_summary(text: str) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 

@@ -255,6 +255,7 @@ def amendment_frame_content(amendment: Amendment) -> dict[str, Plain]:
         "parameters": dict(amendment.parameters),
         "time": amendment.time,
         **({"undelivered_to": list(amendment.undelivered_to)} if amendment.undelivered_to else {}),
+        **({} if amendment.description is None else {"description": amendment.description}),
     }
 
 

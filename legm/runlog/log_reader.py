@@ -331,8 +331,14 @@ def _amend_read_log(log: Log, amendment: Amendment | None) -> None:
     for name in amendment.undelivered_to:
         log.earlier[name] = (*log.earlier.get(name, ()), log.run)
         log.cursors[name] = 0
+    description = log.run.description if amendment.description is None else amendment.description
     log.run = redact_run(
-        replace(log.run, configuration=amendment.configuration, parameters=amendment.parameters)
+        replace(
+            log.run,
+            configuration=amendment.configuration,
+            parameters=amendment.parameters,
+            description=description,
+        )
     )
 
 

@@ -172,7 +172,7 @@ class CapabilityTests(ConformanceKit):
         kit_expects_same(found, kept, "the runs after one was deleted")
 
     def test_amended_runs_are_stored_once_or_refused(self, tmp_path: Path) -> None:
-        """AMEND or DISCARD: an amended run is there once, of the other configuration, with its numbers."""
+        """AMEND or DISCARD: an amended run is there once, with its configuration, description and numbers."""
         backend, _ = self._logged(tmp_path)
         client = BackendClient(backend, tmp_path)
         if client.supports(Capability.FOLDERS):
@@ -182,7 +182,7 @@ class CapabilityTests(ConformanceKit):
         with self._handler(tmp_path, backend).start_with({"rate": 0.25, "decay": 0.125}) as handler:
             handler.set_metric("loss", 0.25)
             other = handler.log().run
-        after = replace(before.run, configuration=other.configuration)
+        after = replace(before.run, configuration=other.configuration, description="amended")
         if not {Capability.AMEND, Capability.DISCARD} & backend.capabilities:
             with kit_expects_refusal(NotSupported, "plan_change()"):
                 client.plan_change(before.run, after)

@@ -89,10 +89,15 @@ class MemoryBackend:
 
     @hookimpl
     def legm_amend_run(self, run: Run, after: Run) -> None:
-        """Change the configuration and the parameters of a run."""
+        """Change the configuration, the parameters and the description of a run."""
         if self._has(run):
             known = self.results[run.run_id]
-            now = replace(known.run, configuration=after.configuration, parameters=after.parameters)
+            now = replace(
+                known.run,
+                configuration=after.configuration,
+                parameters=after.parameters,
+                description=after.description,
+            )
             self.results[run.run_id] = replace(known, run=now)
 
     @hookimpl

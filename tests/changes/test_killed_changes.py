@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
-import time
 from pathlib import Path
 
 from legm.changes.amend import continue_changes
@@ -68,6 +66,8 @@ try:
         amend(experiment, compare=["seed"])
     elif what == "noseed":
         amend(experiment, ignore=["seed"])
+    elif what == "describe":
+        amend(experiment, describe=chosen.choice(["", "dbg"]), where="not description:live")
     elif what == "absent":
         amend(experiment, absent={"rate": chosen.choice([0.125, 0.25])})
     elif what == "no_absent":
@@ -88,7 +88,7 @@ print("done", flush=True)
 
 
 WHAT = [
-    *("rename", "back", "ignore", "compare", "seed", "noseed", "absent", "no_absent"),
+    *("rename", "back", "ignore", "compare", "seed", "noseed", "absent", "no_absent", "describe"),
     *("mv", "rm", "restore", "merge"),
 ]
 
@@ -115,11 +115,8 @@ def test_every_run_exists_once_and_bit_for_bit_whatever_was_killed(tmp_path):
         while killed < KILLS:
             what = chosen.choice(WHAT)
             output = tmp_path / f"output-{killed}"
-            process = server.begin(output, root, what, killed)
-            time.sleep(chosen.uniform(0, 0.3))  # at a random instant
-            with contextlib.suppress(ProcessLookupError):  # it was quicker
-                server.kill(process)
-            wait_for_end(process)
+            seconds = chosen.uniform(0, 0.3)  # at a random instant
+            server.begin_and_kill(seconds, output, root, what, killed)
             killed += 1
             continue_changes(root)
             check(root, before, theirs, {*logged.read_text().split()})
@@ -152,11 +149,8 @@ def test_a_merge_that_is_killed_is_finished_or_was_never_begun(tmp_path):
             root = tmp_path / f"{number}" / "root"
             shutil.copytree(mine, root)
             shutil.copytree(theirs, root.parent / "other")
-            process = server.begin(tmp_path / f"output-{number}", root, "merge", number)
-            time.sleep(chosen.uniform(0, 0.12))  # at a random instant
-            with contextlib.suppress(ProcessLookupError):  # it was quicker
-                server.kill(process)
-            wait_for_end(process)
+            seconds = chosen.uniform(0, 0.12)  # at a random instant
+            server.begin_and_kill(seconds, tmp_path / f"output-{number}", root, "merge", number)
             was_pending = bool(pending_journals(root))
             continue_changes(root)
             found = numbers(local_runs(root))

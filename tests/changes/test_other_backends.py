@@ -137,6 +137,55 @@ def test_an_amended_run_is_the_same_run_in_mlflow_and_a_new_folder_in_wandb(root
     assert (best["parameters"]["lr"], best["completed"]) == (0.125, 2)
 
 
+def described_in_mlflow(root: Path) -> dict[str, tuple[str | None, ...]]:
+    """By run, MLflow's note and legm's description of it."""
+    found = mlflow_runs(mlflow_client(root), "e", "tags.`legm.kind` = 'run'")
+    tags = {run.data.tags["legm.run_id"]: run.data.tags for run in found}
+    return {
+        run_id: (own.get("mlflow.note.content"), own.get("legm.description")) for run_id, own in tags.items()
+    }
+
+
+def test_a_description_changes_in_mlflow_and_in_wandb_and_a_users_note_stays(root, monkeypatch):
+    ids, every = mlflow_ids(root), [one.run.run_id for one in local_runs(root)]
+    mlflow_client(root).set_tag(ids[every[0]], "mlflow.note.content", "by hand")
+
+    done = as_json("amend", root / "e", "--describe", "dbg", "--where", "seed=0", "--yes")
+    assert {(one["backend"], one["kind"], one["runs"]) for one in done["backends"]} == {
+        ("mlflow", "amended", 2),
+        ("wandb mode=offline", "replaced", 2),
+    }
+    require_equal(root)
+    assert mlflow_ids(root) == ids
+    described = {one.run.run_id for one in local_runs(root) if one.run.description == "dbg"}
+    assert len(described) == 2
+    assert described_in_mlflow(root) == {
+        run_id: ("by hand" if run_id == every[0] else note, note)
+        for run_id in every
+        for note in ["dbg" if run_id in described else None]
+    }
+    for name, options in MIRRORS.items():
+        client = connect_client(root, name, options)
+        for description, number in (("dbg", 2), ("", 1)):
+            query = Query("e", description=description)
+            assert len(list(client.runs_as_stored(query))) == number, (name, description)
+
+    with monkeypatch.context() as patch:  # as if the command was killed then
+        patch.setattr("legm.changes.amend.deliver_changes", lambda _: [])
+        amend(root / "e", describe="")
+    assert len(pending_in_backends(root)) == 1
+    continue_changes(root)
+    require_equal(root)
+    assert set(described_in_mlflow(root).values()) == {("by hand", None), (None, None)}
+
+    for wanted in (2, 0):
+        restore(root, trash_items(root)[-1])
+        require_equal(root)
+        assert [one.run.description for one in local_runs(root)].count("dbg") == wanted
+    assert set(described_in_mlflow(root).values()) == {("by hand", None), (None, None)}
+    assert mlflow_ids(root) == ids
+
+
 def test_a_name_that_no_handler_can_set_is_refused_before_any_backend_is_asked(root):
     before, ids = names(local_runs(root)), mlflow_ids(root)
     for name, message in (
@@ -419,6 +468,14 @@ def test_a_run_on_a_wandb_server_stays_the_same_run(tmp_path, wandb_home, monkey
         for run_id in before:
             assert "lr" in server.run(run_id).config
             assert "rate" not in server.run(run_id).config
+
+        server.run(first.run.run_id).notes = "by hand"
+        for description in ("dbg", ""):
+            done = as_json("amend", tmp_path / "e", "--describe", description, "--yes")
+            assert [(one["kind"], one["runs"]) for one in done["backends"]] == [("amended", 2)]
+            require_equal(tmp_path, options)
+            notes = {run_id: server.run(run_id).notes or "" for run_id in before}
+            assert notes == {**dict.fromkeys(before, description), first.run.run_id: "by hand"}
 
         text = failed("mv", tmp_path / "e", "f", "--yes")
         assert "cannot move a W&B run from the project e to another one" in text

@@ -218,7 +218,8 @@ def test_a_value_that_is_not_compared_is_corrected_of_each_run(tmp_path):
         with handler.start():
             handler.set_metric("loss", seed)
     assert folders(tmp_path) == ["lr0.1_0"]
-    amend(tmp_path / "e", correct={"seed": 7}, where="seed=1")
+    done = amend(tmp_path / "e", correct={"seed": 7}, where="seed=1")
+    assert done.plan.counts() == {"united": 0, "parted": 0, "changed": 1, "untouched": 0}
     assert sorted(one.run.parameters["seed"] for one in local_runs(tmp_path)) == [0, 7]
     amend(tmp_path / "e", correct={"lr": 0.2, "seed": 8}, compare="seed")
     found = [one.run.configuration for one in local_runs(tmp_path)]

@@ -43,6 +43,15 @@ def test_the_last_amendment_counts_and_nothing_before_it_is_rewritten(log):
     assert log.stat().st_mtime_ns == changed
 
 
+def test_a_description_holds_until_another_amendment_has_one(log):
+    expected = []
+    for description in (None, "new", None, ""):
+        amend(log, Amendment(NEW, {"seed": 3}, 8.0, (), description))
+        expected.append(log_reader.read_log(log).run.description)
+        assert log_reader.read_log_head(log).run.description == expected[-1]
+    assert expected == ["d", "new", "new", ""]
+
+
 def test_the_same_amendment_is_appended_once(log):
     amend(log, Amendment(NEW, {"seed": 3}, 8.0))
     content = log.read_bytes()

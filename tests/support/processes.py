@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -121,6 +122,14 @@ class ForkServer:
         """Kill a process that was begun here, now."""
         os.kill(process, signal.SIGKILL)
         self._begun.remove(process)
+
+    def begin_and_kill(self, seconds: float, output: Path, *arguments: object) -> None:
+        """Begin a process as :meth:`begin` does, and kill it after some seconds, if it is not quicker."""
+        process = self.begin(output, *arguments)
+        time.sleep(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            self.kill(process)
+        wait_for_end(process)
 
 
 def _is_of_another(process: int, parent: int) -> bool:

@@ -472,11 +472,14 @@ class EntryFile:
             raise self._damaged(entry.start)
         return body[entry.trailer.head : -1].decode().removeprefix(", ")
 
-    def change_heads(self, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def change_heads(self, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
         """Rewrite the file with other heads of the entries that legm wrote; their series stay as they are.
 
         Args:
             changed: returns the new head of an entry for its head.
+
+        Returns:
+            whether there may be entries that a user wrote, which stay as they are.
 
         Raises:
             CorruptFile: an entry is damaged.
@@ -485,14 +488,15 @@ class EntryFile:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return
+            return False
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
-        kept = bytearray()
+        kept, has_others = bytearray(), False
         for start, piece in _split_entries(data):
             trailer = None if piece.startswith(_COMMENT) else _entry_trailer(piece)
             if trailer is None:
                 kept += b"" if piece.startswith(_COMMENT) else piece
+                has_others = has_others or _is_entry(piece)
                 continue
             entry = self._entry(start, piece[: trailer.head], trailer)
             body, rest = piece[: trailer.length - trailer.own_length], piece.partition(b"\n")[2]
@@ -503,6 +507,7 @@ class EntryFile:
             length, crc = len(body) + _TRAILER_LENGTH, zlib.crc32(body[1:])
             kept += body + EntryTrailer.of(head, length, crc, trailer.next, 0, len(kept)).encode() + rest
         write_atomically(self.path, bytes(kept), sync=False)
+        return has_others
 
     def remove(self, entry: Entry) -> None:
         """Delete an entry.

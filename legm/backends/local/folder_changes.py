@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,23 +118,35 @@ def stored_run_ids(folder: Path) -> list[str]:
     return [str(entry.head.get("run_id", "")) for entry in EntryIdsFile(folder / METRICS_FILE).entries()]
 
 
-def amend_runs(folder: Path, runs: Iterable[Run], *, parameters_change: bool) -> None:
+def amend_runs(
+    folder: Path, runs: Iterable[Run], earlier_descriptions: Mapping[str, str], *, entries_change: bool
+) -> None:
     """Change what is kept of the runs in a folder to their new configuration, which the folder is of.
 
     Args:
         folder: the folder.
         runs: as they are now.
-        parameters_change: whether their own parameters, which are not compared, change too.
+        earlier_descriptions: by id, the description that a run had until now, where it changes.
+        entries_change: whether their own parameters, which are not compared, or descriptions change too.
 
     Raises:
         LegmError: a file is damaged, or cannot be written.
     """
     by_id = {run.run_id: run for run in runs}
     metrics = EntryFile(folder / METRICS_FILE)
-    if parameters_change and metrics.path.exists():
+    if entries_change and metrics.path.exists():
         with file_lock(LogFolder.of(folder).lock):
-            metrics.change_heads(lambda head: _changed_entry_head(head, by_id))
+            if metrics.change_heads(lambda head: _changed_entry_head(head, by_id)):
+                _change_hand_written_entries(metrics, by_id)
+    for run in by_id.values():
+        if run.run_id in earlier_descriptions:
+            earlier = replace(run, description=earlier_descriptions[run.run_id])
+            _move_folder_events(
+                _events_folder_to_change(folder, earlier), _events_folder_to_change(folder, run)
+            )
     _change_folder_events(folder, by_id.values())
+    if earlier_descriptions:
+        _show_that_logs_changed(folder)
 
 
 def _changed_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[str, Any]:
@@ -141,7 +154,28 @@ def _changed_entry_head(head: dict[str, Any], runs: Mapping[str, Run]) -> dict[s
     own = head.get("legm")
     if run is None or not isinstance(own, dict):
         return head
-    return {**head, "legm": {**own, "parameters": dict(run.parameters)}}
+    return {**head, "description": run.description, "legm": {**own, "parameters": dict(run.parameters)}}
+
+
+def _change_hand_written_entries(file: EntryFile, runs: Mapping[str, Run]) -> None:
+    """Write the entries of runs that a user wrote by hand as legm writes them, with what changes."""
+    while True:
+        entries = (one for one in file.entries() if one.trailer is None)
+        entry = next((one for one in entries if str(one.head.get("run_id")) in runs), None)
+        if entry is None:
+            return
+        head, series = _entry_for_changed_folder(file, entry)
+        file.put(_changed_entry_head(head, runs), [series] if series else [], entry)
+
+
+def _show_that_logs_changed(folder: Path) -> None:
+    """Give the folder of the logs another time, by which scans see that one was appended to."""
+    try:
+        os.utime(LogFolder.of(folder).folder)
+    except FileNotFoundError:
+        return
+    except OSError as cause:
+        raise storage_error("write", LogFolder.of(folder).folder, cause) from cause
 
 
 def _change_folder_events(folder: Path, runs: Iterable[Run]) -> None:
@@ -168,7 +202,21 @@ def _events_folder_to_change(folder: Path, run: Run) -> Path:
     return folder / TENSORBOARD / name
 
 
-def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
+def _move_folder_events(before: Path, now: Path) -> None:
+    if not before.exists() or now.exists():
+        return
+    for path in (before, now):
+        refuse_folder_links(path.parent)
+    _create_changed_folder(now.parent)
+    try:
+        before.rename(now)
+    except OSError as cause:
+        raise storage_error("move to", now, cause) from cause
+
+
+def move_runs(
+    source: Path, target: Path, runs: Iterable[Run], earlier_descriptions: Mapping[str, str]
+) -> None:
     """Move what is kept of runs, except their logs and artifacts, to another folder.
 
     What was moved before stays there, so that an interrupted move may be repeated. A run is in the other
@@ -178,6 +226,7 @@ def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
         source: the folder that has the runs.
         target: the folder that is to have them.
         runs: as they are to be there.
+        earlier_descriptions: by id, the description that a run had until now, where it changes.
 
     Raises:
         LegmError: a file is damaged, or cannot be written.
@@ -189,13 +238,8 @@ def move_runs(source: Path, target: Path, runs: Iterable[Run]) -> None:
     for name in (STEPS_FILE, METRICS_FILE):
         _copy_folder_entries(source / name, target / name, runs)
     for run in runs:
-        before, now = _events_folder_to_change(source, run), _events_folder_to_change(target, run)
-        if before.exists() and not now.exists():
-            _create_changed_folder(now.parent)
-            try:
-                before.rename(now)
-            except OSError as cause:
-                raise storage_error("move to", now, cause) from cause
+        earlier = replace(run, description=earlier_descriptions.get(run.run_id, run.description))
+        _move_folder_events(_events_folder_to_change(source, earlier), _events_folder_to_change(target, run))
     _change_folder_events(target, runs)
     for name in (METRICS_FILE, STEPS_FILE):
         _remove_folder_entries(source / name, {run.run_id for run in runs})

@@ -14,11 +14,14 @@ from typing import Any
 from mlflow.entities import RunTag
 
 from legm.backends import portable
+from legm.backends.mlflow import names
 from legm.backends.mlflow.database_session import open_database_session
+from legm.backends.mlflow.display import display_value
 from legm.backends.mlflow.stores import MlflowArtifactStore
 from legm.records import Run
 
 __all__ = [
+    "amended_description_tags",
     "amended_params_to_delete",
     "delete_amended_params",
     "rename_amended_mlflow_run",
@@ -55,15 +58,40 @@ def delete_amended_params(store: Any, run_id: str, keys: Iterable[str]) -> None:
             session.execute(delete(SqlParam).where(SqlParam.run_uuid == run_id, SqlParam.key == key))
 
 
+def amended_description_tags(there: Mapping[str, str], before: Run, after: Run) -> dict[str, str | None]:
+    """The tags of an MLflow run that change with its description; None deletes one. A user's note stays.
+
+    Args:
+        there: the tags that it has.
+        before: the run as it was.
+        after: as it is now.
+    """
+    if before.description == after.description:
+        return {}
+    shown = display_value(after.description) if after.description else None
+    found: dict[str, str | None] = {
+        names.DESCRIPTION_DIGEST_TAG: names.mlflow_description_digest(after.description)
+    }
+    if there.get(names.NOTE_TAG, "") == before.description:
+        found[names.NOTE_TAG] = after.description or None
+    found[names.DESCRIPTION_TAG] = shown
+    return {name: value for name, value in found.items() if value is not None or name in there}
+
+
 def rewrite_amended_run_file(files: MlflowArtifactStore, after: Run) -> None:
-    """Change the configuration and parameters in the file that holds the run, and nothing else in it."""
+    """Change what may be amended in the file that holds the run, and nothing else in it."""
     try:
         data = files.read(portable.RUN_FILE)
     except FileNotFoundError:  # its process was killed while it began: opening it writes the file
         return
     with portable.checked_files(after.run_id):
         stored = portable.run_from(data)
-    now = replace(stored, configuration=after.configuration, parameters=after.parameters)
+    now = replace(
+        stored,
+        configuration=after.configuration,
+        parameters=after.parameters,
+        description=after.description,
+    )
     files.write(portable.RUN_FILE, portable.run_json(now))
 
 

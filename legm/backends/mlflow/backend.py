@@ -32,6 +32,7 @@ from mlflow.exceptions import MlflowException
 from legm.backends import portable
 from legm.backends.mlflow import names
 from legm.backends.mlflow.amending import (
+    amended_description_tags,
     amended_params_to_delete,
     delete_amended_params,
     rename_amended_mlflow_run,
@@ -678,9 +679,13 @@ class MlflowBackend:
                 rename_amended_mlflow_run(
                     self._store, found, _mlflow_run_title(run), _mlflow_run_title(after)
                 )
+                described = amended_description_tags(found.data.tags, run, after)
+                for name in [name for name, value in described.items() if value is None]:
+                    self._store.delete_tag(run_id, name)
                 tags = {
                     _PARENT_TAG: self._parent(after.configuration).info.run_id,
                     **_absent_values_tag(after.configuration, found.data.tags),
+                    **{name: value for name, value in described.items() if value is not None},
                     names.FINGERPRINT_TAG: after.configuration.fingerprint,
                 }
                 self._log(run_id, params=display_params(after.configuration, after.parameters), tags=tags)

@@ -261,6 +261,7 @@ class WandbBackend:
         self._server: WandbServerRunFinder | None = None
         self._connecting = threading.Lock()
         self._live: dict[str, _LiveWandbRun] = {}
+        self._amended_notes: dict[str, str] = {}  # by run, until it is opened
         self._ends_at_exit = False
         self._configurations: dict[str, Configuration] = {}
 
@@ -393,7 +394,7 @@ class WandbBackend:
                 name=_wandb_run_title(run),
                 group=names.wandb_group_name(configuration),
                 job_type=names.RUN_JOB,
-                notes=run.description or None,
+                notes=self._amended_notes.pop(run.run_id, run.description) or None,
             )
             for folder in old:  # W&B cannot resume it, so all of it is written again
                 shutil.rmtree(folder, ignore_errors=True)
@@ -593,13 +594,14 @@ class WandbBackend:
 
     @hookimpl
     def legm_amend_run(self, run: Run, after: Run) -> None:
-        """Change the config, the group and the name of the W&B run; its files follow when it is opened."""
+        """Change the config, group, name and notes of the W&B run; its files follow when it is opened."""
         before = display_config(run.configuration, run.parameters)
         config = display_config(after.configuration, after.parameters)
         with self._translate_errors("change the run"):
             project = self._project_of(run.configuration.experiment)
-            self._connect().amend(
-                project, run, after, _wandb_run_title(after), before.keys() - config.keys(), config
+            stale = before.keys() - config.keys()
+            self._amended_notes[run.run_id] = self._connect().amend(
+                project, run, after, _wandb_run_title(after), stale, config
             )
 
     def _end_handle(self, run_id: str) -> None:

@@ -231,8 +231,8 @@ class WandbServerRunFinder:
 
     def amend(
         self, project: str, run: Run, after: Run, name: str, stale: Iterable[str], config: Mapping[str, Any]
-    ) -> None:
-        """Change the configuration of one run; config that legm did not write stays.
+    ) -> str:
+        """Change the configuration and the description of one run; what legm did not write stays.
 
         Args:
             project: the run's.
@@ -241,18 +241,31 @@ class WandbServerRunFinder:
             name: that it has in W&B.
             stale: the keys of the config that are deleted.
             config: by key, what is shown of its parameters now.
+
+        Returns:
+            its notes: the description, or what a user wrote instead.
         """
+        notes = after.description
         for wandb_run in self._wandb_runs_with_id(project, run):
             text = wandb_run.config.get(names.RUN_KEY)
             with portable.checked_files(f"{wandb_run.id} of W&B"):
                 stored = after if text is None else portable.run_from(text.encode())
-            now = replace(stored, configuration=after.configuration, parameters=after.parameters)
+            now = replace(
+                stored,
+                configuration=after.configuration,
+                parameters=after.parameters,
+                description=after.description,
+            )
             for key in stale:
                 wandb_run.config.pop(key, None)
             wandb_run.config.update({**config, **display_native_config(now, portable.run_json(now))})
             wandb_run.group = names.wandb_group_name(after.configuration)
             wandb_run.display_name = name
+            notes = wandb_run.notes or ""
+            if notes == run.description:
+                wandb_run.notes = notes = after.description
             wandb_run.update()
+        return notes
 
     def _wandb_runs_with_id(self, project: str, run: Run) -> Iterator[Any]:
         self._api.flush()  # it caches earlier responses
