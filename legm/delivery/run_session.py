@@ -481,7 +481,11 @@ def _release_run(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> 
 
 
 def store_run(
-    client: BackendClient, run: Run, content: Iterable[bytes], result: RunResult | None = None
+    client: BackendClient,
+    run: Run,
+    content: Iterable[bytes],
+    result: RunResult | None = None,
+    begun: Run | None = None,
 ) -> RunResult:
     """Store a complete run atomically: its log is written beside its path, moved there, then delivered.
 
@@ -492,6 +496,7 @@ def store_run(
         run: the run; an earlier one with this id is replaced.
         content: the frames of all of its records, its outcome among them.
         result: the run's result; None to compute it from the records.
+        begun: the run as it began, where it was amended since, as one of the frames says.
 
     Returns:
         the run's result.
@@ -507,7 +512,7 @@ def store_run(
             f"the run log {there} is being written by another process: try again after that process has ended"
         )
     trust(client.backend_options)
-    writer = logs.create_log(run, client.backend_options, content)
+    writer = logs.create_log(begun or run, client.backend_options, content)
     try:
         writer.sync()
         return finalize_backlog_log(client, logs, writer, dead_run_outcome(writer.path), result)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from http.client import HTTPException
@@ -24,22 +25,30 @@ from legm.errors import LegmError
 from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.import_notes import ImportNotes
-from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
+from legm.importers.translation import (
+    TranslatedRun,
+    translated_description,
+    translated_experiment,
+    translated_run_id,
+)
 from legm.importers.valid_names import valid_name
 from legm.media.content_files import content_extension, keep_content
 from legm.records import (
+    Amendment,
     Artifact,
     Configuration,
     Media,
     MediaFile,
     Query,
     Record,
+    Run,
     RunMarks,
     Status,
 )
 from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.log_amending import read_amended_run
 from legm.runlog.log_folder import LogFolder
-from legm.runlog.log_frames import encode_frames
+from legm.runlog.log_frames import amendment_frame, encode_frames
 from legm.runlog.log_records import read_log_in_pieces
 from legm.runlog.marks_files import change_marks
 from legm.util.atomic_files import atomic_replacement
@@ -48,6 +57,8 @@ __all__ = [
     "Ingested",
     "Ingestion",
     "UnreadableFileError",
+    "amended_since_import",
+    "as_amended",
     "delete_run",
     "ingested_artifact_path",
     "read_ingested_chunks",
@@ -79,6 +90,8 @@ class Ingestion:
         self._kind = kind
         self._known: dict[str, dict[str, Status]] = {}
         self._configurations: dict[tuple[str, str], set[str]] = {}  # fingerprints by experiment and run
+        self._descriptions: dict[tuple[str, str], str] = {}  # by experiment and run
+        self._by_fingerprint: dict[str, Configuration] = {}
         self._keeps_files = client.supports(Capability.ARTIFACTS)
 
     def known(self, external: ExternalRun) -> Status | None:
@@ -92,17 +105,43 @@ class Ingestion:
         stored = self._configurations[configuration.experiment, translated_run_id(external, self._kind)]
         return stored != {configuration.fingerprint}
 
+    def differs(self, external: ExternalRun, configuration: Configuration) -> bool:
+        """Whether a stored run has another configuration or description than its source gives it."""
+        if self.known(external) is None:
+            return False
+        key = configuration.experiment, translated_run_id(external, self._kind)
+        is_described = self._descriptions[key] == translated_description(external)
+        return not is_described or self._configurations[key] != {configuration.fingerprint}
+
+    def amended(self, external: ExternalRun) -> Run | None:
+        """A stored run as a user amended it since it was imported; None where none did.
+
+        Raises:
+            LegmError: its log cannot be read.
+        """
+        if self.known(external) is None:
+            return None
+        experiment, run_id = translated_experiment(external), translated_run_id(external, self._kind)
+        stored = [self._by_fingerprint[one] for one in self._configurations[experiment, run_id]]
+        found = (amended_since_import(self._client, one, run_id) for one in stored)
+        return next((one for one in found if one is not None), None)
+
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
         """The status of each stored run of an experiment, by run id."""
         if experiment not in self._known:
             known = self._known[experiment] = {}
             for one in self._client.runs_as_stored(Query(experiment)):
                 known[one.run.run_id] = one.status
-                fingerprints = self._configurations.setdefault((experiment, one.run.run_id), set())
-                fingerprints.add(one.run.configuration.fingerprint)
+                self._descriptions[experiment, one.run.run_id] = one.run.description
+                its = self._by_fingerprint.setdefault(
+                    one.run.configuration.fingerprint, one.run.configuration
+                )
+                self._configurations.setdefault((experiment, one.run.run_id), set()).add(its.fingerprint)
         return self._known[experiment]
 
-    def ingest(self, external: ExternalRun, new: TranslatedRun, notes: ImportNotes) -> Ingested:
+    def ingest(
+        self, external: ExternalRun, new: TranslatedRun, notes: ImportNotes, amended: Run | None = None
+    ) -> Ingested:
         """Store a run that is new, or may have grown.
 
         If its parameters have changed, it is removed from the configuration it belonged to.
@@ -111,10 +150,12 @@ class Ingestion:
             external: the run as its source describes it.
             new: the same run, translated.
             notes: collects files that cannot be read.
+            amended: the stored run as a user amended it, which it stays; None where none did.
 
         Raises:
             LegmError: the run cannot be written.
         """
+        begun, new = new.run, as_amended(new, amended)
         folder = self._client.make_folder(new.run.configuration)
         files = list(self._keep_files(external, folder, new.run.run_id, notes))
         records = LazyRecords.chained(new.records, [*files, new.outcome])
@@ -123,7 +164,11 @@ class Ingestion:
             self._delete_from_other_configurations(new, notes)
             return Ingested.UNCHANGED
         ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
-        store_run(self._client, new.run, encode_frames(records), new.result())
+        frames = encode_frames(records)
+        if amended is not None:
+            its = Amendment(amended.configuration, amended.parameters, time.time(), (), amended.description)
+            frames = itertools.chain(frames, [amendment_frame(its)])
+        store_run(self._client, new.run, frames, new.result(), begun)
         if external.marks != RunMarks():
             change_marks(LogFolder.of(folder), new.run.run_id, lambda own: joined_marks(own, external.marks))
         self._delete_from_other_configurations(new, notes)
@@ -170,6 +215,40 @@ class Ingestion:
                 kept.append(replace(one, caption=medium.caption, details=medium.details))
             if medium is not None and kept:
                 yield Media(valid_name(medium.name), medium.kind, tuple(kept), medium.step, medium.time)
+
+
+def amended_since_import(client: BackendClient, configuration: Configuration, run_id: str) -> Run | None:
+    """A stored run as a user amended it; None where none did.
+
+    Args:
+        client: of the backend that has the run.
+        configuration: that the run is stored in.
+        run_id: the run's id.
+
+    Raises:
+        LegmError: its log cannot be read.
+    """
+    folder = client.folder(configuration)
+    log = None if folder is None else LogFolder.of(folder).find(run_id)
+    return None if log is None else read_amended_run(log)
+
+
+def as_amended(new: TranslatedRun, amended: Run | None) -> TranslatedRun:
+    """A run of a source as it is stored where a user amended it: what a user decided is left as it is.
+
+    Args:
+        new: the run.
+        amended: the stored run; None where it was not amended.
+    """
+    if amended is None:
+        return new
+    run = replace(
+        new.run,
+        configuration=amended.configuration,
+        parameters=amended.parameters,
+        description=amended.description,
+    )
+    return replace(new, run=run)
 
 
 def ingested_artifact_path(folder: Path, name: str) -> Path:

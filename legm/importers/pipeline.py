@@ -21,7 +21,7 @@ from legm.importers.identity_decisions import AbsentValueDecisions, IdentityOver
 from legm.importers.identity_file import identity_file_path, read_identity_file, write_identity_file
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
 from legm.importers.import_source import CountedSource, FolderNamedSource, ImportSource, SelectiveSource
-from legm.importers.ingest import Ingested, Ingestion
+from legm.importers.ingest import Ingested, Ingestion, amended_since_import, as_amended
 from legm.importers.known_runs import KnownRuns, known_runs_path
 from legm.importers.label_identity import averaged_labels
 from legm.importers.labels import LabelUse
@@ -392,6 +392,13 @@ class _ImportPipeline:
                 continue
             identity = self._identity_of(external)
             configuration = translated_configuration(external, identity, is_reserved_name)
+            try:
+                amended = ingestion.amended(external) if ingestion.differs(external, configuration) else None
+            except LegmError as error:
+                self._failed[external.key] = str(error)
+                continue
+            if amended is not None:
+                configuration = amended.configuration
             target = configuration.experiment, configuration.fingerprint
             runs = run_keys.setdefault(target, {})
             self._targets[target] = configuration
@@ -407,11 +414,12 @@ class _ImportPipeline:
                     if self._runs.is_unchanged(external.key):
                         external = self._runs.run(external.key)  # noqa: PLW2901 - with all that it has
                     new = translate_run(external, self._source.kind, identity, is_reserved_name)
+                    amended = amended or ingestion.amended(external)
                 except LegmError as error:
                     self._failed[external.key] = str(error)
                     self._all_compared[self._fingerprint_if_all_compared(external)] -= 1
                     continue
-                counts[ingestion.ingest(external, new, self._source.notes)] += 1
+                counts[ingestion.ingest(external, new, self._source.notes, amended)] += 1
             runs[translated_run_id(external, self._source.kind)] = external.key
         return run_keys
 
@@ -462,6 +470,8 @@ class _ImportPipeline:
         run_id = result.run.run_id
         try:
             external, new = self._translate(key)
+            its = amended_since_import(self._client, result.run.configuration, run_id)
+            new = as_amended(new, its)
         except LegmError as error:
             self._failed[key] = str(error)
             return False

@@ -58,6 +58,7 @@ __all__ = [
     "TranslatedRun",
     "translate_run",
     "translated_configuration",
+    "translated_description",
     "translated_experiment",
     "translated_labels",
     "translated_metadata",
@@ -105,6 +106,13 @@ def translated_run_id(external: ExternalRun, kind: str) -> str:
         return external.native_run.run_id
     digest = hashlib.sha256(f"{kind}\n{external.key}".encode(errors="replace")).hexdigest()
     return make_run_id(external.started, digest[:12])
+
+
+def translated_description(external: ExternalRun) -> str:
+    """The description of the run in legm."""
+    if external.native_run is not None:
+        return external.native_run.description
+    return valid_name(external.description) if external.description else ""
 
 
 def translated_experiment(external: ExternalRun) -> str:
@@ -263,7 +271,7 @@ def translate_run(
     run = Run(
         run_id=translated_run_id(external, kind),
         configuration=parameters.configuration(translated_experiment(external)),
-        description=valid_name(external.description) if external.description else "",
+        description=translated_description(external),
         started=external.started,
         parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
         environment={

@@ -1,4 +1,4 @@
-"""Appends an amendment to the log of a run, which is never rewritten."""
+"""Appends an amendment to the log of a run, which is never rewritten, and says which runs have one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from legm.core.plain_form import canonical_plain_text
 from legm.errors import CorruptFile, StateError, storage_error
-from legm.records import Amendment
+from legm.records import Amendment, Run
 from legm.runlog.log_frames import (
     AMENDMENT,
     FRAME_HEAD,
@@ -21,9 +22,10 @@ from legm.runlog.log_frames import (
     is_log_header,
     iterate_frame_heads,
 )
+from legm.runlog.log_reader import parse_log, read_log_head
 from legm.runlog.log_writer import lock_log_descriptor
 
-__all__ = ["append_log_amendment", "locked_log"]
+__all__ = ["append_log_amendment", "locked_log", "read_amended_run"]
 
 _BUFFER_SIZE = 512  # bytes: many logs are open at the same time
 
@@ -84,6 +86,37 @@ def append_log_amendment(
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # when an interrupted run ended
     except OSError as cause:
         raise storage_error("write the run log", path, cause) from cause
+
+
+def read_amended_run(path: Path) -> Run | None:
+    """The run of a log as a user amended it; None where it is as it began, also because that was undone.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CorruptFile: it is damaged.
+        StorageError: it cannot be read.
+    """
+    now = read_log_head(path).run
+    try:
+        with path.open("rb") as file:
+            data = file.read(len(HEADER) + FRAME_HEAD.size)
+            data += file.read(FRAME_HEAD.unpack(data[len(HEADER) :])[1])
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    begun = parse_log(path, data).run
+    own = {name: now.parameters.get(name) for name in begun.parameters}
+    is_same = (
+        begun.configuration.fingerprint,
+        begun.description,
+        canonical_plain_text(begun.parameters),
+    ) == (
+        now.configuration.fingerprint,
+        now.description,
+        canonical_plain_text(own),
+    )
+    return None if is_same else now
 
 
 def _is_same_amendment(payload: bytes, amendment: Amendment) -> bool:

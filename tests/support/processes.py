@@ -126,7 +126,7 @@ class ForkServer:
     def begin_and_kill(self, seconds: float, output: Path, *arguments: object) -> None:
         """Begin a process as :meth:`begin` does, and kill it after some seconds, if it is not quicker."""
         process = self.begin(output, *arguments)
-        time.sleep(seconds)
+        time.sleep(seconds)  # the instant is the caller's choice
         with contextlib.suppress(ProcessLookupError):
             self.kill(process)
         wait_for_end(process)
