@@ -117,16 +117,21 @@ class LegmRootSource:
         return None if experiment in self._unfinished else ()
 
     def _runs_of(self, experiment: str) -> Iterator[ExternalRun]:
-        for configuration in self._client.configurations(experiment):
+        try:
+            configurations = list(self._client.configurations(experiment))
+        except CorruptFile:  # as where there are folders of another program too
+            yield from self._runs_found_by(experiment, Query(experiment))
+            return
+        for configuration in configurations:
             try:
-                yield from self._runs_of_configuration(experiment, configuration)
+                yield from self._runs_found_by(experiment, Query(experiment, configuration.fingerprint))
             except CorruptFile as error:  # of which the other configurations know nothing
                 folder = self._client.folder(configuration)
                 key = configuration.fingerprint if folder is None else f"{experiment}/{folder.name}"
                 yield unreadable_run(key, experiment, error)
 
-    def _runs_of_configuration(self, experiment: str, configuration: Configuration) -> Iterator[ExternalRun]:
-        for result in self._client.runs_as_stored(Query(experiment, configuration.fingerprint)):
+    def _runs_found_by(self, experiment: str, query: Query) -> Iterator[ExternalRun]:
+        for result in self._client.runs_as_stored(query):
             if result.status is Status.RUNNING:
                 self._unfinished.add(experiment)
                 self.notes.add("runs that are still running were left out: import again", result.run.run_id)

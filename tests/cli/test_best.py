@@ -236,7 +236,7 @@ def test_what_is_not_there_is_reported_with_what_is(root, arguments, message):
 
 def test_a_path_that_leads_nowhere_is_reported_with_what_is_there(root, tmp_path):
     assert failed("best", root / "Net_1", "loss") == (
-        f"Error: there is no folder {root / 'Net_1'}: {root} has no 'Net_1'; known: {FOLDER!r}"
+        f"Error: there is no folder {root / 'Net_1'}: {root} has no 'Net_1'; did you mean 'Net_1 & 精度'?"
     )
     assert f"{root.parent} has no 'rot'; did you mean 'root'?" in failed(
         "best", root.parent / "rot" / "e", "loss"
