@@ -169,8 +169,10 @@ _COOKIE = re.compile(
     r"(?i)(?<![\w-])((?:set-)?cookie:[ \t]*)([\w.-]+=[^\s;\"']+(?:;[ \t]*[\w.-]+=[^\s;\"']+)*)"
 )
 _NETRC = re.compile(
-    r"(?<!\S)((?:machine\s+\S+|default)\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s+)(\S+)"
+    r"(?<![\w-])((?:machine\s+\S+|default)\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s+)(\S+)"
 )
+_NETRC_LINE = re.compile(r"(?m)^((?:[ \t]+|[ \t]*login[ \t]+\S+[ \t]+)password[ \t]+)(\S+)[ \t]*$")
+"""A line of an entry of ``.netrc`` over several lines, such as those of a console one by one."""
 _BASIC = re.compile(r"(?i)(?<![\w-])(basic\s+)([A-Za-z0-9+/]{8,}={0,2})(?![\w=])")
 _TOKEN_FORMS = (
     ("sk-", r"(?:ant|proj|or|svcacct)-[\w-]{16,}|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}"),
@@ -263,8 +265,8 @@ def _has_credential_hint(folded: str) -> bool:
 def _redact_named(text: str) -> str:
     """A text without the credentials in it that follow their name."""
     found = text
-    if "login" in text and "password" in text:
-        found = _NETRC.sub(rf"\1{REDACTED}", found)
+    if "password" in text:
+        found = _NETRC.sub(rf"\1{REDACTED}", _NETRC_LINE.sub(rf"\1{REDACTED}", found))
     if "=" in text:
         found = _ASSIGNED.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
     if '"' in text or "'" in text:

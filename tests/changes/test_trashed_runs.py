@@ -146,7 +146,7 @@ def test_a_run_that_was_only_moved_is_not_said_to_be_in_the_trash(tmp_path, monk
 
 
 def test_what_is_nowhere_is_not_said_to_be_in_the_trash(own_deleted):
-    for text in ("runs/abcdef", "runs/e/*", f"{own_deleted}0", "../x", "runs/.."):
+    for text in ("runs/abcdef", "runs/zz", "runs/e/*", f"{own_deleted}0", "../x", "runs/.."):
         assert "in the trash" not in refusal("logs", text)
     calling.shown("trash", "runs", "--empty", "--yes")
     assert "in the trash" not in refusal("logs", f"runs/{own_deleted}")
