@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,11 +21,10 @@ from legm.core.inactive_values import (
 from legm.core.selection import BoundSelection, SelectionCandidate
 from legm.core.texts import exact_text
 from legm.delivery.folder_access import FolderAccess
-from legm.errors import CorruptFile
 from legm.records import Configuration, Plain, Run, RunResult, Status
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import configuration_frame_content, encoded_configuration
-from legm.runlog.log_reader import decode_log_configuration, has_log_inactive_parameters, read_log_head
+from legm.runlog.log_reader import LogConfigurationReader, decode_log_configuration
 
 __all__ = ["AmendedGroup", "AmendedRuns", "ConfigurationAmender"]
 
@@ -184,14 +182,12 @@ class ConfigurationAmender:
         runs that have other values of them.
         """
         logs = {path.stem: path for path in LogFolder.of(folder).logs_except(())}
-        has_some = bool(inactive_parameters(stored))
+        has_some, reader = bool(inactive_parameters(stored)), LogConfigurationReader()
 
         def of_run(run: Run) -> Configuration:
-            its, log = stored, logs.get(run.run_id)
-            if log is not None and (has_some or has_log_inactive_parameters(log)):
-                with contextlib.suppress(CorruptFile):
-                    its = read_log_head(log).run.configuration
-            if its.fingerprint != stored.fingerprint:  # a user moved it here
+            log = logs.get(run.run_id)
+            its = None if log is None else reader.read(log, only_inactive=not has_some)
+            if its is None or its.fingerprint != stored.fingerprint:  # a user moved it here
                 its = stored
             return with_own_inactive_values(its, run.parameters)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -36,10 +37,10 @@ from legm.runlog.packed_points import unpacked_size
 
 __all__ = [
     "Log",
+    "LogConfigurationReader",
     "LogParser",
     "LogTail",
     "decode_log_configuration",
-    "has_log_inactive_parameters",
     "parse_log",
     "read_intact_log",
     "read_log",
@@ -379,26 +380,49 @@ def read_log_head(path: Path) -> Log:
     return parse_log(path, data, 0, None)
 
 
-def has_log_inactive_parameters(path: Path) -> bool:
-    """Whether the run of a log may have parameters that did not count because of a parent or an absent value.
+class LogConfigurationReader:
+    """Reads the configurations of many runs, and nothing else of their logs; equal ones are decoded once."""
 
-    The texts of the frames are looked through, which is much quicker than :func:`read_log_head`.
+    def __init__(self) -> None:
+        self._text = ""
+        self._last: Configuration | None = None
 
-    Args:
-        path: the file.
+    def read(self, path: Path, *, only_inactive: bool) -> Configuration | None:
+        """The configuration of a log's run, as it was amended.
 
-    Raises:
-        StorageError: it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - quicker than Path's
-            file.seek(len(HEADER))
-            return any(
-                b'"parents"' in frame or b'"absent_value"' in frame
-                for frame in _read_frames_of_kind(file, RUN, AMENDMENT)
-            )
-    except OSError as cause:
-        raise storage_error("read the run log", path, cause) from cause
+        Args:
+            path: the file.
+            only_inactive: whether to read none in which each value counts: no parent and no absent value is
+                in it.
+
+        Returns:
+            the configuration; None for one that is not read, or not understood.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 - quicker than Path's
+                file.seek(len(HEADER))
+                frames = list(_read_frames_of_kind(file, RUN, AMENDMENT))
+        except OSError as cause:
+            raise storage_error("read the run log", path, cause) from cause
+        if only_inactive and not any(b'"parents"' in one or b'"absent_value"' in one for one in frames):
+            return None
+        for frame in reversed(frames):  # one that is damaged or cannot be understood changes nothing
+            payload = parse_frame(memoryview(frame), 0)
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                return self._decoded(json.loads(bytes(payload or b""))["configuration"])
+        return None
+
+    def _decoded(self, content: Any) -> Configuration:
+        """The configuration; that of the log before where both have the same."""
+        text = json.dumps(content)  # 1 and true are equal, and not the same
+        if self._last is None or text != self._text:
+            from legm.core.credentials import redact_configuration
+
+            self._last, self._text = redact_configuration(decode_log_configuration(content)), text
+        return self._last
 
 
 def read_log_backends(path: Path) -> dict[str, dict[str, Plain]]:
