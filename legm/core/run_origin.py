@@ -71,7 +71,7 @@ def versions_known_of_some(environments: Sequence[Mapping[str, Plain]]) -> list[
         environments: of the runs; those without any versions, of which nothing was recorded, are passed over.
     """
     every = [known for one in environments if (known := _origin_mapping(one.get("distributions")))]
-    names = sorted({name for known in every for name in known}, key=str.lower)
+    names = sorted({name for known in every for name in known}, key=lambda name: (name.lower(), name))
     found = []
     for name in names:
         versions = dict.fromkeys(str(known[name]) for known in every if name in known)
