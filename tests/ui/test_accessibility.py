@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,14 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WIDTHS = (390, 820, 1400, 2560)
+MOST_SHIFT = 0.1  # the sum of the layout shifts that Web Vitals calls good
+LOADED = {
+    "overview": "return document.querySelectorAll('.card').length > 0",
+    "board": "return document.querySelectorAll('#curves-plot .main-svg').length > 0",
+    "compare": "return document.querySelector('#compared-code') !== null",
+    "configuration": "return document.querySelector('#configuration-parts .runs-part a') !== null",
+    "run": "return document.querySelectorAll('#run-curves .main-svg').length > 0",
+}
 AUDIT = """
 const done = arguments[0];
 axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(violations
@@ -88,6 +97,38 @@ def views(page: LivePageInBrowser) -> Iterator[str]:
     page.click("#configuration-parts .runs-part a")
     until(lambda: page.view() == "run" and page.texts("#run-curves .main-svg"))
     yield "run"
+
+
+SHIFTS = """
+const done = arguments[0];
+const before = [];
+const observer = new PerformanceObserver((list) => before.push(...list.getEntries()));
+observer.observe({type: "layout-shift", buffered: true});
+requestAnimationFrame(() => requestAnimationFrame(() => {
+    const shifts = [...before, ...observer.takeRecords()];
+    const of = ({node}) => node?.id || node?.className || node?.parentElement?.id || node?.nodeName;
+    const unexpected = shifts.filter((one) => !one.hadRecentInput);
+    done(unexpected.map((one) => [one.value, one.sources.map(of).join(", ")]));
+}));
+"""
+
+
+def test_nothing_jumps_while_a_page_is_loaded(page):
+    found: dict[str, list[tuple[float, str]]] = {}
+    addresses: dict[str, str] = {}
+    for name in views(page):
+        addresses[name] = page.browser.current_url
+    for width in (1400, 390):
+        look(page, "light", width)
+        for name, address in addresses.items():
+            page.browser.get("about:blank")
+            page.browser.get(address)
+            until(lambda name=name: page.run(LOADED[name]))
+            found[f"{name} at {width}"] = page.browser.execute_async_script(SHIFTS)
+    jumping = {
+        name: shifts for name, shifts in found.items() if sum(value for value, _ in shifts) > MOST_SHIFT
+    }
+    assert jumping == {}, json.dumps(jumping, indent=1)
 
 
 def look(page: LivePageInBrowser, theme: str, width: int) -> None:

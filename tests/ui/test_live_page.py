@@ -25,7 +25,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 TRAINING = """
 import sys
 from legm import ExperimentHandler
-handler = ExperimentHandler(sys.argv[1], "net")
+handler = ExperimentHandler(sys.argv[1], "net", console=True)
 handler.set_dict_params({"rate": 0.3, "optimizer": "sgd", "seed": 7, "max_steps": 1000})
 handler.disable_params(["seed", "max_steps"])
 handler.start()
@@ -136,10 +136,24 @@ def follow_a_training(page: LivePageInBrowser, root: Path) -> None:
         training.stdin.write("2.5\n")
         training.stdout.readline()
         until(lambda: page.run(points) == 6)
+        follow_what_it_prints(page, training)
         training.stdin.write("end\n")
         assert training.wait(60) == 0
     until(lambda: page.run("return document.getElementById('running').hidden"))
     until(lambda: "4 completed" in page.text("#counts").replace("✓", "").replace("\n", " "))
+
+
+def follow_what_it_prints(page: LivePageInBrowser, training: subprocess.Popen[str]) -> None:
+    """The run's own view has what its process has printed, and what it prints now."""
+    assert training.stdin is not None
+    assert training.stdout is not None
+    page.click("#running a")
+    until(lambda: page.view() == "run" and page.text("#console").split()[-6:] == [*"012345"])
+    training.stdin.write("2.25\n")
+    training.stdout.readline()
+    until(lambda: page.text("#console").split()[-2:] == ["5", "6"])
+    page.browser.back()
+    until(lambda: page.view() == "board" and len(page.rows()) == 3)
 
 
 def zoom_and_smooth(page: LivePageInBrowser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from legm import ExperimentHandler
 from legm.console.console_options import console_path
+from legm.runlog.configuration_folders import artifacts_folder
 from tests.support.browsing import LivePageInBrowser
 from tests.support.calling import call
 from tests.support.live_page import served_page
@@ -25,9 +27,23 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 RATES = (0.1, 0.01, 0.001)
 OF_DIFFERENT_CODE = ("sgd", 0.001)
+OF_CHANGED_CODE = ("adam", 0.1)
+PATCH = f"""diff --git a/net.py b/net.py
+--- a/net.py
++++ b/net.py
+@@ -1 +1 @@
+-width = 1
++width = "{HOSTILE}"
+"""
 LONG_NAMES = [
     f"model/encoder/blocks/attention/projection-{letter}/learning_rate" for letter in "abcdefghijkl"
 ]
+INSTANCE = """
+const done = arguments[0];
+import(location.origin + location.pathname + "page/live_state.js").then(({liveState}) => {
+    done(liveState.instance);
+});
+"""
 HANDLES = "return [...document.querySelectorAll('.axis-handle')].map((one) => one.dataset.axisHandle)"
 AXES = """
 const of = (selector) => document.querySelector(selector).getBoundingClientRect();
@@ -43,8 +59,9 @@ return {
 """
 
 
-def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
-    handler = ExperimentHandler(root, "net")
+def logged(root: Path, optimizer: str, rate: float, seed: int, **options: bool) -> Path:
+    """Log a run, and return the folder of its files."""
+    handler = ExperimentHandler(root, "net", **options)
     handler.set_dict_params({"rate": rate, "optimizer": optimizer, "seed": seed, "layers": 3})
     handler.disable_param("seed")
     handler.start()
@@ -62,6 +79,7 @@ def logged(root: Path, optimizer: str, rate: float, seed: int) -> None:
         console = console_path(handler.configuration_folder, str(handler.run_id))
         console.write_text(f"epoch 1\n{HOSTILE}\n\x1b]0;taken\x07\x1b[31mred\n")
     handler.log()
+    return artifacts_folder(handler.configuration_folder, str(handler.run_id))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +89,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for rate in RATES:
             for seed in range(4):
                 if (optimizer, rate) == OF_DIFFERENT_CODE:
-                    logged_with_code(folder, optimizer, rate, seed)
+                    git = {"commit": ("b" if seed == 3 else "a") * 40, "dirty": False}
+                    logged_with_code(folder, optimizer, rate, seed, git)
+                elif (optimizer, rate) == OF_CHANGED_CODE:
+                    logged_with_patch(folder, optimizer, rate, seed)
                 else:
                     logged(folder, optimizer, rate, seed)
     for number in range(3):
@@ -82,14 +103,24 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def logged_with_code(root: Path, optimizer: str, rate: float, seed: int) -> None:
-    """Log a run as if a script of a repository did; one of four is of another commit."""
-    git = {"commit": ("b" if seed == 3 else "a") * 40, "dirty": False}
+def logged_with_code(
+    root: Path, optimizer: str, rate: float, seed: int, git: dict[str, object], **options: bool
+) -> Path:
+    """Log a run as if a script of a repository did, and return the folder of its files."""
+    environment = {"git": git, "command": ["python", "train.py", HOSTILE], "script": "/home/me/net/train.py"}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("LEGM_PROVENANCE", "1")
         patched.chdir(root.parent)  # it is in no repository
-        patched.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: {"git": git})
-        logged(root, optimizer, rate, seed)
+        patched.setattr("legm.delivery.run_start.collect_started_environment", lambda *_: environment)
+        return logged(root, optimizer, rate, seed, **options)
+
+
+def logged_with_patch(root: Path, optimizer: str, rate: float, seed: int) -> None:
+    """The same with uncommitted changes, and the machine's own metrics."""
+    kept = {"file": "uncommitted.patch", "sha256": hashlib.sha256(PATCH.encode()).hexdigest()}
+    git = {"commit": "a" * 40, "folder": "/home/me/net", "dirty": True, "patch": kept}
+    artifacts = logged_with_code(root, optimizer, rate, seed, git, system_metrics=True)
+    (artifacts / kept["file"]).write_text(PATCH)
 
 
 @pytest.fixture
@@ -104,7 +135,7 @@ def page(browser, root, tmp_path) -> Iterator[LivePageInBrowser]:
 def test_every_view_shows_what_it_promises(page, root, tmp_path):
     until(lambda: page.view() == "board" and len(page.rows()) == 6)
     averages_over_different_code_say_so(page)
-    groups_are_made_live(page)
+    groups_are_made_live(page, tmp_path)
     columns_are_moved(page)
     rows_differ_from_the_baseline(page)
     tags_are_edited_in_the_row(page, root)
@@ -114,11 +145,35 @@ def test_every_view_shows_what_it_promises(page, root, tmp_path):
     relations_are_drawn(page)
     twelve_axes_of_long_names_are_dragged(page)
     configurations_are_compared(page)
-    a_configuration_has_a_view(page)
+    a_configuration_has_a_view(page, tmp_path)
     a_run_has_a_view(page)
+    tables_of_a_run_are_saved(page, tmp_path)
     an_address_stays_while_something_comes(page)
     every_tab_is_told_what_has_changed(page, root)
+    the_theme_stays(page)
     assert [one["message"] for one in page.browser.get_log("browser") if one["level"] == "SEVERE"] == []
+
+
+def test_a_page_that_changes_nothing_has_no_editor_and_one_without_runs_says_what_to_do(
+    browser, root, tmp_path
+):
+    page = LivePageInBrowser(browser)
+    with served_page(root, tmp_path, "--read-only") as served:
+        browser.get(f"{served.address}#experiment=net&metric=best_loss")
+        until(lambda: page.view() == "board" and len(page.rows()) == 6)
+        assert page.texts("#table button.edit") == []
+        page.run("document.querySelector('#table tr[data-row] .open').click()")
+        until(lambda: page.run("return document.querySelector('#table .runs-part a')"))
+        page.click("#table .runs-part a")
+        until(lambda: page.view() == "run" and page.text("#run-facts"))
+        assert page.texts("#run-save") == []
+        browser.get("about:blank")
+    (tmp_path / "empty").mkdir()
+    with served_page(tmp_path / "empty", tmp_path) as served:
+        browser.get(served.address)
+        until(lambda: "There is no experiment here yet." in page.text("#overview-empty"))
+        assert "start()" in page.text("#overview-empty")
+        browser.get("about:blank")
 
 
 def averages_over_different_code_say_so(page: LivePageInBrowser) -> None:
@@ -131,10 +186,16 @@ def averages_over_different_code_say_so(page: LivePageInBrowser) -> None:
     assert badge == "3 runs of aaaaaaa, 1 of bbbbbbb"
 
 
-def groups_are_made_live(page: LivePageInBrowser) -> None:
+def groups_are_made_live(page: LivePageInBrowser, folder: Path) -> None:
     page.click("#group-by input[data-group-by=optimizer]")
     until(lambda: len(page.texts("#groups-table tbody tr")) == 2)
     assert page.texts("#groups-table tbody td:nth-child(2)") == ["adam", "sgd"]
+    folder = page.save_into(folder)
+    page.click("#groups-download [data-format=csv]")
+    head, first, _ = until(lambda: saved(folder, "legm-groups.csv")).decode().splitlines()
+    assert head == "optimizer,description,best_loss_mean,best_loss_std,configurations,runs"
+    assert first.startswith("adam,,")
+    assert first.endswith(",3,12")
     assert "group=" in page.browser.current_url
     page.browser.refresh()
     until(lambda: page.view() == "board" and len(page.texts("#groups-table tbody tr")) == 2)
@@ -192,18 +253,18 @@ def tables_and_pictures_are_saved(page: LivePageInBrowser, folder: Path) -> None
     tables = {"csv": "Configuration,", "latex": "% \\usepackage{booktabs}", "markdown": "| "}
     for suffix, (kind, start) in zip(("csv", "tex", "md"), tables.items(), strict=True):
         page.click(f"#leaderboard-download [data-format={kind}]")
-        text = until(lambda suffix=suffix: saved(folder, suffix)).decode()
+        text = until(lambda suffix=suffix: saved(folder, f"legm-net.{suffix}")).decode()
         assert text.startswith(start)
         assert text.count("adam") >= 3
     until(lambda: page.run("return document.querySelector('#curves-plot .modebar-btn')"))
     for kind, start in (("svg", b"<svg"), ("png", b"\x89PNG")):
         page.click(f"#curves-plot .modebar-btn[data-title*='{kind.upper()}']")
-        assert until(lambda kind=kind: saved(folder, kind)).startswith(start)
+        assert until(lambda kind=kind: saved(folder, f"*.{kind}")).startswith(start)
 
 
-def saved(folder: Path, suffix: str) -> bytes:
+def saved(folder: Path, pattern: str) -> bytes:
     """What a browser has saved wholly; empty until then."""
-    found = list(folder.glob(f"*.{suffix}"))
+    found = list(folder.glob(pattern))
     return found[0].read_bytes() if len(found) == 1 and not list(folder.glob("*.part")) else b""
 
 
@@ -220,6 +281,16 @@ def curves_have_another_axis(page: LivePageInBrowser) -> None:
     page.click("#curve-metrics [data-metric=accuracy]")
     until(lambda: page.run("return document.getElementById('curves-plot').layout.xaxis2?.matches") == "x")
     assert page.run("return document.getElementById('curves').classList.contains('wide')")
+    left = "return document.getElementById('curves-plot').layout.xaxis2.domain[0]"
+    for columns, is_below in (("1", True), ("2", False)):
+        page.choose("#grid-columns", columns)
+        until(lambda is_below=is_below: (page.run(left) == 0) == is_below)
+    drawn = "return new URLSearchParams(location.hash.slice(1)).get('curves')"
+    assert json.loads(page.run(drawn)) == ["loss", "accuracy"]
+    chip = page.browser.find_element("css selector", "#curve-metrics [data-metric=loss]")
+    chip.send_keys("\ue00a\ue014")  # Alt and the right arrow
+    until(lambda: json.loads(page.run(drawn)) == ["accuracy", "loss"])
+    assert page.run("return document.activeElement.dataset.metric") == "loss"
 
 
 def axes_are_moved_turned_and_brushed(page: LivePageInBrowser) -> None:
@@ -287,6 +358,8 @@ def relations_are_drawn(page: LivePageInBrowser) -> None:
     points = "return document.getElementById('relations-plot').data?.[0]"
     until(lambda: sorted(page.run(points)["x"]) == sorted([*RATES, *RATES]))
     assert len(page.run(points)["marker"]["color"]) == 6
+    page.choose("#scatter-y", "p:rate")
+    until(lambda: page.run(points)["y"] == page.run(points)["x"])
     page.click("#relation-importance")
     assert page.texts("#relations-table tbody td:first-child")[0] == "optimizer"
     page.click("#relation-bars")
@@ -318,7 +391,7 @@ def configurations_are_compared(page: LivePageInBrowser) -> None:
     until(lambda: page.view() == "board" and page.browser.current_url == address)
 
 
-def a_configuration_has_a_view(page: LivePageInBrowser) -> None:
+def a_configuration_has_a_view(page: LivePageInBrowser, folder: Path) -> None:
     page.run("document.querySelector('#table tr[data-row] .open').click()")
     page.click("#table .detail a[href*='view=configuration']")
     until(
@@ -328,6 +401,14 @@ def a_configuration_has_a_view(page: LivePageInBrowser) -> None:
         )
     )
     assert "rank " in page.text("#configuration-note")
+    folder = page.save_into(folder)
+    page.click("#configuration-parts .runs-part [data-format=csv]")
+    head, *runs = until(lambda: saved(folder, "legm-runs.csv")).decode().splitlines()
+    assert head.startswith("run,status,seed,best_step,chosen,best_loss,")
+    assert len(runs) == 4
+    assert all(run.split(",")[1] == "completed" for run in runs)
+    page.click("#configuration-parts [data-format=markdown]")
+    assert "| rate " in until(lambda: saved(folder, "legm-parameters.md")).decode()
     page.click("#back a")
     until(lambda: page.view() == "board")
     page.browser.back()
@@ -356,13 +437,36 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
         "slider.dispatchEvent(new Event('input'))"
     )
     until(lambda: all("step 0" in text for text in page.texts("#run-media article")))
+    assert f"beside={beside}" in page.browser.current_url
+    page.browser.refresh()
+    until(lambda: [text.count("step 0") for text in page.texts("#run-media article")] == [1, 1])
     page.click("#run .files button")
     until(lambda: page.text("#run .preview pre") == HOSTILE)
     assert HOSTILE in page.text("#run-media figcaption")
     until(lambda: page.text("#console").splitlines()[:2] == ["epoch 1", HOSTILE])
     assert "\x1b" not in page.text("#console")
+    until(lambda: page.texts("#run-curves .system .plot .main-svg"))
+    assert page.text("#run-curves .machine")
+    shown = page.text("#reproduce")
+    assert "git apply" in shown
+    assert "uncommitted.patch" in shown
+    assert "/train.py '<img src=x" in shown
+    buttons = "[...document.querySelectorAll('#run button')]"
+    page.run(f"{buttons}.find((one) => one.innerText === 'Show the uncommitted changes').click()")
+    until(lambda: page.text("#run .patch").rstrip() == PATCH.rstrip())
     assert page.run("return document.querySelectorAll('img[src=x]').length") == 0
     assert page.browser.title != "taken"
+
+
+def tables_of_a_run_are_saved(page: LivePageInBrowser, folder: Path) -> None:
+    folder = page.save_into(folder)
+    tables = page.run("return document.querySelectorAll('#run table').length")
+    assert page.run("return document.querySelectorAll('#run .download').length") == tables
+    page.click("#run .pair .download [data-format=csv]")  # the values, exactly
+    lines = until(lambda: saved(folder, "legm-values.csv")).decode().splitlines()
+    assert lines[0] == "metric,best,test"
+    best = dict(line.split(",")[:2] for line in lines[1:])
+    assert float(best["accuracy"]) == 1 - float(best["loss"])
 
 
 def an_address_stays_while_something_comes(page: LivePageInBrowser) -> None:
@@ -390,14 +494,38 @@ def every_tab_is_told_what_has_changed(page: LivePageInBrowser, root: Path) -> N
     board = page.browser.current_url.partition("#")[0] + "#experiment=net&metric=best_loss"
     page.browser.get(board)
     until(lambda: page.view() == "board" and len(page.rows()) == 6)
-    page.browser.switch_to.new_window("tab")
-    page.browser.get(board)
-    until(lambda: page.view() == "board" and len(page.rows()) == 6)
-    second = page.browser.current_window_handle
+    for number in range(7):  # more than a browser opens connections to a server
+        page.browser.switch_to.new_window("tab")
+        page.browser.get(board if number == 6 else board.partition("#")[0])
+        until(lambda: page.rows() or page.texts(".card"))
+    last = page.browser.current_window_handle
+    if page.browser.name != "firefox":  # which does not let a test import a module of the page
+        until(lambda: page.browser.execute_async_script(INSTANCE))
     assert call("tag", str(root / "net"), "+told", "--yes").exit_code == 0
-    for tab in (second, first):
+    for tab in (last, first):
         page.browser.switch_to.window(tab)
         until(lambda: "told (4)" in page.text("#table"))
-    page.browser.switch_to.window(second)
-    page.browser.close()
+    logged(root, "adam", RATES[1], seed=4)
+    for tab in page.browser.window_handles:
+        page.browser.switch_to.window(tab)
+        if tab not in {first, last}:
+            until(lambda: any("25 completed" in text for text in page.texts(".card")))
+        if tab != first:
+            page.browser.close()
     page.browser.switch_to.window(first)
+
+
+def the_theme_stays(page: LivePageInBrowser) -> None:
+    theme = "return document.documentElement.dataset.theme"
+    page.browser.get(page.browser.current_url.partition("#")[0])
+    until(lambda: page.texts(".card"))
+    assert page.run(theme) == ""
+    page.click("#theme")
+    chosen = page.run(theme)
+    assert chosen
+    page.browser.refresh()
+    until(lambda: page.texts(".card"))
+    assert page.run(theme) == chosen
+    page.click(".card a")
+    until(lambda: page.view() == "board" and page.rows())
+    assert page.run(theme) == chosen

@@ -1,12 +1,12 @@
 // The address, which keeps the user's choices, so that they can be sent to others and survive a reload.
 
+import { themeAtFirst } from "./theme.js";
 import { begin, chooseBest, defaultCurves, experiment, MOST_CURVES, MOST_SMOOTHING, state } from "./state.js";
 
 /** The views of an experiment; they show parts of the same page. */
 export const EXPERIMENT_VIEWS = ["board", "compare", "configuration"];
 
 const NO_RELATION = JSON.stringify(state.relation);
-const PLAIN = /** @type {const} */ (["search", "theme"]);
 
 /** Keep the choices in the address, except where the user has gone on to another one meanwhile. */
 export function writeAddress() {
@@ -97,7 +97,8 @@ function currentAddress() {
     put("medium", state.medium, null);
     put("step", state.step, null);
   }
-  for (const name of PLAIN) put(name, state[name], name === "theme" ? "auto" : "");
+  put("search", state.search, "");
+  put("theme", state.theme, "auto");
   return address;
 }
 
@@ -121,8 +122,8 @@ export function readAddress() {
       return null;
     }
   };
-  for (const name of PLAIN)
-    state[name] = name === "theme" ? known(address.get(name), ["light", "dark"], "auto") : "";
+  if (!state.isThemeChosen) state.theme = themeAtFirst(address.get("theme"));
+  state.search = "";
   if (!state.experiments.length) return;
   const index = state.experiments.findIndex((one) => one.name === address.get("experiment"));
   begin(Math.max(index, 0));

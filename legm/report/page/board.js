@@ -5,7 +5,7 @@ import { boardAddress, viewAddress } from "./address.js";
 import { renderCompare } from "./compare.js";
 import { comparedRows, MOST_SIDE_BY_SIDE, renderCompared } from "./compared.js";
 import { renderConfiguration } from "./configuration.js";
-import { renderFilters, renderHead, renderTheme } from "./controls.js";
+import { renderFilters, renderHead } from "./controls.js";
 import { renderCurves, renderCurveTools } from "./curves.js";
 import { renderGroups } from "./groups.js";
 import { choosePair, renderConstant, renderTable, sortedRows } from "./leaderboard.js";
@@ -18,13 +18,13 @@ import {
   defaultCurves,
   hasCurves,
   higherBetter,
-  isDark,
   metric,
   MOST_CURVES,
   PAGE,
   state,
 } from "./state.js";
 import { listenToRelations, renderRelations } from "./relations.js";
+import { renderTheme, turnTheme } from "./theme.js";
 import { renderUnfinished } from "./unfinished.js";
 import { byId, everyElement, firstElement } from "./values.js";
 
@@ -138,7 +138,7 @@ export function listen() {
     changed("ranking");
   });
   on("theme", "click", () => {
-    state.theme = isDark() ? "light" : "dark";
+    turnTheme();
     changed("theme");
   });
   /** @type {number | undefined} */

@@ -1,7 +1,9 @@
 // The differences between two configurations, and their metrics side by side.
 
 import { meanCell } from "./columns.js";
+import { exactMetrics } from "./compared.js";
 import { fillSelect } from "./controls.js";
+import { savedTable } from "./downloads.js";
 import { experiment, higherBetter, metric, rank, ranked, state } from "./state.js";
 import { breakable, byId, decimalsOf, element, fill, fixed } from "./values.js";
 
@@ -80,8 +82,15 @@ function valueCell(parameter, row) {
   return element("td", { class: "faint note" }, parameter.note(experiment().configurationIndex(row)));
 }
 
-/** @param {string} first @param {number} a @param {number} b @param {Child[]} rows @param {...string} more */
-function pairTable(first, a, b, rows, ...more) {
+/**
+ * A table with a column for each of the two.
+ * @param {string} first
+ * @param {number} a
+ * @param {number} b
+ * @param {Child[]} rows
+ * @param {{more?: string[], exact?: () => Table}} options the titles of further columns, and exact numbers
+ */
+function pairTable(first, a, b, rows, { more = [], exact } = {}) {
   const names = [a, b].map((row, side) =>
     element(
       "th",
@@ -97,11 +106,13 @@ function pairTable(first, a, b, rows, ...more) {
     ...names,
     ...more.map((text) => element("th", { scope: "col", class: "number" }, text)),
   );
-  return element(
-    "div",
-    { class: "scroll" },
-    element("table", { class: "plain wide" }, element("thead", {}, head), element("tbody", {}, ...rows)),
+  const table = element(
+    "table",
+    { class: "plain wide" },
+    element("thead", {}, head),
+    element("tbody", {}, ...rows),
   );
+  return savedTable(`A and B by ${first}`, table, exact);
 }
 
 /** @param {number} a @param {number} b */
@@ -126,7 +137,10 @@ function metricsTable(a, b) {
     {},
     element("td", { colspan: 4, class: "faint" }, "Neither has a completed run."),
   );
-  return pairTable("metric", a, b, rows.length ? rows : [none], "B − A");
+  return pairTable("metric", a, b, rows.length ? rows : [none], {
+    more: ["B − A"],
+    exact: () => exactMetrics([a, b]),
+  });
 }
 
 /**

@@ -2,9 +2,9 @@
 
 import { viewAddress } from "./address.js";
 import { meanCell, signedText, significance } from "./columns.js";
-import { downloadMenu, ensureMenu, textsOf } from "./downloads.js";
+import { savedTable } from "./downloads.js";
 import { experiment, higherBetter, metric, state } from "./state.js";
-import { breakable, byId, decimalsOf, element, fill, firstElement } from "./values.js";
+import { breakable, byId, decimalsOf, element, fill } from "./values.js";
 
 export const MOST_SIDE_BY_SIDE = 6; // configurations
 
@@ -15,9 +15,11 @@ export function comparedRows() {
   return state.shown.slice(0, MOST_SIDE_BY_SIDE);
 }
 
-/** The metrics of the compared rows with exact numbers, a line for each metric and row. */
-function exactMetrics() {
-  const rows = comparedRows();
+/**
+ * The metrics of rows with exact numbers, a line for each metric and row; differences are from the first row.
+ * @param {number[]} rows
+ */
+export function exactMetrics(rows) {
   const { byKey } = state.report.comparison?.(rows) ?? { byKey: new Map() };
   const own = experiment().metrics.filter((one) => rows.some((row) => one.has(row)));
   const known = (
@@ -51,13 +53,6 @@ function exactMetrics() {
 }
 
 export function renderCompared() {
-  ensureMenu("compared-download", () =>
-    downloadMenu(
-      "legm-compared",
-      (format) => (format === "csv" ? exactMetrics() : textsOf(firstElement("#compared-tables table"))),
-      state.report.writeTable,
-    ),
-  );
   const rows = comparedRows();
   const few = rows.length < 2;
   byId("compared-empty").hidden = !few;
@@ -87,8 +82,9 @@ export function renderCompared() {
  * @param {string} first
  * @param {number[]} rows
  * @param {Child[]} body
+ * @param {() => Table} [exact] with exact numbers, where the table has some
  */
-export function besideTable(first, rows, body) {
+export function besideTable(first, rows, body, exact) {
   const names = rows.map((row, i) =>
     element(
       "th",
@@ -98,16 +94,13 @@ export function besideTable(first, rows, body) {
       element("a", { href: viewAddress("configuration", [row]) }, breakable(experiment().brief(row))),
     ),
   );
-  return element(
-    "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": `Compared by ${first}` },
-    element(
-      "table",
-      { class: "plain beside" },
-      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, first), ...names)),
-      element("tbody", {}, ...body),
-    ),
+  const table = element(
+    "table",
+    { class: "plain beside" },
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, first), ...names)),
+    element("tbody", {}, ...body),
   );
+  return savedTable(`Compared by ${first}`, table, exact);
 }
 
 /** @param {number[]} rows */
@@ -170,7 +163,7 @@ function metricTable(rows, byKey) {
     {},
     element("td", { colspan: rows.length + 1, class: "faint" }, "No value yet."),
   );
-  return besideTable("metric", rows, body.length ? body : [none]);
+  return besideTable("metric", rows, body.length ? body : [none], () => exactMetrics(rows));
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { viewAddress } from "./address.js";
 import { chosenCell } from "./columns.js";
+import { savedTable } from "./downloads.js";
 import { runsTable } from "./detail.js";
 import { chosenMetric, experiment, metric, rank, ranked, state } from "./state.js";
 import { breakable, byId, counted, element, fill } from "./values.js";
@@ -90,21 +91,18 @@ function parametersBeside(row, a) {
     ),
   );
   const head = ["parameter", "value", ...(isBeside ? [`A: ${chosen.brief(a)}`] : [])];
+  const table = element(
+    "table",
+    { class: "plain beside" },
+    element("thead", {}, element("tr", {}, ...head.map((one) => element("th", { scope: "col" }, one)))),
+    element("tbody", {}, ...rows),
+  );
   const rest = shown.length - order.length;
   return element(
     "div",
     {},
     element("h3", {}, isBeside ? `Parameters: ${counted(first.length, "difference")} from A` : "Parameters"),
-    element(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Parameters" },
-      element(
-        "table",
-        { class: "plain beside" },
-        element("thead", {}, element("tr", {}, ...head.map((one) => element("th", { scope: "col" }, one)))),
-        element("tbody", {}, ...rows),
-      ),
-    ),
+    savedTable("Parameters", table),
     rest ? element("p", { class: "faint" }, `${counted(rest, "parameter")} as in A`) : null,
   );
 }

@@ -1,7 +1,8 @@
-// The page's controls: experiment, metric, direction and description; filters; the theme.
+// The page's controls: experiment, metric, direction and description; filters.
 
 import { changed } from "./redraw.js";
-import { chosenMetric, experiment, higherBetter, isDark, isDescribed, state } from "./state.js";
+import { chosenMetric, experiment, higherBetter, isDescribed, state } from "./state.js";
+import { renderTheme } from "./theme.js";
 import {
   breakable,
   byCell,
@@ -128,15 +129,6 @@ function goTo(event) {
   event.preventDefault();
   const section = document.querySelector(event.currentTarget.getAttribute("href"));
   section.scrollIntoView({ block: "start" });
-}
-
-// -- the theme
-
-export function renderTheme() {
-  document.documentElement.dataset.theme = state.theme === "auto" ? "" : state.theme;
-  const button = byId("theme");
-  button.textContent = isDark() ? "☀ Light" : "☾ Dark";
-  button.setAttribute("aria-label", isDark() ? "Use light colours" : "Use dark colours");
 }
 
 /** @param {string} name */

@@ -3,6 +3,7 @@
 import { viewAddress } from "./address.js";
 import { shownColumns } from "./columns.js";
 import { mark, STATUSES } from "./controls.js";
+import { savedTable } from "./downloads.js";
 import { experiment, state } from "./state.js";
 import { counted, duration, element, moment, short } from "./values.js";
 
@@ -96,30 +97,62 @@ export function runsTable(from, row) {
         element("td", { class: "number" }, duration(runs.ended[run] - runs.started[run])),
       ),
     );
+  const table = element(
+    "table",
+    { class: "plain" },
+    element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
+    element("tbody", {}, ...body),
+  );
+  const exact = () => exactRuns(from, of, parameters, keys);
   const rest = of.length - body.length;
   return element(
     "div",
     { class: "runs-part" },
     element("h3", {}, counted(of.length, "run")),
-    of.length
-      ? element(
-          "div",
-          { class: "scroll" },
-          element(
-            "table",
-            { class: "plain" },
-            element(
-              "thead",
-              {},
-              element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text))),
-            ),
-            element("tbody", {}, ...body),
-          ),
-        )
-      : element("p", { class: "faint" }, "No run yet."),
+    of.length ? savedTable("Runs", table, exact) : element("p", { class: "faint" }, "No run yet."),
     rest > 0 ? element("p", { class: "faint" }, `and ${counted(rest, "run")} more`) : null,
     indexedNote(from),
   );
+}
+
+/**
+ * All of the runs with exact numbers.
+ * @param {Experiment} from
+ * @param {number[]} of
+ * @param {Parameter[]} parameters
+ * @param {(string | null)[]} keys
+ * @returns {Table}
+ */
+function exactRuns({ runs }, of, parameters, keys) {
+  const statuses = Object.keys(STATUSES);
+  const time = (/** @type {number} */ seconds) =>
+    Number.isFinite(seconds) ? new Date(seconds * 1000).toISOString() : "";
+  return {
+    headers: [
+      "run",
+      "status",
+      ...parameters.map((one) => one.name),
+      "best_step",
+      "chosen",
+      ...keys.map(String),
+      "tags",
+      "note",
+      "started",
+      "ended",
+    ],
+    rows: of.map((run) => [
+      runs.ids[run],
+      statuses[runs.status[run]],
+      ...parameters.map((one) => (one.of[run] ? one.text(one.of[run]) : "")),
+      Number.isNaN(runs.best_step[run]) ? "" : runs.best_step[run],
+      runs.ways[runs.way[run]],
+      ...keys.map((key) => runs.values.get(key)?.get(run) ?? ""),
+      runs.tags[run] ?? "",
+      runs.notes[run] ?? "",
+      time(runs.started[run]),
+      time(runs.ended[run]),
+    ]),
+  };
 }
 
 /** @param {number | undefined} value */

@@ -1,5 +1,6 @@
 // Tables as files, and the address of what is shown.
 
+import { state } from "./state.js";
 import { byId, element, fill, messageOf } from "./values.js";
 
 const FORMATS = [
@@ -24,7 +25,7 @@ export function csvText({ headers, rows }) {
 
 /**
  * A menu that saves a table.
- * @param {string} name of the file, without its ending
+ * @param {() => string} name gives that of the file, without its ending
  * @param {(format: string) => Table} content
  *   gives exact values for CSV, and texts for the other formats
  * @param {((format: string, table: any) => Promise<string>) | undefined} write the server's writers, where there is one
@@ -33,9 +34,10 @@ export function downloadMenu(name, content, write) {
   const said = element("span", { class: "faint", role: "status" });
   const save = async (/** @type {string} */ format) => {
     try {
-      const table = content(format);
-      saveText(`${name}.${ENDINGS[format]}`, write ? await write(format, table) : csvText(table));
-      said.textContent = `${name}.${ENDINGS[format]} is saved`;
+      const table = withInfinity(content(format));
+      const file = `${name()}.${ENDINGS[format]}`;
+      saveText(file, write ? await write(format, table) : csvText(table));
+      said.textContent = `${file} is saved`;
     } catch (error) {
       said.textContent = messageOf(error);
     }
@@ -59,6 +61,16 @@ export function downloadMenu(name, content, write) {
       said,
     ),
   );
+}
+
+/**
+ * A table with infinity as a text, since JSON has no number for it.
+ * @param {Table} table
+ * @returns {Table}
+ */
+function withInfinity({ rows, ...rest }) {
+  const cell = (/** @type {Cell} */ value) => (Math.abs(Number(value)) === Infinity ? String(value) : value);
+  return { ...rest, rows: rows.map((row) => row.map(cell)) };
 }
 
 /**
@@ -88,12 +100,43 @@ function saveText(name, text) {
 }
 
 /**
+ * A table below the menu that saves it.
+ * @param {string} label
+ * @param {HTMLTableElement} table
+ * @param {() => Table} [exact] with exact numbers, where the table has some
+ */
+export function savedTable(label, table, exact) {
+  const content = (/** @type {string} */ format) => (exact && format === "csv" ? exact() : textsOf(table));
+  return element(
+    "div",
+    {},
+    element(
+      "div",
+      { class: "tools" },
+      downloadMenu(() => fileName(label), content, state.report.writeTable),
+    ),
+    element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table),
+  );
+}
+
+/**
+ * The name of a table's file.
+ * @param {string} label
+ */
+export function fileName(label) {
+  return `legm-${label.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-")}`.replace(/-$/, "");
+}
+
+/**
  * The texts of a table that is on the page.
  * @param {HTMLTableElement} table
  */
 export function textsOf(table) {
   const texts = (/** @type {HTMLTableRowElement} */ row) =>
-    [...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim());
+    [...row.cells].flatMap((cell) => [
+      cell.textContent.replace(/\s+/g, " ").trim(),
+      ...Array(cell.colSpan - 1).fill(""),
+    ]);
   const [head, ...rows] = [...table.rows];
   return { headers: texts(head), rows: rows.map(texts) };
 }

@@ -10,7 +10,11 @@ import { breakable, byFact, byId, counted, element, fill, firstElement } from ".
 
 export function renderGroups() {
   ensureMenu("groups-download", () =>
-    downloadMenu("legm-groups", () => textsOf(byId("groups-table")), state.report.writeTable),
+    downloadMenu(
+      () => "legm-groups",
+      (format) => (format === "csv" ? exactGroups() : shownGroups()),
+      state.report.writeTable,
+    ),
   );
   if (!state.report.isLive) groupHere();
   renderGroupChoice();
@@ -30,6 +34,45 @@ export function renderGroups() {
   const rest = shown.length - visible.length;
   byId("groups-more").hidden = rest <= 0;
   byId("groups-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
+}
+
+/** The groups as they are shown, without the buttons. */
+function shownGroups() {
+  const { headers, rows } = textsOf(byId("groups-table"));
+  return { headers: headers.slice(0, -1), rows: rows.map((row) => row.slice(0, -1)) };
+}
+
+/**
+ * All groups with exact numbers, best first.
+ * @returns {Table}
+ */
+function exactGroups() {
+  const groups = experiment().groupsBy(state.metric);
+  if (!groups) return { headers: [], rows: [] };
+  const parameters = groupParameters();
+  return {
+    headers: [
+      ...parameters.map((one) => one.name),
+      "description",
+      `${state.metric}_mean`,
+      `${state.metric}_std`,
+      "configurations",
+      "runs",
+    ],
+    rows: rankedGroups(groups).map((group) => [
+      ...parameters.map((one) => one.text(one.state(groups.first[group])) ?? ""),
+      groups.descriptionOf[group],
+      groups.mean[group],
+      groups.std[group],
+      groups.configurations[group],
+      groups.runs[group],
+    ]),
+  };
+}
+
+/** @returns {Parameter[]} */
+function groupParameters() {
+  return experiment().content.groups.by.map((/** @type {string} */ name) => experiment().parameter(name));
 }
 
 /** Group what a report has, which asks no server; the groups that it was built with are the first ones. */
@@ -94,9 +137,7 @@ function rankedGroups(groups) {
 
 /** @param {Groups} groups @param {number[]} shown @param {number[]} visible */
 function groupTable(groups, shown, visible) {
-  const parameters = experiment().content.groups.by.map((/** @type {string} */ name) =>
-    experiment().parameter(name),
-  );
+  const parameters = groupParameters();
   const described = state.description === null && experiment().descriptions.length > 1;
   const value = chosenCell(groups, shown);
   const head = [

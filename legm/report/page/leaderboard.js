@@ -26,7 +26,7 @@ const FOCUSABLE = "a, button, input, textarea";
 export function renderTable() {
   ensureMenu("leaderboard-download", () =>
     downloadMenu(
-      `legm-${experiment().name}`.replace(/[^\w.-]+/g, "-"),
+      () => `legm-${experiment().name}`.replace(/[^\w.-]+/g, "-"),
       (format) => leaderboardTable(format, sortedRows(columns())),
       state.report.writeTable,
     ),

@@ -2,10 +2,10 @@
 
 import { openAddress } from "./address.js";
 import { isInView, listen, PARTS, showAddress } from "./board.js";
-import { renderTheme } from "./controls.js";
 import { knownDifferenceNote, knownSignificance } from "./known_differences.js";
 import { redrawBy } from "./redraw.js";
-import { experiment, installReport, isDark, state } from "./state.js";
+import { experiment, installReport, state } from "./state.js";
+import { renderTheme, turnTheme } from "./theme.js";
 import { byId, element, everyElement, fill, firstElement, moment } from "./values.js";
 
 function start() {
@@ -19,7 +19,7 @@ function start() {
     byId("title").textContent = state.report.title;
     renderTheme();
     byId("theme").addEventListener("click", () => {
-      state.theme = isDark() ? "light" : "dark";
+      turnTheme();
       renderTheme();
     });
     for (const part of everyElement(".second, #experiment-field")) part.hidden = true;

@@ -1,7 +1,6 @@
 // Relations of parameters and metrics: points of any two with a third as colour, importance, bars.
 
 import { fillSelect } from "./controls.js";
-import { downloadMenu, ensureMenu, textsOf } from "./downloads.js";
 import { binned, shareOfVariance } from "./importance.js";
 import { toggleShown } from "./leaderboard.js";
 import { fitPlot, plotAxis, plotLayout, plotOptions } from "./plot_style.js";
@@ -260,13 +259,6 @@ function renderImportance(rows) {
     },
   );
   fill(byId("relations-table"), table);
-  ensureMenu("relations-download", () =>
-    downloadMenu(
-      "legm-importance",
-      () => textsOf(byId("relations-table").querySelector("table")),
-      state.report.writeTable,
-    ),
-  );
 }
 
 /** @param {string} text */

@@ -1,5 +1,7 @@
-// A table that its user sorts by a click on a title, and filters where it is long.
+// A table that its user sorts by a click on a title, filters where it is long, and saves.
 
+import { downloadMenu, fileName } from "./downloads.js";
+import { state } from "./state.js";
 import { breakable, byCell, counted, element, fill, searchable, short, wordsOf } from "./values.js";
 
 const FILTERED_FROM = 9; // rows
@@ -24,6 +26,14 @@ export function sortedAndFiltered(rows, { column = null, reversed = false, searc
  */
 function shownText(value) {
   return typeof value === "number" ? short(value) : (value ?? "–");
+}
+
+/**
+ * A cell with its exact number; NaN as a text, since it is no missing one.
+ * @param {Cell} value
+ */
+function savedCell(value) {
+  return Number.isNaN(value) ? "NaN" : value;
 }
 
 /**
@@ -87,11 +97,20 @@ export function sortedTable(
       draw();
     },
   });
+  const written = (/** @type {string} */ format) => ({
+    headers: head,
+    rows: sortedAndFiltered(rows, chosen).map((row) => row.map(format === "csv" ? savedCell : shownText)),
+  });
   draw();
   return element(
     "div",
     { class: "sorted-table" },
-    rows.length >= FILTERED_FROM ? element("div", { class: "tools" }, filter, note) : null,
+    element(
+      "div",
+      { class: "tools" },
+      ...(rows.length >= FILTERED_FROM ? [filter, note] : []),
+      downloadMenu(() => fileName(label), written, state.report.writeTable),
+    ),
     element(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": label },

@@ -63,6 +63,7 @@ export function installReport(content) {
  * @property {any} table
  * @property {boolean} equalToo
  * @property {string} theme
+ * @property {boolean} isThemeChosen
  * @property {number} unfinishedLimit
  */
 
@@ -110,6 +111,7 @@ export const state = {
   table: null, // the rows of the leaderboard that are on the page
   equalToo: false,
   theme: "auto",
+  isThemeChosen: false, // here, by the user; no address changes it any more
   unfinishedLimit: FIRST_UNFINISHED,
 };
 

@@ -433,7 +433,25 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** @param {Element} parent @param {...Child} children */
+/**
+ * Give an element other children; what has the focus in it has it again if there is such a one among them.
+ * @param {Element} parent
+ * @param {...Child} children
+ */
 export function fill(parent, ...children) {
+  const focused = document.activeElement;
+  const name = focused && focused !== parent && parent.contains(focused) ? focusName(focused) : "";
   parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+  if (!focused || !name || parent.contains(document.activeElement)) return;
+  const again = [...parent.querySelectorAll(focused.tagName)].find((one) => focusName(one) === name);
+  if (again instanceof HTMLElement) again.focus({ preventScroll: true });
+}
+
+/**
+ * By what an element is known when it is made again; "" for one without an identifier.
+ * @param {Element} one
+ */
+function focusName(one) {
+  if (!(one instanceof HTMLElement) || !(one.id || Object.keys(one.dataset).length)) return "";
+  return JSON.stringify([one.id, { ...one.dataset }]);
 }

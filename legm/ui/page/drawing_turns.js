@@ -3,7 +3,7 @@
 import { EXPERIMENT_VIEWS } from "./address.js";
 import { isInView } from "./board.js";
 import { renderCompare } from "./compare.js";
-import { renderTheme } from "./controls.js";
+import { renderTheme } from "./theme.js";
 import { renderCurves } from "./curves.js";
 import { liveState } from "./live_state.js";
 import { renderMedia } from "./media.js";

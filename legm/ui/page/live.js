@@ -5,7 +5,7 @@ import { experimentAddress } from "./addresses.js";
 import { listen, PARTS } from "./board.js";
 import { codeTable, comparisonOf } from "./comparison.js";
 import { renderConfiguration } from "./configuration.js";
-import { fillSelect, renderFilters, renderTheme } from "./controls.js";
+import { fillSelect, renderFilters } from "./controls.js";
 import { renderCurves, zoomedSteps } from "./curves.js";
 import {
   afterNextPicture,
@@ -41,6 +41,7 @@ import { ask, listenToServer, send } from "./server.js";
 import { differenceNote, renderSignificance, significanceOf } from "./significance.js";
 import { singleCurves } from "./single_loading.js";
 import { experiment, state } from "./state.js";
+import { renderTheme, themeAtFirst } from "./theme.js";
 import { renderUnfinished } from "./unfinished.js";
 import { byId, distinct, element, messageOf } from "./values.js";
 
@@ -297,7 +298,7 @@ async function startLivePage() {
   listenToCurves();
   listenToSight();
   listen();
-  state.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "auto";
+  state.theme = themeAtFirst(new URLSearchParams(location.hash.slice(1)).get("theme"));
   renderTheme();
   addEventListener("hashchange", openView); // also while the first view is loaded
   try {

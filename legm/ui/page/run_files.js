@@ -181,6 +181,7 @@ export async function followConsole() {
   } catch (error) {
     showProblem(messageOf(error));
   }
-  if (document.body.dataset.view === "run" && own.answer.status === "running")
+  const address = new URLSearchParams(location.hash.slice(1)); // the view itself is named when all of it is there
+  if (address.get("view") === "run" && address.get("run") === own.run && own.answer.status === "running")
     liveState.waits.console = setTimeout(followConsole, CONSOLE_PAUSE);
 }

@@ -61,6 +61,18 @@ function renderRunMedia() {
   drawFigures(section);
 }
 
+/** Keep what is chosen here in the address, so that it can be sent, and survives a reload. */
+function keepInAddress() {
+  const { run, beside, medium, mediaStep } = liveState.run;
+  const address = new URLSearchParams(location.hash.slice(1));
+  if (address.get("run") !== run) return; // another view is being opened
+  for (const [name, value] of Object.entries({ beside, medium, step: mediaStep })) {
+    if (value === "" || value === null) address.delete(name);
+    else address.set(name, value);
+  }
+  history.replaceState(null, "", `#${address}`);
+}
+
 /** @param {string[]} names */
 function nameChips(names) {
   return element(
@@ -75,6 +87,7 @@ function nameChips(names) {
           "aria-pressed": String(name === liveState.run.medium),
           click: () => {
             Object.assign(liveState.run, { medium: name, mediaStep: null });
+            keepInAddress();
             renderRunMedia();
           },
         },
@@ -93,6 +106,7 @@ function besideChoice(own) {
       id: "run-beside",
       change: () => {
         own.beside = select.value;
+        keepInAddress();
         loadRunMedia();
       },
     },
@@ -116,6 +130,7 @@ function stepSlider(own, steps, at) {
     input: () => {
       const index = Number(slider.value);
       own.mediaStep = index === steps.length - 1 ? null : steps[index];
+      keepInAddress();
       renderRunMedia();
       byId("run-media-step").focus();
     },

@@ -36,10 +36,16 @@ export async function openRun(address) {
     run: address.get("run") ?? "",
   };
   const shown = { baseline: address.get("baseline") ?? "", beside: address.get("beside") ?? "" };
-  const media = { media: [], medium: "", mediaStep: null };
+  const media = { media: [], medium: address.get("medium") ?? "", mediaStep: stepOf(address.get("step")) };
   const edited = { draft: null, isSaved: false };
   liveState.run = { ...run, ...shown, ...media, ...edited, lines: [], first: 0, isFollowing: true };
   await loadRun();
+}
+
+/** @param {string | null} text of an address */
+function stepOf(text) {
+  const step = Number.parseFloat(text ?? "");
+  return Number.isFinite(step) ? step : null; // the last one
 }
 
 /** Load what the server says of the run that is shown, and show it where it is other than before. */

@@ -48,11 +48,47 @@ async function answerOf(response) {
   throw new Error(answer.error ?? answer);
 }
 
+/** @typedef {{events: Record<string, (data: any) => unknown>, lost: () => void}} ServerListeners */
+
 /**
- * Listen to the server's events; the browser connects again by itself where the server comes back.
- * @param {{events: Record<string, (data: any) => unknown>, lost: () => void}} listeners
+ * Listen to the server's events, by the connection that all tabs share where the browser has shared workers; the
+ * browser connects again by itself where the server comes back.
+ * @param {ServerListeners} listeners
  */
 export function listenToServer(listeners) {
+  try {
+    listenToSharedEvents(listeners);
+  } catch {
+    listenToOwnEvents(listeners); // shared workers are not there, or not allowed
+  }
+}
+
+/** @param {ServerListeners} listeners */
+function listenToSharedEvents(listeners) {
+  const worker = new SharedWorker(addressOf("page/shared_events.js"), { name: "legm", type: "module" });
+  worker.port.addEventListener("message", ({ data: { kind, data } }) => {
+    if (kind === "lost") listeners.lost();
+    else listeners.events[kind]?.(data);
+  });
+  worker.port.start();
+  const join = () => worker.port.postMessage("join");
+  const leave = () => worker.port.postMessage("leave");
+  const joinAgain = (/** @type {PageTransitionEvent} */ event) => {
+    if (event.persisted) join(); // the browser has kept the page while another one was shown
+  };
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", joinAgain);
+  const listenAlone = () => {
+    removeEventListener("pagehide", leave);
+    removeEventListener("pageshow", joinAgain);
+    listenToOwnEvents(listeners);
+  };
+  worker.addEventListener("error", listenAlone, { once: true });
+  join();
+}
+
+/** @param {ServerListeners} listeners */
+function listenToOwnEvents(listeners) {
   const source = new EventSource(addressOf("api/events"));
   for (const [kind, listener] of Object.entries(listeners.events))
     source.addEventListener(kind, (event) => listener(JSON.parse(event.data)));
@@ -60,6 +96,6 @@ export function listenToServer(listeners) {
     listeners.lost();
     if (source.readyState !== EventSource.CLOSED) return;
     source.close();
-    setTimeout(() => listenToServer(listeners), 2000);
+    setTimeout(() => listenToOwnEvents(listeners), 2000);
   });
 }
