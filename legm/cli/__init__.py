@@ -10,12 +10,15 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from legm.errors import LegmError
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["main"]
 
@@ -57,6 +60,8 @@ _COMMANDS = (
 """In the order of ``legm --help``; each is in the module of its name."""
 
 
+_REPEATED_WITHIN = 10.0  # seconds
+_MAX_PRINTED = 1000  # messages that are known as printed
 _SHOWN_PATH = 200  # characters of a path in an error
 _WITHOUT_MATRICES = ("ls", "best", "compare", "table")
 """Commands that only count and average: NumPy need not start threads for its linear algebra."""
@@ -121,4 +126,21 @@ def main(ctx: click.Context) -> None:
     for stream in (sys.stdout, sys.stderr):  # characters that it cannot encode are escaped
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(level=logging.ERROR, format="legm: %(message)s")
+    printed = logging.StreamHandler()
+    printed.addFilter(_is_not_repeated())
+    logging.basicConfig(level=logging.ERROR, format="legm: %(message)s", handlers=[printed])
+
+
+def _is_not_repeated() -> Callable[[logging.LogRecord], bool]:
+    """Whether a message was not printed within the last seconds, as where several parts read one file."""
+    printed: dict[str, float] = {}
+
+    def is_not_repeated(record: logging.LogRecord) -> bool:
+        text = f"{record.msg} {record.args}"
+        is_repeated = record.created - printed.get(text, 0.0) < _REPEATED_WITHIN
+        if len(printed) > _MAX_PRINTED:
+            printed.clear()
+        printed[text] = record.created
+        return not is_repeated
+
+    return is_not_repeated

@@ -121,12 +121,20 @@ class FolderAccess:
         Raises:
             StorageError: the folder cannot be read.
         """
-        found = self._reader.read_statuses(experiment)
+        found = self.statuses_as_stored(experiment)
         pending = [Path(one.folder) for one in found if one.has_pending_logs is not False]
         finalized = [result for folder in pending for result in self._finalize_quietly(folder)]
         if finalized:
             return self._reader.read_statuses(experiment)
         return found
+
+    def statuses_as_stored(self, experiment: Path) -> list[ConfigurationStatus]:
+        """The same as they are: runs whose process died may still have to be finalized.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        return self._reader.read_statuses(experiment)
 
     def count_once(self, statuses: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
         """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""

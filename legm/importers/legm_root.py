@@ -12,6 +12,7 @@ from pathlib import Path
 from legm.core.results import records_from_result, result_records
 from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
+from legm.delivery.folder_access import default_folder_access
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
@@ -31,7 +32,7 @@ from legm.records import (
     Status,
 )
 from legm.runlog import log_reader
-from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder, experiment_paths
 from legm.runlog.file_names import (
     AGGREGATES_FILE,
     METRICS_FILE,
@@ -69,6 +70,7 @@ class LegmRootSource:
         self.location = str(path)
         self.notes = ImportNotes()
         self._client = connect_client(path)
+        self._folders = default_folder_access()
         self._root = path.absolute()
         self._configurations: dict[str, Configuration] = {}  # by run id
         self._unfinished: set[str] = set()  # experiments with running runs
@@ -96,20 +98,27 @@ class LegmRootSource:
         return number
 
     def groups(self) -> Iterator[RunGroup]:
-        """The runs of each experiment."""
-        for experiment in self._client.experiments():
+        """The runs of each experiment; of one without a readable configuration what is damaged."""
+        experiments = self._client.experiments()
+        for experiment in experiments:
             paths = self._configuration_folders(experiment)
             runs, outside = partial(self._runs_of, experiment), partial(self._paths_outside, experiment)
             yield RunGroup(experiment, paths, runs, outside)
+        known = {self._experiment_folder(experiment) for experiment in experiments}
+        for path in experiment_paths(self._client.root):
+            if (folder := self._client.root / path) not in known:
+                yield RunGroup(path, [folder], partial(self._unreadable_runs, path, folder))
+
+    def _experiment_folder(self, experiment: str) -> Path:
+        return self._client.own_folder_of_experiment(experiment).parent
 
     def _configuration_folders(self, experiment: str) -> list[Path]:
         """Everything in the folder of an experiment, which a user may have renamed, but legm's own caches."""
-        with contextlib.suppress(LegmError, OSError):  # reading the runs says what is damaged
-            for configuration in self._client.configurations(experiment):
-                folder = self._client.folder(configuration)
-                if folder is not None and folder.is_relative_to(self._root):
-                    top = self._root / folder.relative_to(self._root).parts[0]
-                    return sorted(one for one in top.iterdir() if one.name != OWN_FOLDER)
+        folder = self._experiment_folder(experiment).absolute()
+        with contextlib.suppress(OSError):  # reading the runs says what cannot be read
+            if folder.is_relative_to(self._root):
+                top = self._root / folder.relative_to(self._root).parts[0]
+                return sorted(one for one in top.iterdir() if one.name != OWN_FOLDER)
         return []
 
     def _paths_outside(self, experiment: str) -> Iterable[Path] | None:
@@ -117,18 +126,29 @@ class LegmRootSource:
         return None if experiment in self._unfinished else ()
 
     def _runs_of(self, experiment: str) -> Iterator[ExternalRun]:
-        try:
-            configurations = list(self._client.configurations(experiment))
-        except CorruptFile:  # as where there are folders of another program too
-            yield from self._runs_found_by(experiment, Query(experiment))
-            return
-        for configuration in configurations:
+        folder = self._experiment_folder(experiment)
+        configurations = (one.configuration for one in self._folders.statuses_as_stored(folder))
+        readable = [one for one in configurations if one is not None]
+        for fingerprint, configuration in {one.fingerprint: one for one in readable}.items():
             try:
-                yield from self._runs_found_by(experiment, Query(experiment, configuration.fingerprint))
-            except CorruptFile as error:  # of which the other configurations know nothing
-                folder = self._client.folder(configuration)
-                key = configuration.fingerprint if folder is None else f"{experiment}/{folder.name}"
-                yield unreadable_run(key, experiment, error)
+                yield from self._runs_found_by(experiment, Query(experiment, fingerprint))
+            except LegmError as error:  # of which the other configurations know nothing
+                its = self._client.folder(configuration)
+                yield unreadable_run(
+                    fingerprint if its is None else f"{experiment}/{its.name}", experiment, error
+                )
+        yield from self._unreadable_runs(experiment, folder)
+
+    def _unreadable_runs(self, experiment: str, experiment_folder: Path) -> Iterator[ExternalRun]:
+        """A placeholder for each configuration of legm's whose parameters cannot be read."""
+        for one in self._folders.statuses_as_stored(experiment_folder):
+            if one.configuration is not None or one.problem is None:
+                continue
+            folder = Path(one.folder)
+            if LogFolder.of(folder).folder.is_dir() or is_legm_root_file(folder / PARAMETERS_FILE):
+                yield unreadable_run(f"{experiment}/{one.label}", experiment, one.problem)
+            else:
+                self.notes.add("folders of another program were left out", one.folder)
 
     def _runs_found_by(self, experiment: str, query: Query) -> Iterator[ExternalRun]:
         for result in self._client.runs_as_stored(query):

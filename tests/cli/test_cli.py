@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import re
@@ -18,6 +19,7 @@ import yaml
 from legm import ExperimentHandler
 from legm.analysis.recovery import interrupted_runs
 from legm.backends.local import folder_reader
+from legm.cli import _is_not_repeated
 from legm.cli.options import STATUS_NAMES
 from legm.core.naming import readable_name
 from legm.records import Status
@@ -715,3 +717,19 @@ def test_help_imports_no_more_than_it_shows():
 
 def test_every_status_can_be_asked_for():
     assert {one.value for one in Status} == {*STATUS_NAMES}
+
+
+def test_the_same_message_is_printed_once_within_seconds():
+    is_not_repeated = _is_not_repeated()
+
+    def printed(text: str, at: float) -> bool:
+        record = logging.LogRecord("legm", logging.ERROR, "", 0, "%s", (text,), None)
+        record.created = at
+        return is_not_repeated(record)
+
+    assert [printed("a", 100.0), printed("b", 100.0), printed("a", 101.0), printed("a", 200.0)] == [
+        True,
+        True,
+        False,
+        True,
+    ]

@@ -587,6 +587,16 @@ DAMAGE = {
     ],
     "steps.yml": [(b"- 1\n", "it is not a mapping"), (b"loss: {", "it is not valid YAML")],
 }
+OTHER_CONTENT = {
+    "params.yml": b"experiment_0:\n  fix_seed: 1\n  layers: [10, 10]\n  test_size: 0.2\n",
+    "metrics.yml": b"experiment_0:\n  best_loss: 0.5\n  description: ''\n  loss: [1.0, 0.5]\n  test_f1: 1\n",
+    "indexed_metrics.yml": b"experiment_0:\n  a: {test_f1: 0.5}\n  description: ''\n",
+    "steps.yml": b"loss: [1]\n",
+    "aggregated_metrics.yml": b"? ''\n: best_loss: 0.5+-0.0\n",
+    "metrics.yml of this legm": b"experiment_0: {run_id: 'r', description: '', loss: [1], legm: {}}\n",
+    "steps.yml of this legm": b"experiment_0: {run_id: 'r', loss: [0, 1]}\n",
+}
+READ_AS_BOTH = {("indexed_metrics.yml", "metrics.yml"), ("metrics.yml of this legm", "indexed_metrics.yml")}
 
 
 @pytest.mark.parametrize(
@@ -602,6 +612,21 @@ def test_damage_only_affects_its_configuration_and_is_reported(tmp_path, name, c
     assert problem in failure
     assert not report.is_complete
     assert not report.differences
+
+
+def test_the_content_of_another_file_is_no_number_and_no_parameter(tmp_path):
+    names = ["params.yml", "metrics.yml", "indexed_metrics.yml", "steps.yml"]
+    swapped = {(other, name) for name in names for other in OTHER_CONTENT if other != name} - READ_AS_BOTH
+    write(tmp_path / "logs/e/whole", {"lr": 0}, [{"loss": [1.0]}])
+    for other, name in swapped:
+        folder = tmp_path / f"logs/e/{other} as {name}"
+        write(folder, {"lr": 1}, [{"loss": [1.0]}], steps={"loss": [1]})
+        (folder / name).write_bytes(OTHER_CONTENT[other])
+    report = import_runs(tmp_path / "logs", tmp_path / "root")
+    assert (report.created, len(report.failed)) == (1, len(swapped))
+    for key, failure in report.failed.items():
+        name = key.removesuffix("/experiment_0").partition(" as ")[2]
+        assert f"{name}, line 1: expected" in failure
 
 
 # Malice

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from legm import ExperimentHandler
 from legm.delivery.client import BackendClient
@@ -175,6 +176,50 @@ def test_of_damaged_logs_what_is_intact_comes_with_a_remark(tmp_path, at):
     assert other.status is not Status.COMPLETED
     values = set() if other.best == {} else set(other.best.values())
     assert values <= {2.0, 3.0, 4.0, 5.0, 6.0}
+
+
+@pytest.mark.parametrize("text", ["{", 'fingerprint: "v1-0123"\n'])
+def test_parameters_that_cannot_be_read_cost_their_configuration_alone(tmp_path, text):
+    for lr in (0.1, 0.2, 0.3):
+        with one_run(tmp_path / "a", lr=lr) as handler:
+            handler.set_metric("loss", lr)
+    ExperimentHandler(tmp_path / "a", "other").start().log()
+    damaged = [tmp_path / "a/e/lr0.2_0/params.yml", tmp_path / "a/other/_0/params.yml"]
+    for path in damaged:
+        path.write_text(text)
+    (tmp_path / "a/e/theirs").mkdir()
+    (tmp_path / "a/e/theirs/params.yml").write_text("lr: 0.1\n")
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    assert (report.created, report.is_complete) == (2, False)
+    assert [*report.failed] == ["e/lr0.2_0", "other/_0"]
+    for path, problem in zip(damaged, report.failed.values(), strict=True):
+        assert problem.startswith(f"{path}, line ")
+    assert report.omitted["folders of another program were left out"][1].endswith("theirs")
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize(
+    ("content", "place", "problem"),
+    [
+        ("steps.yml", "metrics.yml", "is not the entry of a run"),
+        ("metrics.yml", "steps.yml", "is not the steps of a run"),
+    ],
+)
+def test_the_steps_of_runs_are_never_read_as_their_metrics(tmp_path, content, place, problem, by_hand):
+    for lr in (0.1, 0.2):
+        with one_run(tmp_path / "a", lr=lr) as handler:
+            handler.set_metric("loss", 1.0)
+            handler.set_metric("loss", 2.0)
+    folder = tmp_path / "a/e/lr0.2_0"
+    (log,) = folder.glob("runs/*.log")
+    log.unlink()
+    data = (folder / content).read_bytes()
+    (folder / place).write_bytes(yaml.dump(yaml.safe_load(data)).encode() if by_hand else data)
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    assert report.created == 1
+    (failure,) = report.failed.values()
+    assert f"{place}, experiment_0" in failure
+    assert problem in failure
 
 
 def test_absent_values_come_too_and_another_one_stays_and_is_reported(tmp_path, caplog):

@@ -166,7 +166,7 @@ def runs_in_folders(
         found = configuration or read_configuration(folder)
         metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         series_wanted = query.histories is None or bool(query.histories)
-        by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
+        by_run = {str(e.head.get("run_id")): e for e in steps.entries()} if series_wanted else {}
         entries, logs = metrics.entries(), LogFolder.of(folder)
         here = {str(entry.head.get("run_id", "")) for entry in entries}
         unfinished = results_resumed_in_log_folder(logs, here)

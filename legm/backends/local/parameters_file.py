@@ -51,6 +51,7 @@ _FINGERPRINT = re.compile(r"[\w-]+", re.ASCII)
 _SCHEMA_LINE = re.compile(rb"^schema: (\d{1,9})\s*$", re.MULTILINE)
 _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 _COMMENT = "# legm crc="
+_KEYS = ("schema", "experiment", "fingerprint", "name", "parameters", "active", "metadata")
 _START = 1 << 16  # bytes at the beginning or the end that have all but parameters
 _CHECKSUM = re.compile(rb"(\w+)=([0-9a-f]{8})")
 _KEY = re.compile(rb"[A-Za-z_]\w*(?=:)")
@@ -227,6 +228,9 @@ def parse_parameters(path: Path, data: bytes, known: dict[str, Any] | None) -> t
         content = None
     if content is None:
         content = parse_yaml(path, data)
+    if not isinstance(content, dict) or (missing := [key for key in _KEYS if key not in content]):
+        problem = f"it has no {missing[0]!r}" if isinstance(content, dict) else "it is not a mapping"
+        raise _not_written_by_legm(path, problem)
     try:
         if content["schema"] > SCHEMA:
             raise NewerFile(path, "line 2", content["schema"], SCHEMA)
@@ -242,10 +246,13 @@ def parse_parameters(path: Path, data: bytes, known: dict[str, Any] | None) -> t
         if not all(isinstance(about, dict) for about in found.metadata.values()):
             raise TypeError("metadata")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as cause:
-        raise CorruptFile(
-            path, "line 1", f"it is not what legm wrote: {cause!r}", "Restore it from a copy or a sibling."
-        ) from cause
+        raise _not_written_by_legm(path, repr(cause)) from cause
     return found, digest
+
+
+def _not_written_by_legm(path: Path, problem: str) -> CorruptFile:
+    remedy = "Restore it from a copy or a sibling."
+    return CorruptFile(path, "line 1", f"it is not what legm wrote: {problem}", remedy)
 
 
 def _not_of_its_parameters(path: Path, data: bytes, stated: str, digest: str) -> CorruptFile:

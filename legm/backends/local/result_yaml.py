@@ -272,6 +272,7 @@ def _parse_result_yaml(
             raise wrong_yaml(value, "a mapping")
         return value
 
+    _require_entry_of_run(metrics.path, entry)
     if not is_record_file_name(run_id):
         raise wrong_yaml(run_id, "the id of a run")
     own = yaml_mapping(head.get("legm") or {})
@@ -337,9 +338,7 @@ def count_yaml_entries(
     path = f"{folder}/{METRICS_FILE}"
     heads: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
-        if entry.trailer is not None and "legm" not in entry.head:  # of another file, such as steps.yml
-            where = f"experiment_{entry.number}"
-            raise _corrupt_yaml_value(path, where, [*entry.head], "the entry of a run")
+        _require_entry_of_run(path, entry)
         heads.setdefault(str(entry.head.get("description") or ""), []).append(entry.head)
     others = list(others)
     counted: dict[str, RunCounts] = {}
@@ -412,6 +411,43 @@ def _count_yaml_heads(
     )
 
 
+def _require_entry_of_run(path: Path | str, entry: Entry) -> None:
+    """Refuse an entry that looks like a run's and is of another file, such as ``steps.yml``.
+
+    Raises:
+        CorruptFile: it is of another file.
+    """
+    head = entry.head
+    if "legm" in head:
+        return
+    is_by_hand = entry.trailer is None
+    if is_by_hand and any(key == "description" or key.startswith(("best_", "test_")) for key in head):
+        return
+    series = {key: value for key, value in head.items() if key != "run_id"}
+    has_series = all(isinstance(value, (list, dict)) for value in series.values())
+    steps = Path(path).with_name(STEPS_FILE)
+    if not is_by_hand or not has_series or _is_entry_of_steps(steps, head.get("run_id"), series):
+        raise _corrupt_yaml_value(path, f"experiment_{entry.number}", [*head], "the entry of a run")
+
+
+def _is_entry_of_steps(path: Path, run_id: Any, series: Mapping[str, Any]) -> bool:
+    """Whether the series of an entry that a user wrote are the steps of its run."""
+    steps = EntryFile(path)
+    return bool(series) and any(
+        entry.head.get("run_id") == run_id and _as_lists(steps.series(entry, None)) == series
+        for entry in steps.entries()
+    )
+
+
+def _as_lists(series: Mapping[str, Any]) -> dict[str, Any]:
+    def as_list(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _as_lists(value)
+        return [*value] if isinstance(value, Iterable) else value
+
+    return {key: as_list(value) for key, value in series.items() if key != "run_id"}
+
+
 def _require_yaml_mapping(value: Any, path: str, head: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _corrupt_yaml_value(path, str(head.get("run_id")), value, "a mapping")
@@ -470,6 +506,9 @@ def _parse_yaml_histories(
     from legm.core.results import StepDeduplicator
 
     steps_file, step_entries = steps
+    if run_id in step_entries and "legm" in step_entries[run_id].head:
+        where = f"experiment_{step_entries[run_id].number}"
+        raise _corrupt_yaml_value(steps_file.path, where, [*step_entries[run_id].head], "the steps of a run")
     if run_id not in step_entries:
         raise CorruptFile(
             steps_file.path,

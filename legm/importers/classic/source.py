@@ -20,6 +20,12 @@ from legm.importers.classic.entry_locations import (
     read_classic_entry_mapping,
 )
 from legm.importers.classic.entry_numbers import ClassicEntryNumbers, parse_classic_entry
+from legm.importers.classic.file_kinds import (
+    require_classic_examples,
+    require_classic_metrics,
+    require_classic_parameters,
+    require_classic_steps,
+)
 from legm.importers.classic.handler_state import (
     HandlerState,
     describe_state_parameters,
@@ -182,7 +188,10 @@ class ClassicSource:
         handler_state = self._read_handler_state(folder)
         experiment, key = self._experiment_and_key(folder, handler_state)
         runs = self._completed_runs(folder, key)
+        steps = read_classic_entry_mapping(folder / "steps.yml") or {}
+        require_classic_steps(folder / "steps.yml", steps)
         content = read_classic_entry_mapping(folder / "params.yml")
+        require_classic_parameters(folder / "params.yml", content or {}, steps)
         if content is None and handler_state is None:
             raise StorageError(f"{folder} has neither a readable params.yml nor a readable obj.pkl")
         parameters = {"": (handler_state.parameters if handler_state else {}) if content is None else content}
@@ -201,7 +210,7 @@ class ClassicSource:
             handler_state,
             {f"{key}/{run.name}": run for run in runs},
             classic_layout_start_time(folder),
-            read_classic_entry_mapping(folder / "steps.yml") or {},
+            steps,
         )
 
     def _read_handler_state(self, folder: Path) -> HandlerState | None:
@@ -317,11 +326,16 @@ class ClassicSource:
         return written if written >= started else None
 
     def _numbers(self, configuration: _Configuration, run: _ClassicCompletedRun) -> ClassicEntryNumbers:
-        folder = configuration.folder
-        plain = {} if run.plain is None else read_classic_entry(folder / METRICS, run.name, run.plain)
-        indexed = (
-            {} if run.indexed is None else read_classic_entry(folder / INDEXED_METRICS, run.name, run.indexed)
-        )
+        plain: Mapping[str, Any] = {}
+        indexed: Mapping[str, Any] = {}
+        if run.plain is not None:
+            path = configuration.folder / METRICS
+            plain = read_classic_entry(path, run.name, run.plain)
+            require_classic_metrics(path, run.plain.line, plain)
+        if run.indexed is not None:
+            path = configuration.folder / INDEXED_METRICS
+            indexed = read_classic_entry(path, run.name, run.indexed)
+            require_classic_examples(path, run.indexed.line, indexed)
         return parse_classic_entry(plain, indexed, configuration.steps)
 
     def _records(self, configuration: _Configuration, key: str, time: float) -> Iterator[Points | BestRule]:
