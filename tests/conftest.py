@@ -370,9 +370,9 @@ def digits_root() -> Path:
 @pytest.fixture(scope="session")
 def bare_python(_shared_folder: None) -> Path:
     """A Python with what legm needs, and without wandb and mlflow, made once for all workers."""
-    from tests.support.bare_python import make_bare_python
+    from tests.support.bare_python import bare_python
 
-    return once("bare-python", make_bare_python) / "bin" / "python"
+    return bare_python()
 
 
 @pytest.fixture(scope="session")

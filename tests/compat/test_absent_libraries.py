@@ -27,6 +27,23 @@ print(json.dumps(found))
 """
 
 
+LEFT = """
+import importlib.metadata, importlib.util, os, sys
+from pathlib import Path
+print(*(name for name in ("wandb", "mlflow") if importlib.util.find_spec(name)))
+names = [one.metadata["Name"] for one in importlib.metadata.distributions()]
+print(*(one for one in names if "wandb" in one or "mlflow" in one), "numpy" in names)
+folders = [Path(one) for one in sys.path if os.path.isdir(one)] + [Path(sys.executable).parent]
+print(*(one for folder in folders for one in folder.glob("*") if one.name.startswith(("wandb", "mlflow"))))
+"""
+
+
+def test_nothing_of_them_is_in_the_python_of_these_tests(bare_python):
+    """No module, no metadata, no file and no program."""
+    said = subprocess.run([bare_python, "-c", LEFT], env=environment(), capture_output=True, check=True)
+    assert said.stdout.decode().splitlines() == ["", "True", ""]
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory, bare_python):
     folder = tmp_path_factory.mktemp("absent")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from tests.support.compat_play import played
 from tests.support.compat_stores import in_legm
 
@@ -22,8 +26,9 @@ if __name__ == "__main__":
 """
 
 
-def test_a_spawned_process_has_the_stand_ins_where_the_library_is_installed(tmp_path):
-    played(tmp_path, SPAWNED)
+@pytest.mark.parametrize("python", [None, sys.executable], ids=["absent", "installed"])
+def test_a_spawned_process_has_the_stand_ins_whether_or_not_the_library_is_installed(tmp_path, python):
+    played(tmp_path, SPAWNED, python)
     assert [run.points for run in in_legm(tmp_path / "root", "p")] == [
         {"loss": [(0, 1.0)]},
         {"loss": [(0, 2.0)]},

@@ -438,7 +438,7 @@ def test_wandb_and_mlflow_get_the_runs_of_a_script_whose_imports_are_the_stand_i
     )
     variables = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
     prepare_store(tmp_path / "root" / "mlflow.db")
-    done = play(tmp_path, code, LEGM_BACKEND="local,wandb,mlflow", **variables)
+    done = play(tmp_path, code, python=sys.executable, LEGM_BACKEND="local,wandb,mlflow", **variables)
     assert done.returncode == 0, done.stderr
     assert "not every run" not in done.stderr
     for source in ("wandb", "mlflow.db"):

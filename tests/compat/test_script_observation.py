@@ -158,7 +158,7 @@ def test_a_script_without_a_run_leaves_nothing(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["script.py"]
 
 
-def test_a_module_is_run_like_a_script(tmp_path):
+def test_a_module_is_run_like_a_script(tmp_path, bare_python):
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").write_text("")
     (tmp_path / "package" / "train.py").write_text(
@@ -170,7 +170,7 @@ def test_a_module_is_run_like_a_script(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (4, "package __main__ ['-x']\n", "")
     assert only(tmp_path).error == "SystemExit: 4"
     missing = run(["-m", "legm.compat", "-m", "package.none"], tmp_path)
-    plain = run(["-m", "package.none"], tmp_path)
+    plain = run(["-m", "package.none"], tmp_path, bare_python)
     assert (missing.returncode, missing.stderr) == (plain.returncode, plain.stderr)
 
 

@@ -10,16 +10,18 @@ from legm.compat.settings import Settings
 from tests.support.compat_stores import run
 
 
-def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run code as a script under ``python -m legm.compat``."""
+def play(
+    folder: Path, code: str, *arguments: str, python: Path | str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run code as a script under ``python -m legm.compat``; by default wandb and mlflow are not installed."""
     script = folder / "script.py"
     script.write_text(code, encoding="utf-8")
-    return run(["-m", "legm.compat", "script.py", *arguments], folder, LEGM_ROOT="root", **variables)
+    return run(["-m", "legm.compat", "script.py", *arguments], folder, python, LEGM_ROOT="root", **variables)
 
 
-def played(folder: Path, code: str, **variables: str) -> str:
+def played(folder: Path, code: str, python: Path | str | None = None, **variables: str) -> str:
     """What a script prints that ends well."""
-    done = play(folder, code, **variables)
+    done = play(folder, code, python=python, **variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -14,6 +14,7 @@ from typing import Any
 import legm
 from legm.compat.run_snapshot import names_of_tests, read_snapshot_history, stored_snapshots
 from legm.compat.settings import Settings
+from tests.support.bare_python import bare_python
 from tests.support.paths import ROOT, TESTS
 from tests.support.prepared import CORE, TRACKERS, prepared_processes
 from tests.support.shared import once
@@ -52,10 +53,22 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "LEGM_PROVENANCE": "0"} | more
 
 
-def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What Python does with arguments; where these are legm's stand-ins, numpy is imported beforehand."""
-    is_stand_in = arguments[:2] == ["-m", "legm.compat"]
-    command = prepared_processes(CORE).command(*arguments) if is_stand_in else [sys.executable, *arguments]
+def run(
+    arguments: list[str], folder: Path, python: Path | str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """What Python does with arguments; where these are legm's stand-ins, numpy is imported beforehand.
+
+    Args:
+        arguments: what it is given.
+        folder: where it runs.
+        python: the interpreter; by default that of the tests, and for the stand-ins one in which neither
+            wandb nor mlflow is installed.
+        **variables: of its environment.
+    """
+    if arguments[:2] == ["-m", "legm.compat"]:
+        command = prepared_processes(CORE, python or bare_python()).command(*arguments)
+    else:
+        command = [str(python or sys.executable), *arguments]
     return subprocess.run(
         command,
         cwd=folder,

@@ -1,13 +1,12 @@
 """What scripts in the style of both libraries' examples leave, as a table in docs/clients.md.
 
 ``python -m tests.support.example_scripts`` runs all of them natively, captured and with stand-ins, in a few
-minutes, and writes how many leave the same. The tests compare them one by one.
+minutes, and writes how many leave the same. The tests compare them one by one. Where ``LEGM_TEST_SHARED``
+names the folder of a run of these tests (``--basetemp``), it writes what that run saw.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -21,7 +20,7 @@ from tests.support.captured_scripts import (
 from tests.support.compat_stores import scripts
 from tests.support.originals import of_mlflow, of_wandb
 from tests.support.paths import ROOT
-from tests.support.shared import FOLDER
+from tests.support.shared import shared_by_program
 
 ORIGINALS = {"wandb": of_wandb, "mlflow": of_mlflow}
 KINDS = ("", "_clients", "_examples")
@@ -66,8 +65,7 @@ def row_of(library: str) -> str:
 
 def main() -> None:
     """Write the table into the page."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[FOLDER] = folder
+    with shared_by_program():
         rows = [row_of(library) for library in ORIGINALS]
     before, _, after = PAGE.read_text(encoding="utf-8").partition(HEAD)
     rest = after[after.index("\n\n") + 1 :]

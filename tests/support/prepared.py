@@ -112,12 +112,14 @@ class Prepared:
     Args:
         modules: What it has imported; what has ``-`` in front is forgotten, but not what that imported.
         folder: Where the first user starts the prepared process, which the last one ends.
+        python: The interpreter.
     """
 
-    def __init__(self, modules: Sequence[str], folder: Path) -> None:
+    def __init__(self, modules: Sequence[str], folder: Path, python: Path | str) -> None:
         from filelock import FileLock
 
-        number = hashlib.sha256(" ".join(modules).encode()).hexdigest()[:6]
+        self._python = str(python)
+        number = hashlib.sha256(" ".join([self._python, *modules]).encode()).hexdigest()[:6]
         self._address = folder / f"prepared-{number}"
         with FileLock(f"{self._address}.lock"):
             try:
@@ -130,7 +132,7 @@ class Prepared:
         from tests.support.paths import ROOT
 
         self._address.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tests.support.prepared", str(self._address), *modules]
+        command = [self._python, "-m", "tests.support.prepared", str(self._address), *modules]
         with self._address.with_suffix(".log").open("ab") as log:
             quiet = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             subprocess.run(command, cwd=ROOT, start_new_session=True, check=True, **quiet)
@@ -217,11 +219,11 @@ class Prepared:
 
 
 @functools.cache
-def prepared_processes(modules: Sequence[str]) -> Prepared:
+def prepared_processes(modules: Sequence[str], python: Path | str = sys.executable) -> Prepared:
     """The one of this process, which is closed when the process ends."""
     from tests.support.shared import shared_folder
 
-    made = Prepared(modules, shared_folder())
+    made = Prepared(modules, shared_folder(), python)
     atexit.register(made.close)
     return made
 

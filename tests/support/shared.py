@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock
@@ -27,3 +29,15 @@ def once(name: str, make: Callable[[Path], object]) -> Path:
             (folder / "made").touch()
     assert (folder / "made").exists(), f"{name} could not be made: an earlier test says why"
     return folder
+
+
+@contextlib.contextmanager
+def shared_by_program() -> Iterator[None]:
+    """For a program that is no test: what its environment names is used again, else there is a new folder."""
+    if FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[FOLDER] = folder
+        yield
+        del os.environ[FOLDER]

@@ -1,8 +1,10 @@
 """Trainings with the heavy clients of wandb and mlflow, each in a process of its own, and what they left.
 
-Each script runs with the real library, under ``legm capture``, and with legm's stand-ins. ``nox -s trainers``
+Each script runs with the real library, under ``legm capture``, and with legm's stand-ins where neither wandb
+nor mlflow is installed. ``nox -s trainers``
 runs them; ``python -m tests.support.trainer_clients`` writes their result into docs/clients.md; with names
-behind it, such as ``wandb_trainers/ray_tune``, that of these alone.
+behind it, such as ``wandb_trainers/ray_tune``, that of these alone. Where ``LEGM_TEST_SHARED`` names the
+folder of a run of the tests (``--basetemp``), it writes what that run saw.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from tests.support.compat_stores import Held, flat, in_legm, run, scripts
 from tests.support.mlflow_store import prepare_store
 from tests.support.originals import runs_of_mlflow, runs_of_wandb
 from tests.support.paths import TESTS
-from tests.support.shared import once
+from tests.support.shared import once, shared_by_program
 from tests.support.wandb_log import RunLog
 
 __all__ = ["HEAD", "SCRIPTS", "client_name", "client_rows", "differences", "left_by"]
@@ -230,4 +232,5 @@ def main(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with shared_by_program():
+        main(sys.argv[1:])
