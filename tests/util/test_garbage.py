@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from legm.util import garbage
 from legm.util.garbage import paused_garbage_collection
 
 
@@ -32,6 +33,20 @@ def test_what_was_made_in_a_pause_is_not_searched_right_after_it_but_found_as_ga
     """In a process of its own: pytest's has frozen objects, and so would be left alone."""
     found = subprocess.run([sys.executable, "-c", _PAUSE], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["0", "100", "0", "7"]
+
+
+def test_frozen_objects_are_only_counted_where_a_pause_made_many_itself(monkeypatch):
+    """Counting them takes milliseconds for each pause where a program has frozen all that it imported."""
+    counted, counts = [], iter([20_000, 29_000, 20_000, 31_000])
+    monkeypatch.setattr(garbage.gc, "isenabled", lambda: True)
+    monkeypatch.setattr(garbage.gc, "get_count", lambda: (next(counts), 0, 0))
+    monkeypatch.setattr(garbage.gc, "get_freeze_count", lambda: counted.append(1) or 1_000_000)
+    with paused_garbage_collection():
+        pass
+    assert not counted
+    with paused_garbage_collection():
+        pass
+    assert counted == [1]
 
 
 _PAUSE = """
