@@ -27,7 +27,6 @@ from legm.ui.run_curves import differences_by_metric, differences_from, run_curv
 from legm.ui.run_details import RunDetails
 from legm.ui.run_marking import change_run_marks
 from legm.ui.running_runs import RunningRuns
-from legm.ui.shown_tables import written_table
 from legm.ui.single_curves import single_curves
 from legm.ui.stored_runs import StoredRuns
 from legm.ui.subscribers import Subscribers, subscriber_event_text
@@ -41,7 +40,6 @@ _MOST_COMPARED = 120  # configurations
 _NO_MODULES = {"plotly.js", "main.js", "live.js", "shared_events.js"}  # of those that live.js needs
 _MOST_BESIDE = 4  # runs
 _LARGEST_CHANGE = 1 << 20  # bytes of a request that changes something
-_LARGEST_TABLE = 64 << 20  # bytes of one that is to be written
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
@@ -91,7 +89,6 @@ class LivePageApplication:
             Route("/page/{name}", self._file),
             Route("/api/events", self._events),
             Route("/api/artifact", self._artifact),
-            Route("/api/table", self._table, methods=["POST"]),
             Route("/api/marks", self._marks, methods=["POST"]),
             *(Route(path, partial(_application_json, answer)) for path, answer in get),
         ]
@@ -239,16 +236,6 @@ class LivePageApplication:
         if not picture_type:
             headers["content-disposition"] = "attachment"
         return OpenedFileResponse(opened, kind, headers)
-
-    async def _table(self, request: Request) -> Response:
-        body = await request.body()
-        try:
-            if len(body) > _LARGEST_TABLE:
-                raise ValueError("the table is too large")
-            text = await run_in_threadpool(lambda: written_table(json.loads(body)))
-        except (KeyError, TypeError, ValueError, LegmError) as error:
-            return _application_error(error)
-        return Response(text, media_type="text/plain; charset=utf-8", headers=_NO_STORE)
 
     async def _marks(self, request: Request) -> Response:
         if self._read_only:

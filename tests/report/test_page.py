@@ -283,6 +283,26 @@ def test_parameters_that_never_vary_are_folded_away(page, address):
     assert page.one("#constant dl").text.split() == ["batch_size", "32"]
 
 
+SAVED = """
+const texts = [];
+const made = URL.createObjectURL;
+URL.createObjectURL = (blob) => { texts.push(blob); return made.call(URL, blob); };
+document.querySelector(`#leaderboard-download [data-format=${arguments[0]}]`).click();
+URL.createObjectURL = made;
+return texts[0].text();
+"""
+
+
+def test_the_leaderboard_is_saved_in_each_format(page, address):
+    page.open(address)
+    exact, latex, markdown = (str(page.run(SAVED, kind)) for kind in ("csv", "latex", "markdown"))
+    assert exact.startswith("Configuration,best_loss_mean,best_loss_std,best_loss_n,")
+    assert "\\toprule\nConfiguration & " in latex
+    assert markdown.startswith("| Configuration ")
+    for text in (exact, latex, markdown):
+        assert len(text.splitlines()) > len(page.names())
+
+
 def test_columns_are_chosen(page, address):
     page.open(address)
     page.click("#columns summary")

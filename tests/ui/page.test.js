@@ -1,11 +1,12 @@
 // The pure parts of the live page, and of what it shares with the report.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { csvText } from "../../legm/report/page/downloads.js";
 import { binned, shareOfVariance } from "../../legm/report/page/importance.js";
 import { sortedAndFiltered } from "../../legm/report/page/sorted_table.js";
+import { tableText } from "../../legm/report/page/table_texts.js";
 import { moved, short } from "../../legm/report/page/values.js";
 import { rowsBetween } from "../../legm/report/page/virtual_rows.js";
 import { experimentAddress, runAddress } from "../../legm/ui/page/addresses.js";
@@ -91,15 +92,22 @@ test("a filter finds a negative number, whichever minus it is typed with", () =>
   assert.deepEqual(sortedAndFiltered(rows, { search: "−7" }), [rows[2]]);
 });
 
-test("a value with a comma, a quote or a line end is one value in CSV", () => {
+test("tables are written as the command line writes them", () => {
+  const cases = JSON.parse(readFileSync(new URL("../support/table_texts.json", import.meta.url), "utf8"));
+  for (const { table, ...texts } of cases) {
+    for (const [format, text] of Object.entries(texts)) assert.equal(tableText(format, table), text);
+  }
+});
+
+test("exact numbers are written so that Python reads them, and nothing where there is none", () => {
   const rows = [
-    ["a,b", 'say "x"'],
-    ["two\nlines", null],
     [0.1 + 0.2, Number.NaN],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    [undefined, null],
   ];
   assert.equal(
-    csvText({ headers: ["x", "y"], rows }),
-    'x,y\n"a,b","say ""x"""\n"two\nlines",\n0.30000000000000004,NaN\n',
+    tableText("csv", { headers: ["x", "y"], rows }),
+    "x,y\n0.30000000000000004,nan\ninf,-inf\n,\n",
   );
 });
 

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from legm import ExperimentHandler
-from legm.errors import LegmError, StorageError
+from legm.errors import StorageError
 from legm.report.curve_detail import CurveDetail
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.ui.code_differences import code_differences
 from legm.ui.run_curves import run_curves
 from legm.ui.run_details import RunDetails
-from legm.ui.shown_tables import written_table
 from legm.ui.single_curves import single_curves
 from legm.ui.stored_runs import StoredRuns
 from tests.support.calling import as_json
@@ -241,30 +240,6 @@ def test_the_uncommitted_changes_of_configurations_are_compared_as_by_legm_diff(
     assert compared["code"]["uncommitted"][0]["lines"] == list(file["lines"])
     assert (edited["other"], edited["files"]) == (2, [])
     assert "not the one that was recorded" in edited["problems"][0]
-
-
-@pytest.mark.parametrize(
-    ("asked", "starts"),
-    [
-        ({"format": "csv", "headers": ["a"], "rows": [[0.1], [None]]}, "a\n0.1\n"),
-        ({"format": "markdown", "headers": ["a_b"], "rows": [["*"]]}, "| a\\_b |"),
-    ],
-)
-def test_a_table_is_written_by_the_writers_of_the_command_line(asked, starts):
-    assert written_table(asked).startswith(starts)
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"format": "pdf", "headers": ["a"], "rows": []},
-        {"format": "csv", "headers": ["a"], "rows": [["1", "2"]]},
-        {"format": "latex", "headers": ["a"], "rows": [], "numbers": [True, False]},
-    ],
-)
-def test_a_table_that_is_none_is_refused(asked):
-    with pytest.raises(LegmError):
-        written_table(asked)
 
 
 def decoded(text: str) -> np.ndarray:

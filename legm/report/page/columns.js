@@ -157,7 +157,7 @@ export function leaderboardTable(format, rows) {
     const exact = all.flatMap((one) => one.exact ?? [[one.title, one.value]]);
     return {
       headers: exact.map(([title]) => title),
-      rows: rows.map((row) => exact.map(([, value]) => exactCell(value(row)))),
+      rows: rows.map((row) => exact.map(([, value]) => value(row))),
     };
   }
   const text = (/** @type {Column} */ one, /** @type {number} */ row) =>
@@ -168,16 +168,6 @@ export function leaderboardTable(format, rows) {
     numbers: all.map((one) => one.kind.startsWith("number")),
     notes: [byId("leaderboard-note").textContent],
   };
-}
-
-/**
- * As the command line writes them: nothing where there is none.
- * @param {Cell} value
- */
-function exactCell(value) {
-  if (value === undefined || value === null) return "";
-  if (typeof value !== "number" || Number.isFinite(value)) return value;
-  return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
 /**

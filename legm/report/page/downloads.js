@@ -1,7 +1,7 @@
 // Tables as files, and the address of what is shown.
 
-import { state } from "./state.js";
-import { byId, element, fill, messageOf } from "./values.js";
+import { tableText } from "./table_texts.js";
+import { byId, element, fill } from "./values.js";
 
 const FORMATS = [
   ["csv", "CSV"],
@@ -12,37 +12,18 @@ const FORMATS = [
 const ENDINGS = { csv: "csv", latex: "tex", markdown: "md" };
 
 /**
- * Comma-separated values, as RFC 4180 has them.
- * @param {{headers: Cell[], rows: Cell[][]}} content
- */
-export function csvText({ headers, rows }) {
-  const cell = (/** @type {Cell} */ value) => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [headers, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
-}
-
-/**
  * A menu that saves a table.
  * @param {() => string} name gives that of the file, without its ending
  * @param {(format: string) => Table} content
  *   gives exact values for CSV, and texts for the other formats
- * @param {((format: string, table: any) => Promise<string>) | undefined} write the server's writers, where there is one
  */
-export function downloadMenu(name, content, write) {
+export function downloadMenu(name, content) {
   const said = element("span", { class: "faint", role: "status" });
-  const save = async (/** @type {string} */ format) => {
-    try {
-      const table = withInfinity(content(format));
-      const file = `${name()}.${ENDINGS[format]}`;
-      saveText(file, write ? await write(format, table) : csvText(table));
-      said.textContent = `${file} is saved`;
-    } catch (error) {
-      said.textContent = messageOf(error);
-    }
+  const save = (/** @type {string} */ format) => {
+    const file = `${name()}.${ENDINGS[format]}`;
+    saveText(file, tableText(format, content(format)));
+    said.textContent = `${file} is saved`;
   };
-  const formats = write ? FORMATS : FORMATS.slice(0, 1);
   return element(
     "details",
     { class: "menu download" },
@@ -50,7 +31,7 @@ export function downloadMenu(name, content, write) {
     element(
       "div",
       { class: "sheet" },
-      ...formats.map(([format, title]) =>
+      ...FORMATS.map(([format, title]) =>
         element("button", { type: "button", "data-format": format, click: () => save(format) }, title),
       ),
       element(
@@ -61,16 +42,6 @@ export function downloadMenu(name, content, write) {
       said,
     ),
   );
-}
-
-/**
- * A table with infinity as a text, since JSON has no number for it.
- * @param {Table} table
- * @returns {Table}
- */
-function withInfinity({ rows, ...rest }) {
-  const cell = (/** @type {Cell} */ value) => (Math.abs(Number(value)) === Infinity ? String(value) : value);
-  return { ...rest, rows: rows.map((row) => row.map(cell)) };
 }
 
 /**
@@ -113,7 +84,7 @@ export function savedTable(label, table, exact) {
     element(
       "div",
       { class: "tools" },
-      downloadMenu(() => fileName(label), content, state.report.writeTable),
+      downloadMenu(() => fileName(label), content),
     ),
     element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table),
   );

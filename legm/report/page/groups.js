@@ -13,7 +13,6 @@ export function renderGroups() {
     downloadMenu(
       () => "legm-groups",
       (format) => (format === "csv" ? exactGroups() : shownGroups()),
-      state.report.writeTable,
     ),
   );
   if (!state.report.isLive) groupHere();

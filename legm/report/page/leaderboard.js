@@ -28,7 +28,6 @@ export function renderTable() {
     downloadMenu(
       () => `legm-${experiment().name}`.replace(/[^\w.-]+/g, "-"),
       (format) => leaderboardTable(format, sortedRows(columns())),
-      state.report.writeTable,
     ),
   );
   const all = columns();

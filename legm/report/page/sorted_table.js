@@ -1,7 +1,6 @@
 // A table that its user sorts by a click on a title, filters where it is long, and saves.
 
 import { downloadMenu, fileName } from "./downloads.js";
-import { state } from "./state.js";
 import { breakable, byCell, counted, element, fill, searchable, short, wordsOf } from "./values.js";
 
 const FILTERED_FROM = 9; // rows
@@ -26,14 +25,6 @@ export function sortedAndFiltered(rows, { column = null, reversed = false, searc
  */
 function shownText(value) {
   return typeof value === "number" ? short(value) : (value ?? "–");
-}
-
-/**
- * A cell with its exact number; NaN as a text, since it is no missing one.
- * @param {Cell} value
- */
-function savedCell(value) {
-  return Number.isNaN(value) ? "NaN" : value;
 }
 
 /**
@@ -99,7 +90,7 @@ export function sortedTable(
   });
   const written = (/** @type {string} */ format) => ({
     headers: head,
-    rows: sortedAndFiltered(rows, chosen).map((row) => row.map(format === "csv" ? savedCell : shownText)),
+    rows: sortedAndFiltered(rows, chosen).map((row) => (format === "csv" ? row : row.map(shownText))),
   });
   draw();
   return element(
@@ -109,7 +100,7 @@ export function sortedTable(
       "div",
       { class: "tools" },
       ...(rows.length >= FILTERED_FROM ? [filter, note] : []),
-      downloadMenu(() => fileName(label), written, state.report.writeTable),
+      downloadMenu(() => fileName(label), written),
     ),
     element(
       "div",

@@ -37,7 +37,7 @@ import { changed, redrawBy } from "./redraw.js";
 import { loadRun, openRun, runHasChanged, runsExperimentHasChanged } from "./run_view.js";
 import { marksButton, marksEditor } from "./row_marks.js";
 import { renderRunning } from "./running.js";
-import { ask, listenToServer, send } from "./server.js";
+import { ask, listenToServer } from "./server.js";
 import { differenceNote, renderSignificance, significanceOf } from "./significance.js";
 import { singleCurves } from "./single_loading.js";
 import { experiment, state } from "./state.js";
@@ -283,8 +283,6 @@ async function startLivePage() {
     comparison: comparisonOf,
     codeTable,
     singleCurves,
-    writeTable: (/** @type {string} */ format, /** @type {Table} */ table) =>
-      send("api/table", { format, ...table }),
   };
   redrawBy(
     LIVE_PARTS,
