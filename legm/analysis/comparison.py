@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -93,6 +93,7 @@ def compare_runs(
     higher_better: bool | None = None,
     one_per_seed: bool = False,
     selection: RunSelection | None = None,
+    problems: MutableMapping[str, str] | None = None,
 ) -> list[Comparison]:
     """Compare a configuration with others by one metric of their completed runs.
 
@@ -111,6 +112,8 @@ def compare_runs(
             name: see :func:`legm.core.direction.decide_direction`.
         one_per_seed: whether of several completed runs with equal seeds only the newest is compared.
         selection: of the runs that are compared; None for all.
+        problems: receives, by fingerprint, why any of the others cannot be compared, which is then left out;
+            None to raise that.
 
     Returns:
         a comparison for each of the others, in their order.
@@ -139,7 +142,14 @@ def compare_runs(
     side = functools.partial(
         _compared_side, client, description, runs, metric=metric, test=test, one_per_seed=one_per_seed
     )
-    ours, *theirs = [side(a, "a"), *(side(other, "b") for other in others)]
+    ours, theirs = side(a, "a"), []
+    for other in others:
+        try:
+            theirs.append(side(other, "b"))
+        except LegmError as error:
+            if problems is None:
+                raise
+            problems[other.fingerprint] = str(error)
     rules = merge_direction_rules(one.rules for one in (ours, *theirs))
     direction = decide_direction(metric, rules, higher_better, over_all_values=ours.key in ALL_VALUES_METRICS)
     found = [

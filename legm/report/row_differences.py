@@ -51,11 +51,11 @@ def differences_from_best_rows(
         by_description.setdefault(rows[row].description, []).append(row)
     found: list[dict[str, Plain]] = []
     for description, (first, *rest) in by_description.items():
-        others = rest[:_MOST_ROWS]
+        others = {rows[row].configuration.fingerprint: row for row in rest[:_MOST_ROWS]}
         try:
             compared = compare_runs(
                 *(client, description, rows[first].configuration),
-                [rows[row].configuration for row in others],
+                [rows[row].configuration for row in others.values()],
                 name,
                 test=split == "test",
                 seed=None,
@@ -63,8 +63,9 @@ def differences_from_best_rows(
                 higher_better=higher_better,
                 one_per_seed=one_per_seed,
                 selection=selection,
+                problems={},  # damaged runs, which the page reports elsewhere
             )
-        except LegmError:  # a damaged run, which the page reports elsewhere
+        except LegmError:
             continue
         numbers = [(-one.difference, -one.upper, -one.lower, one.p, one.p_adjusted) for one in compared]
         found.append(
@@ -72,7 +73,7 @@ def differences_from_best_rows(
                 "metric": key,
                 "higher_better": higher_better,
                 "baseline": first,
-                "rows": [*others],
+                "rows": [others[one.b.fingerprint] for one in compared],
                 "numbers": [*map(encode_numbers_exactly, numbers)],
                 "better": [one.better for one in compared],
                 "is_all": len(rest) <= _MOST_ROWS,

@@ -201,6 +201,7 @@ class LivePageApplication:
             _application_comparison(request),
             query["metric"],
             description=query.get("description", ""),
+            where=query.getlist("where"),
             higher_better=query["higher"] == "1" if "higher" in query else None,
         )
 
@@ -216,6 +217,7 @@ class LivePageApplication:
             _application_comparison(request),
             {key: of == "1" for key, of in zip(metrics, higher, strict=True)},
             description=query.get("description", ""),
+            where=query.getlist("where"),
         )
 
     def _code(self, request: Request) -> Any:

@@ -54,12 +54,9 @@ def code_differences(
         ``versions``, the distributions whose version is known of some of them only; ``commands``, which show
         how the commits differ; and ``changes``, how the uncommitted changes of each of the others differ from
         those of the first, where they do.
-
-    Raises:
-        StorageError: there is no such configuration.
     """
-    newest = [_newest_code_run(stored, experiment, one, description) for one in fingerprints]
-    folders = [stored.stored_configuration(experiment, one).folder for one in fingerprints]
+    found = [_newest_code_run(stored, experiment, one, description) for one in fingerprints]
+    newest, folders = [run for _, run in found], [folder for folder, _ in found]
     environments = [{} if one is None else one.run.environment for one in newest]
     first, *others = environments
     names = {name: None for one in others for name, _, _ in origin_differences(first, one)}
@@ -75,10 +72,14 @@ def code_differences(
 
 def _newest_code_run(
     stored: StoredRuns, experiment: str, fingerprint: str, description: str
-) -> RunResult | None:
-    _, runs = stored.runs_of_configuration(experiment, fingerprint)
+) -> tuple[Path | None, RunResult | None]:
+    """The folder of a configuration and its newest completed run; none of one that is not there any more."""
+    try:
+        configuration, runs = stored.runs_of_configuration(experiment, fingerprint)
+    except LegmError:
+        return None, None
     own = [one for one in runs if one.status is Status.COMPLETED and one.run.description == description]
-    return max(own, key=lambda one: one.run.run_id, default=None)
+    return configuration.folder, max(own, key=lambda one: one.run.run_id, default=None)
 
 
 def _uncommitted_differences(

@@ -9,9 +9,10 @@ import numpy as np
 from legm.analysis.comparison import compare_runs
 from legm.analysis.unfinished import unfinished_curve
 from legm.core.rewinding import without_rewound
+from legm.core.selection import RunSelection
 from legm.core.system_names import is_system_name
-from legm.errors import LegmError, StorageError
-from legm.records import Curve, Display, Plain
+from legm.errors import LegmError
+from legm.records import Comparison, Configuration, Curve, Display, Plain
 from legm.report.curve_detail import CurveDetail
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.runlog.log_folder import LogFolder
@@ -73,8 +74,9 @@ def differences_from(
     key: str,
     *,
     description: str = "",
+    where: Sequence[str] = (),
     higher_better: bool | None = None,
-) -> list[dict[str, Plain]]:
+) -> dict[str, Plain]:
     """How configurations differ from one of them in a metric, as ``legm compare`` says it.
 
     Args:
@@ -84,48 +86,56 @@ def differences_from(
         others: their fingerprints; the p-values are corrected for all of them together.
         key: the metric's summary key.
         description: of the runs.
+        where: which of them are compared, as ``--where`` has it.
         higher_better: whether a higher value is better; None to judge by the runs or the metric's name.
 
     Returns:
-        for each of the others the difference, its interval, and both p-values, encoded in this order; whether
-        runs with equal seeds were paired, how many, and notes; or why it cannot be compared.
-
-    Raises:
-        StorageError: the baseline is not there.
+        ``differences``, for each of the others that can be compared the difference, its interval, and both
+        p-values, encoded in this order; whether runs with equal seeds were paired, how many, and notes; and
+        ``problems``, by fingerprint, why any other one cannot; that of the baseline is one of all.
     """
     name, split = split_summary_key(key)
-    of = stored.stored_configuration(experiment, baseline).configuration
-    every = [stored.stored_configuration(experiment, one).configuration for one in others if one != baseline]
-    if not every:
-        return []
+    problems: dict[str, str] = {}
+    every: list[Configuration] = []
+    for one in dict.fromkeys((baseline, *others)):
+        try:
+            every.append(stored.stored_configuration(experiment, one).configuration)
+        except LegmError as error:  # it has been amended or deleted since the page was told of it
+            problems[one] = str(error)
+    compared: list[Comparison] = []
     if split == "pooled":
-        raise StorageError(f"{name!r} is averaged over all its values: legm compare reads them")
-    compared = compare_runs(
-        stored.client(),
-        description,
-        of,
-        every,
-        name,
-        test=split == "test",
-        seed=None,
-        level=_LEVEL,
-        higher_better=higher_better,
-    )
-    return [
-        {
-            "fingerprint": one.b.fingerprint,
-            "numbers": encode_numbers_exactly(
-                [-one.difference, -one.upper, -one.lower, one.p, one.p_adjusted]
-            ),
-            "paired": one.paired,
-            "pairs": one.pairs,
-            "seeds": list(one.seeds),
-            "runs": [one.n_a, one.n_b],
-            "better": one.better,
-            "notes": list(one.notes),
-        }
-        for one in compared
-    ]
+        problems[baseline] = f"{name!r} is averaged over all its values: legm compare reads them"
+    if baseline not in problems and len(every) > 1:
+        try:
+            compared = compare_runs(
+                stored.client(),
+                description,
+                every[0],
+                every[1:],
+                name,
+                test=split == "test",
+                seed=None,
+                level=_LEVEL,
+                higher_better=higher_better,
+                selection=RunSelection.parse(where),
+                problems=problems,
+            )
+        except LegmError as error:
+            problems[baseline] = str(error)
+    return {"differences": [*map(_encoded_difference, compared)], "problems": {**problems}}
+
+
+def _encoded_difference(one: Comparison) -> dict[str, Plain]:
+    return {
+        "fingerprint": one.b.fingerprint,
+        "numbers": encode_numbers_exactly([-one.difference, -one.upper, -one.lower, one.p, one.p_adjusted]),
+        "paired": one.paired,
+        "pairs": one.pairs,
+        "seeds": list(one.seeds),
+        "runs": [one.n_a, one.n_b],
+        "better": one.better,
+        "notes": list(one.notes),
+    }
 
 
 def differences_by_metric(
@@ -136,29 +146,26 @@ def differences_by_metric(
     higher_better: Mapping[str, bool],
     *,
     description: str = "",
+    where: Sequence[str] = (),
 ) -> list[dict[str, Plain]]:
     """How configurations differ from one of them in several metrics.
 
     Args:
-        stored, experiment, baseline, others, description: as for :func:`differences_from`.
+        stored, experiment, baseline, others, description, where: as for :func:`differences_from`.
         higher_better: by summary key, whether a higher value of the metric is better.
 
     Returns:
-        for each metric its differences, as :func:`differences_from` gives them, or why there are none.
-
-    Raises:
-        StorageError: the baseline is not there.
+        for each metric what :func:`differences_from` gives.
     """
-    stored.stored_configuration(experiment, baseline)
-    found: list[dict[str, Plain]] = []
-    for key, higher in higher_better.items():
-        differences: list[dict[str, Plain]] = []
-        problem = ""
-        try:
-            differences = differences_from(
-                *(stored, experiment, baseline, others, key), description=description, higher_better=higher
-            )
-        except LegmError as error:
-            problem = str(error)
-        found.append({"metric": key, "differences": [*differences], "problem": problem})
-    return found
+    return [
+        {
+            "metric": key,
+            **differences_from(
+                *(stored, experiment, baseline, others, key),
+                description=description,
+                where=where,
+                higher_better=higher,
+            ),
+        }
+        for key, higher in higher_better.items()
+    ]

@@ -35,7 +35,7 @@ def single_curves(
 
     Args:
         stored: where they are.
-        experiment, fingerprints: which configurations.
+        experiment, fingerprints: which configurations; those that are not there are left out.
         metrics: the dev metrics.
         axis: ``step``; ``since``, for the seconds since the run began; ``time``, for those since 1970; or
             ``metric:`` and the name of a dev metric.
@@ -47,11 +47,11 @@ def single_curves(
         (``smoothed``). A run without what the axis needs has none.
 
     Raises:
-        LegmError: the configurations are not there, or cannot be read.
+        LegmError: the runs cannot be read.
     """
     other = axis.removeprefix("metric:") if axis.startswith("metric:") else ""
     found: list[dict[str, Plain]] = []
-    for fingerprint in fingerprints:
+    for fingerprint in stored.present_fingerprints(experiment, fingerprints):
         for one in stored.series_of(experiment, fingerprint, metrics, other or "step", _MOST_RUNS):
             for rows in one.rows:
                 if rows.series.name not in metrics or rows.series.index is not None or rows.steps is None:

@@ -203,6 +203,12 @@ class StoredRuns:
             return found
         raise StorageError(f"the experiment {experiment!r} has no configuration {fingerprint!r}")
 
+    def present_fingerprints(self, experiment: str, fingerprints: Sequence[str]) -> list[str]:
+        """Those of some configurations that an experiment has; others were amended or deleted meanwhile."""
+        with self._lock:
+            stored = self._experiment(experiment).stored()
+        return [one for one in fingerprints if one in stored]
+
     def configuration_name(self, experiment: str, fingerprint: str) -> str:
         """What a configuration is called wherever the page shows it, among all of its experiment."""
         with self._lock:

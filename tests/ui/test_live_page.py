@@ -86,7 +86,6 @@ def test_the_page_lives(page, root, tmp_path):
         note_about_a_run(page, root)
         change_what_is_below(page, root)
         errors = [one["message"] for one in page.browser.get_log("browser") if one["level"] == "SEVERE"]
-        errors = [one for one in errors if "/api/differences" not in one]  # of what has no completed run
         assert not [one for one in errors if "where=rate" not in one]  # a mistake of the user's
         lose_the_server(page, root, served, tmp_path)
 

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 RATES = (0.1, 0.01, 0.001)
+FAILED = 4  # of six configurations
 OF_DIFFERENT_CODE = ("sgd", 0.001)
 OF_CHANGED_CODE = ("adam", 0.1)
 PATCH = f"""diff --git a/net.py b/net.py
@@ -95,6 +96,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     logged_with_patch(folder, optimizer, rate, seed)
                 else:
                     logged(folder, optimizer, rate, seed)
+    for number in range(6):
+        for seed in range(2):
+            with ExperimentHandler(folder, "six") as handler:
+                handler.set_dict_params({"number": number, "seed": seed})
+                handler.disable_param("seed")
+                handler.start()
+                handler.set_metric("loss", number + seed / (number + 4))
+                if number == FAILED:
+                    handler.end("failed", "out of memory")
     for number in range(3):
         with ExperimentHandler(folder, "wide") as handler:
             handler.set_dict_params({name: number + at for at, name in enumerate(LONG_NAMES)})
@@ -145,6 +155,7 @@ def test_every_view_shows_what_it_promises(page, root, tmp_path):
     relations_are_drawn(page)
     twelve_axes_of_long_names_are_dragged(page)
     configurations_are_compared(page)
+    six_are_compared_of_which_one_has_no_completed_run(page)
     a_configuration_has_a_view(page, tmp_path)
     a_run_has_a_view(page)
     tables_of_a_run_are_saved(page, tmp_path)
@@ -389,6 +400,25 @@ def configurations_are_compared(page: LivePageInBrowser) -> None:
     until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
     page.browser.back()
     until(lambda: page.view() == "board" and page.browser.current_url == address)
+
+
+def six_are_compared_of_which_one_has_no_completed_run(page: LivePageInBrowser) -> None:
+    """It says so, and the others keep the intervals of their completed runs."""
+    board = page.browser.current_url
+    page.browser.get(f"{board.partition('#')[0]}#experiment=six&metric=best_loss")
+    until(lambda: page.view() == "board" and page.text("#compare-ticked") == "Compare the 5 ticked")
+    page.run("document.querySelector('#table td.pick input:not(:checked)').click()")
+    until(lambda: page.text("#compare-ticked") == "Compare the 6 ticked")
+    until(lambda: len(page.texts("#significance tbody tr")) == 5)
+    assert "no completed run" in page.texts("#significance tbody tr")[-1]
+    page.click("#compare-ticked")
+    until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
+    baseline, *others, failed = page.texts("#compared-tables tr.chosen td")
+    assert "n = 2" in baseline
+    assert [text.count(" … ") for text in others] == [1] * 4
+    assert failed == "no completed run, 2 failed"
+    page.browser.get(board)
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
 
 
 def a_configuration_has_a_view(page: LivePageInBrowser, folder: Path) -> None:

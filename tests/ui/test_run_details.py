@@ -152,7 +152,7 @@ def test_every_run_is_drawn_over_what_is_asked_for(net, axis):
         started = stored.run("net", own, ids[0])[1].run.started
         assert (np.diff(x) >= 0).all()
         assert 0 <= x[0] - (started if axis == "time" else 0) < 60
-    assert single_curves(stored, "net", [own], ["loss"], "metric:nothing", CurveDetail(100)) == []
+    assert single_curves(stored, "net", [own, "v1-x"], ["loss"], "metric:nothing", CurveDetail(100)) == []
 
 
 def test_a_zoom_of_a_single_curve_has_what_is_in_view_and_its_average_is_that_of_all(net):

@@ -213,7 +213,9 @@ def test_differences_are_those_of_legm_compare(page, root):
     content = page.ask("/api/experiment", {"name": "net"}).json
     a, b = (one["fingerprint"] for one in content["configurations"])
     asked = {"experiment": "net", "baseline": a, "other": [b], "metric": "best_loss", "higher": "0"}
-    (found,) = page.ask("/api/differences", asked).json
+    answer = page.ask("/api/differences", asked).json
+    (found,) = answer["differences"]
+    assert answer["problems"] == {}
     client = connect_client(root)
     by_fingerprint = {one.fingerprint: one for one in client.configurations("net")}
     (compared,) = compare_runs(
@@ -232,7 +234,13 @@ def test_differences_are_those_of_legm_compare(page, root):
     expected = [-compared.difference, -compared.upper, -compared.lower, compared.p, compared.p_adjusted]
     assert numbers == expected
     assert (found["paired"], found["pairs"], found["better"]) == (True, 2, compared.better)
-    assert page.ask("/api/differences", {**asked, "baseline": "v1-x"}).status == 400
+    gone = page.ask("/api/differences", {**asked, "other": [b, "v1-x"]}).json
+    assert gone["differences"] == [found]  # those that are there keep their intervals
+    assert "no configuration 'v1-x'" in gone["problems"]["v1-x"]
+    gone = page.ask("/api/differences", {**asked, "baseline": "v1-x"}).json
+    assert (gone["differences"], [*gone["problems"]]) == ([], ["v1-x"])
+    selected = page.ask("/api/differences", {**asked, "where": "seed=0,1"}).json
+    assert "only runs with seed=0,1" in selected["differences"][0]["notes"]
 
 
 def test_groups_are_those_of_legm_best(page, root):
@@ -257,9 +265,9 @@ def test_configurations_side_by_side_have_the_differences_of_every_metric(page):
     found = page.ask("/api/comparison", {**pair, "metric": keys, "higher": ["0", "1", "1"]}).json
     assert [one["metric"] for one in found] == keys
     alone = page.ask("/api/differences", {**pair, "metric": "best_loss", "higher": "0"}).json
-    assert found[0]["differences"] == alone
+    assert found[0] == {"metric": "best_loss", **alone}
     assert found[1]["differences"][0]["better"] in {"a", "b", None}
-    assert found[2]["problem"] or found[2]["differences"]
+    assert found[2]["problems"] or found[2]["differences"]
     assert page.ask("/api/comparison", {**pair, "metric": keys, "higher": ["0"]}).status == 400
     code = page.ask("/api/code", pair).json
     assert all(code["runs"])

@@ -151,7 +151,7 @@ function metricTable(rows, byKey) {
         element(
           "td",
           { class: "number" },
-          meanCell(one, row, decimals),
+          one.has(row) ? meanCell(one, row, decimals) : whyNoValue(row),
           one.has(row) ? element("span", { class: "faint count" }, ` n = ${one.n[row]}`) : null,
           i ? differenceFrom(one, rows[0], row, decimals, byKey.get(one.key)?.get(row)) : null,
         ),
@@ -164,6 +164,19 @@ function metricTable(rows, byKey) {
     element("td", { colspan: rows.length + 1, class: "faint" }, "No value yet."),
   );
   return besideTable("metric", rows, body.length ? body : [none], () => exactMetrics(rows));
+}
+
+/**
+ * Why a configuration has no value of a metric.
+ * @param {number} row
+ */
+function whyNoValue(row) {
+  const { counts } = experiment();
+  const others = Object.keys(counts)
+    .filter((status) => status !== "completed" && counts[status][row])
+    .map((status) => `${counts[status][row]} ${status}`);
+  const why = counts.completed[row] ? "no value" : "no completed run";
+  return element("span", { class: "faint" }, [why, ...(counts.completed[row] ? [] : others)].join(", "));
 }
 
 /**

@@ -186,7 +186,8 @@ interface Comparison {
   key: string;
   differences: Difference[] | null;
   problem: string;
-  byRow: Map<number, Significance>;
+  problems: Record<string, string>;
+  byRow: Map<number, Significance | undefined>;
 }
 
 /** An answer about configurations side by side. */

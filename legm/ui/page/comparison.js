@@ -4,6 +4,7 @@ import { runAddress } from "./addresses.js";
 import { besideTable, renderCompared } from "./compared.js";
 import { liveState } from "./live_state.js";
 import { patchText } from "./patch_text.js";
+import { selection } from "./loading.js";
 import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
 import { significanceOfRow } from "./known_differences.js";
@@ -143,12 +144,14 @@ async function askFor(chosen, rows, made) {
         ...common,
         metric: own.map((one) => one.key),
         higher: own.map((one) => (higherBetter(one) ? "1" : "0")),
+        where: selection(),
       }),
       ask("api/code", common),
     ]);
     made.code = code;
     const notes = new Set();
-    for (const { metric: name, differences, problem } of found) {
+    for (const { metric: name, differences, problems } of found) {
+      const problem = problems[fingerprints[0]];
       if (problem) notes.add(problem);
       const of = new Map();
       for (const one of differences) {

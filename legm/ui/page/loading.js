@@ -34,6 +34,11 @@ function askedBy(name, where) {
   return { name, where: where ? [where] : [] };
 }
 
+/** What is selected of the experiment that is shown, as a question has it. */
+export function selection() {
+  return askedBy("", liveState.loading.where).where;
+}
+
 /** Load the runs that are not completed, where they are not loaded yet. */
 export async function loadUnfinished() {
   const chosen = experiment();

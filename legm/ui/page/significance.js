@@ -4,6 +4,7 @@ import { significanceOfRow } from "./known_differences.js";
 import { shownColumns } from "./columns.js";
 import { renderTable } from "./leaderboard.js";
 import { liveState } from "./live_state.js";
+import { selection } from "./loading.js";
 import { ask } from "./server.js";
 import { chosenMetric, experiment, filtered, higherBetter, metric, state } from "./state.js";
 import { breakable, byId, counted, element, fill, messageOf, short } from "./values.js";
@@ -15,15 +16,15 @@ const MOST_ROWS = 100; // and in the leaderboard
 export function renderSignificance() {
   const section = significanceSection();
   const [a, b] = state.pair;
-  const rows = comparable([...new Set([b, ...state.shown])]).slice(0, MOST_COMPARED);
+  const rows = besideBaseline([...new Set([b, ...state.shown])]).slice(0, MOST_COMPARED);
   section.hidden = a === null || !metric() || !rows.length;
   if (section.hidden) return;
   const last = comparison("table", rows, renderSignificance);
   const note = section.querySelector(".note");
   note.textContent = last.problem || (last.differences ? significanceNote(last.differences) : "Comparing …");
   const table = section.querySelector("div.table");
-  table.hidden = !last.differences;
-  if (last.differences) fill(table, differenceTable(last.differences));
+  table.hidden = !last.differences || Boolean(last.problem);
+  if (!table.hidden) fill(table, differenceTable(rows, last));
 }
 
 /**
@@ -53,17 +54,25 @@ function rowComparison() {
 }
 
 /**
- * The rows that have the metric and the description of A, without A.
+ * The rows that have the description of A, without A.
  * @param {(number|null)[]} rows
  */
-function comparable(rows) {
+function besideBaseline(rows) {
   const [a] = state.pair;
   const every = experiment().rows;
   const description = a === null ? undefined : every[a]?.description;
-  const own = metric();
   return rows
     .filter((row) => row !== null)
-    .filter((row) => row !== a && own && own.n[row] > 0 && every[row].description === description);
+    .filter((row) => row !== a && every[row].description === description);
+}
+
+/**
+ * Those of them that have the metric too.
+ * @param {number[]} rows
+ */
+function comparable(rows) {
+  const own = metric();
+  return besideBaseline(rows).filter((row) => own && own.n[row] > 0);
 }
 
 /**
@@ -78,7 +87,7 @@ function comparison(kind, rows, render) {
   const key = JSON.stringify([chosen.name, chosen.content.version, state.metric, higherBetter(), a, rows]);
   const known = liveState.comparisons[kind];
   if (known?.key === key) return known;
-  const made = { key, differences: rows.length ? null : [], problem: "", byRow: new Map() };
+  const made = { key, differences: rows.length ? null : [], problem: "", problems: {}, byRow: new Map() };
   liveState.comparisons[kind] = made;
   if (rows.length && a !== null)
     askForDifferences(chosen, made, a, rows).then(() => {
@@ -97,9 +106,15 @@ async function askForDifferences(chosen, made, a, rows) {
       metric: state.metric,
       description: chosen.rows[a].description,
       higher: higherBetter() ? "1" : "0",
+      where: selection(),
     });
-    made.differences = found;
-    rows.forEach((row, i) => made.byRow.set(row, significanceOfRow(found[i])));
+    made.differences = found.differences;
+    made.problems = found.problems;
+    made.problem = found.problems[chosen.configuration(a).fingerprint] ?? "";
+    const numbers = new Map(
+      found.differences.map((/** @type {Difference} */ one) => [one.fingerprint, significanceOfRow(one)]),
+    );
+    for (const row of rows) made.byRow.set(row, numbers.get(chosen.configuration(row).fingerprint));
   } catch (error) {
     made.problem = messageOf(error);
   }
@@ -129,23 +144,24 @@ function significanceNote(differences) {
   );
 }
 
-/** @param {Difference[]} differences */
-function differenceTable(differences) {
+/** @param {number[]} rows @param {Comparison} last */
+function differenceTable(rows, last) {
   const chosen = experiment();
-  const [a] = state.pair;
-  if (a === null) return element("table", {});
   const head = ["configuration", `${chosenMetric().label} − A`, "95 % interval", "p", "corrected p", "runs"];
-  const rows = differences.map((one) => {
-    const row = chosen.rowOf(one.fingerprint, chosen.rows[a].description);
+  const byFingerprint = new Map(last.differences?.map((one) => [one.fingerprint, one]));
+  const body = rows.map((row) => {
+    const { fingerprint } = chosen.configuration(row);
+    const name = element("th", { scope: "row", title: chosen.label(row) }, breakable(chosen.brief(row)));
+    const one = byFingerprint.get(fingerprint);
+    if (!one) {
+      const why = last.problems[fingerprint] ?? "";
+      return element("tr", {}, name, element("td", { colspan: head.length - 1, class: "faint" }, why));
+    }
     const { difference, lower, upper, p, adjusted, verdict } = significanceOfRow(one);
     return element(
       "tr",
       { class: verdict ? "differs" : null },
-      element(
-        "th",
-        { scope: "row", title: row === undefined ? null : chosen.label(row) },
-        breakable(row === undefined ? one.fingerprint : chosen.brief(row)),
-      ),
+      name,
       element("td", { class: "number" }, difference > 0 ? `+${short(difference)}` : short(difference)),
       element("td", { class: "number" }, Number.isNaN(lower) ? "–" : `${short(lower)} … ${short(upper)}`),
       element("td", { class: "number" }, orDash(p)),
@@ -162,7 +178,7 @@ function differenceTable(differences) {
     "table",
     { class: "plain wide" },
     element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
-    element("tbody", {}, ...rows),
+    element("tbody", {}, ...body),
   );
 }
 
