@@ -81,6 +81,32 @@ test("the cells of a column are sorted as numbers, whichever minus they have, an
   assert.deepEqual(sorted([null, "adam", "10", "-9", ""]), ["-9", "10", "adam", null, ""]);
 });
 
+test("versions are sorted part by part, and decimals by value", () => {
+  const sorted = (cells, reversed = false) =>
+    sortedAndFiltered(
+      cells.map((one) => [one]),
+      { column: 0, reversed },
+    ).map(([one]) => one);
+  for (const versions of [
+    ["2.1", "3.9", "3.10"],
+    ["v0.9", "v0.10", "v1.0"],
+    ['"3.9"', '"3.10"', '"3.11.2"'], // texts of a parameter
+    ["0.13.0rc1", "0.13.0", "2.1", "2.10", "2024.1.post1"],
+    ["3", "3.9", "3.9.18+cpu", "3.10"],
+  ]) {
+    assert.deepEqual(sorted(["–", ...versions.toReversed()]), [...versions, "–"]);
+    assert.deepEqual(sorted([...versions, null], true), [...versions.toReversed(), null]);
+  }
+  for (const numbers of [
+    ["0.10", "0.25", "0.90"], // with equally many decimals
+    ["0.25", "1.0", "2.5"],
+    ["1e-05", "0.001", "0.5", "10"],
+    [0.1, 0.25, 3, 10],
+    ["adam 3.10", "adam 3.9"], // as in names
+  ])
+    assert.deepEqual(sorted(numbers.toReversed()), numbers);
+});
+
 test("a filter finds a negative number, whichever minus it is typed with", () => {
   const rows = [
     ["loss", -3.5],

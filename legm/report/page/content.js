@@ -1,6 +1,7 @@
 // The content of one experiment, for the panels. A row is a configuration and description.
 
 import { byText, decoded, distinct } from "./values.js";
+import { orderOfCells } from "./versions.js";
 
 const LONGEST_NAME = 40; // letters of a configuration's name,
 const LONGEST_VALUE = 28; // and of a parameter's value
@@ -19,6 +20,7 @@ class Parameter {
     this.briefs = null; // found on first use
     this.of = decoded(content.of);
     this.active = decoded(content.active);
+    this.textOrder = orderOfCells(this.texts.filter((_, i) => this.numbers[i] === null)); // of what is no number
   }
 
   /**

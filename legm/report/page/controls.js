@@ -8,7 +8,6 @@ import {
   byCell,
   byFact,
   byId,
-  byText,
   compact,
   counted,
   distinct,
@@ -194,7 +193,7 @@ export function statesOf(parameter) {
 export function byValue(parameter, a, b) {
   const [x, y] = [parameter.number(a), parameter.number(b)];
   if (x !== null && y !== null) return byCell(x, y);
-  return byFact(x === null, y === null) || byText(parameter.text(a), parameter.text(b));
+  return byFact(x === null, y === null) || parameter.textOrder(parameter.text(a), parameter.text(b));
 }
 
 /** @param {Parameter} parameter @param {number[]} states */

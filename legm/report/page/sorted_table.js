@@ -1,7 +1,8 @@
 // A table that its user sorts by a click on a title, filters where it is long, and saves.
 
 import { downloadMenu, fileName } from "./downloads.js";
-import { breakable, byCell, counted, element, fill, searchable, short, wordsOf } from "./values.js";
+import { breakable, counted, element, fill, searchable, short, wordsOf } from "./values.js";
+import { orderOfCells } from "./versions.js";
 
 const FILTERED_FROM = 9; // rows
 
@@ -16,7 +17,9 @@ export function sortedAndFiltered(rows, { column = null, reversed = false, searc
     const text = searchable(row.map(shownText).join("\n"));
     return words.every((word) => text.includes(word));
   });
-  return column === null ? found : found.sort((a, b) => byCell(a[column], b[column], reversed));
+  if (column === null) return found;
+  const order = orderOfCells(rows.map((row) => row[column]));
+  return found.sort((a, b) => order(a[column], b[column], reversed));
 }
 
 /**

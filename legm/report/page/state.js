@@ -1,7 +1,8 @@
 // The user's choices, which the URL keeps so that they can be shared, and what follows from them.
 
 import { Experiment } from "./content.js";
-import { byCell, byText, searchable, wordsOf } from "./values.js";
+import { byText, searchable, wordsOf } from "./values.js";
+import { orderOfCells } from "./versions.js";
 
 export const MOST_CURVES = 40;
 export const MOST_SMOOTHING = 0.99;
@@ -234,7 +235,8 @@ export function metricValue(row) {
  */
 export function sortedBy(rows, value, descending) {
   const values = new Map(rows.map((row) => [row, value(row)]));
-  return [...rows].sort((a, b) => byCell(values.get(a), values.get(b), descending) || byName(a, b));
+  const order = orderOfCells([...values.values()]);
+  return [...rows].sort((a, b) => order(values.get(a), values.get(b), descending) || byName(a, b));
 }
 
 /** @param {number} a @param {number} b */

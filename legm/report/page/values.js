@@ -314,8 +314,20 @@ function cellOrder(value) {
   return {
     text,
     number: isNumber ? numberOf(text) : null,
-    isMissing: NO_VALUE.has(text.toLowerCase()),
+    isMissing: isMissing(text),
   };
+}
+
+/**
+ * Whether a cell has no value: NaN, "–", nothing.
+ * @param {unknown} value
+ */
+export function isMissing(value) {
+  return NO_VALUE.has(
+    String(value ?? "")
+      .trim()
+      .toLowerCase(),
+  );
 }
 
 /**
