@@ -109,8 +109,6 @@ def printable_text(text: str) -> str:
         return text
     for sign, plain in (
         ("±", "+-"),
-        ("\N{MINUS SIGN}", "-"),
-        ("∞", "inf"),
         ("↑", "(max)"),
         ("↓", "(min)"),
         ("★", "*"),

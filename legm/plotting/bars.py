@@ -34,7 +34,12 @@ from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, tick_lab
 from legm.records import Ranked, RankedGroup
 from legm.stats.aggregate import aggregate_interval
 from legm.stats.downsampling import clip_downsampled
-from legm.stats.number_formatting import number_decimals_for, spread_description, value_text
+from legm.stats.number_formatting import (
+    number_decimals_for,
+    spread_description,
+    typographic_number,
+    value_text,
+)
 from legm.stats.run_counts import split_summary_key
 from legm.stats.value_choice import choice_note, value_title
 
@@ -148,7 +153,7 @@ def _make_bar_panel(
     digits = number_decimals_for([one.value for one in shown])
     runs = [_bar_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
-    numbers = [value_text(one.value, digits) for one in shown]
+    numbers = [typographic_number(value_text(one.value, digits)) for one in shown]
     known = [one for one in shown if one.value.n]
     caption = "; ".join(
         dict.fromkeys(spread_description(one.value.method) for one in known if one.value.n > 1)

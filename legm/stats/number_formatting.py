@@ -89,7 +89,7 @@ def _number_format(size: float, digits: int) -> str:
 
 
 def _formatted(value: float, form: str) -> str:
-    return "0" if form == _EXPONENT and not value else typographic_number(f"{value:{form}}")
+    return "0" if form == _EXPONENT and not value else f"{value:{form}}"
 
 
 def number_decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()) -> int:
@@ -115,5 +115,11 @@ def number_decimals_for(values: Sequence[Aggregate]) -> int:
 
 
 def typographic_number(number: str) -> str:
-    """A formatted number with a typographic minus and infinity sign."""
+    """Formatted numbers as they are typeset, with a minus and an infinity sign: for pictures and LaTeX alone.
+
+    Everywhere else a number is text that can be copied and searched for.
+
+    Args:
+        number: the number, or several with other signs between them.
+    """
     return number.replace("-", "\N{MINUS SIGN}").replace("inf", "∞")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from legm.core.texts import escape_unprintable_text
+from legm.stats.number_formatting import typographic_number
 
 __all__ = ["MarkupCell", "csv_table", "latex_table", "markdown_table"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _ESCAPED = r"\\\1"
+_NUMBERS = re.compile(r"(?:[-+\d.e±,\[\] ]|inf)+")  # one, or one with its spread
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -99,12 +102,14 @@ def latex_table(
         notes: a comment each above the table.
     """
 
-    def text(cell: MarkupCell) -> str:
-        escaped = "".join(_LATEX.get(c, c) for c in _one_line_markup(cell.text))
+    def text(cell: MarkupCell, is_number: bool = False) -> str:
+        is_typeset = is_number and _NUMBERS.fullmatch(cell.text)
+        shown = typographic_number(cell.text) if is_typeset else cell.text
+        escaped = "".join(_LATEX.get(c, c) for c in _one_line_markup(shown))
         return rf"\textbf{{{escaped}}}" if cell.best else escaped
 
-    def line(cells: Sequence[MarkupCell]) -> str:
-        return " & ".join(map(text, cells)) + r" \\"
+    def line(cells: Sequence[MarkupCell], are_numbers: Iterable[bool]) -> str:
+        return " & ".join(map(text, cells, are_numbers)) + r" \\"
 
     return "\n".join(
         [
@@ -112,9 +117,9 @@ def latex_table(
             *(f"% {_one_line_markup(note)}" for note in notes),
             rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in numbers)}}}",
             r"\toprule",
-            line([MarkupCell(header) for header in headers]),
+            line([MarkupCell(header) for header in headers], itertools.repeat(False)),
             r"\midrule",
-            *map(line, rows),
+            *(line(row, numbers) for row in rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler
+from legm.plotting import plot_bars
 from tests.support.calling import as_json, misused, shown
+from tests.support.pictures import draw, ranked, texts
 
 RATES = {0.1: 0.125, 0.2: 0.25, 0.3: 0.5}
 """By rate, the lowest loss."""
@@ -276,3 +279,27 @@ def test_pruned_runs_are_drawn_when_they_are_asked_for(tmp_path):
     (picture,) = handler(tmp_path, 0.1, 0).plot(formats="svg", groups=[["loss"]], statuses="pruned")
 
     assert "pruned" in Path(picture).read_text(encoding="utf-8")
+
+
+def test_a_number_is_the_same_text_in_every_command_and_typeset_in_pictures_and_latex_alone(tmp_path):
+    numbers = {"tiny": -3.384e-07, "small": -0.2512, "endless": float("-inf")}
+    expected = {"tiny": "-3.384e-07", "small": "-0.2512", "endless": "-inf"}
+    for rate in (0.1, 0.2):
+        with handler(tmp_path, rate, 1).start() as made:
+            for name, number in numbers.items():
+                made.set_metric(name, number)
+    one, other = sorted((tmp_path / "e").glob("*_0"))
+    latex = {name: text.replace("-", "$-$").replace("inf", r"$\infty$") for name, text in expected.items()}
+    for name, text in expected.items():
+        assert shown("best", tmp_path / "e", name).count(f" {text} ") == 2
+        assert shown("table", tmp_path / "e", name).count(f"**{text}**") == 2
+        assert shown("compare", one, other, name).count(f" {text} ") == 2
+        assert shown("sql", tmp_path, f"select value from history where metric = '{name}'").count(text) == 2
+        assert shown("table", tmp_path / "e", name, "--format", "latex").count(latex[name]) == 2
+        bars = draw(plot_bars({name: [ranked("a", numbers[name], math.nan)]}, ""))
+        assert text.replace("-", "\N{MINUS SIGN}").replace("inf", "∞") in texts(bars)
+    assert all(text in shown("show", one) for text in expected.values())
+    assert expected["tiny"] in shown("ls", tmp_path / "e", "--curve", "tiny")
+    view = made.get_best("tiny")._repr_html_()
+    assert expected["tiny"] in view
+    assert "\N{MINUS SIGN}" not in view

@@ -27,9 +27,15 @@ test("numbers are decoded exactly, NaN and infinities too", () => {
 
 test("numbers are written as in the command line", () => {
   assert.equal(short(0.123456), "0.1235");
-  assert.equal(short(-12), "−12");
-  assert.equal(short(1e-7), "1e−07");
+  assert.equal(short(-12), "-12");
+  assert.equal(short(1e-7), "1e-07");
   assert.equal(short(Number.NaN), "NaN");
+  for (const number of [-3.384e-7, -0.2512]) // as tests/cli/test_answers.py has them from commands
+    assert.deepEqual(
+      [short(number), fixed(number, decimalsOf([number], []))],
+      Array(2).fill(number === -0.2512 ? "-0.2512" : "-3.384e-07"),
+    );
+  assert.equal(fixed(Number.NEGATIVE_INFINITY, 3), "-inf");
   assert.equal(fixed(0.5, 3), "0.500");
   assert.equal(duration(3700), "1 h 2 min");
 });
@@ -53,7 +59,7 @@ test("names of long dotted parameters are shortened to the values that differ", 
 
 test("numbers that need many decimals have an exponent", () => {
   assert.equal(decimalsOf([2.97e-7], [9e-9]), 8);
-  assert.equal(fixed(2.97e-7, 8), "2.97e−07");
+  assert.equal(fixed(2.97e-7, 8), "2.97e-07");
   assert.equal(fixed(0, 8), "0");
   assert.equal(fixed(0.0001234, 7), "0.0001234");
 });

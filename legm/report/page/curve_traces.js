@@ -221,8 +221,8 @@ function infiniteTraces(line, row, name, rows) {
     : [0, 1];
   /** @type {["above" | "below", number, string, string][]} */
   const sides = [
-    ["above", high, "triangle-up", "∞"],
-    ["below", low, "triangle-down", "−∞"],
+    ["above", high, "triangle-up", "inf"],
+    ["below", low, "triangle-down", "-inf"],
   ];
   return sides
     .filter(([side]) => line[side].length)

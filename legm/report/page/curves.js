@@ -155,8 +155,8 @@ function curvesNote(metrics, rows) {
   if (unfinished.some((one) => one.status !== "running"))
     notes.push("dotted: a run that is not completed, not averaged");
   if (lines.some((one) => one.fewer)) notes.push("fewer runs at some steps");
-  if (lines.some((one) => one.above.length)) notes.push("▲ is ∞");
-  if (lines.some((one) => one.below.length)) notes.push("▼ is −∞");
+  if (lines.some((one) => one.above.length)) notes.push("▲ is inf");
+  if (lines.some((one) => one.below.length)) notes.push("▼ is -inf");
   return notes.join("; ");
 }
 

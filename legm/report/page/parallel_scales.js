@@ -2,7 +2,7 @@
 
 import { byValue } from "./controls.js";
 import { chosenMetric, experiment, metricValue, state } from "./state.js";
-import { compact, distinct, withMinus } from "./values.js";
+import { compact, distinct } from "./values.js";
 
 const FEW_VALUES = 10; // up to this many numbers are evenly spaced instead of on a scale
 export const NOT_ACTIVE = -0.16; // the position of an inactive parameter,
@@ -100,7 +100,7 @@ function numberScale(numbers) {
   const marks = logarithmic ? powers(low, high) : roundNumbers(low, high);
   const decimals = Math.max(...marks.map((number) => (compact(number).split(".")[1] ?? "").length), 0);
   const text = (/** @type {number} */ number) =>
-    logarithmic || compact(number).includes("e") ? compact(number) : withMinus(number.toFixed(decimals));
+    logarithmic || compact(number).includes("e") ? compact(number) : number.toFixed(decimals);
   const ticks = marks.map((number) => ({ at: at(number), text: text(number) }));
   return {
     at,

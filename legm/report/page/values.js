@@ -22,11 +22,6 @@ export function decoded(text) {
   return new ARRAYS[/** @type {keyof typeof ARRAYS} */ (text.slice(0, 2))](bytes.buffer);
 }
 
-/** @param {string} text */
-export function withMinus(text) {
-  return text.replace("-", "−");
-}
-
 const MOST_DECIMALS = 7; // more of them are an exponent
 const WHOLE = 1e7; // from here on numbers are written with an exponent, as in the command line and the plots
 
@@ -38,17 +33,17 @@ const WHOLE = 1e7; // from here on numbers are written with an exponent, as in t
  */
 export function fixed(value, decimals, size = Math.abs(value)) {
   if (Number.isNaN(value)) return "NaN";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf"; // as in the command line
   const isMuch = decimals > MOST_DECIMALS;
   if (Number.isFinite(size) && size !== 0 && (isMuch || size >= WHOLE || size < 10 ** -decimals))
     return value === 0 ? "0" : power(value);
-  return withMinus(value.toFixed(isMuch ? 0 : decimals));
+  return value.toFixed(isMuch ? 0 : decimals);
 }
 
 /** @param {number} value */
 function power(value) {
   const [mantissa, exponent] = value.toExponential(isShort(value) ? undefined : 3).split("e");
-  return `${withMinus(mantissa)}e${withMinus(exponent[0])}${exponent.slice(1).padStart(2, "0")}`;
+  return `${mantissa}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }
 
 /**
@@ -67,8 +62,8 @@ export function short(value) {
   if (!Number.isFinite(value)) return fixed(value, 0);
   const size = Math.abs(value);
   if (size >= WHOLE || (size !== 0 && size < 1e-4)) return power(value);
-  if (Number.isInteger(value) || isShort(value)) return withMinus(String(value));
-  return withMinus(value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size)))));
+  if (Number.isInteger(value) || isShort(value)) return String(value);
+  return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size))));
 }
 
 /**
@@ -331,7 +326,7 @@ export function isMissing(value) {
 }
 
 /**
- * The number that a text is, with whichever minus; infinity as the page or Python writes it.
+ * The number that a text is, with whichever minus; infinity as Python or a person writes it.
  * @param {string} text
  */
 function numberOf(text) {
