@@ -3,17 +3,7 @@
 import { changed } from "./redraw.js";
 import { chosenMetric, experiment, higherBetter, isDescribed, state } from "./state.js";
 import { renderTheme } from "./theme.js";
-import {
-  breakable,
-  byCell,
-  byFact,
-  byId,
-  compact,
-  counted,
-  distinct,
-  element,
-  fill,
-} from "./values.js";
+import { breakable, byCell, byFact, byId, compact, counted, distinct, element, fill } from "./values.js";
 
 export function renderHead() {
   const chosen = experiment();

@@ -20,6 +20,8 @@ const LATEX = {
   ...Object.fromEntries([..."{}$&#_%"].map((one) => [one, `\\${one}`])),
 };
 
+const NUMBERS = /^(?:[-+\d.e±,[\] ]|inf)+$/; // one, or one with its spread
+
 /**
  * A table in a format.
  * @param {string} format csv, latex or markdown
@@ -58,20 +60,30 @@ function exactText(value) {
  * @param {Table} table
  */
 function latexText({ headers, rows, numbers = [], notes = [] }) {
-  const escaped = (/** @type {Cell} */ cell) => [...oneLine(cell)].map((one) => LATEX[one] ?? one).join("");
-  const line = (/** @type {Cell[]} */ cells) => `${cells.map(escaped).join(" & ")} \\\\`;
+  const escaped = (/** @type {string} */ text) => [...text].map((one) => LATEX[one] ?? one).join("");
+  const line = (/** @type {string[]} */ cells) => `${cells.map(escaped).join(" & ")} \\\\`;
+  const typeset = (/** @type {Cell[]} */ row) =>
+    row.map(oneLine).map((text, i) => (numbers[i] && NUMBERS.test(text) ? typographic(text) : text));
   return [
     "% \\usepackage{booktabs}",
     ...notes.map((note) => `% ${oneLine(note)}`),
     `\\begin{tabular}{${headers.map((_, i) => (numbers[i] ? "r" : "l")).join("")}}`,
     "\\toprule",
-    line(headers),
+    line(headers.map(oneLine)),
     "\\midrule",
-    ...rows.map(line),
+    ...rows.map((row) => line(typeset(row))),
     "\\bottomrule",
     "\\end{tabular}",
     "",
   ].join("\n");
+}
+
+/**
+ * Numbers as they are typeset, which only LaTeX and pictures are.
+ * @param {string} numbers
+ */
+function typographic(numbers) {
+  return numbers.replaceAll("-", "−").replaceAll("inf", "∞");
 }
 
 /**
