@@ -9,8 +9,9 @@ have other meanings too: a working directory, a method, a word of a vocabulary. 
 that ends in a measure (``password_field_size``) is none. The whole number of a password is one too. Below a
 name that decides alone, every text in a list or mapping is one; elsewhere the names in the mapping count.
 
-By its **form**, in any text: the user information of an address, what follows ``Bearer`` or ``Basic`` in a
-header, the headers ``Authorization`` and ``Cookie``, a private key, tokens whose issuers gave them a
+By its **form**, in any text: the user information of an address, the code in one by which an OAuth client gets
+a token (``code=`` beside ``state=``, or on the path of a callback), what follows ``Bearer``, ``Basic`` or
+``Digest`` in a header, the headers ``Authorization`` and ``Cookie``, a private key, tokens whose issuers gave them a
 recognizable form, and what follows the name of a credential in ``name=value``, ``"name": "value"`` and
 ``--name value``, a user in curl's ``-u name:value``, or a login in a line of ``.netrc``.
 """
@@ -162,9 +163,23 @@ _PRIVATE_KEY = re.compile(
 )
 _BEARER = re.compile(r"(?i)(?<![\w-])(bearer\s+)(?=\S*\d|\S{24})([\w.~+/=-]{8,})")
 _AUTHORIZATION = re.compile(
-    r"(?i)(?<![\w-])((?:proxy-)?authorization:[ \t]*(?:[a-z][\w-]{1,20}[ \t]+)?)"
+    r"(?i)(?<![\w-])((?:proxy-)?authorization:[ \t]*(?![^\n]*<redacted>)(?:[a-z][\w-]{1,20}[ \t]+)?)"
     r"(?=\S*\d|\S{16})([^\s\"',;<]{6,})"
 )
+_LIST_PIECE = r"[\w-]+\*?=(?:\\?\"[^\"\\\n]*\\?\"|[^\s,\"'\\]+)"
+_PARAMETER_LIST = rf"{_LIST_PIECE}(?:,[ \t]*{_LIST_PIECE})*"
+_AUTHORIZATION_LIST = re.compile(
+    rf"(?i)(?<![\w-])((?:proxy-)?authorization:[ \t]*[a-z][\w-]{{1,20}}[ \t]+)({_PARAMETER_LIST})"
+)
+_DIGEST = re.compile(rf"(?i)(?<![\w-])(digest[ \t]+)({_PARAMETER_LIST})")
+_DIGEST_ANSWER = re.compile(r"(?i)(?<![\w-])(?:response|nonce)=\\?\"?[\w.+/=-]{8,}")
+_OAUTH_CODE = re.compile(r"(?<![\w.-])code=([^\s&;#,\"'<>\\]{8,})")
+_OAUTH_COMPANY = re.compile(
+    r"(?i)(?<![\w.-])(?:state|session_state|grant_type|redirect_uri|code_verifier)="
+    r"|(?<![a-z])(?:callback|oauth2?|oidc|openid|sso|authoriz(?:e|ed|ation)|redirect|log_?in|sign_?in)[/\w.-]{0,40}[?#]"
+)
+_ADDRESS_END = re.compile(r"[\s\"'<>]")
+_MAX_ADDRESS = 2000  # characters before and after a code that may tell what it is
 _COOKIE = re.compile(
     r"(?i)(?<![\w-])((?:set-)?cookie:[ \t]*)([\w.-]+=[^\s;\"']+(?:;[ \t]*[\w.-]+=[^\s;\"']+)*)"
 )
@@ -204,7 +219,10 @@ _TOKEN_FORMS = (
 _TOKEN_HEADS = tuple(head for head, _ in _TOKEN_FORMS)
 _TOKEN = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(head) + rest for head, rest in _TOKEN_FORMS) + ")")
 _ASSIGNED = re.compile(r"(?<![\w.-])((?:--?)?[A-Za-z][\w.-]{1,100})(=)([^\s&;,\"')}\]]+|\"[^\"]*\"|'[^']*')")
-_QUOTED = re.compile(r"([\"'])([A-Za-z][\w.-]{1,100})\1(\s*:\s*)(\"[^\"]*\"|'[^']*')")
+_QUOTED = re.compile(
+    r"([\"'])([A-Za-z][\w.-]{1,100})\1(\s*:\s*)"
+    r"(\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^'\\]*(?:\\.[^'\\]*)*')"
+)
 _LITERAL = re.compile(
     r"(?<![\w.-])([A-Za-z_][\w-]{1,100})([\"']?\]?\s*(?::\s*\w{1,30}\s*=|[:=])\s*[bfru]?)(\"[^\"\n]+\"|'[^'\n]+')"
 )
@@ -243,7 +261,12 @@ def redact_text(text: str) -> str:
         found = _BEARER.sub(rf"\1{REDACTED}", found)
     if "basic" in folded:
         found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
+    if "code=" in text:
+        found = _redact_oauth_codes(found)
+    if "digest" in folded:
+        found = _DIGEST.sub(lambda m: m[1] + REDACTED if _DIGEST_ANSWER.search(m[2]) else m[0], found)
     if "authorization" in folded:
+        found = _AUTHORIZATION_LIST.sub(rf"\1{REDACTED}", found)
         found = _AUTHORIZATION.sub(rf"\1{REDACTED}", found)
     if "cookie:" in folded:
         found = _COOKIE.sub(rf"\1{REDACTED}", found)
@@ -256,6 +279,18 @@ def redact_text(text: str) -> str:
     if _has_credential_hint(folded):
         found = _redact_named(found)
     return text if found == text else found
+
+
+def _redact_oauth_codes(text: str) -> str:
+    """A text without the codes by which an OAuth client gets a token; any other ``code=`` stays."""
+    pieces, end = [], 0
+    for found in _OAUTH_CODE.finditer(text):
+        before = _ADDRESS_END.split(text[max(0, found.start() - _MAX_ADDRESS) : found.start()])[-1]
+        after = _ADDRESS_END.split(text[found.end() : found.end() + _MAX_ADDRESS], maxsplit=1)[0]
+        if _OAUTH_COMPANY.search(before) or _OAUTH_COMPANY.search(after):
+            pieces += [text[end : found.start(1)], REDACTED]
+            end = found.end()
+    return "".join([*pieces, text[end:]])
 
 
 def _has_credential_hint(folded: str) -> bool:
@@ -315,7 +350,8 @@ def _is_basic_credential(encoded: str) -> bool:
 
 
 def _redact_pair(found: re.Match[str], name: str, value: str) -> str:
-    content = value.strip("\"'")
+    is_quoted = len(value) > 1 and value[0] in "\"'" and value[0] == value[-1]
+    content = value[1:-1] if is_quoted else value.strip("\"'")
     if content in ("", REDACTED) or not is_credential(name, content):
         return found[0]
     return found[0][: -len(value)] + value.replace(content, REDACTED)
