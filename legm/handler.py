@@ -265,9 +265,9 @@ class ExperimentHandler(MediaLogging):
         """Exclude from the comparison what looks as if it only distinguished runs, as an import does.
 
         Of the parameters that were set so far these are seeds, devices, numbers of workers, hosts, paths that
-        are written to, names of runs, times, and values with memory addresses. Whatever the metadata decides,
-        puts into the configuration's name or makes a parent stays as it is; ``disable_comparison=False``
-        keeps a parameter in the comparison. What was decided is logged once.
+        are written to, names of runs, times of now, and values with memory addresses. Whatever the metadata
+        decides, puts into the configuration's name or makes a parent stays as it is;
+        ``disable_comparison=False`` keeps a parameter in the comparison. What was decided is logged once.
 
         Returns:
             by parameter, why it is not compared any more.
@@ -275,7 +275,7 @@ class ExperimentHandler(MediaLogging):
         Raises:
             StateError: the run has started.
         """
-        found = self._changeable("infer_metadata()").disable_inferred()
+        found = self._changeable("infer_metadata()").disable_inferred(time.time())
         if found:
             shown = "; ".join(f"{name!r} {why}" for name, why in found.items())
             log.info(

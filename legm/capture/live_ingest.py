@@ -292,7 +292,7 @@ class LiveIngest:
             name for name in overrides.compared if known.labels.get(name, LabelUse.WHOLE) != LabelUse.WHOLE
         }
         observed = ObservedRuns()
-        observed.add(values, None, labels, run.description)
+        observed.add(values, None, labels, run.description, run.started, run.ended)
         given = overrides.apply_to(
             known,
             [name for name in values if name not in decided],

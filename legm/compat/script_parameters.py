@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,17 +64,23 @@ class ScriptParameters:
         self.values |= values
         return before != self.values
 
-    def to_parameters(self, settings: Settings) -> tuple[Parameters, dict[str, str]]:
+    def to_parameters(self, settings: Settings, began: float) -> tuple[Parameters, dict[str, str]]:
         """The parameters of a configuration, with those that are not compared and those in its name.
+
+        Args:
+            settings: which parameters are compared.
+            began: when the run began, in seconds since 1970.
 
         Returns:
             the parameters, and the script's name by the new name for those that had to be renamed.
         """
-        names = self._handler_names()
+        names, now = self._handler_names(), time.time()
         parameters = Parameters()
         parameters.set({names[name]: from_plain(value) for name, value in self.values.items()})
         parameters.disable(
-            names[name] for name, value in self.values.items() if not settings.is_compared(name, value)
+            names[name]
+            for name, value in self.values.items()
+            if not settings.is_compared(name, value, began, now)
         )
         for at, name in enumerate(settings.name_parameters):
             if name in self.values:

@@ -534,7 +534,7 @@ class ScriptRun:
             return self._session
 
     def _begin(self) -> RunSession:
-        parameters, renamed = self._parameters.to_parameters(self._settings)
+        parameters, renamed = self._parameters.to_parameters(self._settings, self.started)
         origin = {"from": self._kind, "key": self.key, **self._notes}
         if renamed:
             origin["renamed"] = renamed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from legm.core.parameter_kinds import infer_parameter_kind
+from legm.core.parameter_kinds import infer_parameter_kind, is_own_time
 from legm.core.seeds import looks_like_seed
 from legm.records import Plain
 
@@ -56,7 +56,7 @@ class Settings:
             environ.get("LEGM_EXPERIMENT", ""),
         )
 
-    def is_compared(self, name: str, value: Plain) -> bool:
+    def is_compared(self, name: str, value: Plain, began: float, now: float) -> bool:
         """Whether a parameter distinguishes configurations.
 
         It does unless it is ignored, or looks as if it only distinguished runs: the rules of captured runs.
@@ -64,9 +64,12 @@ class Settings:
         Args:
             name: the parameter.
             value: in plain form.
+            began: when its run began, in seconds since 1970.
+            now: the time of now.
         """
         if any(fnmatchcase(name, pattern) for pattern in self.compared):
             return True
         if looks_like_seed(name) or any(fnmatchcase(name, pattern) for pattern in self.ignored):
             return False
-        return infer_parameter_kind(name, [value], more_to_come=True) is None
+        are_own_times = is_own_time(value, began, now)
+        return infer_parameter_kind(name, [value], more_to_come=True, are_own_times=are_own_times) is None

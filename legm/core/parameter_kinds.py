@@ -6,12 +6,13 @@ Both name and values must match: ``device="cuda:1"`` looks like a device, ``devi
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable
 
 from legm.records import Plain
 
-__all__ = ["describe_parameter_kind", "infer_parameter_kind"]
+__all__ = ["describe_parameter_kind", "infer_parameter_kind", "is_own_time"]
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _COUNT_WORDS = frozenset(
@@ -53,16 +54,14 @@ _DEVICE_VALUE = re.compile(
     r"(cpu|gpu|cuda|mps|xpu|tpu|hpu|auto|none)(:\d+)?(,\s*\d+)*|\d+(,\s*\d+)*", re.IGNORECASE
 )
 _HOST_VALUE = re.compile(r"[\w-]+(\.[\w-]+)*(:\d+)?", re.ASCII)
-_MOMENT = re.compile(
-    r"\d{4}[-_/.]?\d{2}[-_/.]?\d{2}[T _-]*\d{2}[-_:h.]?\d{2}([-_:m.]?\d{2})?(\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?"
-)
-_DAY = re.compile(r"\d{4}[-_/.]?\d{2}[-_/.]?\d{2}")
+_DAY = r"(?P<year>\d{4})[-_/.]?(?P<month>\d{2})[-_/.]?(?P<day>\d{2})"
+_TIME_OF_DAY = r"(?P<hour>\d{2})[-_:h.]?(?P<minute>\d{2})([-_:m.]?(?P<second>\d{2}))?(\.\d+)?"
+_MOMENT = re.compile(rf"{_DAY}[T _-]*{_TIME_OF_DAY}\s*(Z|[+-]\d{{2}}:?\d{{2}})?")
+_DATE = re.compile(_DAY)
 _PATH = re.compile(r"(/|~|\.\.?[/\\]|[A-Za-z]:[/\\]|\\\\|[a-z][a-z0-9+.-]*://).*", re.DOTALL)
-_EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  # 2000 to 2100, in s and ms
-_FINE_EPOCHS = tuple(
-    (low * 10**3, high * 10**3) for low, high in (_EPOCHS[1], [10**3 * one for one in _EPOCHS[1]])
-)
-"""The same in us and ns, which are of clocks and not of data."""
+_CLOCK_UNITS = (1, 10**3, 10**6, 10**9)  # per second
+_CLOCK_RANGE = 946_684_800, 4_102_444_800  # the years 2000 to 2100, in seconds since 1970
+_OWN_TIME = 2 * 86_400  # seconds: time zones, a job that waits, and a sweep that begins before its runs
 
 
 def _words_in_parameter_name(name: str) -> list[str]:
@@ -90,14 +89,40 @@ def _is_moment_kind_value(value: Plain) -> bool:
     return isinstance(value, str) and bool(_MOMENT.fullmatch(value))
 
 
-def _is_time_kind_value(value: Plain) -> bool:
+def _is_number_kind_value(value: Plain) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _seconds_of_time(value: Plain) -> float | None:
+    """The seconds since 1970 of a date, with or without a time of day, or of a clock; None for no time.
+
+    A date or time is taken as one of UTC.
+    """
     if isinstance(value, (int, float)):
-        return any(low <= value < high for low, high in _EPOCHS)
-    return _is_moment_kind_value(value) or (isinstance(value, str) and bool(_DAY.fullmatch(value)))
+        low, high = _CLOCK_RANGE
+        return next((value / unit for unit in _CLOCK_UNITS if low <= value / unit < high), None)
+    found = (_MOMENT.fullmatch(value) or _DATE.fullmatch(value)) if isinstance(value, str) else None
+    if found is None:
+        return None
+    parts = {name: int(part or 0) for name, part in found.groupdict().items()}
+    try:
+        return datetime.datetime(**parts, tzinfo=datetime.timezone.utc).timestamp()
+    except ValueError:
+        return None
 
 
-def _is_clock_kind_value(value: Plain) -> bool:
-    return _is_whole_number_kind_value(value) and any(low <= value < high for low, high in _FINE_EPOCHS)
+def is_own_time(value: Plain, began: float, ended: float) -> bool:
+    """Whether a value is a time of its run's own: at most two days before its begin or after its end.
+
+    A time that is further away, such as the date up to which there are data, is one that somebody chose.
+
+    Args:
+        value: in plain form: a date, a date with a time of day, or what a clock said, in s, ms, us or ns
+            since 1970.
+        began, ended: when the run began and ended, in seconds since 1970.
+    """
+    seconds = _seconds_of_time(value)
+    return seconds is not None and began - _OWN_TIME <= seconds <= ended + _OWN_TIME
 
 
 def _is_path_kind_value(value: Plain) -> bool:
@@ -133,13 +158,16 @@ def _is_output_kind_name(words: list[str]) -> bool:
     return is_path and not _WRITTEN_WORDS.isdisjoint(words) and _READ_WORDS.isdisjoint(words)
 
 
-def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
+def infer_parameter_kind(
+    name: str, values: Iterable[Plain], *, more_to_come: bool = False, are_own_times: bool = False
+) -> str | None:
     """What a parameter looks like: seed, device, workers, host, run name, time, path, or state of a training.
 
     Args:
         name: its name; only the last part of a dotted or grouped one counts.
         values: its different values in plain form; None if some run does not have it.
         more_to_come: whether it may still vary, so that a matching name and value are enough.
+        are_own_times: whether each is a time of its run's own (:func:`is_own_time`).
 
     Returns:
         the kind; None for any other parameter.
@@ -163,10 +191,10 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
         return "host"
     if "".join(words[-2:]) in _RUN_NAME_WORD_PAIRS and all(isinstance(value, (str, int)) for value in known):
         return "run name"
-    if (
+    if are_own_times and (
         all(map(_is_moment_kind_value, known))
-        or (_is_time_kind_name(words) and all(map(_is_time_kind_value, known)))
-        or (words[-1] in _TIME_WORDS and all(map(_is_clock_kind_value, known)))
+        or _is_time_kind_name(words)
+        or (words[-1] in _TIME_WORDS and all(map(_is_number_kind_value, known)))
     ):
         return "time"
     if _is_output_kind_name(words) and all(isinstance(value, str) for value in known):

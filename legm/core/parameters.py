@@ -23,7 +23,7 @@ from legm.core.config_objects import is_omegaconf_config, object_class_names
 from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import fingerprint
 from legm.core.naming import check_name, configuration_name
-from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind
+from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind, is_own_time
 from legm.core.plain_form import canonical_plain_text, from_plain, to_plain
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
@@ -316,11 +316,14 @@ class Parameters:
         _require_known_parameters(names, self._values)
         self._rules.disabled.update(names)
 
-    def disable_inferred(self) -> dict[str, str]:
+    def disable_inferred(self, now: float) -> dict[str, str]:
         """Exclude from the comparison what looks as if it did not identify a configuration.
 
         What the metadata speaks of stays as it is: parameters whose comparison it decides, that it puts into
         the name, or that others depend on.
+
+        Args:
+            now: the time of now, in seconds since 1970.
 
         Returns:
             by parameter, why it is excluded now.
@@ -330,20 +333,22 @@ class Parameters:
         found = {}
         for name in self._values:
             if name not in decided and not self._is_secret(name):
-                why = self._inferred_reason(name)
+                why = self._inferred_reason(name, now)
                 if why:
                     found[name] = why
         self._rules.disabled.update(found)
         return found
 
-    def _inferred_reason(self, name: str) -> str:
+    def _inferred_reason(self, name: str, now: float) -> str:
         try:
             plain = self._plain(name)
         except UnstableValue:
             return "has no value that is the same in every process"
         if plain_without_addresses(plain) != plain:
             return "has a memory address"
-        kind = infer_parameter_kind(name, [plain], more_to_come=True)
+        kind = infer_parameter_kind(
+            name, [plain], more_to_come=True, are_own_times=is_own_time(plain, now, now)
+        )
         return "" if kind is None else describe_parameter_kind(kind)
 
     def has_values(self, values: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ configuration. So this is inferred for each experiment, and the user reviews it.
 1. if its name and its values look like those of a **seed**, whether it varies or not, since the next run will
    have another one;
 2. if it varies, and its name and its values look like those of a **device**, of **workers**, of a **host** or
-   process, of a **time**, or of a **path that is written to**;
+   process, of a **time** of each run's own, or of a **path that is written to**;
 3. if it varies, every run has a **path** in it, whatever its name, and the last part of all these paths is
    the same: one file or folder at different paths on different machines.
 
@@ -29,13 +29,14 @@ with the old behaviour as its default. This value is *proposed* as its absent va
 Where these parameters do not distinguish runs, names, groups, tags and the like may:
 :mod:`legm.importers.label_identity`.
 
-The rules never look at metrics, and, except for absent values, at a parameter's values only as a set: neither
-the order nor the number of runs changes the proposal, only which values occur. Parameters that are not
-compared never join runs that differ in a compared one.
+The rules never look at metrics, and, except for absent values and times, at a parameter's values only as a
+set: neither the order nor the number of runs changes the proposal, only which values occur. Parameters that
+are not compared never join runs that differ in a compared one.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -104,13 +105,17 @@ def infer_identity(
                 compared.append(name)
             continue
         values = observed.values(name)
-        kind = infer_parameter_kind(name, values, more_to_come=more_to_come)
+        kind = infer_parameter_kind(
+            name, values, more_to_come=more_to_come, are_own_times=observed.are_own_times(name)
+        )
         if kind is None:
             compared.append(name)
         else:
             ignored[name] = f"{describe_parameter_kind(kind)}, {counted(len(values), 'value')}"
     labels = infer_labels(
-        observed, ignored, compared, given.labels, _is_identity_noise, more_to_come=more_to_come
+        *(observed, ignored, compared, given.labels),
+        functools.partial(_is_identity_noise, observed),
+        more_to_come=more_to_come,
     )
     return Identity(
         ignored,
@@ -136,10 +141,13 @@ def _infer_absent_values(
     return {name: proposed[name] for name in sorted({*proposed} & {*compared} - decided)}
 
 
-def _is_identity_noise(name: str, values: Iterable[Plain]) -> bool:
+def _is_identity_noise(observed: ObservedRuns, label: str, values: Iterable[Plain]) -> bool:
     """Whether a tag looks like a parameter that is not compared."""
     known = [parse_value_text(value) if isinstance(value, str) else value for value in values]
-    return infer_parameter_kind(name, known, more_to_come=True) is not None
+    kind = infer_parameter_kind(
+        label.removeprefix("tags."), known, more_to_come=True, are_own_times=observed.are_own_times(label)
+    )
+    return kind is not None
 
 
 def _infer_name_parameters(

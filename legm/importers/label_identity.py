@@ -51,7 +51,7 @@ def infer_labels(
         observed: what was observed of the runs.
         ignored, compared: the parameters that are not compared, and those that are.
         given: what is already decided.
-        is_noise: whether a tag's name and values are those of a seed, a device, a host and so on.
+        is_noise: whether a tag and its values are those of a seed, a device, a host and so on.
         more_to_come: whether further runs are expected: see above.
     """
     found = dict(given)
@@ -61,7 +61,7 @@ def infer_labels(
     undecided = [name for name in observed.labels if name not in found]
     for name in sorted(undecided, key=lambda name: (_KINDS.index(observed.labels[name].kind), name)):
         kind = observed.labels[name].kind
-        if kind is LabelKind.TAG and is_noise(name.removeprefix("tags."), groups.texts(name)):
+        if kind is LabelKind.TAG and is_noise(name, groups.texts(name)):
             continue
         use = groups.use_for(name, more_to_come=more_to_come)
         if groups.is_distinguished_by(name, use, kind) or (

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from legm.core.parameter_kinds import is_own_time
 from legm.core.parameters import Parameters
 from legm.core.plain_form import canonical_plain_text, from_plain
+from legm.core.value_parsing import parse_value_text
 from legm.importers.labels import Label
 from legm.records import Configuration, Plain
 
@@ -55,6 +57,7 @@ class ObservedRuns:
         self._first_with: dict[str, float] = {}  # when the first run with a parameter began
         self._last_without: dict[str, float] = {}
         self._last = -math.inf
+        self._with_other_times: set[str] = set()  # what some run has a value of that is no time of its own
 
     def add(
         self,
@@ -63,6 +66,7 @@ class ObservedRuns:
         labels: Mapping[str, Label] | None = None,
         description: str = "",
         started: float | None = None,
+        ended: float | None = None,
     ) -> None:
         """Add a run.
 
@@ -72,8 +76,10 @@ class ObservedRuns:
             labels: what may distinguish it besides its parameters.
             description: its description.
             started: when it began, in seconds since 1970.
+            ended: when it ended; None where that is not known.
         """
         self.runs += 1
+        self._add_times(parameters, labels or {}, started, started if ended is None else ended)
         if started is not None:
             self._add_start(parameters, started)
         if metadata is not None:
@@ -97,6 +103,23 @@ class ObservedRuns:
         texts = tuple(sorted((name, str(one.value)) for name, one in labels.items()))
         key = numbers.tobytes().rstrip(b"\0"), texts, description
         self._kept.setdefault(key, ObservedRun(numbers, labels, description))
+
+    def _add_times(
+        self,
+        parameters: Mapping[str, Plain],
+        labels: Mapping[str, Label],
+        started: float | None,
+        ended: float | None,
+    ) -> None:
+        for name in (parameters.keys() | labels.keys()) - self._with_other_times:
+            value = parameters[name] if name in parameters else parse_value_text(str(labels[name].value))
+            is_own = started is not None and ended is not None and is_own_time(value, started, ended)
+            if value is not None and value is not False and not is_own:
+                self._with_other_times.add(name)
+
+    def are_own_times(self, name: str) -> bool:
+        """Whether all values of a parameter or a label are times of the very runs that have them."""
+        return name not in self._with_other_times
 
     def _add_start(self, parameters: Mapping[str, Plain], started: float) -> None:
         for name, value in parameters.items():

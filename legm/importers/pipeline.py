@@ -317,7 +317,7 @@ class _ImportPipeline:
                 values, renamed = translated_parameters(run, is_reserved_name)
                 observed.setdefault(translated_experiment(run), ObservedRuns()).add(
                     *(values, translated_metadata(run, renamed), translated_labels(run, values)),
-                    *(run.description, run.started),
+                    *(run.description, run.started, run.ended),
                 )
             else:
                 native = run.native_run.configuration

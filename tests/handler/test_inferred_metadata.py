@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 
 import pytest
@@ -16,7 +17,7 @@ _TRAINER = {
     "hostname": "node-17",
     "output_dir": "/scratch/me/out",
     "run_name": "tired-owl-7",
-    "start_time": "2026-01-31T10:15:02",
+    "start_time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     "data_dir": "/data/cifar10",
     "optimizer": "adam",
 }
@@ -59,6 +60,7 @@ def test_what_only_distinguishes_runs_is_excluded_and_said_once(tmp_path, caplog
 
 def test_what_identifies_a_configuration_stays_compared(tmp_path):
     parameters = {"num_seeds": 5, "device": "iPhone", "data_dir": "/data/a", "epochs": 3, "time_steps": 10}
+    parameters |= {"date": "2024-01-01", "cutoff": "2024-01-01 12:00:00", "max_time": 3600}
     assert made(tmp_path, **parameters).infer_metadata() == {}
 
 

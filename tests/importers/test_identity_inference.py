@@ -39,10 +39,6 @@ from legm.importers.valid_names import valid_name, valid_names
         ("hostname", ["node-17.cluster", "laptop"], "host"),
         ("slurm_job_id", [1234567, 1234568], "host"),
         ("master_port", [29500, 29501], "host"),
-        ("timestamp", [1_700_000_000, 1_700_003_600], "time"),
-        ("started", ["2024-05-01 12:30:01", "2024-05-02T08:00"], "time"),
-        ("tag", ["2024-05-01_12-30-01", "2024-05-02_08-00-00"], "time"),
-        ("start_time", [1_796_072_439_445_298_166, 1_796_072_439_979_041_136], "time"),
         ("sb3._last_obs", ["[[0.1 0.2]]", "[[0.3 0.4]]"], "state of a training"),
         ("num_timesteps", [0, 64], "state of a training"),
         ("output_dir", ["out/a", "out/b"], "path"),
@@ -68,9 +64,7 @@ def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, 
         ("num_gpu", [1, 8]),
         ("lora_rank", [8, 16]),
         ("max_time", [60, 3600]),
-        ("start_time", [1_546_300_800, 1_577_836_800]),
         ("total_timesteps", [1_000, 2_000]),
-        ("train_end_date", ["2024-01-01", "2024-06-01"]),
         ("data_dir", ["/data/mnist", "/data/cifar"]),
         ("pretrained", ["/a/net.pt", "/b/net.pt", None]),
         ("pretrained", ["/a/net.pt", None]),
@@ -87,6 +81,74 @@ def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, 
 )
 def test_a_parameter_that_may_matter_is_compared(name, values):
     assert infer_parameter_kind(name, values) is None
+
+
+# Times
+
+BEGAN = [1_714_566_600.0, 1_714_637_000.0]  # 12:30 on 1 May 2024, and 8:03 on the next day
+
+
+def of_two_runs(name: str, values: list, ended: float | None = None) -> ObservedRuns:
+    """Two runs whose parameter has these values, and which began when it is said above."""
+    seen = ObservedRuns()
+    for value, began in zip(values, BEGAN, strict=True):
+        seen.add({name: value}, started=began, ended=ended)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("timestamp", [1_714_566_600, 1_714_637_000.5]),
+        ("start_time", [1_714_566_601_445_298_166, 1_714_637_000_979_041_136]),  # Stable-Baselines3
+        ("start_time", [1_714_566_601.25, 1_714_637_000.5]),
+        ("created_time", [1_714_566_601_445, 1_714_637_000_979]),
+        ("trainer.started", ["2024-05-01 12:30:01", "2024-05-02T08:00"]),
+        ("date", ["2024-05-01_14-30-01", "2024-05-02_10-00-00"]),  # Ray, in local time
+        ("date", ["2024-05-01", "20240502"]),
+        ("tag", ["20240501-123001", "2024-05-02T08:03:20.5+02:00"]),
+    ],
+)
+def test_times_of_the_runs_themselves_are_not_compared(name, values):
+    assert infer_identity(of_two_runs(name, values)).ignored == {name: "looks like a time, 2 values"}
+    one = ObservedRuns()
+    one.add({name: values[0]}, started=BEGAN[0])
+    assert name in infer_identity(one, more_to_come=True).ignored
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("date", ["2023-01-01", "2024-01-01"]),
+        ("date", ["2024-05-02", "2024-07-01"]),  # one of them by chance
+        ("cutoff", ["2023-06-01T00:00:00", "2023-07-01T00:00:00"]),
+        ("timestamp", ["2023-06-01 12:00", "2023-07-01 12:00"]),
+        ("start_time", [1_546_300_800, 1_577_836_800]),
+        ("start_date", ["2024-05-01", "2024-05-02"]),
+        ("train_end_date", ["2024-05-01", "2024-05-02"]),
+        ("date", ["2024-13-45 12:00:00", "2024-05-02 12:00:00"]),
+        ("max_time", [60, 3600]),
+        ("time", [1_000_000_000, 2_000_000_000]),
+        ("time_limit", [1_714_566_600, 1_714_637_000]),
+        ("lead_time", [6, 12]),
+        ("datetime_features", [True, False]),
+    ],
+)
+def test_times_that_somebody_chose_are_compared(name, values):
+    assert infer_identity(of_two_runs(name, values)).compared == (name,)
+    one = ObservedRuns()
+    one.add({name: values[1]}, started=BEGAN[0] - 10**7)
+    assert infer_identity(one, more_to_come=True).compared == (name,)
+
+
+def test_a_time_is_of_the_run_itself_until_the_run_ends():
+    values = ["2024-05-19 12:00:00", "2024-05-20 12:00:00"]  # as Ray writes with each result
+    assert infer_identity(of_two_runs("date", values)).compared == ("date",)
+    assert infer_identity(of_two_runs("date", values, ended=1_716_200_000.0)).ignored
+
+
+def test_without_the_begin_of_a_run_its_times_are_compared():
+    assert infer_identity(observed([{"date": "2024-05-01"}, {"date": "2024-05-02"}])).compared == ("date",)
 
 
 # The parameters of many runs

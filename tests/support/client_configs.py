@@ -11,6 +11,7 @@ for seed in range(2):
         "start_time": time.time_ns(), "_last_obs": f"[[{seed} 0.5]]", "output_dir": tempfile.mkdtemp(),
         "trial_id": f"a{seed}", "pid": os.getpid() + seed, "logging_dir": f"runs/Nov30_{seed}",
         "run_name": f"run-{seed}", "device": f"cuda:{seed}",
+        "date": time.strftime("%Y-%m-%d_%H-%M-%S"), "timestamp": int(time.time()) + seed,
     }
     with wandb.init(project="p", config=written) as run:
         run.log({"loss": seed})
