@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import legm
-from tests.support.source_trees import syntax_nodes
+from tests.support.source_trees import nodes_of
 
 PACKAGE = Path(legm.__file__).parent
 
@@ -104,23 +104,23 @@ MODULES = modules()
 
 def imports_of(module: str) -> Iterator[Import]:
     """What a module imports of the package, also inside of functions."""
-    nodes = syntax_nodes(MODULES[module])
+    path = MODULES[module]
     for_types = {
         id(node)
-        for block in nodes
-        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+        for block in nodes_of(path, ast.If)
+        if getattr(block.test, "id", "") == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
-    for node in nodes:
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+    found: list[tuple[ast.Import | ast.ImportFrom, str]] = [
+        (node, alias.name) for node in nodes_of(path, ast.Import) for alias in node.names
+    ]
+    for node in nodes_of(path, ast.ImportFrom):
+        if node.module:
             whole = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if name in MODULES else node.module for name in whole]
-        for name in names:
-            if name.partition(".")[0] == "legm":
-                yield Import(module, name, node.lineno, id(node) in for_types)
+            found += [(node, name if name in MODULES else node.module) for name in whole]
+    for node, name in found:
+        if name.partition(".")[0] == "legm":
+            yield Import(module, name, node.lineno, id(node) in for_types)
 
 
 @functools.cache
@@ -224,17 +224,14 @@ _BEHIND_THE_DOOR = {
 
 def names_in(module: str) -> set[str]:
     """Every name that a module uses, imports or spells in a text that could be one."""
-    found = set()
-    for node in syntax_nodes(MODULES[module]):
-        if isinstance(node, ast.Name):
-            found.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            found.add(node.attr)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {part for alias in node.names for part in alias.name.split(".")}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
-            found |= {*node.value.split(".")}
-    return found
+    path = MODULES[module]
+    found = {node.id for node in nodes_of(path, ast.Name)} | {
+        node.attr for node in nodes_of(path, ast.Attribute)
+    }
+    for node in (*nodes_of(path, ast.Import), *nodes_of(path, ast.ImportFrom)):
+        found |= {part for alias in node.names for part in alias.name.split(".")}
+    texts = {node.value for node in nodes_of(path, ast.Constant) if isinstance(node.value, str)}
+    return found | {part for text in texts if " " not in text for part in text.split(".")}
 
 
 def test_runs_are_read_through_one_function():
@@ -250,13 +247,10 @@ def test_nothing_is_decided_by_the_name_of_a_backend():
     for module in MODULES:
         if part_of(module) == "backends":
             continue
-        for node in syntax_nodes(MODULES[module]):
-            if isinstance(node, ast.Compare):
-                compared = [node.left, *node.comparators]
-            elif isinstance(node, ast.Match):
-                compared = [case.pattern for case in node.cases]
-            else:
-                continue
+        path = MODULES[module]
+        decisions = [(node, [node.left, *node.comparators]) for node in nodes_of(path, ast.Compare)]
+        decisions += [(node, [case.pattern for case in node.cases]) for node in nodes_of(path, ast.Match)]
+        for node, compared in decisions:
             texts = {
                 one.value for each in compared for one in ast.walk(each) if isinstance(one, ast.Constant)
             }
@@ -304,17 +298,17 @@ PATH_METHODS = {
 
 @pytest.mark.parametrize("module", pure_modules())
 def test_what_is_pure_does_no_input_or_output(module):
-    for node in syntax_nodes(MODULES[module]):
-        if isinstance(node, ast.Import):
-            assert not {alias.name.partition(".")[0] for alias in node.names} & DOING, ast.unparse(node)
-        if isinstance(node, ast.ImportFrom):
-            assert (node.module or "").partition(".")[0] not in DOING, ast.unparse(node)
-        if isinstance(node, ast.Name):
-            assert node.id not in {"open", "print", "input", "exec", "eval", "__import__"}
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in PATH_METHODS, ast.unparse(node)
-            if isinstance(node.value, ast.Name) and node.value.id == "os":
-                assert node.attr in {"PathLike", "fspath", "fsdecode"}
+    path = MODULES[module]
+    for node in nodes_of(path, ast.Import):
+        assert not {alias.name.partition(".")[0] for alias in node.names} & DOING, ast.unparse(node)
+    for node in nodes_of(path, ast.ImportFrom):
+        assert (node.module or "").partition(".")[0] not in DOING, ast.unparse(node)
+    for node in nodes_of(path, ast.Name):
+        assert node.id not in {"open", "print", "input", "exec", "eval", "__import__"}
+    for node in nodes_of(path, ast.Attribute):
+        assert node.attr not in PATH_METHODS, ast.unparse(node)
+        if isinstance(node.value, ast.Name) and node.value.id == "os":
+            assert node.attr in {"PathLike", "fspath", "fsdecode"}
 
 
 # What is light

@@ -16,7 +16,7 @@ from legm.backends import portable
 from legm.backends.mlflow import names as mlflow_names
 from legm.backends.wandb import names as wandb_names
 from legm.hooks import Hooks
-from tests.support.source_trees import syntax_nodes
+from tests.support.source_trees import nodes_of
 
 PACKAGE = Path(legm.__file__).parent
 HOMES = (mlflow_names, wandb_names, portable)
@@ -36,10 +36,9 @@ def constants(module: ModuleType) -> set[str]:
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
     """Every string in the code of a file, with its line; also the pieces of f-strings, but no docstrings."""
-    nodes = syntax_nodes(path)
-    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+    docstrings = {id(node.value) for node in nodes_of(path, ast.Expr)}
+    for node in nodes_of(path, ast.Constant):
+        if isinstance(node.value, str) and id(node) not in docstrings:
             yield node.lineno, node.value
 
 
@@ -87,11 +86,10 @@ def test_the_names_are_read_without_the_tracker(tracker):
 def test_importers_know_of_a_backend_its_names_only():
     found = set()
     for path in (PACKAGE / "importers").rglob("*.py"):
-        for node in syntax_nodes(path):
-            if isinstance(node, ast.ImportFrom) and node.module is not None:
+        for node in nodes_of(path, ast.ImportFrom):
+            if node.module is not None:
                 inside = node.module.endswith(".names")
                 found |= {node.module if inside else f"{node.module}.{alias.name}" for alias in node.names}
-            elif isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+        found |= {alias.name for node in nodes_of(path, ast.Import) for alias in node.names}
     trackers = ("legm.backends.mlflow", "legm.backends.wandb")
     assert {name for name in found if name.startswith(trackers)} == {f"{name}.names" for name in trackers}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import legm
 from legm.runlog import file_names
-from tests.support.source_trees import syntax_nodes
+from tests.support.source_trees import nodes_of
 
 PACKAGE = Path(legm.__file__).parent
 NAMES = {
@@ -26,12 +26,11 @@ def texts_in(path: Path) -> set[str]:
     """The texts in a module, also those inside of f-strings, split where paths are; without docstrings."""
     if not _MAY_SPELL.search(path.read_text(encoding="utf-8")):
         return set()
-    nodes = syntax_nodes(path)
-    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    docstrings = {id(node.value) for node in nodes_of(path, ast.Expr)}
     return {
         part
-        for node in nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+        for node in nodes_of(path, ast.Constant)
+        if isinstance(node.value, str) and id(node) not in docstrings
         if " " not in node.value
         for part in node.value.split("/")
     }

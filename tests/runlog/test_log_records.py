@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,10 +64,19 @@ def path(tmp_path: Path) -> Path:
 
 
 def columns_and_others(records: Sequence[Record]) -> list[object]:
-    """The rows of each series and the other records; how many records the rows make does not matter."""
+    """The rows, as bytes, and the other records; how many records the rows make does not matter."""
     found: list[object] = []
-    for record in records:
-        found += map(repr, record.rows()) if isinstance(record, Points) else [record]
+    for is_points, group in itertools.groupby(records, lambda record: isinstance(record, Points)):
+        if not is_points:
+            found += group
+            continue
+        series: list[tuple[Series, ...]] = []
+        columns = b"", b"", b""
+        for points in group:
+            series += map(points.layouts.__getitem__, points.layout.tolist())
+            pieces = (points.steps, points.times, points.values)
+            columns = tuple(before + new.tobytes() for before, new in zip(columns, pieces, strict=True))
+        found.append((series, columns))
     return found
 
 
