@@ -698,8 +698,7 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path, before, ending):
 def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_stores_the_run(
     tmp_path, caplog, monkeypatch, how, is_logged
 ):
-    handler = begin(tmp_path)
-    run_id, write = handler.run_id, recorder.Recorder.flush
+    write = recorder.Recorder.flush
     written: list[int] = []
 
     def flush(self: recorder.Recorder) -> int:
@@ -708,7 +707,11 @@ def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_sto
             written.append(position)
         return position
 
+    assert 2 * vars(recorder)["_FLUSH_INTERVAL"] < 1
+    monkeypatch.setattr(recorder, "_FLUSH_INTERVAL", 0.02)
     monkeypatch.setattr(recorder.Recorder, "flush", flush)
+    handler = begin(tmp_path)
+    run_id = handler.run_id
     handler.set_metric("loss", 0)
     if is_logged:
         handler.log()
@@ -722,7 +725,6 @@ def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_sto
     earlier = len(written)
     until(lambda: len(written) >= earlier + 2)  # of the intervals, the first may have begun before
     assert "moved or deleted during the run" in caplog.text
-    assert 2 * vars(recorder)["_FLUSH_INTERVAL"] < 1
     handler.set_metric("loss", 2)
     handler.flush()
     assert caplog.text.count("moved or deleted during the run") == 1
@@ -946,6 +948,7 @@ class FullDisk:
 def full_disk(monkeypatch):
     disk = FullDisk()
     monkeypatch.setattr(log_writer, "os", disk)
+    monkeypatch.setattr(recorder, "_FLUSH_INTERVAL", 0.02)
     return disk
 
 
