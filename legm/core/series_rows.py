@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
     Rows: TypeAlias = tuple[IntArray, FloatArray, FloatArray]
-    """Steps, times (s since 1970) and values, each of shape (n,)."""
+    """Steps, times (s since 1970) and values, each of shape (n,); without times where they are not wanted."""
 
 __all__ = ["kept_series_steps", "layouts_with_rows", "located_series_columns", "rows_by_series"]
 
@@ -25,7 +25,7 @@ _COMPARED = 1 << 16  # steps that are compared at once
 
 
 def rows_by_series(
-    records: Iterable[Record], is_wanted: Callable[[Series], bool]
+    records: Iterable[Record], is_wanted: Callable[[Series], bool], *, with_times: bool = True
 ) -> Iterator[tuple[Series, Rows]]:
     """The rows that count of each series: one a step, its last, by step; of a test series the last one set.
 
@@ -34,6 +34,7 @@ def rows_by_series(
     Args:
         records: those that make the result, of which nothing is rewound.
         is_wanted: whether the rows of a series are.
+        with_times: whether their times are.
 
     Yields:
         each series with its rows: dev series first, in the order in which they were set.
@@ -44,7 +45,8 @@ def rows_by_series(
             for series in chain.from_iterable(layouts_with_rows(record)):
                 if series not in pieces and is_wanted(series):
                     pieces[series] = []
-            for every, (steps, times, values) in located_series_columns(record):
+            for every, (steps, every_time, values) in located_series_columns(record):
+                times = every_time if with_times else np.empty(0)
                 for column, series in enumerate(every):
                     if series in pieces:
                         pieces[series].append((steps, times, values[:, column]))
@@ -59,7 +61,9 @@ def rows_by_series(
             ordered[key] = kept_series_steps(_joined_series_rows([one[0] for one in found]))
         own_steps, kept = ordered[key]
         times, values = (_joined_series_rows([one[at] for one in found]) for at in (1, 2))
-        yield series, (own_steps, times, values) if kept is None else (own_steps, times[kept], values[kept])
+        if kept is not None:
+            times, values = times[kept] if with_times else times, values[kept]
+        yield series, (own_steps, times, values)
 
 
 def _joined_series_rows(arrays: list[NDArray[Any]]) -> NDArray[Any]:

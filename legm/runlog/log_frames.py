@@ -67,10 +67,11 @@ from legm.records import (
     Status,
 )
 from legm.runlog.artifact_paths import ArtifactPaths
-from legm.runlog.packed_points import pack_points, unpack_points
+from legm.runlog.packed_points import pack_points, packed_shape, unpack_points
+from legm.util.threaded_calls import call_in_threads
 
 if TYPE_CHECKING:
-    pass
+    from legm.runlog.packed_points import PointColumns
 
 __all__ = [
     "AMENDMENT",
@@ -172,6 +173,7 @@ _NOT_UNDERSTOOD = (
 )
 _HEADS_SIZE = 1 << 14  # bytes that are read at once to find where frames start: all of a short run's log
 _ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
+_WORTH_THREADS = 1 << 19  # bytes of frames of points from which on several threads decode them
 _TYPE_NAMES = {kind: name for name, kind in _RECORD_TYPES.items()}
 
 
@@ -325,7 +327,7 @@ class FrameDecoder:
         self._path = path
         self._artifacts: ArtifactPaths | None = None
         self._layouts: list[tuple[Series, ...] | None] = []  # None for one that cannot be understood
-        self._points: list[tuple[int, memoryview]] = []
+        self._points: list[tuple[int, int, memoryview]] = []  # start, kind and payload
         self._records: list[Record] = []
         self._lost_layouts = False
         self.has_loss = False
@@ -356,13 +358,9 @@ class FrameDecoder:
             payload: its content.
             wanted: whether its records are wanted; the layouts of other frames are known all the same.
         """
-        if kind == POINTS:
+        if kind in (POINTS, PACKED):
             if wanted:
-                self._points.append((start, payload))
-        elif kind == PACKED:
-            if wanted:
-                with self._reporting(start):
-                    self._points.append((start, memoryview(unpack_points(payload))))
+                self._points.append((start, kind, payload))
         elif kind in (LOST, LOST_ONE):
             self.has_loss = True
             self._lost_layouts = self._lost_layouts or kind == LOST
@@ -411,15 +409,24 @@ class FrameDecoder:
             log.warning("%s names %r, which is not in its folder: ignored", self._path, file_paths(record))
 
     def _end_points(self) -> None:
-        if not self._points:
-            return
+        frames, self._points = self._points, []
         try:
-            self._records.append(decode_point_frames([payload for _, payload in self._points], self._layouts))
-        except _NOT_UNDERSTOOD:  # in one of them
-            for start, payload in self._points:
-                with self._reporting(start):
-                    self._records.append(decode_point_frames([payload], self._layouts))
-        self._points = []
+            self._add_points(frames)
+        except _NOT_UNDERSTOOD:  # one of them
+            self._add_points(self._intact(frames))
+
+    def _add_points(self, frames: Sequence[tuple[int, int, memoryview]]) -> None:
+        if frames:
+            self._records.append(decode_point_frames([frame[1:] for frame in frames], self._layouts))
+
+    def _intact(self, frames: Sequence[tuple[int, int, memoryview]]) -> list[tuple[int, int, memoryview]]:
+        """The frames of points that are rows of known layouts; the others are reported."""
+        found = []
+        for start, kind, payload in frames:
+            with self._reporting(start):
+                decode_point_frames([(kind, payload)], self._layouts)
+                found.append((start, kind, payload))
+        return found
 
     def pop_records(self) -> list[Record]:
         """Remove and return the records decoded so far."""
@@ -562,34 +569,67 @@ def report_skipped_frame(path: Path, start: int, cause: BaseException) -> None:
 
 
 def decode_point_frames(
-    payloads: Sequence[memoryview], layouts: Sequence[tuple[Series, ...] | None]
+    frames: Sequence[tuple[int, memoryview]], layouts: Sequence[tuple[Series, ...] | None]
 ) -> Points:
     """The rows of several frames as one record.
 
     Args:
-        payloads: of the frames, in order.
+        frames: the kind and the payload of each, in order; points, packed or not.
         layouts: by number; None for one that cannot be understood.
 
     Raises:
-        ValueError: the numbers of a frame do not fit their layouts.
+        ValueError, struct.error: a frame is no rows of numbers, or they do not fit their layouts.
     """
     import numpy as np
 
-    columns: list[list[Any]] = [[], [], [], []]
-    for payload in payloads:
-        (rows,) = struct.unpack_from("<I", payload)
-        at = 4
-        for column, kind, count in zip(
-            columns, ("<u4", "<i8", "<f8", "<f8"), (rows, rows, rows, -1), strict=True
-        ):
-            column.append(np.frombuffer(payload, kind, count, at))
-            at += column[-1].nbytes
-    layout, *others = (c[0] if len(c) == 1 else np.concatenate(c) for c in columns)
+    shapes = [_shape_of_point_frame(*frame) for frame in frames]
+    if len(frames) == 1:
+        layout, *others = _decode_point_columns(*frames[0])
+    else:
+        row_ends, value_ends = (np.cumsum([0, *counts]).tolist() for counts in zip(*shapes, strict=True))
+        kinds = ("<u4", "<i8", "<f8", "<f8")
+        columns = [np.empty((value_ends if at == 3 else row_ends)[-1], kind) for at, kind in enumerate(kinds)]
+        layout, *others = columns
+
+        def decode(at: int) -> None:  # in its place, so that nothing is there twice
+            rows, values = (slice(*ends[at : at + 2]) for ends in (row_ends, value_ends))
+            parts = _decode_point_columns(*frames[at])
+            for column, where, part in zip(columns, (rows, rows, rows, values), parts, strict=True):
+                column[where] = part
+
+        is_long = sum(len(payload) for _, payload in frames) >= _WORTH_THREADS
+        list((call_in_threads if is_long else map)(decode, range(len(frames))))
     if len(layout) and int(layout.max()) >= len(layouts):
         raise ValueError("rows of an unknown layout")
-    lengths = [(len(rows), len(values)) for rows, values in zip(columns[0], columns[3], strict=True)]
-    _require_whole_frame_rows(layout, [-1 if series is None else len(series) for series in layouts], lengths)
+    _require_whole_frame_rows(layout, [-1 if series is None else len(series) for series in layouts], shapes)
     return Points(tuple(series or () for series in layouts), layout, *others)
+
+
+def _shape_of_point_frame(kind: int, payload: memoryview) -> tuple[int, int]:
+    """The rows and the values that a frame of points says that it has."""
+    if kind == PACKED:
+        return packed_shape(payload)
+    (rows,) = struct.unpack_from("<I", payload)
+    values, rest = divmod(len(payload) - 4 - 20 * rows, 8)
+    if values < 0 or rest:
+        raise ValueError("rows that are cut off")
+    return rows, values
+
+
+def _decode_point_columns(kind: int, payload: memoryview) -> PointColumns:
+    """The layouts, steps, times and values in a frame of points."""
+    if kind == PACKED:
+        return unpack_points(payload)
+    import numpy as np
+
+    rows, values = _shape_of_point_frame(kind, payload)
+    steps = 4 + 4 * rows
+    return (
+        np.frombuffer(payload, "<u4", rows, 4),
+        np.frombuffer(payload, "<i8", rows, steps),
+        np.frombuffer(payload, "<f8", rows, steps + 8 * rows),
+        np.frombuffer(payload, "<f8", values, steps + 16 * rows),
+    )
 
 
 def _require_whole_frame_rows(layout: Any, widths: list[int], lengths: list[tuple[int, int]]) -> None:

@@ -25,7 +25,7 @@ from legm.runlog.log_frames import (
     parse_frame,
 )
 from legm.runlog.log_reader import Log, LogParser, read_log
-from legm.runlog.packed_points import unpack_points, unpacked_size
+from legm.runlog.packed_points import unpacked_size
 
 __all__ = ["read_log_in_pieces"]
 
@@ -123,16 +123,14 @@ class _LogFile:
             return self._last[1][position]
 
     def _decode(self, piece: _Piece) -> list[Points]:
-        together: list[list[memoryview]] = [[]]
+        together: list[list[tuple[int, memoryview]]] = [[]]
         data = self.read(piece.start, piece.end - piece.start)
         for _, kind, payload in _frames_of_log_piece(data, piece.start):
-            if kind == POINTS:
-                together[-1].append(payload)
-            elif kind == PACKED:
-                together[-1].append(memoryview(unpack_points(payload)))
+            if kind in (POINTS, PACKED):
+                together[-1].append((kind, payload))
             elif kind == RECORD:
                 together.append([])
-        return [decode_point_frames(payloads, piece.layouts) for payloads in together if payloads]
+        return [decode_point_frames(frames, piece.layouts) for frames in together if frames]
 
     def read_frames(self, start: int) -> bytes:
         """A piece of the log with at least one whole frame, if there is one at this byte."""

@@ -402,10 +402,10 @@ def aggregate_curves(
     Raises:
         MetricError: a method does not exist, or no completed run has a named metric.
     """
-    import hashlib  # not needed for a ranking
+    from legm.core.results import StepDeduplicator  # not needed for a ranking
 
     methods = AggregationMethods.parse(aggregation)
-    grids: dict[bytes, IntArray] = {}  # each distinct array of steps once, by digest
+    shared = StepDeduplicator()
     parts: defaultdict[str, list[tuple[IntArray, FloatArray]]] = defaultdict(list)
     keys: set[str] = set()
     names: set[str] = set()
@@ -420,9 +420,8 @@ def aggregate_curves(
                 continue
             names.add(series.name)
             if metrics is None or series.name in metrics:
-                steps = np.array(history.steps, np.int64)
-                steps = grids.setdefault(hashlib.sha256(steps.data).digest(), steps)
-                parts[series.name].append((steps, np.array(history.values, np.float64)))
+                steps = shared(np.asarray(history.steps, np.int64))
+                parts[series.name].append((steps, np.asarray(history.values, np.float64)))
     methods.check(keys)
     order = sorted(parts) if metrics is None else list(dict.fromkeys(metrics))
     for name in order if keys else ():
@@ -527,6 +526,8 @@ def _aggregate_curve(
     metric: str, parts: Sequence[tuple[IntArray, FloatArray]], method: AggregationMethod
 ) -> Curve:
     """Aggregate the steps and values of several runs by step."""
+    if len(parts) == 1:
+        return _curve_of_one_run(metric, *parts[0], method)
     columns: list[tuple[Any, ...]] = []
     for steps, values, counts in _group_curve_values_by_step(parts):
         found = _aggregate_statistics(values, counts, method)
@@ -539,6 +540,16 @@ def _aggregate_curve(
         center, *ends = spread
         columns.append((steps, center, *(np.where(counts == 1, np.nan, end) for end in ends), counts))
     return Curve(metric, str(method), *(np.concatenate(pieces) for pieces in zip(*columns, strict=True)))
+
+
+def _curve_of_one_run(metric: str, steps: IntArray, values: FloatArray, method: AggregationMethod) -> Curve:
+    """What every method makes of a single run: its values, without a spread."""
+    counts = np.broadcast_to(np.int64(1), len(steps))  # takes no memory, and neither does the spread
+    missing = np.isnan(values)
+    if missing.any():
+        counts = (~missing).astype(np.int64)
+    nothing = np.broadcast_to(np.nan, len(steps))
+    return Curve(metric, str(method), steps.copy(), values + 0.0, nothing, nothing, counts)
 
 
 def _group_curve_values_by_step(

@@ -10,13 +10,14 @@ import numpy as np
 from legm.records import Curve
 
 if TYPE_CHECKING:
-    from legm.records import FloatArray
+    from legm.records import FloatArray, IntArray
 
 __all__ = ["POINTS_PER_BUCKET", "Line", "clip_downsampled", "line"]
 
 POINTS_PER_BUCKET = 5
 """At most so many points of a bucket are kept by :func:`line`."""
 
+_PART = 1 << 15  # points of which some are chosen at once
 LARGEST, SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as infinite or zero
 
 
@@ -54,40 +55,60 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
 
     Source: U. Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation, 2014.
     """
-    steps = curve.steps.astype(np.float64)
-    center, lower, upper = (clip_downsampled(v) for v in (curve.center, curve.lower, curve.upper))
-    above, below = curve.center > LARGEST, curve.center < -LARGEST
-    if len(steps) <= POINTS_PER_BUCKET * buckets:
-        return Line(steps, center, lower, upper, steps[above], steps[below])
-    edges = np.linspace(steps[0], steps[-1], buckets + 1)
-    starts = np.unique(np.searchsorted(steps, edges[:-1]))
-    bucket = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(steps))))
+    if len(curve.steps) <= POINTS_PER_BUCKET * buckets:
+        every = np.arange(len(curve.steps))
+        return _line_of(curve, every, every[curve.center > LARGEST], every[curve.center < -LARGEST])
+    first, last = curve.steps[[0, -1]].tolist()
+    edges = np.ceil(np.linspace(first, last, buckets + 1)[:-1]).astype(np.int64)
+    starts = np.unique(np.append(0, np.searchsorted(curve.steps, edges)))
+    parts = []
+    while len(starts):  # whole buckets, so many that their numbers stay in the processor's cache
+        count = max(1, int(np.searchsorted(starts, starts[0] + _PART, "right")) - 1)
+        end = int(starts[count]) if count < len(starts) else len(curve.steps)
+        part = _chosen_in_buckets(curve.center[starts[0] : end], starts[:count] - starts[0])
+        parts.append([chosen + starts[0] for chosen in part])
+        starts = starts[count:]
+    return _line_of(curve, *(np.concatenate(chosen) for chosen in zip(*parts, strict=True)))
 
-    def extreme_of_bucket(reduce: Any) -> FloatArray:
-        with np.errstate(invalid="ignore"):
-            found: FloatArray = reduce.reduceat(center, starts)[bucket]  # NaN only where all are NaN
-        return found
 
-    def first_of_bucket(wanted: Any) -> Any:
-        indices = np.flatnonzero(wanted)
-        return indices[np.unique(bucket[indices], return_index=True)[1]]
-
-    there = ~np.isnan(center)
-    last = len(steps) - 1 - np.flatnonzero(there[::-1])
-    last = last[np.unique(bucket[last], return_index=True)[1]]
-    extremes = (
-        first_of_bucket(center == extreme_of_bucket(np.fmin)),
-        first_of_bucket(center == extreme_of_bucket(np.fmax)),
-    )
-    kept = np.unique(np.concatenate((first_of_bucket(there), *extremes, last, first_of_bucket(~there))))
+def _line_of(curve: Curve, kept: IntArray, above: IntArray, below: IntArray) -> Line:
+    steps = curve.steps
+    center, lower, upper = (clip_downsampled(of[kept]) for of in (curve.center, curve.lower, curve.upper))
     return Line(
-        steps[kept],
-        center[kept],
-        lower[kept],
-        upper[kept],
-        steps[first_of_bucket(above)],
-        steps[first_of_bucket(below)],
+        steps[kept].astype(np.float64),
+        center,
+        lower,
+        upper,
+        steps[above].astype(np.float64),
+        steps[below].astype(np.float64),
     )
+
+
+def _chosen_in_buckets(values: FloatArray, starts: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """The positions that are kept, and those of the first infinite and the first -infinite value of a bucket.
+
+    Args:
+        values: shape (n,), n > 0, of whole buckets.
+        starts: where each bucket starts; the first is 0.
+    """
+    center, ends = clip_downsampled(values), np.append(starts[1:], len(values))
+
+    def first_and_last(wanted: Any) -> tuple[IntArray, IntArray]:
+        indices = np.flatnonzero(wanted)
+        first, behind = np.searchsorted(indices, starts), np.searchsorted(indices, ends)
+        has_one = behind > first
+        return indices[first[has_one]], indices[behind[has_one] - 1]
+
+    def first_extreme(reduce: Any) -> IntArray:
+        with np.errstate(invalid="ignore"):
+            found = reduce.reduceat(center, starts)  # NaN only where all are NaN
+        return first_and_last(center == np.repeat(found, ends - starts))[0]
+
+    missing = np.isnan(center)
+    gaps = first_and_last(missing)[0]
+    shown = (*first_and_last(~missing), first_extreme(np.fmin), first_extreme(np.fmax), gaps)
+    above, below = (first_and_last(of)[0] for of in (values > LARGEST, values < -LARGEST))
+    return np.unique(np.concatenate(shown)), above, below
 
 
 def clip_downsampled(values: FloatArray) -> FloatArray:

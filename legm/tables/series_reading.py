@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,18 @@ from legm.core.results import result_records
 from legm.core.rewinding import without_rewound
 from legm.core.series_rows import rows_by_series
 from legm.errors import CorruptFile, LegmError, MetricError, closest
-from legm.records import Points, Record, RunResult, Series, Split, Status
+from legm.records import History, Points, Record, RunResult, Series, Split, Status
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import Log, read_intact_log, read_log
 from legm.tables.history_table import AXES, RunSeries, SeriesRows
 from legm.tables.sources import StoredConfiguration, StoredResult, TableSource
 
-__all__ = ["SeriesReader", "read_series_of_records", "read_series_of_result"]
+__all__ = [
+    "SeriesReader",
+    "read_results_with_series",
+    "read_series_of_records",
+    "read_series_of_result",
+]
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +39,14 @@ class SeriesReader:
         metrics: the metrics that are wanted; None for all.
         x: the horizontal axis: "step", "time" or a metric.
         known: the metrics that the runs have.
+        with_times: whether the times of the values are wanted.
     """
 
     source: TableSource
     metrics: frozenset[str] | None
     x: str = "step"
     known: set[Series] = field(default_factory=set)
+    with_times: bool = True
 
     def read(self, configuration: StoredConfiguration, runs: Sequence[StoredResult]) -> Iterator[RunSeries]:
         """The series of runs of a configuration.
@@ -101,9 +108,30 @@ class SeriesReader:
         status = Status.COMPLETED if is_running else result.status
         records = without_rewound(result_records(found.records, status))
         points = sum(len(record) for record in records if isinstance(record, Points))
-        rows = list(read_series_of_records(records, self._is_wanted))
+        rows = list(read_series_of_records(records, self._is_wanted, with_times=self.with_times))
         agrees = points == result.points and all(_agrees_with_read_series(one, result) for one in rows)
         return rows, agrees or is_running
+
+
+def read_results_with_series(source: TableSource, configuration: StoredConfiguration) -> list[RunResult]:
+    """The runs of a configuration, of any status, with all series of dev metrics.
+
+    Args:
+        source: where the runs are.
+        configuration: the configuration.
+    """
+    results = list(source.results(configuration))
+    unread = [one for one in results if not one.result.histories]
+    found = {
+        one.result.run.run_id: {
+            rows.series: History(rows.steps, rows.values) for rows in one.rows if rows.steps is not None
+        }
+        for one in SeriesReader(source, None, with_times=False).read(configuration, unread)
+    }
+    return [
+        replace(one.result, histories=found.get(one.result.run.run_id, one.result.histories))
+        for one in results
+    ]
 
 
 def _read_all_series(_: Series) -> bool:
@@ -111,16 +139,22 @@ def _read_all_series(_: Series) -> bool:
 
 
 def read_series_of_records(
-    records: Sequence[Record], is_wanted: Callable[[Series], bool] = _read_all_series
+    records: Sequence[Record],
+    is_wanted: Callable[[Series], bool] = _read_all_series,
+    *,
+    with_times: bool = True,
 ) -> Iterator[SeriesRows]:
     """The series in the records that make a run's result.
 
     Args:
         records: the records.
         is_wanted: whether a series is wanted.
+        with_times: whether the times of the values are.
     """
-    for series, (steps, times, values) in rows_by_series(without_rewound(records), is_wanted):
-        yield SeriesRows(series, steps if series.split is Split.DEV else None, times, values)
+    kept = without_rewound(records)
+    for series, (steps, times, values) in rows_by_series(kept, is_wanted, with_times=with_times):
+        is_dev = series.split is Split.DEV
+        yield SeriesRows(series, steps if is_dev else None, times if with_times else None, values)
 
 
 def read_series_of_result(

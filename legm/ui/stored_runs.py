@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from legm.report.media import ReportMedia
 from legm.runlog.configuration_folders import experiment_paths
 from legm.runlog.marks_files import marks_in_folder, may_have_marks
 from legm.tables.history_table import RunSeries
-from legm.tables.series_reading import SeriesReader
+from legm.tables.series_reading import SeriesReader, read_results_with_series
 from legm.tables.sources import StoredConfiguration, TableSource, table_source
 from legm.ui.configuration_media import ConfigurationMedia
 from legm.ui.counted_experiment import CountedExperiment
@@ -31,6 +32,8 @@ from legm.ui.first_reading import FirstReading
 from legm.ui.kept_series import KeptSeries
 
 __all__ = ["StoredRuns"]
+
+log = logging.getLogger(__name__)
 
 _MOST_UNFINISHED = 200  # configurations whose runs that are not completed are listed, the newest first
 _CURVE_BYTES = 4 << 20  # for all curves of a configuration
@@ -406,7 +409,7 @@ class StoredRuns:
                 return {}
 
         try:
-            runs = self._runs_with_series(experiment, stored)
+            runs = self._runs_with_series(experiment, stored, problems.append)
         except LegmError as error:
             problems.append(str(error))
             runs = []
@@ -418,12 +421,24 @@ class StoredRuns:
         fingerprint = stored.configuration.fingerprint
         return {"fingerprint": fingerprint, "experiment": content.content(), "media": media.contents}
 
-    def _runs_with_series(self, experiment: str, stored: StoredConfiguration) -> list[RunResult]:
+    def _runs_with_series(
+        self, experiment: str, stored: StoredConfiguration, report: Callable[[str], None] = log.error
+    ) -> list[RunResult]:
+        """The runs of a configuration, read from their logs, which is much quicker than reading any store.
+
+        Args:
+            experiment: the configuration's.
+            stored: the configuration.
+            report: takes what cannot be read in folders.
+        """
         key = (experiment, stored.configuration.fingerprint)
         kept = self._kept.get(key)
         if kept is not None:
             return kept[0]
-        runs = list(self._source.runs(stored, None))
+        source = self._source
+        if self._has_folders:
+            source = table_source(self.root, self.backend, self._options, report)
+        runs = read_results_with_series(source, stored)
         self._kept.put(key, runs)
         return runs
 

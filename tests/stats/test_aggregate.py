@@ -403,6 +403,17 @@ class TestCurves:
         (curve,) = aggregate_curves(runs)
         assert curve.runs.tolist() == [1]
 
+    @pytest.mark.parametrize("method", ["mean", "median", "outlier_mean", "confidence"])
+    def test_a_single_run_is_drawn_as_where_it_alone_has_values(self, method):
+        values = [0.5, math.nan, math.inf, -math.inf, -0.0, 5e-324, -1.7e308]
+        one = run({}, {}, {"loss": (range(7), values)})
+        other = run({}, {}, {"loss": ([100], [1.0])})
+        (alone,), (beside,) = (aggregate_curves(runs, aggregation=method) for runs in ([one], [one, other]))
+        assert alone.method == beside.method
+        for name in ("steps", "center", "lower", "upper", "runs"):
+            np.testing.assert_array_equal(getattr(alone, name), getattr(beside, name)[:7], err_msg=name)
+        assert not np.signbit(alone.center[4])
+
     def test_what_was_given_may_change_afterwards_and_is_not_changed(self):
         one = run({}, {}, {"loss": ([0, 1], [2.0, -0.0])})
         (curve,) = aggregate_curves([one])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,47 @@ def test_what_is_kept_is_read_again_once_something_has_changed(root):
     np.testing.assert_array_equal(curve_of(stored, CurveDetail(100))["center"], before["center"])
     stored.expire("net")
     assert not np.array_equal(curve_of(stored, CurveDetail(100))["upper"], before["upper"])
+
+
+def test_a_curve_is_read_from_the_log_and_is_that_of_the_store(root, tmp_path, monkeypatch):
+    copied = tmp_path / "results"
+    shutil.copytree(root, copied)
+    details = [CurveDetail(100), CurveDetail(100, start=12_300, end=12_400)]
+    with monkeypatch.context() as context:
+        context.setattr("legm.backends.local.entry_file.read_entry_series", None)
+        logged = [curve_of(StoredRuns(copied), detail) for detail in details]
+    for path in copied.glob("net/*/runs/*.log"):
+        path.unlink()
+    for detail, found in zip(details, logged, strict=True):
+        for name, values in curve_of(StoredRuns(copied), detail).items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_the_curve_of_a_run_that_has_not_completed_has_every_extreme_too(tmp_path, status):
+    handler = ExperimentHandler(tmp_path, "net")
+    handler.set_param("rate", 0.1)
+    handler.start()
+    values = np.sin(np.arange(STEPS) / 700)
+    values[12_345] = 50.0
+    for step, value in enumerate(values.tolist()):
+        handler.set_metric("loss", value, step=step)
+    if status == "failed":
+        with pytest.raises(RuntimeError, match="for a test"), handler:
+            raise RuntimeError("for a test")
+    else:
+        handler.flush()
+    stored = StoredRuns(tmp_path)
+    (configuration,) = stored.experiment("net")["configurations"]
+    for detail, most in ((CurveDetail(100), 500), (CurveDetail(100, start=12_300, end=12_400), 103)):
+        (part,) = stored.configurations("net", [configuration["fingerprint"]], detail)
+        (curve,) = part["experiment"]["rows"][0]["unfinished"]
+        steps, center = decoded(part["experiment"]["grids"][curve["steps"]]), decoded(curve["center"])
+        assert len(steps) <= most
+        assert center.max() == np.float32(50)
+        np.testing.assert_array_equal(center, values[steps].astype(center.dtype))
+    if status == "running":
+        handler.log()
 
 
 def test_what_other_machines_put_into_a_tracker_is_seen_when_the_page_is_loaded_again(tmp_path, monkeypatch):

@@ -142,6 +142,7 @@ async function openBoard(view, name, where, isWanted) {
   byId("search").value = state.search;
   byId("where").value = where;
   byId("live-experiment").value = name;
+  loadShown(); // the server reads it while the table is drawn
 }
 
 /**
