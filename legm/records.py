@@ -797,6 +797,9 @@ class Ranked:
         rules: how its completed runs chose their best step, each rule with its number of runs.
         repeated: how many of its completed runs repeat the seed of another one.
         code: the code of its completed runs, each label with its number of runs.
+        runs: over how many of its completed runs the value is: fewer than the value's ``n`` where that is over
+            all values of each run.
+        missing: how many of its completed runs have no value of the metric.
     """
 
     configuration: Configuration
@@ -810,6 +813,8 @@ class Ranked:
     repeated: int = 0
     pruned: int = 0
     code: Mapping[str, int] = field(default_factory=dict)
+    runs: int = 0
+    missing: int = 0
 
     @property
     def left_out(self) -> dict[str, int]:

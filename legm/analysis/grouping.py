@@ -84,7 +84,7 @@ def _ranked_group(members: Sequence[Ranked], parameters: Mapping[str, Plain]) ->
         parameters,
         value,
         tuple(members),
-        sum(one.value.n for one in members),
+        sum(one.runs for one in members),
         members[0].direction,
         merge_direction_rules(one.rules for one in members),
     )

@@ -198,7 +198,8 @@ def _notebook_counts(one: Ranked | RankedGroup) -> list[str]:
         return [f"{one.runs:,}", f"{len(one.members):,}"]
     others = ", ".join(f"{count} {status}" for status, count in one.left_out.items() if count)
     nan = f"{one.value.nan} NaN" if one.value.nan else ""
-    return [f"{one.value.n:,}", ", ".join(filter(None, (others, nan)))]
+    missing = f"{one.missing} without the metric" if one.missing else ""
+    return [f"{one.runs:,}", ", ".join(filter(None, (others, nan, missing)))]
 
 
 def _notebook_parameter_cells(values: Sequence[Any]) -> list[str]:

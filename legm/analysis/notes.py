@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from legm.core.code_versions import different_code_note
 from legm.core.direction import merge_direction_rules
 from legm.core.seeds import looks_like_seed
-from legm.records import Configuration, Ranked
-from legm.stats.value_choice import choice_note, choice_text
+from legm.core.texts import counted
+from legm.records import Configuration, Ranked, RunCounts
+from legm.stats.run_counts import ALL_VALUES_METRICS
+from legm.stats.value_choice import choice_note, choice_text, value_title
 
 __all__ = [
     "brief_notes",
@@ -19,6 +21,8 @@ __all__ = [
     "log_ranking_notes",
     "ranking_notes",
     "repeated_note",
+    "unranked_note",
+    "valueless_note",
 ]
 
 log = logging.getLogger(__name__)
@@ -32,12 +36,13 @@ def ranking_notes(key: str, ranked: Sequence[Ranked]) -> list[str]:
         ranked: all of the ranking.
 
     Returns:
-        how the values were chosen and which are better; then, if there are any, the repeated seeds and the
-        averages over runs of different code.
+        how the values were chosen and which are better; then, if there are any, the runs without a value, the
+        repeated seeds and the averages over runs of different code.
     """
     if not ranked:
         return []
     notes = [choice_text(key, merge_direction_rules(one.rules for one in ranked), ranked[0].direction)]
+    notes += valueless_note(key, ranked)
     repeated = sum(one.repeated for one in ranked)
     notes += repeated_note(repeated, sum(one.completed for one in ranked))
     return [*notes, *different_code_note(one.code for one in ranked)]
@@ -56,6 +61,25 @@ def log_ranking_notes(key: str, ranked: Sequence[Ranked]) -> None:
     log.log(logging.WARNING if misleads else logging.INFO, "the ranking is by %s", chosen)
     for warning in (*warnings, *compared_seeds_note(one.configuration for one in ranked)):
         log.warning("%s", warning)
+
+
+def valueless_note(key: str, ranked: Sequence[Ranked]) -> list[str]:
+    """The note that completed runs are NaN, or do not have the metric; nothing where all have a number.
+
+    Args:
+        key: the metric's summary key.
+        ranked: the configurations that are shown.
+    """
+    title = value_title(key, merge_direction_rules(one.rules for one in ranked))
+    missing, nan = sum(one.missing for one in ranked), sum(one.value.nan for one in ranked)
+    is_pooled = key in ALL_VALUES_METRICS
+    facts = [f"NaN in {nan}"] if nan and not is_pooled else []
+    facts += [f"missing in {missing}"] if missing else []
+    completed = counted(sum(one.completed for one in ranked), "completed run")
+    notes = [f"{title} is {' and '.join(facts)} of {completed}; these are not averaged"] if facts else []
+    if nan and is_pooled:
+        notes.append(f"{counted(nan, 'value')} of {title} {'is' if nan == 1 else 'are'} NaN and not averaged")
+    return notes
 
 
 def brief_notes(notes: Iterable[str]) -> str:
@@ -92,6 +116,29 @@ def left_out_note(counts: Iterable[Mapping[str, int]]) -> list[str]:
         return []
     named = " and ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
     return [f"{named} {'run is' if sums.total() == 1 else 'runs are'} not averaged"]
+
+
+def unranked_note(counts: Iterable[RunCounts]) -> list[str]:
+    """The note that configurations are in no ranking; nothing without any.
+
+    Args:
+        counts: theirs.
+    """
+    missing = 0
+    unfinished: list[RunCounts] = []
+    for one in counts:
+        if one.completed:
+            missing += 1
+        elif one.running or any(one.left_out.values()):
+            unfinished.append(one)
+    kinds = [f"{counted(missing, 'configuration')} without the metric"] if missing else []
+    if unfinished:
+        sums: Counter[str] = Counter()
+        for one in unfinished:
+            sums.update({**one.left_out, "running": one.running})
+        runs = ", ".join(f"{count} {status}" for status, count in sums.items() if count)
+        kinds.append(f"{counted(len(unfinished), 'configuration')} without a completed run ({runs})")
+    return [f"not ranked: {' and '.join(kinds)}"] if kinds else []
 
 
 def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:

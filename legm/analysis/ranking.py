@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from legm.analysis.selected_runs import ReadRuns
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.errors import MetricError, ParameterError, closest
-from legm.records import Aggregate, Configuration, Ranked, RunCounts
+from legm.records import Aggregate, Configuration, Ranked, RunCounts, RunResult, Series, Status
 from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_counted_of_each_seed
 from legm.util.garbage import paused_garbage_collection
@@ -67,18 +68,19 @@ def rank_experiment(
     if key in ALL_VALUES_METRICS:
         values = _rank_over_all_values(read, chosen, key, aggregation, one_per_seed=one_per_seed)
     else:
-        values = aggregate.aggregate_counts(chosen, key, aggregation)
+        values = _rank_over_runs(chosen, key, aggregation)
     rules = merge_direction_rules(
         one.rules for one, value in zip(chosen, values, strict=True) if value is not None
     )
     direction = decide_direction(metric, rules, higher_better, over_all_values=key in ALL_VALUES_METRICS)
     ranked = [
         Ranked(
-            *(one.configuration, value, one.completed, one.failed, one.interrupted, one.folder),
+            *(one.configuration, own.value, one.completed, one.failed, one.interrupted, one.folder),
             *(direction, one.rules, one.repeated, one.pruned, one.code),
+            *(own.runs, one.completed - own.valued),
         )
-        for one, value in zip(chosen, values, strict=True)
-        if value is not None
+        for one, own in zip(chosen, values, strict=True)
+        if own is not None
     ]
     if not ranked:
         kind = "test" if test else "dev"
@@ -97,6 +99,29 @@ def _ranked_without_repeated(read: ReadRuns, counted: RunCounts) -> RunCounts:
     return count_runs(found, counted.description, newest_counted_of_each_seed(runs), counted.folder)
 
 
+@dataclass(frozen=True, slots=True)
+class _RankedValue:
+    """What a configuration is ranked by.
+
+    Args:
+        value: the aggregate.
+        runs: over how many completed runs it is.
+        valued: how many completed runs have a value, which may be NaN.
+    """
+
+    value: Aggregate
+    runs: int
+    valued: int
+
+
+def _rank_over_runs(
+    counts: Sequence[RunCounts], key: str, aggregation: aggregate.Aggregation
+) -> list[_RankedValue | None]:
+    """Aggregates of one value of each run; None where no completed run has the metric."""
+    found = aggregate.aggregate_counts(counts, key, aggregation)
+    return [None if value is None else _RankedValue(value, value.n, value.n + value.nan) for value in found]
+
+
 def _rank_over_all_values(
     read: ReadRuns,
     counts: Sequence[RunCounts],
@@ -104,15 +129,28 @@ def _rank_over_all_values(
     aggregation: aggregate.Aggregation,
     *,
     one_per_seed: bool,
-) -> list[Aggregate | None]:
+) -> list[_RankedValue | None]:
     """Aggregates that need the series of every run; None where no completed run has the metric."""
-    values: list[Aggregate | None] = []
+    values: list[_RankedValue | None] = []
     for one in show_progress(counts, "reading runs"):
         runs = read(one.configuration, one.description, ALL_VALUES_METRICS)
         runs = newest_counted_of_each_seed(runs) if one_per_seed else runs
-        summary = aggregate.aggregate_runs(runs, aggregation)
-        values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
+        valued: list[str] = []
+        summary = aggregate.aggregate_runs(_noting_valued_runs(runs, Series(key), valued), aggregation)
+        values.append(
+            _RankedValue(aggregate.unindexed_aggregate(summary, key), len(valued), len(valued))
+            if key in summary.values
+            else None
+        )
     return values
+
+
+def _noting_valued_runs(runs: Iterable[RunResult], series: Series, valued: list[str]) -> Iterator[RunResult]:
+    """The runs; the ids of the completed ones with a value of a series are appended to a list."""
+    for run in runs:
+        if run.status is Status.COMPLETED and series in run.histories:
+            valued.append(run.run.run_id)
+        yield run
 
 
 def constrained_ranking_counts(

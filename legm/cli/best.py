@@ -145,7 +145,8 @@ def best_command(
         hint = compared_seeds_note(one.configuration for one in choice.counts)
         more = _other_best_metrics_note(choice, wanted) if is_chosen else []
         drawn = [] if reader is None or curves is None else reader.notes(curves, shown, wanted=wanted)
-        print_notes([*ranking_notes(wanted.key, ranked), *drawn, *choice.notes, *hint, *more])
+        unranked = choice.unranked_notes(ranked)
+        print_notes([*ranking_notes(wanted.key, ranked), *unranked, *drawn, *choice.notes, *hint, *more])
         if statuses:
             _print_unfinished_best(unfinished, labels, wanted, direction, curves)
     print_problems(choice.experiment.problems)
@@ -229,7 +230,7 @@ def _print_best_groups(
         notes += reader.notes(curves, members, "configuration", metric)
     else:
         notes += choice.left_out_notes({one.configuration.fingerprint for one in members})
-    print_notes([*notes, *choice.notes])
+    print_notes([*notes, *choice.unranked_notes(ranked), *choice.notes])
 
 
 def _best_curve_columns(curves: CurveColumn | None, *, is_run: bool = False) -> list[Column]:
@@ -329,7 +330,7 @@ def _print_best(
             titles[one.configuration.fingerprint],
             printable_text(value_text(one.value, digits)),
             *_best_curve_cells(curves, one.configuration.fingerprint),
-            printed_number(one.value.n),
+            printed_number(one.runs),
             _best_aggregates_text(one),
             printable_text(shown_marks(marks[one.configuration.fingerprint].values())),
             *(column[rank - 1] for column in cells),
@@ -360,9 +361,10 @@ def _best_aggregates_text(one: Ranked) -> str:
     from legm.core.code_versions import different_code_text
 
     nan = f"{one.value.nan} NaN" if one.value.nan else ""
+    missing = f"{one.missing} without the metric" if one.missing else ""
     repeated = f"{one.repeated} with a repeated seed" if one.repeated else ""
     code = "different code" if different_code_text(one.code) else ""
-    return ", ".join(filter(None, (printed_statuses(one.left_out), nan, repeated, code)))
+    return ", ".join(filter(None, (printed_statuses(one.left_out), nan, missing, repeated, code)))
 
 
 def _print_unfinished_best(
@@ -448,6 +450,7 @@ def _best_dict(
         "value": json_aggregate(one.value),
         "completed": one.completed,
         **one.left_out,
+        "missing": one.missing,
         "repeated": one.repeated,
         "code": dict(one.code),
         "tags": {run_id: list(noted.tags) for run_id, noted in sorted(marks.items())},

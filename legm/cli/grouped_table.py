@@ -144,6 +144,7 @@ def _grouped_table_notes(
     for entries in table.entries.values():
         notes += group_notes(names, [one for one in entries if one is not None])
     shown = {one.configuration.fingerprint for group in table.rows for one in group.members}
+    notes += choice.unranked_notes(one for them in ranked.values() for one in them)
     return list(dict.fromkeys([*notes, *choice.notes, *choice.left_out_notes(shown)]))
 
 

@@ -249,6 +249,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     first = [one.configuration for one in rankings[metrics[0].key]]
     shown = [labels[one.fingerprint] for one in first]
     notes = [note for key, ranking in every.items() for note in ranking_notes(key, ranking)]
+    notes += choice.unranked_notes(one for ranking in every.values() for one in ranking)
     notes += choice.notes
     choices = {
         key: choice_as_dict(key, merge_direction_rules(one.rules for one in ranking), ranking[0].direction)
@@ -293,13 +294,17 @@ def _plot_groups(
     first = next(iter(groups.values()), [])
     about = [note for key, them in ranked.items() for note in ranking_notes(key, them)]
     about += [note for them in groups.values() for note in group_notes(asked.group_by, them)]
-    notes = list(dict.fromkeys([*about, *choice.notes]))
+    about += choice.unranked_notes(one for them in ranked.values() for one in them)
+    drawn = {
+        one.configuration.fingerprint for them in groups.values() for group in them for one in group.members
+    }
+    notes = list(dict.fromkeys([*about, *choice.notes, *choice.left_out_notes(drawn)]))
     shown = group_display_names(first)
     choices = {key: choice_as_dict(key, them[0].rules, them[0].direction) for key, them in groups.items()}
     heading = asked.heading(experiment.title)
     if asked.bars:
         what = [note for them in groups.values() for note in group_notes(asked.group_by, them)]
-        caption = brief_notes(dict.fromkeys([*what, *choice.notes]))
+        caption = brief_notes(dict.fromkeys([*what, *choice.notes, *choice.left_out_notes(drawn)]))
         return plotting.plot_bars(groups, heading, asked.style, caption), _Drawn(shown, choices, [], notes)
     name = next(iter(ranked)).removeprefix("best_")
     curves = [

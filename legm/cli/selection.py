@@ -130,6 +130,17 @@ class Selection:
         counts = [one for one in self.counts if shown is None or one.configuration.fingerprint in shown]
         return left_out_note({**one.left_out, "running": one.running} for one in counts)
 
+    def unranked_notes(self, ranked: Iterable[Ranked]) -> list[str]:
+        """The note that some of the configurations are in no ranking; nothing where all are.
+
+        Args:
+            ranked: those that are in one.
+        """
+        from legm.analysis.notes import unranked_note
+
+        known = {one.configuration.fingerprint for one in ranked}
+        return unranked_note(one for one in self.counts if one.configuration.fingerprint not in known)
+
     def marks(self) -> dict[str, list[RunMarks]]:
         """By fingerprint, what is noted about the selected runs.
 

@@ -156,7 +156,8 @@ def table_command(
             for metric, entries in ranked.items()
         }
     )
-    notes += [*choice.notes, *choice.left_out_notes(rows if top else None)]
+    notes += choice.unranked_notes(one for entries in ranked.values() for one in entries)
+    notes += [*choice.notes, *choice.left_out_notes(rows)]
     text = _write_table(kind, choice, found, shown_names, values, notes, marks)
     _write_or_print_table(text, output)
     print_problems(choice.experiment.problems)
@@ -174,21 +175,25 @@ def _write_or_print_table(text: str, output: Path | None) -> None:
 
 def _table_notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
     """What a reader of the table should know about its values."""
-    from legm.analysis.notes import brief_notes, ranking_notes, repeated_note
+    from legm.analysis.notes import brief_notes, ranking_notes, repeated_note, valueless_note
     from legm.core.code_versions import different_code_note
     from legm.stats.number_formatting import spread_description
 
-    notes = [note for one, them in ranked.items() for note in ranking_notes(one.key, them)[:1]]
+    notes = [
+        note
+        for one, them in ranked.items()
+        for note in (*ranking_notes(one.key, them)[:1], *valueless_note(one.key, them))
+    ]
     every = {one.configuration.fingerprint: one for them in ranked.values() for one in them}.values()
     repeated = repeated_note(sum(one.repeated for one in every), sum(one.completed for one in every))
     notes += [brief_notes([note]) for note in repeated]
     notes += different_code_note(one.code for one in every)
     values = [one.value for them in ranked.values() for one in them]
     spreads = " and ".join(dict.fromkeys(spread_description(value.method) for value in values if value.n > 1))
-    runs = {metric.name: _table_runs_text(them) for metric, them in ranked.items()}
+    runs = {metric: _table_runs_text(them) for metric, them in ranked.items()}
     if len(set(runs.values())) == 1:
         return [*notes, f"{spreads or 'each value'} over {runs.popitem()[1]}"]
-    each = ", ".join(f"{name} over {text}" for name, text in runs.items())
+    each = ", ".join(f"{metric} over {text}" for metric, text in runs.items())
     return [*notes, f"{spreads or 'each value'}: {each}"]
 
 
@@ -196,7 +201,7 @@ def _table_runs_text(ranked: Sequence[Ranked]) -> str:
     """Over how many runs the values of a column are."""
     from legm.core.texts import counted
 
-    count, *others = sorted({one.value.n for one in ranked if one.value.n}) or [0]
+    count, *others = sorted({one.runs for one in ranked if one.runs}) or [0]
     return "n runs" if others else counted(count, "run")
 
 
@@ -258,7 +263,7 @@ def _write_table(
         rows = [entries.get(one.fingerprint) for one in found]
         columns.append(_table_value_cells(rows, next(iter(entries.values()), None)))
         headers.append(_table_header(metric, entries))
-        counts = [str(one.value.n) if one is not None else "" for one in rows]
+        counts = [str(one.runs) if one is not None else "" for one in rows]
         differ = len(set(counts) - {"", "0"}) > 1  # a row without a value says so
         numbers += [True]
         if differ and counts not in known:
@@ -324,19 +329,22 @@ def _table_as_csv(
             "mean",
             "std",
             "n",
+            "nan",
             *sorted({field for one in entries.values() for field in one.value.fields}),
         ]
         headers += [
-            f"{metric.key}_{field}" for field in (*fields, "repeated", "different_code", "chosen", "better")
+            f"{metric.key}_{field}"
+            for field in (*fields, "missing", "repeated", "different_code", "chosen", "better")
         ]
         for row, one in zip(rows, found, strict=True):
             entry = entries.get(one.fingerprint)
             dictionary = json_aggregate(entry.value) if entry is not None else {}
             row.extend(dictionary.get(field) for field in fields)
             row.extend(
-                [None] * 4
+                [None] * 5
                 if entry is None
                 else [
+                    entry.missing,
                     entry.repeated,
                     different_code_text(entry.code),
                     value_title(metric.key, entry.rules),
@@ -376,7 +384,7 @@ def _table_as_dicts(
 
     def table_value(key: str, entry: Ranked) -> dict[str, Any]:
         choice_of = choice_as_dict(key, entry.rules, entry.direction)
-        own = {"repeated": entry.repeated, "code": dict(entry.code)}
+        own = {"missing": entry.missing, "repeated": entry.repeated, "code": dict(entry.code)}
         return {**json_aggregate(entry.value), **own, "choice": choice_of}
 
     labels = choice.experiment.labels()

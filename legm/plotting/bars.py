@@ -282,13 +282,14 @@ def _bar_names(shown: Sequence[Ranked] | Sequence[RankedGroup], titles: Mapping[
 
 
 def _bar_runs_text(one: Ranked | RankedGroup) -> str:
-    """The number of runs of a bar, and of those that did not complete, are NaN, or repeat a seed."""
+    """The number of runs of a bar, and of those that are not in it, or repeat a seed."""
     if isinstance(one, RankedGroup):
         return f"{counted(len(one.members), 'configuration')}, {counted(one.runs, 'run')}"
     counts = {
         **one.left_out,
         "NaN": one.value.nan,
+        "without the metric": one.missing,
         "with a repeated seed": one.repeated,
     }
     others = [f"{count} {kind}" for kind, count in counts.items() if count]
-    return ", ".join([counted(one.completed, "run"), *others])
+    return ", ".join([counted(one.runs, "run"), *others])

@@ -59,19 +59,16 @@ class _NamedCurve:
     Args:
         name: in the legend.
         curve: the curve.
-        runs: over how many runs it is.
+        runs: over how many runs it is; 0 where no run has a number.
         like: the name whose colour it has; its own, unless it is an unfinished run's.
+        is_unfinished: whether it is the curve of an unfinished run.
     """
 
     name: str
     curve: Curve
     runs: int
     like: str
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether it is the curve of an unfinished run."""
-        return self.runs == 0
+    is_unfinished: bool = False
 
 
 def plot_curves(
@@ -100,7 +97,7 @@ def plot_curves(
         _NamedCurve(name, one, runs, one.metric)
         for name, one in zip(readable_names(names), curves, strict=True)
     ]
-    entries += [_NamedCurve(one.name, one.curve, 0, one.like) for one in unfinished]
+    entries += [_NamedCurve(one.name, one.curve, 0, one.like, is_unfinished=True) for one in unfinished]
     metrics = {entry.curve.metric for entry in entries}
     (label,) = [axis_name_with_unit(one, one) for one in metrics] if len(metrics) == 1 else ["value"]
     return _draw_curves(entries, title, label, runs, Style.of(style), legend=len(entries) > 1, note=note)
@@ -130,7 +127,7 @@ def plot_configurations(
     """
     pairs = list(curves.items()) if isinstance(curves, Mapping) else list(curves)
     entries = [_NamedCurve(name, one, int(one.runs.max(initial=0)), name) for name, one in pairs]
-    entries += [_NamedCurve(one.name, one.curve, 0, one.like) for one in unfinished]
+    entries += [_NamedCurve(one.name, one.curve, 0, one.like, is_unfinished=True) for one in unfinished]
     metrics = {entry.curve.metric for entry in entries}
     (label,) = [axis_name_with_unit(one, one) for one in metrics] if len(metrics) == 1 else ["value"]
     runs = max((entry.runs for entry in entries), default=0)
@@ -288,8 +285,10 @@ def _curves_caption(
         count = f"{least} to {count}"
     spreads = "; ".join(dict.fromkeys(spread_description(entry.curve.method) for entry in entries))
     pieces = [f"{spreads} over {count}" if runs > 1 and entries else count]
-    if any((entry.curve.runs < entry.runs).any() for entry in entries):
-        pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"
+    fewer = np.concatenate([entry.curve.runs < entry.runs for entry in entries] or [np.zeros(1, bool)])
+    if fewer.any():
+        where = "all" if fewer.all() else "most" if fewer.mean() > 0.5 else "some"
+        pieces[0] += f", fewer at {where} steps" if runs > 1 else f", no value at {where} steps"
     if unfinished:
         pieces.append("dotted: a run that is not completed, not averaged")
     if any(len(one.above) for one in lines):

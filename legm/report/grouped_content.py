@@ -66,7 +66,10 @@ def _groups_by_metric(
     index_of = {row.configuration.fingerprint: row.index for row in rows}
     for description in sorted({rows[row].description for row in values}):
         own = [row for row in sorted(values) if rows[row].description == description]
-        ranked = [Ranked(rows[row].configuration, values[row], 0, 0, 0, direction=direction) for row in own]
+        ranked = [
+            Ranked(rows[row].configuration, values[row], 0, 0, 0, direction=direction, runs=values[row].n)
+            for row in own
+        ]
         ordered = sort_by_aggregate(ranked, direction.higher_better)
         active = {name for one in ranked for name in one.configuration.active}
         by_description[description] = group_ranked(ordered, [name for name in names if name in active])

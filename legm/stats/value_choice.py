@@ -83,7 +83,9 @@ def _choice_texts(metric: str, rules: Mapping[BestRule, int]) -> Counter[str]:
 
 def choice_text(key: str, rules: Mapping[BestRule, int], direction: Direction) -> str:
     """How a metric's values were chosen, and which are better: a sentence below a table or a picture."""
-    pieces = [f"{value_title(key, rules)}: {direction}", choice_note(key, rules)]
+    is_pooled = split_summary_key(key)[1] == "pooled"
+    over = "over all values of each run" if is_pooled else ""
+    pieces = [f"{value_title(key, rules)}: {direction}", choice_note(key, rules), over]
     return "; ".join(filter(None, pieces))
 
 

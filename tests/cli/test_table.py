@@ -61,7 +61,9 @@ def test_markdown_has_the_parameters_that_differ_and_the_best_in_bold(path):
     assert len({len(line) for line in (head, rule, *rows)}) == 1
     assert notes == [
         "last loss: lower is better, by its name",
+        "last loss is NaN in 3 of 12 completed runs; these are not averaged",
         "test accuracy: higher is better, by default",
+        "test accuracy is NaN in 3 of 12 completed runs; these are not averaged",
         "mean ± std over 3 runs",
         "1 failed run is not averaged\n",
     ]
@@ -107,15 +109,34 @@ def test_markdown_escapes_what_means_something_to_it(special):
     assert [markdown_cells(row)[0] for row in rows] == [escaped, r"\[plain"]
 
 
+def test_a_dev_and_a_test_metric_of_one_name_have_their_own_numbers_of_runs(tmp_path):
+    for seed in range(3):
+        with ExperimentHandler(tmp_path, "e") as made:
+            made.set_param("seed", seed)
+            made.disable_param("seed")
+            made.start()
+            made.set_metric("loss", 0.5)
+            if not seed:
+                made.set_metric("loss", 0.25, test=True)
+    notes = shown("table", tmp_path, "loss", "test_loss").splitlines()
+    assert "mean ± std: loss over 3 runs, test loss over 1 run" in notes
+    assert "test loss is missing in 2 of 3 completed runs; these are not averaged" in notes
+
+
 def test_csv_has_every_number_in_full(path):
     text = shown("table", path, "loss", "test_accuracy", "--lower", "loss", "--format", "csv")
     first, second, *_, last = csv.DictReader(text.splitlines())
     assert list(first) == [
         *("configuration", "layers", "momentum", "rate", "solver"),
-        *("best_loss_mean", "best_loss_std", "best_loss_n", "best_loss_repeated"),
-        *("best_loss_different_code", "best_loss_chosen", "best_loss_better"),
+        *("best_loss_mean", "best_loss_std", "best_loss_n", "best_loss_nan", "best_loss_missing"),
+        *("best_loss_repeated", "best_loss_different_code", "best_loss_chosen", "best_loss_better"),
         *("test_accuracy_mean", "test_accuracy_std", "test_accuracy_n"),
-        *("test_accuracy_repeated", "test_accuracy_different_code"),
+        *(
+            "test_accuracy_nan",
+            "test_accuracy_missing",
+            "test_accuracy_repeated",
+            "test_accuracy_different_code",
+        ),
         *("test_accuracy_chosen", "test_accuracy_better"),
     ]
     assert (first["best_loss_chosen"], first["best_loss_better"]) == ("last loss", "lower")

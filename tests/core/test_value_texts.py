@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from legm.core.value_texts import parse_value_text
@@ -19,11 +21,26 @@ from legm.core.value_texts import parse_value_text
         ("adam", "adam"),
         ("&a [x, *a]", "&a [x, *a]"),
         ("2024-13-45", "2024-13-45"),
+        ("2024-01-15", "2024-01-15"),
+        ("12:30", "12:30"),
+        ("010", "010"),
+        ("007", 7),
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("inf", math.inf),
+        ("-inf", -math.inf),
+        ("-.inf", -math.inf),
         ("[" * 9, "[" * 9),
     ],
 )
 def test_a_text_is_the_value_that_json_or_yaml_reads_in_it(text, value):
     assert parse_value_text(text) == value
+    assert type(parse_value_text(text)) is type(value)
+
+
+def test_nan_is_read_as_it_is_shown_and_a_text_in_quotes_stays_text():
+    assert math.isnan(parse_value_text("nan"))
+    assert parse_value_text('"nan"') == "nan"
 
 
 def test_brackets_are_values_up_to_a_depth_that_nobody_types():

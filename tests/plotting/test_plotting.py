@@ -19,7 +19,7 @@ from matplotlib.image import imread
 from matplotlib.transforms import Bbox
 
 import legm.plotting.text_rendering
-from legm.plotting import line, plot_bars, plot_curves, step_labels, tick_labels
+from legm.plotting import line, plot_bars, plot_configurations, plot_curves, step_labels, tick_labels
 from legm.records import is_record_file_name
 from legm.stats.downsampling import POINTS_PER_BUCKET
 from tests.support.pictures import curve, draw, ranked, render_png, texts
@@ -143,9 +143,15 @@ class TestPlotCurves:
     def test_the_caption_says_what_the_band_is(self, method, caption):
         assert caption in texts(plot_curves([curve([1, 2], method=method)], "title", 5))
 
+    def test_a_configuration_of_which_every_value_is_nan_is_no_unfinished_run(self):
+        curves = {"nan": curve([np.nan, np.nan]), "number": curve([1, 2])}
+        found = texts(plot_configurations(curves, "title"))
+        assert "mean ± std over 0 to 5 runs" in found
+
     def test_the_caption_says_when_runs_are_missing(self):
-        found = texts(plot_curves([curve([1, 2], runs=4)], "title", 5))
-        assert "mean ± std over 5 runs, fewer at some steps" in found
+        for counts, where in (([4, 5, 5], "some"), ([5, 4, 4], "most"), ([4, 4, 4], "all")):
+            found = texts(plot_curves([curve([1, 2, 3], runs=np.array(counts))], "title", 5))
+            assert f"mean ± std over 5 runs, fewer at {where} steps" in found
         assert "no completed run" in texts(draw(plot_curves([], "title", 0)))
 
     @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def ranked(name, center, spread=0.01, method="mean", *, folder=None, failed=0, *
     rules = {BestRule("early_stopping", metric="loss", higher_better=False): 5}
     key = hashlib.sha256(f"{name} {folder}".encode()).hexdigest()[:32]
     made = Configuration("e", key, name, {}, (), {})
-    return Ranked(made, value, 5, failed, 0, folder, Direction(higher_better=False, because="rule"), rules)
+    direction = Direction(higher_better=False, because="rule")
+    return Ranked(made, value, 5, failed, 0, folder, direction, rules, runs=5)
 
 
 def pictures(style=None):
