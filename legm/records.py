@@ -797,8 +797,8 @@ class Ranked:
         rules: how its completed runs chose their best step, each rule with its number of runs.
         repeated: how many of its completed runs repeat the seed of another one.
         code: the code of its completed runs, each label with its number of runs.
-        runs: over how many of its completed runs the value is: fewer than the value's ``n`` where that is over
-            all values of each run.
+        runs: over how many of its completed runs the value is: fewer than the value's ``n`` if it is over all
+            values of each run.
         missing: how many of its completed runs have no value of the metric.
     """
 
