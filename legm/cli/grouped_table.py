@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from legm.analysis.grouping import group_notes, group_ranked
-from legm.cli.json_output import json_aggregate, json_line
+from legm.cli.json_output import json_aggregate
 from legm.cli.printing import are_printed_as_numbers, printable_text, printed_parameter_values
 from legm.core.missing import MISSING
 from legm.core.plain_form import canonical_plain_text
+from legm.core.texts import json_text
 from legm.tables import table_markup
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _exact_group_value(group: RankedGroup, name: str) -> str:
     if name not in group.parameters:
         return ""
     value = group.parameters[name]
-    return value if isinstance(value, str) else json_line(value)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def grouped_table_as_dicts(

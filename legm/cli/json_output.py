@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "json_aggregate",
     "json_configuration",
-    "json_line",
     "json_run",
     "json_value",
     "print_json",
@@ -32,11 +31,6 @@ def json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: json_value(item) for key, item in value.items()}
     return [json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def json_line(value: Any) -> str:
-    """A plain value as JSON, on one line, for a user."""
-    return json.dumps(json_value(value), ensure_ascii=False)
 
 
 def print_json(value: Any) -> None:

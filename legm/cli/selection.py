@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from legm.analysis.selected_runs import SelectedRuns, nothing_selected
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
 from legm.core.selection import RunSelection
+from legm.core.texts import counted, listed_names
 from legm.errors import MetricError, StateError, closest
 from legm.records import (
     Configuration,
@@ -63,12 +64,14 @@ class Selection:
         counts: the selected runs of one description.
         runs: reads the selected runs.
         text: what was selected; "" for everything.
+        described: the number of runs by description, if those without one were taken because none was asked for.
     """
 
     experiment: LocatedExperiment
     counts: Sequence[RunCounts]
     runs: SelectedRuns
     text: str = ""
+    described: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, location: Location, description: str | None, selection: RunSelection) -> Selection:
@@ -107,7 +110,12 @@ class Selection:
                 f"{selection} selects runs with several descriptions, which are not averaged together: "
                 f"{', '.join(map(repr, descriptions))}"
             )
-        return cls(experiment, chosen, runs, str(selection))
+        described: Counter[str] = Counter()
+        if description is None and not is_of_selection:
+            for one in every:
+                described[one.description] += one.completed + one.running + sum(one.left_out.values())
+            del described[""]
+        return cls(experiment, chosen, runs, str(selection), described)
 
     @property
     def description(self) -> str:
@@ -116,8 +124,17 @@ class Selection:
 
     @property
     def notes(self) -> list[str]:
-        """The note that only selected runs count; nothing where all do."""
-        return [f"only runs and configurations with {self.text}"] if self.text else []
+        """The notes that only selected runs count, and only those without a description; none where all do."""
+        notes = [f"only runs and configurations with {self.text}"] if self.text else []
+        if self.described:
+            several = "those of one" if len(self.described) > 1 else "these"
+            runs = counted(sum(self.described.values()), "run")
+            names = listed_names(map(repr, self.described))
+            verb = "does" if sum(self.described.values()) == 1 else "do"
+            notes.append(
+                f"{runs} with the description {names} {verb} not count: --description takes {several}"
+            )
+        return notes
 
     def left_out_notes(self, shown: Collection[str] | None = None) -> list[str]:
         """The note that some of the runs are not completed and so not averaged; nothing where all are.

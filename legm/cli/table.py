@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.json_output import json_aggregate, json_configuration, json_line, print_json
+from legm.cli.json_output import json_aggregate, json_configuration, print_json
 from legm.cli.options import (
     aggregation_option,
     backend_options,
@@ -30,6 +30,7 @@ from legm.cli.printing import (
     say,
 )
 from legm.core.missing import MISSING
+from legm.core.texts import json_text
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -367,7 +368,7 @@ def _exact_table_parameter(value: Any) -> str:
     """A parameter's value for a program; "" where there is none."""
     if value is MISSING:
         return ""
-    return value if isinstance(value, str) else json_line(value)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def _table_better(entry: Ranked) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from legm.core.selection_grammar import (
     ValueText,
     readings_of_selection,
 )
-from legm.core.texts import escape_unprintable_text
+from legm.core.texts import escape_unprintable_text, json_text
 from legm.core.value_texts import parse_value_text
 from legm.errors import ParameterError, SelectionError, closest
 from legm.records import Configuration, Plain, Status
@@ -185,7 +184,7 @@ class _SelectionBinder:
         values = {canonical_plain_text(one): one for one in known.values(name)}
         if not is_absent and wanted not in values and name not in known.of_runs:
             raise ParameterError(
-                f"no configuration has {name}={_json_to_bind(value)}; "
+                f"no configuration has {name}={json_text(value)}; "
                 f"{closest(str(value), sorted(map(str, values.values())))}"
             )
         return self._values_of(
@@ -355,13 +354,9 @@ def _is_number_to_bind(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _json_to_bind(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _shown_value_to_bind(value: Plain) -> str:
     """A value as it is printed, in which a pattern is searched."""
-    return value if isinstance(value, str) else _json_to_bind(value)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def _listed_values_to_bind(condition: Condition, more: Sequence[ValueText]) -> list[ValueText]:
@@ -372,7 +367,7 @@ def _listed_values_to_bind(condition: Condition, more: Sequence[ValueText]) -> l
         if isinstance(parsed, list):
             return [
                 *more,
-                *(ValueText(one if isinstance(one, str) else _json_to_bind(one)) for one in parsed),
+                *(ValueText(one if isinstance(one, str) else json_text(one)) for one in parsed),
             ]
     return [*more, *condition.values]
 

@@ -22,6 +22,7 @@ __all__ = [
     "counted",
     "escape_unprintable_text",
     "exact_text",
+    "json_text",
     "listed_names",
     "number_text",
     "number_texts",
@@ -183,17 +184,23 @@ def rounded_text(value: Plain, digits: int | None) -> str:
             value and value == value.strip() and value.isprintable() and not _AMBIGUOUS.fullmatch(value)
         )
         return value if is_plain else json.dumps(value, ensure_ascii=False)
-    return _json_text(value, digits)
+    return json_text(value, digits)
 
 
-def _json_text(value: Plain, digits: int | None) -> str:
+def json_text(value: Plain, digits: int | None = None) -> str:
+    """A value as JSON on one line, but for numbers that are not finite: ``nan``, and the text is ``"nan"``.
+
+    Args:
+        value: the value.
+        digits: the number of significant digits of a float; None for all that it has.
+    """
     if isinstance(value, float):
         return _float_text(value, digits)
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join([_json_text(one, digits) for one in value])}]"
+        return f"[{', '.join([json_text(one, digits) for one in value])}]"
     if isinstance(value, Mapping):
         inside = [
-            f"{json.dumps(key, ensure_ascii=False)}: {_json_text(one, digits)}" for key, one in value.items()
+            f"{json.dumps(key, ensure_ascii=False)}: {json_text(one, digits)}" for key, one in value.items()
         ]
         return f"{{{', '.join(inside)}}}"
     return json.dumps(value, ensure_ascii=False)

@@ -259,3 +259,15 @@ def test_a_wrong_option_explains_itself(root):
     assert "there is no backend 'mlfow'; did you mean 'mlflow'?" in failed(
         "best", root, "loss", "--backend", "mlfow"
     )
+
+
+def test_runs_with_a_description_that_nobody_asked_for_are_counted(tmp_path):
+    for description in (None, "a", "a", "b"):
+        with ExperimentHandler(tmp_path, "e", description) as made:
+            made.start()
+            made.set_metric("loss", 0.5)
+    note = "3 runs with the description 'a', 'b' do not count: --description takes those of one"
+    assert note in shown("best", tmp_path, "loss").splitlines()
+    assert note in shown("table", tmp_path, "loss").splitlines()
+    assert "do not count" not in shown("best", tmp_path, "loss", "--description", "b")
+    assert "do not count" not in shown("best", tmp_path, "loss", "--where", "description:a")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.core.display_names import display_names, truncate_display_names
-from legm.core.texts import counted, exact_text, number_text, number_texts, value_texts
+from legm.core.texts import counted, exact_text, json_text, number_text, number_texts, value_texts
 from legm.records import Configuration
 
 
@@ -123,3 +123,7 @@ def test_a_name_has_the_fewest_parameters_that_distinguish_configurations():
 def test_a_name_that_was_given_is_kept():
     every = [*configurations({"lr": 1}, name="first"), Configuration("e", "x", "", {"lr": 2}, ("lr",), {})]
     assert display_names(every, {"0": "first_0", "x": "_0"}) == {"0": "first_0", "x": "lr=2"}
+
+
+def test_what_is_no_finite_number_differs_from_the_text_of_its_name():
+    assert json_text([math.nan, "nan", {"a": -math.inf}]) == '[nan, "nan", {"a": -inf}]'
