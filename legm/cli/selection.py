@@ -64,7 +64,7 @@ class Selection:
         counts: the selected runs of one description.
         runs: reads the selected runs.
         text: what was selected; "" for everything.
-        described: the number of runs by description, if those without one were taken because none was asked for.
+        described: the number of runs by description, where nobody asked for one and those without it count.
     """
 
     experiment: LocatedExperiment
@@ -124,16 +124,13 @@ class Selection:
 
     @property
     def notes(self) -> list[str]:
-        """The notes that only selected runs count, and only those without a description; none where all do."""
+        """The notes that only selected runs count, or those without a description; none where all do."""
         notes = [f"only runs and configurations with {self.text}"] if self.text else []
         if self.described:
-            several = "those of one" if len(self.described) > 1 else "these"
-            runs = counted(sum(self.described.values()), "run")
-            names = listed_names(map(repr, self.described))
-            verb = "does" if sum(self.described.values()) == 1 else "do"
-            notes.append(
-                f"{runs} with the description {names} {verb} not count: --description takes {several}"
-            )
+            runs = sum(self.described.values())
+            names = listed_names(map(repr, sorted(self.described)))
+            what = f"{counted(runs, 'run')} with the description {names}"
+            notes.append(f"{what} {'does' if runs == 1 else 'do'} not count: --description selects by it")
         return notes
 
     def left_out_notes(self, shown: Collection[str] | None = None) -> list[str]:

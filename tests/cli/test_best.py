@@ -266,7 +266,7 @@ def test_runs_with_a_description_that_nobody_asked_for_are_counted(tmp_path):
         with ExperimentHandler(tmp_path, "e", description) as made:
             made.start()
             made.set_metric("loss", 0.5)
-    note = "3 runs with the description 'a', 'b' do not count: --description takes those of one"
+    note = "3 runs with the description 'a', 'b' do not count: --description selects by it"
     assert note in shown("best", tmp_path, "loss").splitlines()
     assert note in shown("table", tmp_path, "loss").splitlines()
     assert "do not count" not in shown("best", tmp_path, "loss", "--description", "b")

@@ -65,6 +65,7 @@ def test_markdown_has_the_parameters_that_differ_and_the_best_in_bold(path):
         "test accuracy: higher is better, by default",
         "test accuracy is NaN in 3 of 12 completed runs; these are not averaged",
         "mean ± std over 3 runs",
+        "1 run with the description 'try this' does not count: --description selects by it",
         "1 failed run is not averaged\n",
     ]
 
@@ -75,6 +76,7 @@ def test_latex_is_a_booktabs_table_with_the_best_in_bold(path):
         r"% \usepackage{booktabs}",
         "% last loss: lower is better, as asked",
         "% mean ± std over 3 runs",
+        "% 1 run with the description 'try this' does not count: --description selects by it",
         "% 1 failed run is not averaged",
         r"\begin{tabular}{rr}",
         r"\toprule",
