@@ -9,11 +9,12 @@ have other meanings too: a working directory, a method, a word of a vocabulary. 
 that ends in a measure (``password_field_size``) is none. The whole number of a password is one too. Below a
 name that decides alone, every text in a list or mapping is one; elsewhere the names in the mapping count.
 
-By its **form**, in any text: the user information of an address, the code in one by which an OAuth client gets
-a token (``code=`` beside ``state=``, or on the path of a callback), what follows ``Bearer``, ``Basic`` or
-``Digest`` in a header, the headers ``Authorization`` and ``Cookie``, a private key, tokens whose issuers gave them a
-recognizable form, and what follows the name of a credential in ``name=value``, ``"name": "value"`` and
-``--name value``, a user in curl's ``-u name:value``, or a login in a line of ``.netrc``.
+By its **form**, in any text: the user information of an address, the code in one by which an OAuth client
+gets a token (``code=`` beside ``state=``, or on the path of a callback), what follows ``Bearer``, ``Basic``
+or ``Digest`` in a header, the headers ``Authorization`` and ``Cookie``, a private key, tokens whose issuers
+gave them a recognizable form, and what follows the name of a credential in ``name=value``,
+``"name": "value"`` and ``--name value``, a user in curl's ``-u name:value``, or a login in a line of
+``.netrc``.
 """
 
 from __future__ import annotations
