@@ -483,7 +483,9 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
     assert "/train.py '<img src=x" in shown
     buttons = "[...document.querySelectorAll('#run button')]"
     page.run(f"{buttons}.find((one) => one.innerText === 'Show the uncommitted changes').click()")
-    until(lambda: page.text("#run .patch").rstrip() == PATCH.rstrip())
+    until(lambda: page.text("#run .head + .patch").rstrip() == PATCH.rstrip())  # below its heading
+    page.run(f"{buttons}.find((one) => one.innerText === 'Hide the uncommitted changes').click()")
+    assert page.text("#run .patch") == ""
     assert page.run("return document.querySelectorAll('img[src=x]').length") == 0
     assert page.browser.title != "taken"
 

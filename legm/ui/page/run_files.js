@@ -73,15 +73,29 @@ function previewOf(run, file) {
  */
 export function patchButton(run) {
   if (!run.has_patch) return null;
-  const show = async () => {
+  /** @type {Element | null} */
+  let shown = null;
+  const turn = (/** @type {Element | null} */ now) => {
+    shown?.remove();
+    shown = now;
+    if (shown) button.closest(".head").after(shown);
+    button.textContent = `${shown ? "Hide" : "Show"} the uncommitted changes`;
+    button.setAttribute("aria-expanded", String(Boolean(shown)));
+  };
+  const click = async () => {
+    if (shown) {
+      turn(null);
+      return;
+    }
     try {
       const { text } = await ask("api/patch", questionOf(run));
-      button.replaceWith(patchText(text.replace(/\n$/, "").split("\n"), "Uncommitted changes"));
+      turn(patchText(text.replace(/\n$/, "").split("\n"), "Uncommitted changes"));
     } catch (error) {
       showProblem(messageOf(error));
     }
   };
-  const button = element("button", { type: "button", click: show }, "Show the uncommitted changes");
+  const button = element("button", { type: "button", click });
+  turn(null);
   return button;
 }
 
