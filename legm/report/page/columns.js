@@ -92,7 +92,8 @@ function differenceColumn() {
  * @param {number} decimals
  */
 export function signedText(value, decimals) {
-  return value > 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
+  const text = value && Math.abs(value) < 10 ** -decimals ? short(value) : fixed(value, decimals);
+  return value > 0 ? `+${text}` : text;
 }
 
 /**
@@ -103,12 +104,14 @@ export function significance(known) {
   if (!known) return null;
   const { lower, upper, p, adjusted, verdict } = known;
   if (Number.isNaN(adjusted)) return element("span", { class: "faint" }, " too few runs");
-  const interval = Number.isNaN(lower) ? "" : ` ${short(lower)} … ${short(upper)} `;
+  const interval = Number.isNaN(lower) ? "" : `${short(lower)} … ${short(upper)}`;
   return element(
     "span",
-    { title: `95 % interval${interval || " unknown"}; p = ${short(p)}, corrected ${short(adjusted)}` },
-    element("span", { class: "faint" }, interval),
-    element("span", { class: `verdict ${verdict ?? "unsure"}` }, ` p ${short(adjusted)}`),
+    { title: `95 % interval ${interval || "unknown"}; p = ${short(p)}, corrected ${short(adjusted)}` },
+    " ",
+    element("span", { class: "faint part" }, interval),
+    " ",
+    element("span", { class: `verdict part ${verdict ?? "unsure"}` }, `p ${short(adjusted)}`),
   );
 }
 

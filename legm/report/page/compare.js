@@ -1,11 +1,11 @@
 // The differences between two configurations, and their metrics side by side.
 
-import { meanCell } from "./columns.js";
+import { meanCell, signedText } from "./columns.js";
 import { exactMetrics } from "./compared.js";
 import { fillSelect } from "./controls.js";
 import { savedTable } from "./downloads.js";
 import { experiment, higherBetter, metric, rank, ranked, state } from "./state.js";
-import { breakable, byId, decimalsOf, element, fill, fixed } from "./values.js";
+import { breakable, byId, decimalsOf, element, fill } from "./values.js";
 
 const MOST_CHOICES = 500; // configurations in a list
 
@@ -129,7 +129,7 @@ function metricsTable(a, b) {
         element("th", { scope: "row" }, breakable(one.label)),
         element("td", { class: betterSide(one, a, b) }, meanCell(one, a, decimals), runCount(one, a)),
         element("td", { class: betterSide(one, b, a) }, meanCell(one, b, decimals), runCount(one, b)),
-        element("td", { class: "number" }, one.has(a) && one.has(b) ? signed(difference, decimals) : "–"),
+        element("td", { class: "number" }, one.has(a) && one.has(b) ? signedText(difference, decimals) : "–"),
       );
     });
   const none = element(
@@ -159,9 +159,4 @@ function betterSide(one, own, other) {
 /** @param {Metric} one @param {number} row */
 function runCount(one, row) {
   return one.has(row) ? element("span", { class: "faint count" }, ` n = ${one.n[row]}`) : null;
-}
-
-/** @param {number} value @param {number} decimals */
-function signed(value, decimals) {
-  return value > 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
 }

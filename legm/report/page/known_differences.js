@@ -1,5 +1,6 @@
 // The differences from the best row with their significance, which a report was built with.
 
+import { shownColumns } from "./columns.js";
 import { experiment, higherBetter, metric, state } from "./state.js";
 import { decoded } from "./values.js";
 
@@ -44,12 +45,12 @@ export function knownSignificance(row) {
 /** What the leaderboard says about the differences in its rows. */
 export function knownDifferenceNote() {
   const [first] = experiment().content.differences ?? [];
-  if (!first || !state.columns?.includes("difference")) return "";
+  if (!first || !shownColumns().includes("difference")) return "";
   const known = shownDifferences();
   if (known) {
     const many = known.is_all ? "all" : `the best ${known.rows.length}`;
     return `differences from A with 95 % intervals, p-values corrected together for ${many} (Holm)`;
   }
   const title = experiment().byKey.get(first.metric)?.title ?? first.metric;
-  return `this report has intervals and p-values of differences in ${title} from the best row only`;
+  return `this report has intervals and p-values of differences in ${title} from the best row only: legm ui and legm compare have those from any A`;
 }

@@ -8,6 +8,9 @@ import { showProblem } from "./problems.js";
 import { ask } from "./server.js";
 import { byId, decoded, distinct, element, plotText } from "./values.js";
 
+const [FIGURE_WIDTH, FIGURE_HEIGHT] = [340, 230]; // pixels, at least so wide
+const BUTTONS_WIDTH = 190; // pixels beside the title,
+const LETTER_WIDTH = 7; // and of one of its letters
 const RUN_CURVES_PAUSE = 1000; // ms between two looks at the curves of a running run
 
 /** The section of the curves, which are loaded after it is on the page. */
@@ -34,9 +37,12 @@ export async function loadRunCurves() {
   byId("run-curves").querySelector(".machine").hidden = !curves.some(
     (/** @type {any} */ one) => one.isSystem,
   );
+  const width = byId("run-curves").clientWidth;
+  const figure = width / Math.max(1, Math.floor(width / FIGURE_WIDTH));
+  const letters = Math.max(16, Math.floor((figure - BUTTONS_WIDTH) / LETTER_WIDTH));
   const names = distinct(
     curves.map((/** @type {any} */ one) => one.metric.replace(/^system\//, "")),
-    40,
+    letters,
   );
   curves.forEach((/** @type {any} */ curve, /** @type {number} */ i) => drawRunCurve(curve, names[i]));
 }
@@ -59,6 +65,7 @@ function drawRunCurve(curve, name) {
       "data-metric": curve.metric,
       "aria-label": `Curve of ${curve.metric}`,
     });
+    figure.style.height = `${FIGURE_HEIGHT}px`; // stays where the window changes while it is drawn
     parent.append(figure);
   }
   const steps = Array.from(decoded(curve.steps));
@@ -76,7 +83,7 @@ function drawRunCurve(curve, name) {
   const layout = {
     ...plotLayout(),
     title,
-    height: 230,
+    height: FIGURE_HEIGHT,
     xaxis: x,
     yaxis: { ...plotAxis(), exponentformat: "power" },
     margin: { l: 50, r: 12, t: 30, b: 40 },
