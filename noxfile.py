@@ -213,7 +213,7 @@ def trainers(session: nox.Session) -> None:
     tests = sorted(
         str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "integrations").glob("test_*.py")
     )
-    tests += ["tests/compat/test_trainers.py", "tests/compat/test_trainer_clients.py"]
+    tests += [f"tests/compat/test_{name}.py" for name in ("launchers", "trainers", "trainer_clients")]
     tests.append("tests/docs/test_docs.py")
     session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 

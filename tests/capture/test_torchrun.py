@@ -10,7 +10,7 @@ import pytest
 
 from legm.records import RunResult, Series, Status
 from legm.runlog.file_names import OWN_FOLDER
-from tests.support.captured import QUIET, command, prepare_kept_store
+from tests.support.captured import QUIET, prepare_kept_store
 from tests.support.compat_stores import environment
 from tests.support.reading import runs_of
 
@@ -67,16 +67,17 @@ def require_one_run(folder: Path, experiment: str) -> RunResult:
 def test_two_ranks_make_one_run_natively_and_under_capture(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT + NATIVE, encoding="utf-8")
     prepare_kept_store(tmp_path)
-    play(tmp_path, [*command(), "--", sys.executable, *TORCHRUN, "script.py"])
+    command = [sys.executable, "-m", "legm", "run", "--real", "--root", "root", "--"]  # as legm capture does
+    play(tmp_path, [*command, sys.executable, *TORCHRUN, "script.py"])
     for experiment in ("native", "with-mlflow", "with-wandb"):
         require_one_run(tmp_path, experiment)
     assert (tmp_path / "0.txt").read_text() == (tmp_path / "1.txt").read_text()
     assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
 
 
-def test_two_ranks_make_one_run_in_the_drop_in(tmp_path):
+def test_two_ranks_make_one_run_in_the_drop_in(tmp_path, bare_python):
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    play(tmp_path, [sys.executable, *TORCHRUN, "-m", "legm.compat", "script.py"])
+    play(tmp_path, [str(bare_python), *TORCHRUN, "-m", "legm.compat", "script.py"])
     for experiment in ("with-mlflow", "with-wandb"):
         require_one_run(tmp_path, experiment)
     found = {path.name for path in (tmp_path / "root").iterdir()} - {OWN_FOLDER}  # where ranks join a run
