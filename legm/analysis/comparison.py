@@ -16,7 +16,7 @@ from legm.analysis.selected_runs import SelectedRuns
 from legm.analysis.summaries import require_summarized_runs
 from legm.core.code_versions import count_code, different_code_text
 from legm.core.direction import decide_direction, merge_direction_rules
-from legm.core.naming import check_name, safe_name
+from legm.core.naming import check_name, readable_name, safe_name
 from legm.core.plain_form import canonical_plain_text
 from legm.core.seeds import looks_like_seed
 from legm.core.selection import RunSelection
@@ -499,7 +499,7 @@ def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
     for field in fields(comparison):
         value = getattr(comparison, field.name)
         if isinstance(value, Configuration):
-            value = {"name": value.name, "fingerprint": value.fingerprint}
+            value = {"name": readable_name(value.name), "fingerprint": value.fingerprint}
         if field.name not in {"direction", "rules", "title"}:
             found[field.name] = list(value) if isinstance(value, tuple) else value
     choice = choice_as_dict(comparison.metric, comparison.rules, comparison.direction)

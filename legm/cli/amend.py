@@ -238,14 +238,17 @@ def print_amend_plan(plan: AmendmentPlan) -> None:
 
 def _print_amended_json(done: Amended) -> None:
     """Print what an amendment did for a program, one configuration at a time."""
+    from legm.core.naming import readable_name
+
     plan = done.plan
     configurations = (
         {
-            "configuration": change.folder,
+            "configuration": readable_name(change.folder),
+            "folder": change.folder,
             "kind": plan.kind(change),
             "becomes": [
                 {
-                    "configuration": plan.label(change, digest),
+                    "configuration": readable_name(plan.label(change, digest)),
                     "fingerprint": digest,
                     "runs": runs,
                     "difference": change.differences[digest],

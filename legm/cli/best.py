@@ -41,6 +41,7 @@ from legm.cli.printing import (
 )
 from legm.cli.terminal_tables import Column
 from legm.core.missing import MISSING
+from legm.core.naming import readable_name
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -181,7 +182,7 @@ def _print_best_groups(
     shown = groups[: top or None]
     curves = None if reader is None else reader.of_groups(shown)
     if as_json:
-        labels = choice.experiment.labels()
+        labels = {key: readable_name(label) for key, label in choice.experiment.labels().items()}
         print_json(
             [
                 {
@@ -427,7 +428,7 @@ def _unfinished_best_dict(
         run, metric.name, test=metric.test, higher_better=direction.higher_better
     )
     label = labels[run.run.configuration.fingerprint]
-    found = {"configuration": label, **json_run(run), "last_value": last, "best_so_far": best}
+    found = {"configuration": readable_name(label), **json_run(run), "last_value": last, "best_so_far": best}
     return {**found, **_best_curve_dict(curves, run.run.run_id)}
 
 
@@ -444,7 +445,7 @@ def _best_dict(
     found = one.configuration
     return {
         "rank": rank,
-        "configuration": labels[found.fingerprint],
+        "configuration": readable_name(labels[found.fingerprint]),
         **json_configuration(found),
         "folder": one.folder,
         "value": json_aggregate(one.value),

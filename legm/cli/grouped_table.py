@@ -10,6 +10,7 @@ from legm.analysis.grouping import group_notes, group_ranked
 from legm.cli.json_output import json_aggregate
 from legm.cli.printing import are_printed_as_numbers, printable_text, printed_parameter_values
 from legm.core.missing import MISSING
+from legm.core.naming import readable_name
 from legm.core.plain_form import canonical_plain_text
 from legm.core.texts import json_text
 from legm.tables import table_markup
@@ -189,7 +190,7 @@ def grouped_table_as_dicts(
     def group_value(key: str, one: RankedGroup) -> dict[str, Any]:
         return {
             **json_aggregate(one.value),
-            "configurations": [labels[each.configuration.fingerprint] for each in one.members],
+            "configurations": [readable_name(labels[each.configuration.fingerprint]) for each in one.members],
             "runs": one.runs,
             "choice": choice_as_dict(key, one.rules, one.direction),
         }

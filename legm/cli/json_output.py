@@ -1,4 +1,8 @@
-"""What commands print for a program: JSON, of which the names and forms are public."""
+"""What commands print for a program: JSON, of which the names and forms are public.
+
+The names in it are those that people read, as in tables: ``org/net``. Paths are as they are in the file
+system, where a slash in a name is ``_x2f_``.
+"""
 
 from __future__ import annotations
 
@@ -58,10 +62,12 @@ def print_json_of_many(name: str, items: Iterable[Any], rest: Mapping[str, Any])
 
 
 def json_configuration(found: Configuration | None) -> dict[str, Any]:
-    """What identifies a configuration; None for every value if it cannot be read."""
+    """What identifies a configuration, with its name as people read it; None for all if it cannot be read."""
+    from legm.core.naming import readable_name  # ls needs it for JSON alone
+
     return {
         "experiment": found.experiment if found else None,
-        "name": found.name if found else None,
+        "name": readable_name(found.name) if found else None,
         "fingerprint": found.fingerprint if found else None,
         "parameters": found.parameters if found else None,
         "active": list(found.active) if found else None,

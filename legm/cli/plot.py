@@ -26,6 +26,7 @@ from legm.cli.options import (
     top_option,
 )
 from legm.cli.printing import print_problems, say
+from legm.core.naming import readable_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -190,7 +191,6 @@ def _plot_configuration(
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
     from legm.core.code_versions import different_code_note
-    from legm.core.naming import readable_name
 
     if asked.bars or asked.top is not None or asked.group_by:
         raise click.UsageError(
@@ -214,7 +214,7 @@ def _plot_configuration(
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
     figure = plotting.plot_curves(drawn, heading, count, asked.style, unfinished, brief_notes(notes))
-    return figure, _Drawn([member.label], {}, [run.run.run_id for run in runs], notes)
+    return figure, _Drawn([readable_name(member.label)], {}, [run.run.run_id for run in runs], notes)
 
 
 def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, _Drawn]:
@@ -247,7 +247,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     rankings = {key: ranking[: top or None] for key, ranking in every.items()}
     labels, heading = experiment.labels(), asked.heading(experiment.title)
     first = [one.configuration for one in rankings[metrics[0].key]]
-    shown = [labels[one.fingerprint] for one in first]
+    shown = [readable_name(labels[one.fingerprint]) for one in first]
     notes = [note for key, ranking in every.items() for note in ranking_notes(key, ranking)]
     notes += choice.unranked_notes(one for ranking in every.values() for one in ranking)
     notes += choice.notes

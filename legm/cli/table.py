@@ -30,6 +30,7 @@ from legm.cli.printing import (
     say,
 )
 from legm.core.missing import MISSING
+from legm.core.naming import readable_name
 from legm.core.texts import json_text
 
 if TYPE_CHECKING:
@@ -319,7 +320,7 @@ def _table_as_csv(
     from legm.stats.value_choice import value_title
 
     effective = EffectiveValues(found)
-    labels = choice.experiment.labels()
+    labels = {key: readable_name(label) for key, label in choice.experiment.labels().items()}
     headers = ["configuration", *names]
     rows: list[list[object]] = [
         [labels[one.fingerprint], *(_exact_table_parameter(effective.value_of(one, name)) for name in names)]
@@ -391,7 +392,7 @@ def _table_as_dicts(
     labels = choice.experiment.labels()
     return [
         {
-            "configuration": labels[one.fingerprint],
+            "configuration": readable_name(labels[one.fingerprint]),
             **json_configuration(one),
             "values": {
                 metric.key: table_value(metric.key, entries[one.fingerprint])

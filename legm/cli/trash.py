@@ -10,6 +10,7 @@ from legm.cli.json_output import print_json
 from legm.cli.options import json_option, path_argument
 from legm.cli.printing import print_table, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
+from legm.core.naming import readable_name
 
 __all__ = ["trash_command"]
 
@@ -45,7 +46,7 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
             is_emptied = False
     if as_json:
         rows = [
-            {"id": one.name, "what": one.title, "time": one.time, "runs": runs, "bytes": size}
+            {"id": one.name, "what": readable_name(one.title), "time": one.time, "runs": runs, "bytes": size}
             for one, (runs, size) in items
         ]
         print_json({"trash": rows, "emptied": is_emptied})
@@ -61,7 +62,7 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
                     printed_time(one.time),
                     printed_number(runs),
                     printed_number(size),
-                    one.title,
+                    readable_name(one.title),
                 )
                 for one, (runs, size) in items
             ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from click.shell_completion import ShellComplete
 
@@ -58,6 +60,63 @@ def test_every_command_answers_in_json(tmp_path):
         found = as_json(name, *arguments)
         assert isinstance(found, (dict, list)), name
         assert found or name == "sync", name  # nothing is pending
+
+
+def texts_in(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in a JSON value, with the key of the object that it is in."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from [("", name), *texts_in(item, name)]
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item, key)
+    elif isinstance(value, str):
+        yield key, value
+
+
+def test_names_in_json_are_those_that_people_read_and_paths_are_paths(tmp_path):
+    root = tmp_path / "root"
+    for net in ("org/a", "org/b"):
+        for seed in (1, 2):
+            with ExperimentHandler(root, "group/net") as handler:
+                handler.set_dict_params({"net": net, "seed": seed})
+                handler.name_param("net")
+                handler.disable_param("seed")
+                handler.start().set_metric("val/loss", 1.0 / seed)
+    handler.reset()
+    handler.start().set_metric("val/loss", 3.0)
+    handler.end("failed")
+    experiment = f"{root}/group/net"
+    one, other = f"{experiment}/org/a_0", f"{experiment}/org/b_0"
+    metric = [experiment, "val/loss"]
+    calls = [
+        ("ls", root),
+        ("best", *metric, "--status", "failed"),
+        ("best", *metric, "--group-by", "net"),
+        ("compare", one, other, "val/loss"),
+        ("table", *metric),
+        ("table", *metric, "--group-by", "net"),
+        ("plot", *metric, "-o", tmp_path / "a.svg"),
+        ("plot", one, "val/loss", "-o", tmp_path / "b.svg"),
+        ("show", one),
+        ("watch", root),
+        ("diff", one, other),
+        ("sql", root, "select * from runs"),
+        ("amend", experiment, "--rename", "net=model", "--dry-run"),
+        ("amend", experiment, "--to", "group/other", "--dry-run"),
+        ("recover", root),
+        ("mv", other, "another"),
+        ("rm", one, "--yes"),
+        ("trash", root),
+    ]
+    names = set()
+    for name, *arguments in calls:
+        for key, text in texts_in(as_json(name, *arguments)):
+            is_path = key in {"folder", "path"} or (key, name) == ("configuration", "recover")
+            assert is_path or "_x2f_" not in text, (name, key, text)
+            names |= {text} if key in {"name", "configuration", "configurations"} else set()
+    assert {"org/a", "org/a_0", "org/b", "org/b_0"} <= names
+    assert "_x2f_" not in shown("table", *metric, "--format", "csv")
 
 
 def test_commands_that_start_something_say_to_a_program_what_and_where(tmp_path):
