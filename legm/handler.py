@@ -772,7 +772,7 @@ class ExperimentHandler(MediaLogging):
         step: int | None = None,
         best_step: int | None = None,
         metric: str | None = None,
-        higher_better: bool = True,
+        higher_better: bool | None = None,
     ) -> None:
         """Set how the best step is chosen; ``best_<metric>`` is every metric at that step.
 
@@ -782,7 +782,8 @@ class ExperimentHandler(MediaLogging):
             best_step: the same.
             metric: for early stopping, the dev metric whose best value chooses; NaN never wins, and of
                 equal values the first does.
-            higher_better: whether its highest value is the best.
+            higher_better: whether its highest value is the best; None to decide by its name, as in rankings:
+                the lowest of a loss or an error, else the highest.
 
         Raises:
             MetricError: the method is unknown, a step and a metric were given, or neither, or other dev

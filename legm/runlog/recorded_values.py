@@ -132,7 +132,7 @@ def flatten_recorded_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def to_recorded_best_rule(
-    method: str, step: int | None, best_step: int | None, metric: str | None, *, higher_better: bool
+    method: str, step: int | None, best_step: int | None, metric: str | None, *, higher_better: bool | None
 ) -> BestRule:
     """The rule by which the best step is chosen, as ``set_best()`` is given it.
 
@@ -141,7 +141,7 @@ def to_recorded_best_rule(
         step: for early stopping, the step itself.
         best_step: the same.
         metric: for early stopping, the dev metric whose best value chooses.
-        higher_better: whether its highest value is the best.
+        higher_better: whether its highest value is the best; None to decide by its name.
 
     Raises:
         MetricError: the method is unknown, or a step and a metric were given, or neither.
@@ -158,7 +158,11 @@ def to_recorded_best_rule(
     if method == "early_stopping" and (given is None) == (metric is None):
         raise MetricError("set_best('early_stopping') takes either step= or metric=")
     chosen = None if given is None else to_recorded_step("best step", given)
-    return BestRule(method, chosen, metric, bool(higher_better))
+    if metric is not None and higher_better is None:
+        from legm.core.direction import decide_direction
+
+        higher_better = decide_direction(metric, {}).higher_better
+    return BestRule(method, chosen, metric, higher_better is None or bool(higher_better))
 
 
 def recorded_metrics_from_returned(

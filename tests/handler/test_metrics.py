@@ -796,16 +796,17 @@ def test_a_metric_may_choose_the_best_step(handler, higher_better, step):
     assert (found["best_step"], found["best"]["loss"]) == (step, f"{step}.0")
 
 
-def test_higher_is_better_by_default(handler):
-    series(handler, acc={0: 0.5, 1: 0.75})
-    handler.set_best("early_stopping", metric="acc")
-    assert logged(handler)["best_step"] == 1
+@pytest.mark.parametrize(("metric", "step"), [("acc", 1), ("val/loss", 0), ("neg_loss", 1), ("top1_err", 0)])
+def test_without_a_direction_the_metrics_name_decides_which_step_is_best(handler, metric, step):
+    series(handler, **{metric: {0: 0.5, 1: 0.75}})
+    handler.set_best("early_stopping", metric=metric)
+    assert logged(handler)["best_step"] == step
 
 
 def test_the_nearest_earlier_step_is_used_instead_and_recorded(handler):
     series(handler, loss={0: 0, 2: 2, 4: 4}, acc={0: 10, 3: 13, 9: 19}, late={8: 8})
     handler.set_dict_metrics({"a": {"iou": 5}}, step=1)
-    handler.set_best("early_stopping", metric="loss")
+    handler.set_best("early_stopping", metric="loss", higher_better=True)
     found = logged(handler)
     assert found["best_step"] == 4
     assert found["best"] == {"loss": "4.0", "acc": "13.0", ("iou", "a"): "5.0"}
