@@ -16,7 +16,13 @@ from typing import Any
 
 from benchmarks.browsing import ViewMarks, free_port, open_browser, until_true
 
-__all__ = ["build_mlflow_runs", "build_trackio_runs", "first_view"]
+__all__ = [
+    "build_mlflow_curve",
+    "build_mlflow_runs",
+    "build_trackio_curve",
+    "build_trackio_runs",
+    "first_view",
+]
 
 _EXPERIMENT = "look"
 _SERIES = 10  # values of each metric, as in benchmarks.look
@@ -26,6 +32,57 @@ _MARKS = {
     "tensorboard": {"rows": "tb-data-table-content-row", "curves": "line-chart-grid-view svg line"},
     "trackio": {"rows": ".run-name", "curves": ".plot-chart-wrap svg, .plot-chart-wrap canvas"},
 }
+
+
+_CURVE_MARKS = {**_MARKS, "mlflow": {"curves": ".js-plotly-plot .scatterlayer path"}}
+_WALK = "sin(n / 700.0) + n % 7 / 10.0"  # values of a long curve, in SQL
+
+
+def build_mlflow_curve(folder: str, steps: int) -> dict[str, float]:
+    """A run with one metric of so many steps in an SQLite store of MLflow's; its client logs the first.
+
+    Args:
+        folder: an empty folder.
+        steps: of the run.
+    """
+    from mlflow import MlflowClient
+
+    began = time.perf_counter()
+    path = Path(folder, "mlflow.db")
+    client = MlflowClient(f"sqlite:///{path}")
+    run_id = client.create_run(client.create_experiment(_EXPERIMENT)).info.run_id
+    client.log_metric(run_id, "loss", 0.5, 1000, 0)
+    client.set_terminated(run_id)
+    client._tracking_client.store.engine.dispose()  # noqa: SLF001 - another connection writes now
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        changed = {"value": _WALK, "step": "n", "timestamp": "timestamp + n"}
+        _multiply(database, "metrics", steps, changed)
+        database.execute("UPDATE latest_metrics SET step = ?, timestamp = ?", (steps - 1, 999 + steps))
+    return {"seconds": time.perf_counter() - began}
+
+
+def build_trackio_curve(folder: str, steps: int) -> dict[str, float]:
+    """The same in trackio's local store.
+
+    Args:
+        folder: an empty folder.
+        steps: of the run.
+    """
+    os.environ["TRACKIO_DIR"] = folder
+    import trackio
+
+    began = time.perf_counter()
+    trackio.init(_EXPERIMENT, "run", embed=False, auto_log_cpu=False, auto_log_gpu=False)
+    trackio.log({"loss": 0.5}, step=0)
+    trackio.finish()
+    (path,) = Path(folder).rglob(f"{_EXPERIMENT}.db")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        metrics = f"json_set(metrics, '$.loss', {_WALK})"
+        _multiply(
+            *(database, "metrics", steps),
+            {"step": "n", "log_id": "log_id || '-' || n", "metrics": metrics},
+        )
+    return {"seconds": time.perf_counter() - began}
 
 
 def build_mlflow_runs(folder: str, configurations: int, runs: int) -> dict[str, float]:
@@ -129,13 +186,14 @@ def _multiply(database: sqlite3.Connection, table: str, configurations: int, cha
     )
 
 
-def first_view(folder: str, peer: str, rounds: int) -> dict[str, float]:
+def first_view(folder: str, peer: str, rounds: int, *, of_one_run: bool = False) -> dict[str, float]:
     """Seconds until a peer's page shows runs and their curves, of a server that has just begun.
 
     Args:
         folder: what it shows: its store, or for TensorBoard a folder of event files.
         peer: "mlflow", "tensorboard" or "trackio".
         rounds: how often; the median comes back.
+        of_one_run: whether there is one run, and its curve is shown, in MLflow on the page of the run.
 
     Returns:
         ``warm``, in a browser that has seen the page before; ``again``, a reload; one minute
@@ -145,9 +203,11 @@ def first_view(folder: str, peer: str, rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         port = free_port()
         with open_browser() as browser:
-            marks = ViewMarks(browser, _MARKS[peer])
+            marks = ViewMarks(browser, (_CURVE_MARKS if of_one_run else _MARKS)[peer])
             for state in ("", "warm"):
-                with _peer_server(peer, folder, port) as address:
+                with _peer_server(peer, folder, port) as started:
+                    is_run = peer == "mlflow" and of_one_run
+                    address = f"{started}/{_only_mlflow_run(folder)}/model-metrics" if is_run else started
                     try:
                         seconds = max(marks.open(address, _LONGEST).values())
                         again = max(marks.open(address, _LONGEST).values())
@@ -157,6 +217,12 @@ def first_view(folder: str, peer: str, rounds: int) -> dict[str, float]:
                         found["warm"].append(seconds)
                         found["again"].append(again)
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _only_mlflow_run(folder: str) -> str:
+    with contextlib.closing(sqlite3.connect(Path(folder, "mlflow.db"))) as database:
+        ((run_id,),) = database.execute("SELECT run_uuid FROM runs")
+    return str(run_id)
 
 
 @contextlib.contextmanager

@@ -289,6 +289,14 @@ def plan(sizes: Sizes) -> Plan:
                 ("trackio", peer_pages.build_trackio_runs),
             )
         },
+        **{
+            name: Fixture(build, {"steps": sizes.page_steps})
+            for name, build in (
+                ("long_curve", ui.build_long_curve),
+                ("mlflow_curve", peer_pages.build_mlflow_curve),
+                ("trackio_curve", peer_pages.build_trackio_curve),
+            )
+        },
         "reported": Fixture(
             report.build_reported,
             {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
@@ -355,8 +363,30 @@ def plan(sizes: Sizes) -> Plan:
                 ("trackio", "trackio_runs"),
             )
         },
+        **{
+            f"page_curve_{peer}": Task(
+                peer_pages.first_view,
+                {"peer": peer, "rounds": 1, "of_one_run": True},
+                {"folder": fixture},
+                most=1,
+            )
+            for peer, fixture in (
+                ("tensorboard", "long_curve"),
+                ("mlflow", "mlflow_curve"),
+                ("trackio", "trackio_curve"),
+            )
+        },
         "page_value": Task(ui.value_on_page, {"values": sizes.page_values}, most=1),
-        "page_curve": Task(ui.long_curve, {"steps": sizes.page_steps}, most=1),
+        "page_curve": Task(
+            ui.long_curve,
+            {"steps": sizes.page_steps, "rounds": sizes.pages},
+            {"folder": "long_curve"},
+            most=1,
+        ),
+        "page_curve_opened": Task(
+            ui.first_view, {"experiment": "net", "rounds": 1}, {"folder": "long_curve"}, most=1
+        ),
+        "page_memory_cold": Task(ui.cold_memory, {"experiment": "look"}, {"folder": "looked_at"}, most=1),
         "page_running": Task(
             ui.running_runs,
             {"runs": sizes.page_runs, "metrics": 10, "seconds": sizes.page_seconds},
@@ -995,6 +1025,11 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
     many = f"{sizes.looked_at:,} configurations of {sizes.looked_at_runs} runs"
     running = f"{sizes.page_runs} running runs of 10 metrics, all set each second"
     long = f"a curve of {sizes.page_steps:,} points"
+    pages = {
+        "tensorboard": "TensorBoard",
+        "mlflow": "MLflow's page",
+        "trackio": "trackio's dashboard",
+    }.items()
 
     def seconds(name: str, what: str, task: str, key: str, limit: float, *beside: str) -> Row:
         return Row(
@@ -1011,27 +1046,18 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
         seconds("page_value", "a value set in a training is on the page", "page_value", "most", 1, "median"),
         seconds("page_cold", f"first view of {many}, never looked at", "page_first", "cold", 4, "cold_rows"),
         seconds("page_warm", f"first view of {many}", "page_first", "warm", 2, "warm_rows", "again"),
-        *(
-            Row(
-                f"page_{peer}",
-                f"{words}: first view of the same runs",
-                "s",
-                (f"page_{peer}",),
-                lambda r, peer=peer: r[f"page_{peer}"]["warm"],
-                beside=lambda r, peer=peer: f"again {short(r[f'page_{peer}']['again'])}",
-            )
-            for peer, words in (
-                ("tensorboard", "TensorBoard"),
-                ("mlflow", "MLflow's page"),
-                ("trackio", "trackio's dashboard"),
-            )
-        ),
+        *(_peer_page(f"page_{peer}", f"{words}: first view of the same runs") for peer, words in pages),
         seconds("page_curve_first", f"{long} is drawn for the first time", "page_curve", "first", 0.3),
         seconds(
             "page_curve", f"{long} that the server has in memory is drawn again", "page_curve", "drawn", 0.3
         ),
         seconds(
             "page_zoom", f"a tenth of {long} that it has in memory is drawn", "page_curve", "zoomed", 0.2
+        ),
+        _peer_page("page_curve_opened", f"legm ui: {long}, from opening the address of its experiment"),
+        *(
+            _peer_page(f"page_curve_{peer}", f"{words}: a curve of as many points, of which it shows some")
+            for peer, words in pages
         ),
         Row(
             "page_cpu",
@@ -1049,7 +1075,13 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["page_running"]["frames"],
             30,
             at_least=True,
-            beside=lambda r: f"the longest time between two {1000 * r['page_running']['gap']:.0f} ms",
+        ),
+        Row(
+            "page_gap",
+            "legm ui: the longest time between two of these frames",
+            "ms",
+            ("page_running",),
+            lambda r: 1000 * r["page_running"]["gap"],
         ),
         Row(
             "page_memory",
@@ -1059,14 +1091,32 @@ def _live_page(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["page_first"]["memory"] / 2**20,
             300,
             beside=lambda r: (
-                f"cold, with its child processes, {r['page_first']['cold_memory'] / 2**20:.0f}"
-                + (
-                    f"; with {sizes.page_runs} running runs {r['page_running']['memory'] / 2**20:.0f}"
-                    if "page_running" in r
-                    else ""
-                )
+                f"with {sizes.page_runs} running runs {r['page_running']['memory'] / 2**20:.0f}"
+                if "page_running" in r
+                else ""
             ),
         ),
+        Row(
+            "page_memory_cold",
+            "legm ui: memory of the server and its child processes, which read them for the first time",
+            "MiB",
+            ("page_memory_cold",),
+            lambda r: r["page_memory_cold"]["shared_once"] / 2**20,
+            300,
+            beside=lambda r: f"RSS {r['page_memory_cold']['shared_each'] / 2**20:.0f}",
+        ),
+    )
+
+
+def _peer_page(name: str, what: str) -> Row:
+    """The first view of a page that is beside another one."""
+    return Row(
+        name,
+        what,
+        "s",
+        (name,),
+        lambda r: r[name]["warm"],
+        beside=lambda r: f"again {short(r[name]['again'])}",
     )
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from benchmarks.browsing import ViewMarks, free_port, open_browser, until_true
 
-__all__ = ["first_view", "long_curve", "running_runs", "value_on_page"]
+__all__ = ["build_long_curve", "cold_memory", "first_view", "long_curve", "running_runs", "value_on_page"]
 
 _LONGEST_SCRIPT = 120.0  # seconds
-_LOOK = 0.02  # seconds between two looks at the memory
+_LOOK = 0.05  # seconds between two looks at the memory
 _ROWS = "#table tbody tr[data-row]"
 _CURVES = "#curves-plot .scatterlayer path"
 _TEXT = "return document.querySelector(arguments[0])?.innerText ?? ''"
@@ -36,14 +36,12 @@ def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
     Returns:
         ``cold``, where neither the server nor the browser has seen anything of it, ``warm``, where both have,
         and ``again``, a reload: until the rows of the leaderboard and the curves of the best ones are to be
-        seen; the same with ``_rows`` for the rows alone; ``memory``, the most that the server had when it was
-        warm (bytes); and ``cold_memory``, the most that it had with its child processes when it was cold,
-        where pages of memory that they share count for each of them.
+        seen; the same with ``_rows`` for the rows alone; and ``memory``, the most that the server had when it
+        was warm (bytes).
     """
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for path in Path(folder, experiment, ".legm").glob("catalogue*"):
-            path.unlink()
+        _forget_catalogue(folder, experiment)
         port = free_port()
         with open_browser() as browser:
             marks = ViewMarks(browser, {"rows": _ROWS, "curves": _CURVES})
@@ -52,10 +50,8 @@ def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
                 "",
                 "warm",
             ):  # a browser keeps what it has compiled when it compiles it again
-                with _server(folder, port) as (address, process), _watched_memory(process.pid) as memory:
+                with _server(folder, port) as (address, process):
                     seconds = marks.open(f"{address}#experiment={experiment}")
-                    if state == "cold":
-                        found.setdefault("cold_memory", []).append(memory.most)
                     if state:
                         found.setdefault(state, []).append(max(seconds.values()))
                         found.setdefault(f"{state}_rows", []).append(seconds["rows"])
@@ -63,6 +59,29 @@ def first_view(folder: str, experiment: str, rounds: int) -> dict[str, float]:
                         found.setdefault("again", []).append(max(marks.open(browser.current_url).values()))
                         found.setdefault("memory", []).append(_peak(process.pid))
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def cold_memory(folder: str, experiment: str) -> dict[str, float]:
+    """Bytes of memory of a server that has just begun and reads an experiment for the first time.
+
+    Args:
+        folder: the root directory.
+        experiment: the experiment in it.
+
+    Returns:
+        ``shared_once``, the most that the server and its child processes had at one time, where what n of
+        them share counts as an nth for each (PSS); ``shared_each``, where it counts for each of them (RSS).
+    """
+    _forget_catalogue(folder, experiment)
+    with _server(folder) as (address, process), open_browser() as browser:
+        with _watched_memory(process.pid) as memory:
+            ViewMarks(browser, {"rows": _ROWS, "curves": _CURVES}).open(f"{address}#experiment={experiment}")
+        return dict(memory.most)
+
+
+def _forget_catalogue(folder: str, experiment: str) -> None:
+    for path in Path(folder, experiment, ".legm").glob("catalogue*"):
+        path.unlink()
 
 
 def value_on_page(folder: str, values: int) -> dict[str, float]:
@@ -91,52 +110,70 @@ def value_on_page(folder: str, values: int) -> dict[str, float]:
     return {"median": statistics.median(seconds), "most": max(seconds)}
 
 
-def long_curve(folder: str, steps: int) -> dict[str, float]:
-    """Seconds until the curve of a long run is drawn, and until a zoom into it is.
+def build_long_curve(folder: str, steps: int) -> dict[str, float]:
+    """Log a run with one metric, a random walk.
 
     Args:
         folder: an empty root directory.
         steps: of the run.
-
-    Returns:
-        ``first``, when nothing of it was read; ``drawn``, again, when the server has its values in memory;
-        ``zoomed``, the same.
     """
     import numpy as np
 
     from legm import ExperimentHandler
 
+    began = time.perf_counter()
     values = np.random.default_rng(0).normal(size=steps).cumsum()
     with ExperimentHandler(folder, "net") as handler:
         handler.set_param("rate", 0.1)
         handler.start()
         for step, value in enumerate(values.tolist()):
             handler.set_metric("loss", value, step=step)
+    return {"seconds": time.perf_counter() - began}
+
+
+def long_curve(folder: str, steps: int, rounds: int) -> dict[str, float]:
+    """Seconds until the curve of a long run is drawn, and until a zoom into it is.
+
+    Args:
+        folder: the root directory with it.
+        steps: of the run.
+        rounds: how many servers draw it for the first time.
+
+    Returns:
+        ``first``, by a server that has just begun, and of which the browser shows the list of experiments;
+        ``drawn``, again, when the server has its values in memory; ``zoomed``, the same; medians.
+    """
     line = "document.getElementById('curves-plot').data?.find((one) => one.mode !== 'none')"
     points, ends = f"return {line}?.x.length ?? 0", f"return {line}.x.at(-1)"
-    with _server(folder) as (address, _), open_browser() as browser:
-        browser.get(address)
-        until_true(
-            lambda: browser.execute_script("return globalThis.Plotly && document.querySelector('.card a')")
-        )
-        began = time.perf_counter()
-        browser.execute_script("location.hash = 'experiment=net'")
-        until_true(lambda: browser.execute_script(points))
-        first = time.perf_counter() - began
-        drawn, zoomed = [], []
-        for turn in range(5):
-            low, high = steps * (0.2 + turn / 20), steps * (0.3 + turn / 20)
-            zoom = "Plotly.relayout('curves-plot', {'xaxis.range[0]': low, 'xaxis.range[1]': high})"
-            zoom = f"const [low, high] = arguments; {zoom}"
+    first, drawn, zoomed = [], [], []
+    for _ in range(rounds):
+        with _server(folder) as (address, _), open_browser() as browser:
+            browser.get(address)
+            until_true(
+                lambda browser=browser: browser.execute_script(
+                    "return globalThis.Plotly && document.querySelector('.card a')"
+                )
+            )
             began = time.perf_counter()
-            browser.execute_script(zoom, low, high)
-            until_true(lambda high=high: abs(browser.execute_script(ends) - high) < steps / 50)
-            zoomed.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            browser.execute_script("Plotly.relayout('curves-plot', {'xaxis.autorange': true})")
-            until_true(lambda: browser.execute_script(ends) == steps - 1)
-            drawn.append(time.perf_counter() - began)
-    return {"first": first, "drawn": statistics.median(drawn), "zoomed": statistics.median(zoomed)}
+            browser.execute_script("location.hash = 'experiment=net'")
+            until_true(lambda browser=browser: browser.execute_script(points))
+            first.append(time.perf_counter() - began)
+            for turn in range(5):
+                low, high = steps * (0.2 + turn / 20), steps * (0.3 + turn / 20)
+                zoom = "Plotly.relayout('curves-plot', {'xaxis.range[0]': low, 'xaxis.range[1]': high})"
+                zoom = f"const [low, high] = arguments; {zoom}"
+                began = time.perf_counter()
+                browser.execute_script(zoom, low, high)
+                until_true(
+                    lambda browser=browser, high=high: abs(browser.execute_script(ends) - high) < steps / 50
+                )
+                zoomed.append(time.perf_counter() - began)
+                began = time.perf_counter()
+                browser.execute_script("Plotly.relayout('curves-plot', {'xaxis.autorange': true})")
+                until_true(lambda browser=browser: browser.execute_script(ends) == steps - 1)
+                drawn.append(time.perf_counter() - began)
+    every = {"first": first, "drawn": drawn, "zoomed": zoomed}
+    return {name: statistics.median(seconds) for name, seconds in every.items()}
 
 
 def running_runs(folder: str, runs: int, metrics: int, seconds: float) -> dict[str, float]:
@@ -235,8 +272,8 @@ class _MemoryWatch(threading.Thread):
         super().__init__()
         self._pid = pid
         self._is_over = threading.Event()
-        self.most = 0.0
-        """The most that those had that were there at one time (bytes), each at its peak."""
+        self.most = {"shared_once": 0.0, "shared_each": 0.0}
+        """The most that those had together that were there at one time (bytes)."""
 
     def end(self) -> None:
         """Look no more."""
@@ -246,7 +283,9 @@ class _MemoryWatch(threading.Thread):
     def run(self) -> None:
         """Look, until it is over."""
         while not self._is_over.wait(_LOOK):
-            self.most = max(self.most, sum(map(_peak, _with_children(self._pid))))
+            found = [_present(pid) for pid in _with_children(self._pid)]
+            for name, line in (("shared_once", "Pss"), ("shared_each", "Rss")):
+                self.most[name] = max(self.most[name], sum(one.get(line, 0.0) for one in found))
 
 
 @contextlib.contextmanager
@@ -273,6 +312,15 @@ def _cpu(pid: int) -> float:
     """Seconds of CPU of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _present(pid: int) -> dict[str, float]:
+    """What a process has in memory, by the names of the lines (bytes); nothing where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    except OSError:
+        return {}
+    return {line.split(":")[0]: float(line.split()[1]) * 1024 for line in lines}
 
 
 def _peak(pid: int) -> float:
