@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["ViewMarks", "free_port", "open_browser", "until_true"]
+__all__ = ["ViewMarks", "free_port", "open_browser", "process_and_children", "until_true"]
 
-_LONGEST_WAIT = 120.0  # seconds after which a page is given up
+_LONGEST_WAIT = 120.0  # seconds after which a page is given up,
+_LONGEST_SILENCE = 10.0  # and after this the browser, if it does not answer any more
 _MARKING = """
 const selectors = %s;
 globalThis.seenAt = {};
@@ -42,6 +47,7 @@ def open_browser() -> Iterator[Any]:
     if not (chromium and driver):
         raise ImportError("chromium and chromedriver are not installed")
     from selenium import webdriver
+    from urllib3.exceptions import HTTPError
 
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
@@ -58,7 +64,8 @@ def open_browser() -> Iterator[Any]:
         try:
             yield opened
         finally:
-            opened.quit()
+            with contextlib.suppress(HTTPError):  # it was given up
+                opened.quit()
 
 
 class ViewMarks:
@@ -88,7 +95,8 @@ class ViewMarks:
         Raises:
             RuntimeError: it did not come.
         """
-        from selenium.common.exceptions import TimeoutException
+        from selenium.common.exceptions import WebDriverException
+        from urllib3.exceptions import HTTPError
 
         def is_seen() -> bool:
             seen: dict[str, Any] = self._browser.execute_script(_SEEN)
@@ -98,12 +106,33 @@ class ViewMarks:
         self._browser.set_script_timeout(longest)
         self._browser.get("about:blank")
         began = time.time()
+        giving_up = threading.Timer(longest + _LONGEST_SILENCE, _kill_browser, [self._browser])
+        giving_up.start()
         try:
             self._browser.get(address)
             until_true(is_seen, longest, pause=0.02)
-        except TimeoutException as cause:  # the page is too busy to answer
+        except (WebDriverException, HTTPError) as cause:  # the page is too busy to answer
             raise RuntimeError("what was expected did not come to the page") from cause
+        finally:
+            giving_up.cancel()
         return {name: at / 1000 - began for name, at in self._browser.execute_script(_SEEN).items()}
+
+
+def _kill_browser(browser: Any) -> None:
+    """End a browser whose driver waits for a busy page for minutes, whatever its limits are."""
+    for pid in process_and_children(browser.service.process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def process_and_children(pid: int) -> list[int]:
+    """A process and all that it has begun, as far as they are there."""
+    found = [pid]
+    for one in found:
+        for path in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # the process, or the thread, has ended
+                found += map(int, path.read_text().split())
+    return found
 
 
 def free_port() -> int:

@@ -14,12 +14,19 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.browsing import ViewMarks, free_port, open_browser, until_true
+from benchmarks.browsing import (
+    ViewMarks,
+    free_port,
+    open_browser,
+    process_and_children,
+    until_true,
+)
 
 __all__ = ["build_long_curve", "cold_memory", "first_view", "long_curve", "running_runs", "value_on_page"]
 
 _LONGEST_SCRIPT = 120.0  # seconds
 _LOOK = 0.05  # seconds between two looks at the memory
+_READING = 1.0  # seconds for which somebody at least looks at the list of experiments
 _ROWS = "#table tbody tr[data-row]"
 _CURVES = "#curves-plot .scatterlayer path"
 _TEXT = "return document.querySelector(arguments[0])?.innerText ?? ''"
@@ -154,6 +161,7 @@ def long_curve(folder: str, steps: int, rounds: int) -> dict[str, float]:
                     "return globalThis.Plotly && document.querySelector('.card a')"
                 )
             )
+            time.sleep(_READING)
             began = time.perf_counter()
             browser.execute_script("location.hash = 'experiment=net'")
             until_true(lambda browser=browser: browser.execute_script(points))
@@ -283,7 +291,7 @@ class _MemoryWatch(threading.Thread):
     def run(self) -> None:
         """Look, until it is over."""
         while not self._is_over.wait(_LOOK):
-            found = [_present(pid) for pid in _with_children(self._pid)]
+            found = [_present(pid) for pid in process_and_children(self._pid)]
             for name, line in (("shared_once", "Pss"), ("shared_each", "Rss")):
                 self.most[name] = max(self.most[name], sum(one.get(line, 0.0) for one in found))
 
@@ -296,16 +304,6 @@ def _watched_memory(pid: int) -> Iterator[_MemoryWatch]:
         yield watch
     finally:
         watch.end()
-
-
-def _with_children(pid: int) -> list[int]:
-    """A process and all that it has begun, as far as they are there."""
-    found = [pid]
-    for one in found:
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # the process, or the thread, has ended
-                found += map(int, path.read_text().split())
-    return found
 
 
 def _cpu(pid: int) -> float:

@@ -8,6 +8,7 @@ import { renderCurves } from "./curves.js";
 import { liveState } from "./live_state.js";
 import { renderMedia } from "./media.js";
 import { renderParallel } from "./parallel.js";
+import { plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { loadPlotly } from "./plotly_loading.js";
 import { showProblem } from "./problems.js";
 import { changed } from "./redraw.js";
@@ -16,7 +17,7 @@ import { renderRunning } from "./running.js";
 import { renderSignificance } from "./significance.js";
 import { state } from "./state.js";
 import { renderUnfinished } from "./unfinished.js";
-import { byId } from "./values.js";
+import { byId, element } from "./values.js";
 
 /** What draws plots. */
 export const FIGURES = [renderCurves, renderParallel, renderRelations, renderMedia];
@@ -118,6 +119,28 @@ export function loadFigures() {
     () => changed("figures"),
     (error) => showProblem(error.message),
   );
+}
+
+/** On the first view: load what draws plots, and draw one that nobody sees, which makes the next one quicker. */
+export function prepareFigures() {
+  loadFigures();
+  loadPlotly().then(
+    () => whenIdle(rehearsePlot),
+    () => {}, // reported where it was loaded first
+  );
+}
+
+function rehearsePlot() {
+  if (liveState.drawing.isRehearsed || isExperimentOpen()) return;
+  liveState.drawing.isRehearsed = true;
+  const plot = element("div", { "aria-hidden": "true", style: "position: absolute; visibility: hidden" });
+  document.body.append(plot);
+  const line = { type: "scatter", mode: "lines", x: [0, 1], y: [0, 1] };
+  const layout = { ...plotLayout(), width: 600, height: 300, xaxis: plotAxis(), yaxis: plotAxis() };
+  Plotly.newPlot(plot, [line, line], layout, plotOptions()).finally(() => {
+    Plotly.purge(plot);
+    plot.remove();
+  });
 }
 
 /**

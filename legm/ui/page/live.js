@@ -14,6 +14,7 @@ import {
   isExperimentOpen,
   listenToSight,
   loadFigures,
+  prepareFigures,
 } from "./drawing_turns.js";
 import { loadGroups } from "./group_loading.js";
 import { renderGroups } from "./groups.js";
@@ -108,7 +109,7 @@ async function openView() {
   }
   if (turn !== liveState.opening) return;
   showView(view);
-  if (view === "overview") afterNextPicture(loadFigures);
+  if (view === "overview") afterNextPicture(prepareFigures);
 }
 
 /** @param {URLSearchParams} address */

@@ -9,7 +9,7 @@ import { state } from "./state.js";
  *   versions: Record<string, number>, cards: any[], runs: Map<string, any>, rowParts: Record<string, any>, editor: any,
  *   unfinishedOf: any, groupsKey: string, comparisons: Record<string, any>, sideBySide: any,
  *   singles: {key: string, of: any, curves: any, growth: number}, waits: Record<string, any>, grown: Set<string>,
- *   opening: number, plotly: Promise<any> | null, run: any, drawing: {waiting: Set<() => void>, unseen: Set<() => void>, isPlanned: boolean}
+ *   opening: number, plotly: Promise<any> | null, run: any, drawing: {waiting: Set<() => void>, unseen: Set<() => void>, isPlanned: boolean, isRehearsed: boolean}
  * }}
  */
 export const liveState = Object.assign(state.live, {
@@ -31,7 +31,7 @@ export const liveState = Object.assign(state.live, {
   comparisons: { table: null, rows: null }, // the last answers about differences from A
   sideBySide: null, // the last answer about compared configurations
   singles: { key: "", of: null, curves: null, growth: 0 }, // the curves of every run, and what they are for
-  drawing: { waiting: new Set(), unseen: new Set(), isPlanned: false }, // parts drawn next, and those out of sight
+  drawing: { waiting: new Set(), unseen: new Set(), isPlanned: false, isRehearsed: false }, // parts drawn next, and those out of sight
   waits: { cards: null, growth: null, curves: null, console: null }, // timers
   grown: new Set(), // ids of runs whose new values are not drawn yet
   plotly: null, // what loads plotly.js, once it is wanted
