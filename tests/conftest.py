@@ -225,24 +225,27 @@ def spread_slow_first(
 @functools.cache
 def markers_of(path: Path) -> frozenset[str]:
     """The markers that the tests of a module have by where it is."""
-    folders = [(TESTS / name, marker) for marker, names in FOLDERS.items() for name in names]
-    return frozenset(marker for folder, marker in folders if path.is_relative_to(folder))
+    names = [path.relative_to(TESTS).as_posix()]
+    names += [one.as_posix() for one in Path(names[0]).parents]
+    return frozenset(marker for marker, folders in FOLDERS.items() if not {*folders}.isdisjoint(names))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by where it is and what it uses, and put the slow ones first."""
+    slow: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    quick: list[pytest.Item] = []
     for item in items:
         markers = set(markers_of(item.path))
         used = set(getattr(item, "fixturenames", ()))
         markers |= {marker for marker, names in FIXTURES.items() if names & used}
-        if any(item.get_closest_marker(name) for name in ("libraries", "slow")):
+        markers |= {name for name in ("libraries", "slow") if item.get_closest_marker(name)}
+        if not markers.isdisjoint(("libraries", "slow")):
             markers.discard("core")
         for marker in sorted(markers):
             item.add_marker(marker)
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    rest = [item for item in items if not item.get_closest_marker("slow")]
-    quick = [item for item in rest if item.get_closest_marker("core")]
-    others = [item for item in rest if not item.get_closest_marker("core")]
+        kind = slow if "slow" in markers else quick if "core" in markers else others
+        kind.append(item)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items[:] = spread_slow_first(slow, others, quick, workers, lambda item: item.path)
 

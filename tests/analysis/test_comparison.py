@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import scipy.stats
+import scipy  # its parts are imported on first use
 
 from legm import ExperimentHandler, LegmError, MetricError, ParameterError, StateError
 from legm.analysis.comparison import comparison_as_dict
