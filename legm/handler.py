@@ -26,6 +26,7 @@ from legm.delivery.absent_values_file import AbsentValuesFile, warn_of_values_wi
 from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
 from legm.delivery.folder_access import default_folder_access
+from legm.delivery.object_classes import compared_parameters
 from legm.delivery.preemption import SIGNALS, watch_preemption
 from legm.delivery.process_end import is_normal_process_end
 from legm.delivery.resuming import WantedRun, run_to_resume, step_to_resume_at, unfinished_runs_to_resume
@@ -211,7 +212,8 @@ class ExperimentHandler(MediaLogging):
                 configuration (interpolations are resolved), a named tuple or a namespace.
             parent: the parameter that must be active for all of them to count.
             flatten: whether nested values become separate parameters with joined names such as
-                ``model.depth``; otherwise each is one parameter whose value is a mapping.
+                ``model.depth``, and the class of an object that has them ``model.class``; otherwise each is
+                one parameter whose value is a mapping.
 
         Returns:
             the argument.
@@ -221,7 +223,7 @@ class ExperimentHandler(MediaLogging):
                 :meth:`set_param`.
             StateError: the run has started.
         """
-        values = parameters_from_config("set_dict_params()", params, flatten=flatten)
+        values = parameters_from_config("set_dict_params()", params, flatten=flatten, with_class_names=True)
         self._set_params("set_dict_params()", values, parent)
         return params
 
@@ -240,7 +242,9 @@ class ExperimentHandler(MediaLogging):
         Raises:
             ParameterError, StateError: as :meth:`set_dict_params`.
         """
-        values = parameters_from_config("set_namespace_params()", namespace, flatten=flatten, of_classes=True)
+        values = parameters_from_config(
+            "set_namespace_params()", namespace, flatten=flatten, of_classes=True, with_class_names=True
+        )
         self._set_params("set_namespace_params()", values, parent)
         return namespace
 
@@ -423,12 +427,15 @@ class ExperimentHandler(MediaLogging):
     # Identity
 
     def _current(self) -> Configuration:
-        return self._configuration or self._parameters.configuration(self._experiment)
+        return self._configuration or self._as_compared()[1]
+
+    def _as_compared(self) -> tuple[Parameters, Configuration]:
+        return compared_parameters(self._client, self._parameters, self._experiment)
 
     def _compared(self) -> Parameters:
         """The parameters that the configuration is made of; a value may have been changed since start()."""
         if self._configuration is None:
-            return self._parameters
+            return self._as_compared()[0]
         frozen = Parameters()
         frozen.restore(self._configuration)
         return frozen
@@ -565,7 +572,7 @@ class ExperimentHandler(MediaLogging):
                 "start() was called during a run: log() it and reset() first, or make a new handler"
             )
         known_absent = self._keep_absent_values()
-        configuration = self._parameters.configuration(self._experiment)
+        configuration = self._as_compared()[1]
         self._begin(configuration, wanted, rewind_to)
         self._configuration = configuration
         warn_of_values_without_absent_value(configuration, known_absent, self._parameters.absent_values())
@@ -586,7 +593,7 @@ class ExperimentHandler(MediaLogging):
             StorageError: the root directory cannot be read.
             BackendError: the backend failed.
         """
-        configuration = self._parameters.configuration(self._experiment)
+        configuration = self._current()
         folder = self._client.folder(configuration)
         if folder is None:
             return {}

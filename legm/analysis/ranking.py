@@ -164,7 +164,8 @@ def constrained_ranking_counts(
     if not constraints:
         return counts
     from legm.core.effective_values import EffectiveValues
-    from legm.core.plain_form import canonical_plain_text, to_plain
+    from legm.core.missing import MISSING
+    from legm.core.plain_form import canonical_plain_text, parameter_to_plain, texts_of_equal_values
 
     effective = EffectiveValues(one.configuration for one in counts)
     names = {name for one in counts for name in one.configuration.active}
@@ -172,7 +173,11 @@ def constrained_ranking_counts(
     for name in constraints:
         if name not in names:
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-    wanted = {name: canonical_plain_text(to_plain(name, value)) for name, value in constraints.items()}
+    wanted = {}
+    for name, value in constraints.items():
+        every = effective.values([one.configuration for one in counts], name)
+        known = {canonical_plain_text(own): own for own in every if own is not MISSING}
+        wanted[name] = texts_of_equal_values(parameter_to_plain(name, value), known)
     chosen = [one for one in counts if _meets_ranking_constraints(effective, one.configuration, wanted)]
     if not chosen:
         raise ParameterError(f"no configuration has {dict(constraints)}")
@@ -180,12 +185,12 @@ def constrained_ranking_counts(
 
 
 def _meets_ranking_constraints(
-    effective: EffectiveValues, configuration: Configuration, wanted: Mapping[str, str]
+    effective: EffectiveValues, configuration: Configuration, wanted: Mapping[str, frozenset[str]]
 ) -> bool:
     from legm.core.missing import MISSING
     from legm.core.plain_form import canonical_plain_text
 
     values = {name: effective.value_of(configuration, name) for name in wanted}
     return all(
-        value is not MISSING and canonical_plain_text(value) == wanted[name] for name, value in values.items()
+        value is not MISSING and canonical_plain_text(value) in wanted[name] for name, value in values.items()
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from legm.core.plain_form import canonical_plain_text, to_plain
+from legm.core.plain_form import are_equal_values, parameter_to_plain
 from legm.errors import ParameterError, UnstableValue
 from legm.records import Configuration, Plain
 
@@ -71,7 +71,7 @@ def parse_absent_value(name: str, given: object) -> AbsentValue:
     """
     value, library = (given.value, given.library) if isinstance(given, LibraryDefault) else (given, None)
     try:
-        return AbsentValue(to_plain(name, value), library)
+        return AbsentValue(parameter_to_plain(name, value), library)
     except UnstableValue as cause:
         raise ParameterError(
             f"the absent_value of {name!r} must be a value that is the same in every process, such as a "
@@ -93,12 +93,12 @@ def given_absent_value(name: str, value: object) -> Plain:
 
 
 def equals_absent_value(value: Plain, absent: Plain) -> bool:
-    """Whether two plain values are equal."""
+    """Whether two plain values are equal; see :func:`~legm.core.plain_form.are_equal_values`."""
     kind = type(value)
     is_simple = kind is type(absent) and kind in _SIMPLE
     if is_simple and value == value and absent == absent:  # noqa: PLR0124 - no NaN
         return bool(value == absent)
-    return canonical_plain_text(value) == canonical_plain_text(absent)
+    return are_equal_values(value, absent)
 
 
 def conflicting_absent_value(name: str, known: Plain, new: Plain, where: str) -> ParameterError:

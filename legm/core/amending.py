@@ -9,7 +9,7 @@ from typing import Any
 from legm.core.absent_values import has_absent_value
 from legm.core.amendment_changes import AmendmentChanges
 from legm.core.parameters import Parameters
-from legm.core.plain_form import canonical_plain_text, to_plain
+from legm.core.plain_form import canonical_plain_text, parameter_to_plain
 from legm.errors import ParameterError
 from legm.records import Configuration, Plain
 
@@ -66,7 +66,11 @@ class AmendedConfiguration:
             self._known[key] = self._amended(compared)
         configuration, uncompared = self._known[key]
         own = {self._changes.current_name(name): value for name, value in parameters.items()}
-        own |= {name: to_plain(name, value) for name, value in self._changes.correct.items() if name in own}
+        own |= {
+            name: parameter_to_plain(name, value)
+            for name, value in self._changes.correct.items()
+            if name in own
+        }
         counted = {*configuration.active, *self._changes.drop, *self._changes.compare}
         values = configuration.parameters
         return AmendedRun(
@@ -117,7 +121,7 @@ def _amended_values(
     current = changes.current_name
     now = {current(name): value for name, value in values.items()}
     rules = {current(name): _amended_parents(about, changes) for name, about in metadata.items()}
-    added = {name: to_plain(name, value) for name, value in changes.set.items() if name not in now}
+    added = {name: parameter_to_plain(name, value) for name, value in changes.set.items() if name not in now}
     now |= added
     for name in added.keys() & changes.absent.keys():
         rules.setdefault(name, {})["absent_value"] = changes.absent[name]
@@ -166,7 +170,7 @@ def _correct_amended_value(
     about = rules.get(name, {})
     if about.get("credential"):
         raise ParameterError(f"{name!r} cannot be corrected: it is a credential, which is not stored")
-    plain = to_plain(name, value)
+    plain = parameter_to_plain(name, value)
     if "name" in about and canonical_plain_text(plain) != canonical_plain_text(values[name]):
         rules[name] = {**about, "name": {"priority": about["name"].get("priority", 0)}}
     values[name] = plain
@@ -188,7 +192,8 @@ def _amended_parents(about: Mapping[str, Plain], changes: AmendmentChanges) -> d
 
 def _amended_parent_edges(parents: Mapping[str, Plain]) -> dict[str, Plain]:
     return {
-        name: {} if value is None else {"equals": to_plain(name, value)} for name, value in parents.items()
+        name: {} if value is None else {"equals": parameter_to_plain(name, value)}
+        for name, value in parents.items()
     }
 
 

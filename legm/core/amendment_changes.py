@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import check_name
-from legm.core.plain_form import to_plain
+from legm.core.plain_form import parameter_to_plain
 from legm.core.texts import exact_text
 from legm.errors import InvalidName, ParameterError, closest
 from legm.records import Configuration, Plain
@@ -77,7 +77,7 @@ class AmendmentChanges:
         for name in (*self.rename.values(), *self.set):
             check_name("parameter", name, ParameterError)
         for name, value in (*self.set.items(), *self.correct.items(), *self.new_absent.items()):
-            _refuse_credential(name, to_plain(name, value))
+            _refuse_credential(name, parameter_to_plain(name, value))
         if self.experiment is not None:
             check_name("experiment", self.experiment, ParameterError)
         for what, other in (
@@ -174,7 +174,7 @@ def _refuse_credential(name: str, value: Plain) -> None:
 
 def _amended_value_text(name: str, value: Plain) -> str:
     """A value in a few words, as it is stored."""
-    return _shortened_in_summary(exact_text(to_plain(name, value)))
+    return _shortened_in_summary(exact_text(parameter_to_plain(name, value)))
 
 
 def _shortened_in_summary(text: str) -> str:

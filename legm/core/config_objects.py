@@ -16,8 +16,10 @@ from typing import Any
 from legm.errors import ParameterError, UnstableValue
 
 __all__ = [
+    "ClassName",
     "is_dtype_or_device",
     "is_omegaconf_config",
+    "object_class_name",
     "object_class_names",
     "object_fields",
     "parameters_from_config",
@@ -28,6 +30,12 @@ _MAX_DEPTH = 100
 _DTYPES_AND_DEVICES = frozenset(
     ("numpy.dtype", "torch.dtype", "torch.device", "torch.layout", "torch.memory_format")
 )
+
+
+class ClassName(str):
+    """The class of an object whose fields are parameters of their own, as a parameter beside them."""
+
+    __slots__ = ()
 
 
 def object_fields(value: Any) -> dict[str, Any] | None:
@@ -58,8 +66,26 @@ def object_fields(value: Any) -> dict[str, Any] | None:
     return None
 
 
+def object_class_name(value: object) -> str | None:
+    """The name of the class of an object that becomes its fields.
+
+    It is the name without the module and without the function that the class is made in, so that it stays the
+    same where a script is imported, or a class moved. A namespace has no class of its own.
+
+    Args:
+        value: for which :func:`object_fields` returns fields, or a named tuple.
+
+    Returns:
+        the name, as in ``Net.Options``; None for a namespace.
+    """
+    kind = type(value)
+    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)) and kind.__name__.endswith("Namespace"):
+        return None
+    return kind.__qualname__.rpartition("<locals>.")[2]
+
+
 def object_class_names(where: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The classes of the objects in a value that become their fields; a namespace has no class of its own.
+    """The names of the classes of the objects in a value that become their fields.
 
     Args:
         where: what the value is called.
@@ -78,10 +104,10 @@ def object_class_names(where: str, value: Any) -> Iterator[tuple[str, str]]:
     fields = value if isinstance(value, Mapping) else object_fields(value)
     if fields is None:
         return
-    if fields is not value and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
-        yield where, kind.__name__
-    for name, item in fields.items():
-        yield from object_class_names(f"{where}.{name}", item)
+    if fields is not value and (name := object_class_name(value)) is not None:
+        yield where, name
+    for field, item in fields.items():
+        yield from object_class_names(f"{where}.{field}", item)
 
 
 def _config_attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
@@ -130,7 +156,12 @@ def resolve_omegaconf_config(value: Any, parameter: str = "") -> Any:
 
 
 def parameters_from_config(
-    call: str, config: Any, *, flatten: bool = False, of_classes: bool = False
+    call: str,
+    config: Any,
+    *,
+    flatten: bool = False,
+    of_classes: bool = False,
+    with_class_names: bool = False,
 ) -> dict[str, Any]:
     """The parameters in a configuration object, by name.
 
@@ -140,6 +171,8 @@ def parameters_from_config(
             namespace, or any other object that ``vars()`` accepts.
         flatten: whether nested names are joined with ``.``, as in ``model.depth``.
         of_classes: whether a plain class is taken too: its public attributes, and those that it inherits.
+        with_class_names: whether an object in it whose fields become separate parameters has its class among
+            them, as ``model.class``, unless it has a field of that name.
 
     Raises:
         ParameterError: it is none of these, a value is missing, or two joined names are equal.
@@ -158,7 +191,7 @@ def parameters_from_config(
     if not flatten:
         return dict(values)
     flat: dict[str, Any] = {}
-    _flatten_config(values, "", flat, 0)
+    _flatten_config(values, "", flat, 0, with_class_names=with_class_names)
     return flat
 
 
@@ -198,14 +231,23 @@ def _nested_config(value: Any) -> Mapping[Any, Any] | None:
     return object_fields(value)
 
 
-def _flatten_config(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int) -> None:
+def _class_parameter(value: object) -> dict[str, Any]:
+    name = object_class_name(value)
+    return {} if name is None else {"class": ClassName(name)}
+
+
+def _flatten_config(
+    values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int, *, with_class_names: bool
+) -> None:
     if depth > _MAX_DEPTH:
         raise ParameterError(f"{prefix[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself")
     for key, value in values.items():
         name = f"{prefix}{key}" if prefix else key
         inner = _nested_config(resolve_omegaconf_config(value, name) if is_omegaconf_config(value) else value)
         if inner and all(isinstance(key, str) for key in inner):
-            _flatten_config(inner, f"{name}.", flat, depth + 1)
+            if with_class_names and inner is not value and not is_omegaconf_config(value):
+                inner = {**_class_parameter(value), **inner}
+            _flatten_config(inner, f"{name}.", flat, depth + 1, with_class_names=with_class_names)
         elif name in flat:
             raise ParameterError(
                 f"two parameters are called {name!r} when nested names are joined: rename one of them, or "

@@ -161,11 +161,11 @@ def ineffective_value_note(configuration: Configuration, name: str) -> str:
 def _is_edge_effective(configuration: Configuration, parent: str, edge: Mapping[str, Plain]) -> bool:
     """Whether a stored dependence on a parent holds in a configuration."""
     if "equals" in edge or "holds" in edge:
-        from legm.core.plain_form import canonical_plain_text
+        from legm.core.plain_form import are_equal_values
 
         expected = edge["equals"] if "equals" in edge else edge["for"]
-        is_equal = parent in configuration.parameters and (
-            canonical_plain_text(configuration.parameters[parent]) == canonical_plain_text(expected)
+        is_equal = parent in configuration.parameters and are_equal_values(
+            configuration.parameters[parent], expected
         )
         return is_equal and bool(edge.get("holds", True))
     return not edge and parent in configuration.active

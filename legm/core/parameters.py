@@ -19,12 +19,18 @@ from legm.core.absent_values import (
     stored_absent_values,
 )
 from legm.core.addresses import plain_without_addresses
-from legm.core.config_objects import is_omegaconf_config, object_class_names
+from legm.core.config_objects import ClassName, is_omegaconf_config, object_class_names
 from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import fingerprint
 from legm.core.naming import check_name, configuration_name
 from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind, is_own_time
-from legm.core.plain_form import canonical_plain_text, from_plain, to_plain
+from legm.core.plain_form import (
+    are_equal_values,
+    canonical_plain_text,
+    from_plain,
+    parameter_to_plain,
+    without_classes,
+)
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 
@@ -247,12 +253,38 @@ class Parameters:
         self._rule = rule or CredentialRule()
         self._values: dict[str, Any] = {}
         self._rules = _ParameterRules()
+        self._has_classes = True
 
     def copy(self) -> Parameters:
         """The same parameters and metadata, which can be changed without changing these."""
         other = Parameters(self._reserved, self._rule)
         other._values, other._rules = dict(self._values), self._rules.copy()
+        other._has_classes = self._has_classes
         return other
+
+    def without_classes(self) -> Parameters:
+        """The same parameters, of whose objects fields alone are compared, as before classes were kept."""
+        in_edges = {*self._rules.edges}.union(*self._rules.edges.values())
+        other = Parameters(self._reserved, self._rule)
+        other._values = {
+            name: value
+            for name, value in self._values.items()
+            if not isinstance(value, ClassName) or name in in_edges
+        }
+        other._rules, other._has_classes = self._rules.copy(), False
+        return other
+
+    def has_classes_in(self, configuration: Configuration) -> bool:
+        """Whether the class of an object is among the values that are compared.
+
+        Args:
+            configuration: of these parameters.
+        """
+        for name in configuration.active:
+            plain = configuration.parameters[name]
+            if isinstance(self._values[name], ClassName) or without_classes(plain) != plain:
+                return True
+        return False
 
     # Setting
 
@@ -359,7 +391,7 @@ class Parameters:
         if value is self._values[name]:
             return True
         try:
-            plain = self._rule.redact(name, to_plain(name, value))
+            plain = self._rule.redact(name, parameter_to_plain(name, value))
             return canonical_plain_text(plain) == canonical_plain_text(self._plain(name))
         except UnstableValue:
             return False
@@ -464,7 +496,7 @@ class Parameters:
         """A parameter's value for a user, without credentials."""
         value, plain = self._values[name], self._plain_or_text(name)
         try:
-            is_changed = plain != to_plain(name, value)
+            is_changed = plain != parameter_to_plain(name, value)
         except UnstableValue:
             is_changed = False
         return repr(plain if is_changed else value)
@@ -474,7 +506,7 @@ class Parameters:
         found: frozenset[str] = frozenset()
         for name, value in self._values.items():
             try:
-                found |= self._rule.hidden_texts(name, to_plain(name, value))
+                found |= self._rule.hidden_texts(name, parameter_to_plain(name, value))
             except UnstableValue:  # it has no text
                 continue
         return found
@@ -485,7 +517,8 @@ class Parameters:
         Raises:
             UnstableValue: it has none.
         """
-        return self._rule.redact(name, to_plain(name, self._values[name]))
+        plain = parameter_to_plain(name, self._values[name])
+        return self._rule.redact(name, plain if self._has_classes else without_classes(plain))
 
     def _plain_or_text(self, name: str) -> Plain:
         """The plain form of a parameter's value, without credentials; the name of its type if it has none."""
@@ -537,7 +570,7 @@ class Parameters:
                 return not self._switches_off(parent)
             case EqualsCondition(value):
                 expected = self._rule.redact(parent, value)
-                return canonical_plain_text(self._plain(parent)) == canonical_plain_text(expected)
+                return are_equal_values(self._plain(parent), expected)
             case PredicateCondition(function):
                 return self._predicate_holds(child, parent, function)
             case RecordedCondition(holds, value):
@@ -555,7 +588,7 @@ class Parameters:
             raise
 
     def _require_same(self, name: str, recorded: Plain) -> None:
-        if canonical_plain_text(self._plain(name)) != canonical_plain_text(recorded):
+        if not are_equal_values(self._plain(name), recorded):
             raise ParameterError(
                 f"the metadata that depends on {name!r} was a function, of which only the result for "
                 f"{recorded!r} was stored; for {self.text(name)}, set it again with set_param_metadata(), or "
@@ -644,7 +677,7 @@ class Parameters:
         text = _call_parameter_function(
             f"the name_transform of {name!r}", rule.transform, value, format_parameter_value
         )
-        return self._rule.redact_copies(text, name, to_plain(name, value))
+        return self._rule.redact_copies(text, name, parameter_to_plain(name, value))
 
     def _recorded_metadata(self) -> dict[str, dict[str, Plain]]:
         """The evaluated metadata, by parameter; :meth:`restore` reads it."""
@@ -779,7 +812,7 @@ def _parent_parameter_condition(parent: str, value: Any) -> Condition:
     """The condition for a value of ``parent_active``: a function is called, another value is compared."""
     if callable(value) and not isinstance(value, type):
         return PredicateCondition(value)
-    return EqualsCondition(to_plain(parent, value))
+    return EqualsCondition(parameter_to_plain(parent, value))
 
 
 def parameter_condition(parent: str, active_value: Any) -> Condition:

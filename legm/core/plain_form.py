@@ -2,9 +2,10 @@
 
 **Plain** values are None, bool, int, float, str, list and dict with str keys. Other values are a dict with a
 single tag as its key: ``legm:set``, ``legm:map`` (keys that are not strings), ``legm:bytes``,
-``legm:complex``, ``legm:number`` (exact numbers that a float cannot represent). The **canonical** form is a
-text that is the same for equal plain values: whole floats are written as integers, and sets and mappings are
-sorted.
+``legm:complex``, ``legm:number`` (exact numbers that a float cannot represent). An object that becomes its
+fields is a dict of these. As the value of a parameter it has the name of its class too, as ``legm:class``, so
+that objects of different classes with equal fields differ. The **canonical** form is a text that is the same
+for equal plain values: whole floats are written as integers, and sets and mappings are sorted.
 """
 
 from __future__ import annotations
@@ -30,15 +31,29 @@ from typing import Any
 from legm.core.config_objects import (
     is_dtype_or_device,
     is_omegaconf_config,
+    object_class_name,
     object_fields,
     resolve_omegaconf_config,
 )
 from legm.errors import UnstableValue
 from legm.records import Plain
 
-__all__ = ["canonical_plain_text", "encode_plain_json", "from_plain", "is_plain", "to_plain"]
+__all__ = [
+    "ObjectFields",
+    "are_equal_values",
+    "canonical_plain_text",
+    "encode_plain_json",
+    "from_plain",
+    "is_plain",
+    "parameter_to_plain",
+    "texts_of_equal_values",
+    "to_plain",
+    "without_classes",
+]
 
 _TAG = "legm:"
+_CLASS = "legm:class"
+_CONTAINERS = (list, dict)  # of plain values
 _MAX_DEPTH = 100
 _MAX_INT_BITS = 4096
 _STANDARD_MODULES = {
@@ -51,8 +66,37 @@ _STANDARD_MODULES = {
 """By the name that it has in some versions of Python, the public name of a module of the standard library."""
 
 
+class ObjectFields(dict[str, Any]):
+    """The fields of an object that was stored as the value of a parameter.
+
+    Args:
+        class_name: the name of its class.
+        fields: by name.
+    """
+
+    def __init__(self, class_name: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.class_name = class_name
+
+    def __repr__(self) -> str:
+        return f"{self.class_name}({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+
 def to_plain(name: str, value: object) -> Plain:
-    """The plain form of a parameter's value.
+    """The plain form of data; an object that becomes its fields is these alone.
+
+    Args:
+        name: what the data is called, for the error message.
+        value: any value.
+
+    Raises:
+        UnstableValue: the value, or one inside it, has no form that is the same in every process.
+    """
+    return _plain(value, name, 0, has_classes=False)
+
+
+def parameter_to_plain(name: str, value: object) -> Plain:
+    """The plain form of a parameter's value; an object that becomes its fields has the name of its class too.
 
     Args:
         name: the parameter's name, for the error message.
@@ -61,10 +105,10 @@ def to_plain(name: str, value: object) -> Plain:
     Raises:
         UnstableValue: the value, or one inside it, has no form that is the same in every process.
     """
-    return _plain(value, name, 0)
+    return _plain(value, name, 0, has_classes=True)
 
 
-def _plain(value: Any, path: str, depth: int) -> Plain:
+def _plain(value: Any, path: str, depth: int, *, has_classes: bool) -> Plain:
     if value is None or type(value) in (bool, str, float):
         return value
     if depth > _MAX_DEPTH:
@@ -73,7 +117,7 @@ def _plain(value: Any, path: str, depth: int) -> Plain:
         )
 
     def inner_plain(item: object, where: str) -> Plain:
-        return _plain(item, f"{path}{where}", depth + 1)
+        return _plain(item, f"{path}{where}", depth + 1, has_classes=has_classes)
 
     if isinstance(value, enum.Enum):
         return _plain_enum_name(value)
@@ -92,9 +136,12 @@ def _plain(value: Any, path: str, depth: int) -> Plain:
     if (fields := object_fields(value)) is not None:
         if not fields and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
             return _plain_qualified_name(type(value), path)  # nothing else distinguishes it
-        return inner_plain(fields, "")
+        class_name = object_class_name(value) if has_classes else None
+        return inner_plain(fields if class_name is None else {_CLASS: class_name, **fields}, "")
     if is_omegaconf_config(value):
         return inner_plain(resolve_omegaconf_config(value, path), "")
+    if isinstance(value, ObjectFields) and has_classes:
+        return inner_plain({_CLASS: value.class_name, **value}, "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, path, inner_plain)
     if isinstance(value, (list, tuple, deque, range)):
@@ -232,7 +279,7 @@ def _plain_type_argument(value: Any, path: str) -> str:
         return f"[{', '.join(_plain_type_argument(one, path) for one in value)}]"
     if isinstance(value, type) or typing.get_origin(value) is not None:
         return _plain_type_name(value, path)
-    return canonical_plain_text(_plain(value, path, 0))
+    return canonical_plain_text(_plain(value, path, 0, has_classes=False))
 
 
 def _plain_qualified_name(value: Any, path: str) -> str:
@@ -277,7 +324,10 @@ def is_plain(value: object) -> bool:
 
 
 def from_plain(value: Plain) -> Any:
-    """The value of a plain form: the inverse of :func:`to_plain` for sets, mappings and exact numbers."""
+    """The value of a plain form: its inverse for sets, mappings and exact numbers.
+
+    An object with the name of its class is its :class:`ObjectFields`.
+    """
     if isinstance(value, list):
         return [from_plain(item) for item in value]
     if not isinstance(value, dict):
@@ -294,13 +344,57 @@ def from_plain(value: Plain) -> Any:
             return complex(*content)
         if tag == "legm:number":
             return int(content, 16) if "x" in content else fractions.Fraction(content)
-    return {key: from_plain(item) for key, item in value.items()}
+    fields = {key: from_plain(item) for key, item in value.items()}
+    if len(fields) > 1 and isinstance(fields.get(_CLASS), str):
+        return ObjectFields(fields.pop(_CLASS), fields)
+    return fields
 
 
 def _hashable_plain(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_hashable_plain(item) for item in value)
     return frozenset(value) if isinstance(value, set) else value
+
+
+def without_classes(value: Plain) -> Plain:
+    """A plain value with the fields of its objects alone, as it was stored before their classes were."""
+    if isinstance(value, list):
+        return [without_classes(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: without_classes(item) for key, item in value.items() if key != _CLASS}
+
+
+def are_equal_values(value: Plain, other: Plain) -> bool:
+    """Whether two plain values are equal, of which one may be from before the classes of objects were kept.
+
+    Where only one of them has classes, fields alone are compared.
+    """
+    own, others = canonical_plain_text(value), canonical_plain_text(other)
+    if own == others or not (isinstance(value, _CONTAINERS) and isinstance(other, _CONTAINERS)):
+        return own == others
+    return own == canonical_plain_text(without_classes(other)) or others == canonical_plain_text(
+        without_classes(value)
+    )
+
+
+def texts_of_equal_values(value: Plain, known: Mapping[str, Plain]) -> frozenset[str]:
+    """Which of the values that there are a value selects.
+
+    Args:
+        value: in plain form.
+        known: the values by their canonical texts.
+
+    Returns:
+        its canonical text where that is known; else those of the values that :func:`are_equal_values` takes
+        for equal, since of them or of it no class is known.
+    """
+    text = canonical_plain_text(value)
+    if text in known:
+        return frozenset((text,))
+    if not isinstance(value, _CONTAINERS):
+        return frozenset()
+    return frozenset(text for text, one in known.items() if are_equal_values(one, value))
 
 
 encode_plain_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode

@@ -120,9 +120,9 @@ class RunSelection:
         Raises:
             UnstableValue: a value has no plain form.
         """
-        from legm.core.plain_form import to_plain
+        from legm.core.plain_form import parameter_to_plain
 
-        plain = tuple((name, to_plain(name, value)) for name, value in values.items())
+        plain = tuple((name, parameter_to_plain(name, value)) for name, value in values.items())
         return replace(self, values=(*self.values, *plain))
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from legm.core.effective_values import EffectiveValues
 from legm.core.missing import MISSING
 from legm.core.moments import moment_span
-from legm.core.plain_form import canonical_plain_text, to_plain
+from legm.core.plain_form import canonical_plain_text, texts_of_equal_values, to_plain
 from legm.core.search_patterns import compile_pattern
 from legm.core.selection_grammar import (
     ABSENT,
@@ -180,15 +180,17 @@ class _SelectionBinder:
         known = self._known
         if name not in known.active | known.of_runs:
             raise self._unknown_parameter(Condition(name, "=", _shown_value_to_bind(value)))
-        wanted, is_absent = canonical_plain_text(value), value is None or value is False
+        is_absent = value is None or value is False
         values = {canonical_plain_text(one): one for one in known.values(name)}
-        if not is_absent and wanted not in values and name not in known.of_runs:
+        wanted = texts_of_equal_values(value, values)
+        if not is_absent and not wanted and name not in known.of_runs:
             raise ParameterError(
                 f"no configuration has {name}={json_text(value)}; "
                 f"{closest(str(value), sorted(map(str, values.values())))}"
             )
+        wanted |= {canonical_plain_text(value)}
         return self._values_of(
-            name, lambda found: is_absent if found is MISSING else canonical_plain_text(found) == wanted
+            name, lambda found: is_absent if found is MISSING else canonical_plain_text(found) in wanted
         )
 
     def _error(self, condition: Condition, problem: str) -> ParameterError:
@@ -258,19 +260,21 @@ class _SelectionBinder:
         if condition.name not in self._known.active:  # of runs: their values are not known yet
             whole = [ValueText(condition.text)] if len(condition.values) > 1 else []
             return {
-                text for one in _listed_values_to_bind(condition, whole) for text in _readings_to_bind(one)
+                canonical_plain_text(value)
+                for one in _listed_values_to_bind(condition, whole)
+                for value in _readings_to_bind(one)
             }
         is_one_text = len(condition.values) == 1 and condition.values[0].is_quoted
-        found = _known_reading_to_bind(ValueText(condition.text, is_one_text), known)
-        if found is not None:
-            return {found}
+        found = _known_readings_to_bind(ValueText(condition.text, is_one_text), known)
+        if found:
+            return {*found}
         items = _listed_values_to_bind(condition, [])
-        readings = [(one, _known_reading_to_bind(one, known)) for one in items]
-        unknown = [one for one, own in readings if own is None]
+        readings = [(one, _known_readings_to_bind(one, known)) for one in items]
+        unknown = [one for one, own in readings if not own]
         if unknown and condition.name not in self._known.of_runs:
             raise self._no_such_value(condition, unknown if len(unknown) < len(items) else [], known)
-        return {own for _, own in readings if own is not None} | {
-            text for one in unknown for text in _readings_to_bind(one)
+        return {text for _, own in readings for text in own} | {
+            canonical_plain_text(value) for one in unknown for value in _readings_to_bind(one)
         }
 
     def _no_such_value(
@@ -372,19 +376,20 @@ def _listed_values_to_bind(condition: Condition, more: Sequence[ValueText]) -> l
     return [*more, *condition.values]
 
 
-def _readings_to_bind(value: ValueText) -> list[str]:
-    """The canonical texts of what a typed value may mean: what YAML reads in it, or the text itself."""
+def _readings_to_bind(value: ValueText) -> list[Plain]:
+    """What a typed value may mean: what YAML reads in it, or the text itself."""
     found = []
     for one in (
         dict.fromkeys((value.text,)) if value.is_quoted else (parse_value_text(value.text), value.text)
     ):
         try:
-            found.append(canonical_plain_text(to_plain("", one)))
+            found.append(to_plain("", one))
         except ParameterError:  # a set, say, which no parameter has in this form
             continue
     return found
 
 
-def _known_reading_to_bind(value: ValueText, known: Mapping[str, Plain]) -> str | None:
-    """The canonical text of a typed value; it stays text if configurations have only the text."""
-    return next((one for one in _readings_to_bind(value) if one in known), None)
+def _known_readings_to_bind(value: ValueText, known: Mapping[str, Plain]) -> frozenset[str]:
+    """The canonical texts of a typed value; it stays text if configurations have only the text."""
+    every = (texts_of_equal_values(one, known) for one in _readings_to_bind(value))
+    return next(filter(None, every), frozenset())

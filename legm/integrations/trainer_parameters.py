@@ -56,7 +56,9 @@ def flat_parameters(config: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(config, Mapping):
         config = {str(name): value for name, value in config.items()}
     try:
-        values = parameters_from_config("the trainer's configuration", config, flatten=True)
+        values = parameters_from_config(
+            "the trainer's configuration", config, flatten=True, with_class_names=True
+        )
     except UnstableValue:
         raise
     except ParameterError:  # two joined names are equal
@@ -78,7 +80,7 @@ def set_trainer_parameters(
         ParameterError: a name or the metadata is invalid.
     """
     from legm.core.absent_values import LibraryDefault
-    from legm.core.plain_form import to_plain
+    from legm.core.plain_form import parameter_to_plain
 
     given = {_unreserved_trainer_parameter(name): value for name, value in parameters.values.items()}
     kept = handler.kept_absent_values()
@@ -86,7 +88,7 @@ def set_trainer_parameters(
     for name, default in parameters.defaults.items():
         if (own := _unreserved_trainer_parameter(name)) in given:
             try:
-                plain = to_plain(own, default)
+                plain = parameter_to_plain(own, default)
             except UnstableValue:  # it equals no other value
                 continue
             defaults[own] = default
@@ -121,8 +123,8 @@ def _unreserved_trainer_parameter(name: str) -> str:
 def _counted_trainer_value(name: str, value: Any, default: Any) -> Any:
     """A library's value; None and False are texts, which count, where the default is another value."""
     from legm.core.absent_values import equals_absent_value
-    from legm.core.plain_form import to_plain
+    from legm.core.plain_form import parameter_to_plain
 
     if value is None or value is False:
-        return value if equals_absent_value(to_plain(name, value), default) else str(value)
+        return value if equals_absent_value(parameter_to_plain(name, value), default) else str(value)
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 from legm.core.result_equality import RESULT_FIELDS
@@ -13,6 +14,16 @@ from legm.hooks import Capability
 from legm.testing.kit import ConformanceKit, kit_expects, kit_expects_same, kit_expects_same_pieces
 
 __all__ = ["RoundTripTests"]
+
+
+@dataclass(frozen=True)
+class _Wide:
+    width: int
+
+
+@dataclass(frozen=True)
+class _Deep:
+    width: int
 
 
 class RoundTripTests(ConformanceKit):
@@ -69,6 +80,23 @@ class RoundTripTests(ConformanceKit):
         kit_expects_same(new.fingerprint, old.fingerprint, "the configuration of a run with the absent value")
         kit_expects(other.fingerprint != old.fingerprint, "another value makes another configuration")
         kit_expects_same(other.metadata.get("dropout"), {"absent_value": 0.0}, "the metadata of 'dropout'")
+
+    def test_classes_of_objects_are_read_back(self, tmp_path: Path) -> None:
+        """Objects of two classes with equal fields are two configurations, but for one from before that."""
+        backend = self._made(tmp_path)
+        before = {"net": {"width": 3}}  # as it was stored without the class
+        for given in (before, {"net": _Wide(3)}, {"net": _Wide(4)}, {"net": _Deep(4)}):
+            with self._handler(tmp_path, backend).start_with(given) as handler:
+                handler.set_metric("loss", 0.5)
+        runs = sorted(self._read(tmp_path, backend), key=lambda result: result.run.run_id)
+        kit_expects_same(len(runs), 4, "the runs")
+        old, joined, wide, deep = (result.run.configuration for result in runs)
+        kit_expects_same(joined.fingerprint, old.fingerprint, "the configuration of an object from before")
+        kit_expects(wide.fingerprint != deep.fingerprint, "another class makes another configuration")
+        values = [one.parameters["net"] for one in (joined, wide, deep)]
+        classes = [{}, {"legm:class": "_Wide"}, {"legm:class": "_Deep"}]
+        wanted = [{**one, "width": width} for one, width in zip(classes, (3, 4, 4), strict=True)]
+        kit_expects_same(values, wanted, "the objects")
 
     def test_numbers_are_read_back_bit_for_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""

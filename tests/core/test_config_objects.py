@@ -21,8 +21,8 @@ import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from legm import ExperimentHandler, ParameterError, StateError, UnstableValue
-from legm.core.config_objects import object_fields, parameters_from_config
-from legm.core.plain_form import to_plain
+from legm.core.config_objects import object_class_name, object_fields, parameters_from_config
+from legm.core.plain_form import ObjectFields, to_plain
 
 
 class Kind(enum.Enum):
@@ -117,31 +117,80 @@ CONFIGS = {
     "mixed": {"lr": 0.1, "net": NetAttrs()},
     "a node": {"lr": 0.1, "net": OmegaConf.create({"rate": 9, "net": NET}).net},
 }
+CLASSES = {
+    "dataclass": "NetData",
+    "attrs": "NetAttrs",
+    "pydantic": "NetModel",
+    "pydantic 1": "NetModel1",
+    "namedtuple": "NetTuple",
+    "mixed": "NetAttrs",
+}
+"""The class of the object that is ``net``, where it is one."""
 
 
 def handler() -> ExperimentHandler:
     return ExperimentHandler("unused", "e")
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("kind", CONFIGS)
 @pytest.mark.parametrize("call", ["set_dict_params", "set_namespace_params"])
-def test_any_configuration_object_sets_the_same_flat_parameters_and_is_returned(config, call):
-    made = handler()
+def test_any_configuration_object_sets_the_same_flat_parameters_beside_its_class_and_is_returned(kind, call):
+    made, config = handler(), CONFIGS[kind]
     assert getattr(made, call)(config, flatten=True) is config
     wanted = handler()
     wanted.set_dict_params({"lr": 0.1, "net.depth": 2, "net.kind": "LSTM", "net.widths": [3, 4]})
+    wanted.set_param("net.class", CLASSES.get(kind))
     assert made.explain_difference(wanted) == ()
     assert getattr(made, "net.depth") == 2
 
 
-@pytest.mark.parametrize("config", [c for name, c in CONFIGS.items() if name != "namedtuple"])
+@pytest.mark.parametrize("kind", [name for name in CONFIGS if name != "namedtuple"])
 @pytest.mark.parametrize("call", ["set_dict_params", "set_namespace_params"])
-def test_without_flatten_what_is_nested_is_one_parameter_and_compares_as_a_mapping(config, call):
-    made = handler()
+def test_without_flatten_what_is_nested_is_one_parameter_and_compares_as_a_mapping_with_its_class(kind, call):
+    made, config = handler(), CONFIGS[kind]
     assert getattr(made, call)(config) is config
     wanted = handler()
-    wanted.set_dict_params({"lr": 0.1, "net": NET})
+    wanted.set_dict_params({"lr": 0.1, "net": ObjectFields(CLASSES[kind], NET) if kind in CLASSES else NET})
     assert made.explain_difference(wanted) == ()
+
+
+def test_a_field_called_class_is_that_field_in_flat_parameters():
+    class Open(pydantic.BaseModel, extra="allow"):
+        lr: float = 0.1
+
+    made = parameters_from_config("", {"net": Open(**{"class": "dog"})}, flatten=True, with_class_names=True)
+    assert made == {"net.class": "dog", "net.lr": 0.1}
+
+
+class Space(SimpleNamespace):
+    pass
+
+
+class Namespace(argparse.Namespace):
+    """Like jsonargparse's."""
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (NetData(), "NetData"),
+        (Space(lr=0.1), "Space"),
+        (Namespace(lr=0.1), None),
+        (SimpleNamespace(lr=0.1), None),
+        (dataclasses.make_dataclass("Local", ["lr"])(0.1), "Local"),
+    ],
+)
+def test_the_class_is_named_by_itself_and_a_namespace_has_none(value, name):
+    assert object_class_name(value) == name
+
+
+def test_the_function_around_a_class_is_no_part_of_its_name():
+    class Net:
+        @attrs.define
+        class Options:
+            depth: int = 2
+
+    assert object_class_name(Net.Options()) == "Net.Options"
 
 
 @pytest.mark.parametrize("flatten", [False, True])

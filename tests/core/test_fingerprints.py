@@ -28,7 +28,7 @@ import pydantic
 from omegaconf import OmegaConf
 
 from legm.core.identity import fingerprint
-from legm.core.plain_form import to_plain
+from legm.core.plain_form import parameter_to_plain, to_plain
 from tests.support.paths import TESTS
 
 STORED = TESTS / "core" / "fingerprints.json"
@@ -286,15 +286,22 @@ THE_SAME = [
 ]
 
 
+OBJECTS = ("dataclass", "dataclass in a list", "attrs", "pydantic")
+"""Those that have a class as parameters; the configurations from before have their fields alone."""
+
+
 def found() -> dict[str, str]:
-    return {label: fingerprint("e", {"p": to_plain("p", value)}) for label, value in VALUES.items()}
+    stored = {label: fingerprint("e", {"p": to_plain("p", value)}) for label, value in VALUES.items()}
+    now = {label: fingerprint("e", {"p": parameter_to_plain("p", value)}) for label, value in VALUES.items()}
+    assert {label for label in VALUES if now[label] != stored[label]} == {*OBJECTS}
+    return stored | {f"{label} with its class": now[label] for label in OBJECTS}
 
 
 def test_the_fingerprints_are_the_same_on_every_python():
     expected = json.loads(STORED.read_text(encoding="utf-8"))
     different = {label: digest for label, digest in found().items() if expected.get(label) != digest}
     assert not different
-    assert expected.keys() == VALUES.keys()
+    assert expected.keys() == found().keys()
 
 
 def test_different_values_have_different_fingerprints_and_equal_ones_the_same():

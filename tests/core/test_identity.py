@@ -11,6 +11,7 @@ import math
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Optional
 
 import numpy as np
@@ -19,7 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.core.identity import fingerprint
-from legm.core.plain_form import canonical_plain_text, from_plain, to_plain
+from legm.core.plain_form import (
+    ObjectFields,
+    are_equal_values,
+    canonical_plain_text,
+    from_plain,
+    parameter_to_plain,
+    to_plain,
+    without_classes,
+)
 from legm.errors import UnstableValue
 
 SCALARS = st.one_of(
@@ -33,6 +42,18 @@ SCALARS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=3),
     st.sampled_from([np.float32(0.1), np.int8(3), np.bool_(True), pathlib.PurePosixPath("a/b")]),
 )
+
+
+@dataclasses.dataclass
+class Box:
+    content: object
+
+
+@dataclasses.dataclass
+class Crate:
+    content: object
+
+
 HASHABLE = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.booleans())
 VALUES = st.recursive(
     SCALARS,
@@ -41,24 +62,33 @@ VALUES = st.recursive(
         st.tuples(inner, inner),
         st.dictionaries(HASHABLE, inner, max_size=4),
         st.frozensets(HASHABLE, max_size=4),
+        st.builds(Box, inner),
+        st.builds(Crate, inner),
     ),
     max_leaves=12,
 )
 
 
 def form(value: object) -> str:
-    return canonical_plain_text(to_plain("x", value))
+    return canonical_plain_text(parameter_to_plain("x", value))
 
 
 @given(VALUES)
 def test_a_value_is_the_same_after_its_plain_form(value):
-    assert form(from_plain(to_plain("x", value))) == form(value)
+    assert form(from_plain(parameter_to_plain("x", value))) == form(value)
+
+
+@given(VALUES)
+def test_without_their_classes_objects_are_what_they_were_before_these_were_kept(value):
+    fields_alone = without_classes(parameter_to_plain("x", value))
+    assert canonical_plain_text(fields_alone) == canonical_plain_text(to_plain("x", value))
+    assert are_equal_values(fields_alone, parameter_to_plain("x", value))
 
 
 @given(VALUES, VALUES)
 def test_the_fingerprint_agrees_with_the_canonical_form(one, other):
-    same = fingerprint("e", {"p": to_plain("p", one)}) == fingerprint("e", {"p": to_plain("p", other)})
-    assert same == (form(one) == form(other))
+    first, second = (fingerprint("e", {"p": parameter_to_plain("p", value)}) for value in (one, other))
+    assert (first == second) == (form(one) == form(other))
 
 
 @given(st.integers(), st.floats(allow_nan=False))
@@ -131,7 +161,9 @@ def activation(x):
         (int | None, Optional[int]),  # noqa: UP045
         (np.longdouble(0.5), 0.5),
         (np.datetime64("2026-01-01T12", "ns"), datetime.datetime(2026, 1, 1, 12)),  # noqa: DTZ001
-        (Net(3, ("a",)), {"width": 3, "names": ["a"]}),
+        (Net(3, ("a",)), {"legm:class": "Net", "width": 3, "names": ["a"]}),
+        (Net(3, ("a",)), ObjectFields("Net", {"width": 3, "names": ("a",)})),
+        (SimpleNamespace(lr=1), {"lr": 1}),
         (activation, f"{__name__}.activation"),
         (np.tanh, "numpy.tanh"),
         (dict, "builtins.dict"),
@@ -169,6 +201,9 @@ def test_these_are_the_same(one, other):
         (Part(0), None),
         (list[int], list[str]),
         (Sgd(), Adam()),
+        (Box([0.1]), Crate([0.1])),
+        ({"in": [Box(1)]}, {"in": [Crate(1)]}),
+        (Box(1), {"content": 1}),
         (np.longdouble(1) / 3, 1 / 3),
         (np.timedelta64(3, "Y"), np.timedelta64(3, "M")),
         (2**53, 2**53 + 1),

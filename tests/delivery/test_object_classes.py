@@ -1,11 +1,16 @@
-"""Objects of different classes with equal fields are one configuration, which is said when a run begins."""
+"""Objects of different classes with equal fields are two configurations, unless one is from before that."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from legm import ExperimentHandler
+import pytest
+import yaml
+
+from legm import ExperimentHandler, ParameterError, StateError
+from tests.support.calling import as_json, shown
 
 
 @dataclass
@@ -18,33 +23,135 @@ class SGD:
     lr: float = 0.1
 
 
-def run(root, **parameters: object) -> ExperimentHandler:
-    handler = ExperimentHandler(root, "e")
-    handler.set_dict_params(parameters)
-    with handler.start():
-        handler.set_metric("loss", 0.5)
-    return handler
+class Adagrad(NamedTuple):
+    lr: float = 0.1
 
 
-def test_another_class_with_equal_fields_is_said_when_a_run_begins(tmp_path, caplog):
+def handler(root, *, flatten: bool = False, **parameters: object) -> ExperimentHandler:
+    made = ExperimentHandler(root, "e")
+    made.set_dict_params(parameters, flatten=flatten)
+    return made
+
+
+def run(root, *, loss: float = 0.5, **parameters: Any) -> ExperimentHandler:
+    made = handler(root, **parameters)
+    with made.start():
+        made.set_metric("loss", loss)
+    return made
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_two_classes_with_equal_fields_are_two_configurations(flatten, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "legm"):
-        first = run(tmp_path, optimizer=Adam(), nested={"of": [Adam()]})
-        run(tmp_path, optimizer=Adam(), nested={"of": [Adam()]})
-        run(tmp_path, optimizer=SGD(0.2), nested={"of": [Adam()]})  # another configuration
-        assert caplog.text == ""
-        second = run(tmp_path, optimizer=SGD(), nested={"of": [SGD()]})
-    assert second == first
-    messages = [one.getMessage() for one in caplog.records]
-    assert [message.split(" in the run")[0] for message in messages] == [
-        f"{where} is an object of the class SGD, and of the class Adam"
-        for where in ("nested.of[0]", "optimizer")
-    ]
-    assert "set_param('optimizer_class', 'SGD')" in messages[1]
-
-
-def test_the_class_as_a_parameter_of_its_own_distinguishes_them_without_a_warning(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING, "legm"):
-        first = run(tmp_path, optimizer=Adam(), optimizer_class="Adam")
-        second = run(tmp_path, optimizer=SGD(), optimizer_class="SGD")
-    assert second != first
+        first = run(tmp_path, flatten=flatten, optimizer=Adam(), loss=0.25)
+        run(tmp_path, flatten=flatten, optimizer=Adam(), loss=0.75)
+        second = run(tmp_path, flatten=flatten, optimizer=SGD(), loss=1.0)
     assert caplog.text == ""
+    assert first != second
+    assert first == handler(tmp_path, flatten=flatten, optimizer=Adam())
+    means = [(one["value"]["mean"], one["value"]["n"]) for one in as_json("best", tmp_path, "loss")]
+    assert means == [(0.5, 2), (1.0, 1)]
+    (difference,) = first.explain_difference(second)
+    assert ("Adam" in str(difference.ours), "SGD" in str(difference.theirs)) == (True, True)
+
+
+def test_flat_parameters_of_objects_have_their_class_beside_them(tmp_path):
+    made = handler(tmp_path, flatten=True, optimizer=Adam(), other=Adagrad())
+    wanted = {"optimizer.class": "Adam", "optimizer.lr": 0.1, "other.class": "Adagrad", "other.lr": 0.1}
+    assert made == handler(tmp_path, **wanted)
+    assert getattr(made, "optimizer.class") == "Adam"
+
+
+def test_after_start_another_class_is_another_value(tmp_path):
+    made = run(tmp_path, optimizer=Adam())
+    made.reset()
+    made.set_param("optimizer", Adam())
+    with pytest.raises(StateError):
+        made.set_param("optimizer", SGD())
+    made.end()
+
+
+def test_a_loaded_configuration_has_the_fields_of_the_object_and_is_the_same(tmp_path):
+    first = run(tmp_path, optimizer=Adam(), nested={"of": [Adam()]})
+    (folder,) = (tmp_path / "e").glob("_*")
+    stored = yaml.safe_load((folder / "params.yml").read_text(encoding="utf-8"))["parameters"]
+    assert stored["optimizer"] == {"legm:class": "Adam", "lr": 0.1}
+    loaded = ExperimentHandler.load_existent(folder)
+    assert loaded == first
+    assert Adam(**loaded.optimizer) == Adam()
+    assert repr(loaded.optimizer) == "Adam(lr=0.1)"
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_an_old_script_joins_its_configuration_from_before_classes_were_kept(flatten, tmp_path, caplog):
+    old = run(
+        tmp_path, flatten=flatten, optimizer={"lr": 0.1}, nested={"of": [{"lr": 0.2}]}
+    )  # as it was stored
+    with caplog.at_level(logging.WARNING, "legm"):
+        new = handler(tmp_path, flatten=flatten, optimizer=Adam(), nested={"of": [Adam(0.2)]})
+        assert new == old
+        assert new.explain_difference(old) == ()
+        assert new.should_run(2)
+        assert not new.should_run(1)
+        with new.start():
+            new.set_metric("loss", 1.0)
+        assert caplog.text == ""
+        other = run(tmp_path, flatten=flatten, optimizer=Adam(0.2), nested={"of": [Adam(0.2)]})  # a new one
+        assert caplog.text == ""
+        assert run(tmp_path, flatten=flatten, optimizer=SGD(), nested={"of": [SGD(0.2)]}) == old
+    assert new.fingerprint == old.fingerprint != other.fingerprint
+    assert new.aggregate_results()["best_loss"]["n"] == 3
+    messages = [one.getMessage() for one in caplog.records]
+    where = ["nested.of[0]"] if flatten else ["nested.of[0]", "optimizer"]
+    assert [one.split(" in the run")[0] for one in messages] == [
+        f"{name} is an object of the class SGD, and of the class Adam" for name in where
+    ]
+    assert all("from before classes were compared" in one for one in messages)
+
+
+def test_conditions_and_absent_values_from_before_hold_for_objects(tmp_path):
+    def made(first: object, off: object) -> ExperimentHandler:
+        one = handler(tmp_path, optimizer=first, schedule=off, momentum=0.9)
+        one.set_parent("momentum", "optimizer", first)
+        one.set_param_metadata({"schedule": {"absent_value": off}})
+        return one
+
+    old = made({"lr": 0.1}, {"lr": 0.5})
+    with old.start():
+        old.set_metric("loss", 0.5)
+    new = made(Adam(), Adam(0.5))
+    with new.start():
+        new.set_metric("loss", 0.5)
+    assert new == old == ExperimentHandler.load_existent(tmp_path / "e" / "_0")
+    assert made(Adam(0.2), Adam(0.5)) != old
+    with pytest.raises(ParameterError, match="absent_value"):
+        made(Adam(), SGD(0.25)).start()
+
+
+def test_a_value_selects_those_of_its_class_and_one_without_a_class_those_of_any(tmp_path):
+    run(tmp_path, optimizer={"lr": 0.4})
+    for value in (Adam(), SGD(), Adam(0.2)):
+        found = run(tmp_path, optimizer=value)
+
+    def chosen(*where: str) -> int:
+        return len(as_json("ls", tmp_path, *where))
+
+    assert len(found.get_best("loss", optimizer=Adam())) == 1
+    assert len(found.get_best("loss", optimizer={"lr": 0.1})) == 2
+    assert len(found.get_best("loss", optimizer=Adam(0.4))) == 1
+    assert chosen("--where", 'optimizer={"legm:class": "Adam", "lr": 0.1}') == 1
+    assert chosen("--where", 'optimizer={"lr": 0.1}') == 2
+    assert chosen("--where", "optimizer~Adam") == 2
+
+
+def test_the_runs_of_an_old_configuration_get_their_classes_by_amendments(tmp_path):
+    old = run(tmp_path, optimizer={"lr": 0.1})
+    joined = run(tmp_path, optimizer=SGD())
+    assert joined == old
+    last = as_json("show", tmp_path / "e" / "_0")["runs"][-1]["run_id"]
+    for kind, where in (("SGD", ["--where", f"run:{last}"]), ("Adam", ["--where", "optimizer={lr: 0.1}"])):
+        value = f'optimizer={{"legm:class": "{kind}", "lr": 0.1}}'
+        shown("amend", tmp_path / "e", "--correct", value, *where, "--yes")
+    stored = {one["fingerprint"]: one["runs"][0]["completed"] for one in as_json("ls", tmp_path)}
+    now = [handler(tmp_path, optimizer=kind()).fingerprint for kind in (SGD, Adam)]
+    assert stored == dict.fromkeys(now, 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 from legm_acme import Backend
 
 from legm import LegmError, hookimpl
+from legm.core.plain_form import without_classes
 from legm.core.rewinding import without_rewound
 from legm.core.run_environment import STRETCHES
 from legm.hooks import Capability
@@ -351,6 +352,15 @@ class LosesAbsentValues(Changed):
             for name, rules in known.metadata.items()
         }
         return replace(result, run=replace(result.run, configuration=replace(known, metadata=metadata)))
+
+
+class LosesClasses(Changed):
+    fails = "classes_of_objects_are_read_back"
+
+    def change(self, result):
+        known = result.run.configuration
+        values = {name: without_classes(value) for name, value in known.parameters.items()}
+        return replace(result, run=replace(result.run, configuration=replace(known, parameters=values)))
 
 
 class LosesMarks(Backend):

@@ -23,6 +23,7 @@ from legm.core.parameters import FIELDS, Parameters, parameter_condition
 from legm.core.plain_form import to_plain
 from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient, connect_client
+from legm.delivery.object_classes import compared_parameters
 from legm.delivery.run_session import RunSession, delete_run
 from legm.delivery.run_start import RunOptions, RunStarter, warn_of_compared_seeds
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
@@ -184,7 +185,7 @@ class ClassicRuns:
             UnstableValue: a parameter that is compared has no stable form.
             ParameterError: the template names a parameter that was not set.
         """
-        found = self.parameters.configuration(self.experiment)
+        found = compared_parameters(self._client, self.parameters, self.experiment)[1]
         names = self.parameters.names()
         if self.template:
             values = {name: self.parameters[name] for name in names}
