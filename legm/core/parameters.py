@@ -28,6 +28,7 @@ from legm.core.plain_form import (
     are_equal_values,
     canonical_plain_text,
     from_plain,
+    has_classes,
     parameter_to_plain,
     without_classes,
 )
@@ -280,11 +281,10 @@ class Parameters:
         Args:
             configuration: of these parameters.
         """
-        for name in configuration.active:
-            plain = configuration.parameters[name]
-            if isinstance(self._values[name], ClassName) or without_classes(plain) != plain:
-                return True
-        return False
+        return any(
+            has_classes(configuration.parameters[name]) or isinstance(self._values[name], ClassName)
+            for name in configuration.active
+        )
 
     # Setting
 

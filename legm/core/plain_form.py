@@ -44,6 +44,7 @@ __all__ = [
     "canonical_plain_text",
     "encode_plain_json",
     "from_plain",
+    "has_classes",
     "is_plain",
     "parameter_to_plain",
     "texts_of_equal_values",
@@ -363,6 +364,11 @@ def without_classes(value: Plain) -> Plain:
     if not isinstance(value, dict):
         return value
     return {key: without_classes(item) for key, item in value.items() if key != _CLASS}
+
+
+def has_classes(value: Plain) -> bool:
+    """Whether the class of an object is in a plain value."""
+    return isinstance(value, _CONTAINERS) and without_classes(value) != value
 
 
 def are_equal_values(value: Plain, other: Plain) -> bool:

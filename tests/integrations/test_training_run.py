@@ -47,7 +47,8 @@ def test_a_training_is_a_run_with_its_parameters_and_values(tmp_path):
     trained(run, flat_parameters({"model": {"optimizer": Optimizer()}, "seed": 3, "output_dir": "out/3"}))
     (found,) = runs_of(tmp_path)
     configuration = found.run.configuration
-    assert configuration.active == ("dropout", "model.optimizer.betas", "model.optimizer.lr")
+    names = ("dropout", "model.optimizer.betas", "model.optimizer.class", "model.optimizer.lr")
+    assert configuration.active == names
     assert configuration.parameters["seed"] == 3
     assert found.status is Status.COMPLETED
     assert found.run.description == "d"
