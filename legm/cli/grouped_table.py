@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ def _grouped_value_cells(entries: Sequence[RankedGroup | None]) -> list[table_ma
 
     found = [one for one in entries if one is not None]
     digits = number_decimals_for([one.value for one in found])
-    means = [one.value.mean for one in found if one.value.n]
+    means = [one.value.mean for one in found if not math.isnan(one.value.mean)]
     pick = max if found[0].direction.higher_better else min
     best = pick(means, default=None)
     return [

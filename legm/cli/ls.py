@@ -253,10 +253,20 @@ def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -
         values = effective.shown_values(found, name)
         texts = printed_parameter_values(values)
         columns.append(
-            ["" if value is MISSING else f"{name}={text}" for value, text in zip(values, texts, strict=True)]
+            [
+                "" if value is MISSING else f"{name}={_listed_text(value, text)}"
+                for value, text in zip(values, texts, strict=True)
+            ]
         )
     rows = zip(*columns, strict=True) if columns else [()] * len(found)
     return {one.fingerprint: ", ".join(filter(None, row)) for one, row in zip(found, rows, strict=True)}
+
+
+def _listed_text(value: Any, text: str) -> str:
+    """The text of a value in a list of parameters, in quotes where it could be several items."""
+    from legm.core.texts import json_text
+
+    return json_text(value) if isinstance(value, str) and text == value and ", " in value else text
 
 
 def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:

@@ -15,7 +15,7 @@ import click
 
 from legm.cli.terminal_tables import Column, terminal_table_lines
 from legm.core.missing import MISSING
-from legm.core.texts import escape_unprintable_text, number_text, number_texts, value_texts
+from legm.core.texts import escape_unprintable_text, json_text, number_text, number_texts, value_texts
 
 if TYPE_CHECKING:
     from legm.records import Series
@@ -186,9 +186,10 @@ def printed_column(values: Sequence[Any], name: str, fit: str = "cut") -> Column
 
 
 def printed_parameter_values(values: Sequence[Any]) -> list[str]:
-    """A parameter's values in a table; "" where there is none."""
+    """A parameter's values in a table; "" where there is none, and quotes around a text that looks like that."""
     own = [value for value in values if value is not MISSING]
-    texts = iter(own if all(isinstance(value, str) for value in own) else value_texts(own))
+    are_texts = all(isinstance(value, str) for value in own)
+    texts = iter([one if one.strip() else json_text(one) for one in own] if are_texts else value_texts(own))
     return ["" if value is MISSING else next(texts) for value in values]
 
 

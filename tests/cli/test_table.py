@@ -218,3 +218,19 @@ def test_a_text_that_no_encoding_has_is_written_as_an_escape(tmp_path, format):
     written = tmp_path / f"table.{format}"
     shown("table", tmp_path / "root" / "e", "loss", "-o", written)
     assert "udc80" in written.read_text(encoding="utf-8")
+
+
+def test_an_empty_text_looks_different_from_no_value_and_a_comma_from_another_parameter(tmp_path):
+    for value in ("", None, "a=b, c=d"):
+        with ExperimentHandler(tmp_path, "e") as made:
+            made.set_dict_params({"p": value, "q": 1})
+            made.name_param("q")
+            made.start()
+            made.set_metric("loss", math.inf if value is None else -math.inf if value else 0.5)
+    rows = [markdown_cells(line)[0] for line in shown("table", tmp_path, "loss").splitlines()[2:5]]
+    assert rows == ["a=b, c=d", '""', ""]
+    listed = shown("ls", tmp_path)
+    assert 'p=""' in listed
+    assert 'p="a=b, c=d"' in listed
+    grouped = shown("table", tmp_path, "loss", "--group-by", "q")
+    assert markdown_cells(grouped.splitlines()[2])[:2] == ["1", "no value"]
