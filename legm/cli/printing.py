@@ -186,7 +186,7 @@ def printed_column(values: Sequence[Any], name: str, fit: str = "cut") -> Column
 
 
 def printed_parameter_values(values: Sequence[Any]) -> list[str]:
-    """A parameter's values in a table; "" where there is none, and quotes around a text that looks like that."""
+    """A parameter's values in a table: "" where there is none, and the empty text is in quotes."""
     own = [value for value in values if value is not MISSING]
     are_texts = all(isinstance(value, str) for value in own)
     texts = iter([one if one.strip() else json_text(one) for one in own] if are_texts else value_texts(own))
