@@ -12,9 +12,11 @@ from legm.core.plain_form import canonical_plain_text
 from legm.core.texts import counted
 from legm.errors import ParameterError, closest
 from legm.records import Configuration, Plain, Ranked, RankedGroup, RunCounts
-from legm.stats.aggregate import aggregate_counts, aggregate_interval
+from legm.stats.aggregate import AggregationMethod, MethodKind, aggregate_counts, aggregate_interval
 
 __all__ = ["group_notes", "group_ranked", "require_group_parameters"]
+
+_CENTERS = {MethodKind.MEDIAN: "median", MethodKind.OUTLIER_MEAN: "mean without outliers"}  # others: the mean
 
 
 def group_ranked(ranked: Sequence[Ranked], names: Sequence[str] | str) -> list[RankedGroup]:
@@ -101,7 +103,9 @@ def group_notes(names: Sequence[str], groups: Sequence[RankedGroup]) -> list[str
     what = f", which differ in {', '.join(over)}" if over else ""
     mean = f"each value is the mean over the configurations of a group{what}, and their standard deviation"
     different = len({one.fingerprint for one in members})
-    each = f"each of these is over its runs ({counted(different, 'configuration')})"
+    kinds = {AggregationMethod.parse(one.value.method).kind for group in groups for one in group.members}
+    center = "".join(f"the {text} " for kind, text in _CENTERS.items() if kind in kinds)
+    each = f"each of these is {center}over its runs ({counted(different, 'configuration')})"
     return [f"grouped by {', '.join(names)}: {mean}; {each}"]
 
 

@@ -11,6 +11,7 @@ from legm.core.direction import merge_direction_rules
 from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.records import Configuration, Ranked, RunCounts
+from legm.stats.number_formatting import spread_description
 from legm.stats.run_counts import ALL_VALUES_METRICS
 from legm.stats.value_choice import choice_note, choice_text, value_title
 
@@ -19,6 +20,7 @@ __all__ = [
     "compared_seeds_note",
     "left_out_note",
     "log_ranking_notes",
+    "method_note",
     "ranking_notes",
     "repeated_note",
     "unranked_note",
@@ -61,6 +63,16 @@ def log_ranking_notes(key: str, ranked: Sequence[Ranked]) -> None:
     log.log(logging.WARNING if misleads else logging.INFO, "the ranking is by %s", chosen)
     for warning in (*warnings, *compared_seeds_note(one.configuration for one in ranked)):
         log.warning("%s", warning)
+
+
+def method_note(ranked: Iterable[Ranked]) -> list[str]:
+    """The note what the values and their spreads are; nothing for means with their deviations.
+
+    Args:
+        ranked: all of the ranking.
+    """
+    methods = dict.fromkeys(one.value.method for one in ranked)
+    return [f"{spread_description(method)} over the runs" for method in methods if method != "mean"]
 
 
 def valueless_note(key: str, ranked: Sequence[Ranked]) -> list[str]:

@@ -172,10 +172,10 @@ def require_summarized_runs(
     if summary.completed == 0:
         others = ", ".join(f"{count} {status}" for status, count in summary.left_out.items())
         name = configuration.name or configuration.fingerprint
-        which = f"with the description {description!r}" if description else "without a description"
+        which = f"with the description {description!r}" if description else "without description"
         raise StateError(
             f"the configuration {name!r} of {configuration.experiment!r} has no completed run {which}"
-            f"{f' and with {selection}' if selection else ''} ({others}): a run counts after log()"
+            f"{f' and {selection}' if selection else ''} ({others}): a run counts after log()"
         )
 
 

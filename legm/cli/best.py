@@ -99,7 +99,7 @@ def best_command(
     With --curve, each row has the curve of a dev metric over steps, aggregated like the value. All curves of
     the output have one scale, which is printed below.
     """
-    from legm.analysis.notes import compared_seeds_note, ranking_notes
+    from legm.analysis.notes import compared_seeds_note, method_note, ranking_notes
     from legm.cli.selection import Selection
 
     choice = Selection.of(at(path), description, selection)
@@ -146,7 +146,7 @@ def best_command(
         hint = compared_seeds_note(one.configuration for one in choice.counts)
         more = _other_best_metrics_note(choice, wanted) if is_chosen else []
         drawn = [] if reader is None or curves is None else reader.notes(curves, shown, wanted=wanted)
-        unranked = choice.unranked_notes(ranked)
+        unranked = [*method_note(ranked), *choice.unranked_notes(ranked)]
         print_notes([*ranking_notes(wanted.key, ranked), *unranked, *drawn, *choice.notes, *hint, *more])
         if statuses:
             _print_unfinished_best(unfinished, labels, wanted, direction, curves)
@@ -175,6 +175,7 @@ def _print_best_groups(
     from legm.analysis.grouping import group_notes, group_ranked
     from legm.analysis.notes import ranking_notes
     from legm.cli.ranked_curves import ranked_group_key
+    from legm.core.direction import merge_direction_rules
     from legm.stats.number_formatting import number_decimals_for, value_text
     from legm.stats.value_choice import choice_as_dict, value_title
 
@@ -199,12 +200,13 @@ def _print_best_groups(
             ]
         )
         return
+    title = value_title(metric.key, merge_direction_rules(one.rules for one in groups))
     values = {name: [one.parameters.get(name, MISSING) for one in shown] for name in names}
     digits = number_decimals_for([one.value for one in shown])
     columns = [
         Column("#", right=True),
         *(printed_column(own, name, "fold") for name, own in values.items()),
-        Column(f"mean {value_title(metric.key, groups[0].rules)}" if groups else "", right=True),
+        Column(f"mean {title}" if groups else "", right=True),
         *_best_curve_columns(curves),
         Column("configurations", right=True),
         Column("runs", right=True),

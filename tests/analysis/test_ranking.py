@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from legm.analysis.notes import ranking_notes, unranked_note
+from legm.analysis.grouping import group_notes, group_ranked
+from legm.analysis.notes import method_note, ranking_notes, unranked_note
 from legm.analysis.ranking import rank_experiment
 from legm.records import Configuration, History, Run, RunResult, Series, Status
 from legm.stats.run_counts import count_runs
@@ -38,11 +39,12 @@ RUNS = {
 COUNTS = [count_runs(configuration(name), "", runs) for name, runs in RUNS.items()]
 
 
-def ranking(metric):
+def ranking(metric, aggregation="mean"):
     def read(found, description, histories):
         return iter(RUNS[found.name])
 
-    return rank_experiment(read, COUNTS, metric, higher_better=None, test=False, constraints={})
+    options = {"higher_better": None, "test": False, "constraints": {}, "aggregation": aggregation}
+    return rank_experiment(read, COUNTS, metric, **options)
 
 
 def test_runs_without_a_number_are_counted_beside_those_that_are_averaged():
@@ -80,3 +82,11 @@ def test_configurations_that_are_in_no_ranking_are_counted():
     )
     assert note == f"not ranked: {kinds}"
     assert unranked_note([]) == []
+
+
+def test_what_is_no_mean_is_said():
+    medians = ranking("loss", "median")
+    assert method_note(medians) == ["median and quartiles over the runs"]
+    assert method_note(ranking("loss")) == []
+    (note,) = group_notes(["m"], group_ranked(medians, "m"))
+    assert note.endswith("each of these is the median over its runs (3 configurations)")

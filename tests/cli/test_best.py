@@ -271,3 +271,16 @@ def test_runs_with_a_description_that_nobody_asked_for_are_counted(tmp_path):
     assert note in shown("table", tmp_path, "loss").splitlines()
     assert "do not count" not in shown("best", tmp_path, "loss", "--description", "b")
     assert "do not count" not in shown("best", tmp_path, "loss", "--where", "description:a")
+
+
+def test_the_title_of_groups_is_that_of_all_of_them(tmp_path):
+    for p in (1, 2):
+        with ExperimentHandler(tmp_path, "e") as made:
+            made.set_param("p", p)
+            made.start()
+            made.set_metric("loss", p)
+            if p == 1:
+                made.set_best("early_stopping", metric="loss")
+    assert (
+        "mean loss at the chosen step" in shown("best", tmp_path, "loss", "--group-by", "p").splitlines()[0]
+    )
