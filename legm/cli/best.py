@@ -41,7 +41,6 @@ from legm.cli.printing import (
 )
 from legm.cli.terminal_tables import Column
 from legm.core.missing import MISSING
-from legm.core.naming import readable_name
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -176,6 +175,7 @@ def _print_best_groups(
     from legm.analysis.notes import ranking_notes
     from legm.cli.ranked_curves import ranked_group_key
     from legm.core.direction import merge_direction_rules
+    from legm.core.naming import readable_name
     from legm.stats.number_formatting import number_decimals_for, value_text
     from legm.stats.value_choice import choice_as_dict, value_title
 
@@ -425,6 +425,7 @@ def _unfinished_best_dict(
     curves: CurveColumn | None,
 ) -> dict[str, Any]:
     from legm.analysis.unfinished import unfinished_best_so_far
+    from legm.core.naming import readable_name
 
     last, best = unfinished_best_so_far(
         run, metric.name, test=metric.test, higher_better=direction.higher_better
@@ -442,6 +443,7 @@ def _best_dict(
     marks: Mapping[str, RunMarks],
     curves: CurveColumn | None,
 ) -> dict[str, Any]:
+    from legm.core.naming import readable_name
     from legm.stats.value_choice import choice_as_dict
 
     found = one.configuration

@@ -26,7 +26,6 @@ from legm.cli.options import (
     top_option,
 )
 from legm.cli.printing import print_problems, say
-from legm.core.naming import readable_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -191,6 +190,7 @@ def _plot_configuration(
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
     from legm.core.code_versions import different_code_note
+    from legm.core.naming import readable_name
 
     if asked.bars or asked.top is not None or asked.group_by:
         raise click.UsageError(
@@ -224,6 +224,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     from legm.analysis.notes import ranking_notes
     from legm.cli.selection import Selection
     from legm.core.direction import merge_direction_rules
+    from legm.core.naming import readable_name
     from legm.stats.value_choice import choice_as_dict
 
     choice = Selection.among(experiment, asked.description, asked.selection)

@@ -30,7 +30,6 @@ from legm.cli.printing import (
     say,
 )
 from legm.core.missing import MISSING
-from legm.core.naming import readable_name
 from legm.core.texts import json_text
 
 if TYPE_CHECKING:
@@ -317,6 +316,7 @@ def _table_as_csv(
 ) -> tuple[list[str], list[list[object]]]:
     from legm.core.code_versions import different_code_text
     from legm.core.effective_values import EffectiveValues
+    from legm.core.naming import readable_name
     from legm.stats.value_choice import value_title
 
     effective = EffectiveValues(found)
@@ -382,6 +382,7 @@ def _table_as_dicts(
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
     marks: Mapping[str, Sequence[RunMarks]] | None,
 ) -> list[dict[str, Any]]:
+    from legm.core.naming import readable_name
     from legm.stats.value_choice import choice_as_dict
 
     def table_value(key: str, entry: Ranked) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from legm.cli.json_output import print_json
 from legm.cli.options import json_option, path_argument
 from legm.cli.printing import print_table, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
-from legm.core.naming import readable_name
 
 __all__ = ["trash_command"]
 
@@ -29,6 +28,7 @@ def trash_command(root: Path, *, empty: bool, is_sure: bool, as_json: bool) -> N
     from legm.changes.journal import locked_root
     from legm.changes.trash import empty_trash, trash_items
     from legm.cli.changing import root_of_changes
+    from legm.core.naming import readable_name
 
     root = root_of_changes(root)
     if empty:
