@@ -16,6 +16,7 @@ from legm.records import Configuration, Curve, Plain, RunResult, Status
 from legm.report.curve_detail import CurveDetail
 from legm.report.curve_source import CurveSource
 from legm.report.grouped_content import ReportRow, grouped_report_content
+from legm.report.hidden_spread import hidden_spread
 from legm.report.metric_content import InitialReportView, MetricContent
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.report.parameter_content import parameter_contents
@@ -169,6 +170,8 @@ class ExperimentContent:
                 "lower": encode_numbers_for_drawing(thin.lower),
                 "upper": encode_numbers_for_drawing(thin.upper),
             }
+            if (hidden := hidden_spread(curve, thin)) is not None:
+                found["hidden"] = [*hidden]
         if smoothed is not None:
             found["smoothed"] = encode_numbers_for_drawing(smoothed)
         for name, infinite in (("above", thin.above), ("below", thin.below)):

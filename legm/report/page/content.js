@@ -404,6 +404,7 @@ export class Experiment {
       lower: numbers(stored.lower),
       upper: numbers(stored.upper),
       smoothed: numbers(stored.smoothed),
+      hidden: stored.hidden ?? null,
       above: numbers(stored.above) ?? [],
       below: numbers(stored.below) ?? [],
     };

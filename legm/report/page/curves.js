@@ -5,7 +5,17 @@ import { curveTraces, isEachRun, localMoment, secondsOf } from "./curve_traces.j
 import { fitPlot, plotAxis, plotLayout, plotOptions } from "./plot_style.js";
 import { changed } from "./redraw.js";
 import { experiment, filtered, hasCurves, MOST_CURVES, state } from "./state.js";
-import { arrowWithAlt, byId, distinct, element, fill, firstElement, moved, plotText } from "./values.js";
+import {
+  arrowWithAlt,
+  byId,
+  distinct,
+  element,
+  fill,
+  firstElement,
+  moved,
+  plotText,
+  short,
+} from "./values.js";
 
 const HEIGHT = { one: 400, several: 280 }; // pixels of a plot,
 const NARROWEST = 420; // and its least width where several are side by side
@@ -155,9 +165,21 @@ function curvesNote(metrics, rows) {
   if (unfinished.some((one) => one.status !== "running"))
     notes.push("dotted: a run that is not completed, not averaged");
   if (lines.some((one) => one.fewer)) notes.push("fewer runs at some steps");
+  const hidden = state.spread ? lines.find((one) => one.hidden)?.hidden : null;
+  if (hidden) notes.push(hiddenNote(hidden));
   if (lines.some((one) => one.above.length)) notes.push("▲ is inf");
   if (lines.some((one) => one.below.length)) notes.push("▼ is -inf");
   return notes.join("; ");
+}
+
+/**
+ * That a band is wider between the points that are drawn.
+ * @param {[number, number, number]} hidden
+ */
+function hiddenNote([step, lower, upper]) {
+  const where = `${short(lower)} … ${short(upper)} at step ${step.toLocaleString("en")}`;
+  const next = state.report.singleCurves ? "zoom in there" : "legm ui shows it by a zoom";
+  return `a band is wider between the drawn steps (${where}): ${next}`;
 }
 
 /**

@@ -140,6 +140,8 @@ interface Line {
   lower?: number[];
   upper?: number[];
   smoothed?: number[];
+  /** A step between the drawn ones at which the band is clearly wider, and the ends of the band there. */
+  hidden: [number, number, number] | null;
   above: number[];
   below: number[];
 }
