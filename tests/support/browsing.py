@@ -56,6 +56,14 @@ def keep_picture(browser: Any, name: str) -> None:
         browser.save_screenshot(f"{folder}/{name}.png")
 
 
+_DRAG = """
+const [one, other] = [...arguments].map((selector) => document.querySelector(selector));
+const dataTransfer = new DataTransfer();
+for (const [kind, target] of [["dragstart", one], ["dragover", other], ["drop", other]])
+    target.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
+"""
+
+
 class LivePageInBrowser:
     """What a user sees of the live page, and does with it."""
 
@@ -106,14 +114,16 @@ class LivePageInBrowser:
         )
         return folder
 
-    def can_drag(self) -> bool:
-        """Whether elements can be dragged with the mouse that the browser's driver has."""
-        return bool(self.browser.name != "firefox")
-
     def drag(self, selector: str, to: str) -> None:
-        """Drag an element onto another one with the mouse, as a user does."""
+        """Drag an element onto another one with the mouse, as a user does.
+
+        The mouse of Firefox's driver drags no elements: there the page gets the events of a drag.
+        """
         from selenium.webdriver import ActionChains
 
+        if self.browser.name == "firefox":
+            self.run(_DRAG, selector, to)
+            return
         one, other = (self.browser.find_element("css selector", each) for each in (selector, to))
         actions = ActionChains(self.browser).move_to_element(one).click_and_hold()
         actions.move_by_offset(-4, 0).move_by_offset(-4, 0)  # from which on it is a drag

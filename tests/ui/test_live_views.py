@@ -229,11 +229,10 @@ def columns_are_moved(page: LivePageInBrowser) -> None:
     assert page.run("return document.activeElement.dataset.column") == "p:rate"
     page.click("#columns [data-move='later p:rate']")
     assert titles(page) == before
-    if page.can_drag():
-        page.drag("#table [data-column='p:rate']", "#table [data-column='p:optimizer']")
-        until(lambda: titles(page)[-2:] == ["p:rate", "p:optimizer"])
-        page.drag("#table [data-column='p:optimizer']", "#table [data-column='p:rate']")
-        until(lambda: titles(page) == before)
+    page.drag("#table [data-column='p:rate']", "#table [data-column='p:optimizer']")
+    until(lambda: titles(page)[-2:] == ["p:rate", "p:optimizer"])
+    page.drag("#table [data-column='p:optimizer']", "#table [data-column='p:rate']")
+    until(lambda: titles(page) == before)
     page.click("#columns input[data-id='p:rate']")
     assert "p:rate" not in titles(page)
     page.click("#columns input[data-id='p:rate']")
@@ -351,10 +350,9 @@ def twelve_axes_of_long_names_are_dragged(page: LivePageInBrowser) -> None:
         assert right >= shown["frame"][1] - 2  # it stays at the right edge
     assert shown["frame"][1] - shown["frame"][0] < shown["width"]  # which is not for nothing
     page.run("document.getElementById('parallel-frame').scrollLeft = 0")
-    if page.can_drag():
-        page.drag(f"[data-axis-handle='{LONG_NAMES[3]}']", f"[data-axis-handle='{LONG_NAMES[0]}']")
-        until(lambda: page.run(HANDLES)[:2] == [LONG_NAMES[3], LONG_NAMES[0]])
-        assert page.run(HANDLES)[-1] == "metric best_loss"
+    page.drag(f"[data-axis-handle='{LONG_NAMES[3]}']", f"[data-axis-handle='{LONG_NAMES[0]}']")
+    until(lambda: page.run(HANDLES)[:2] == [LONG_NAMES[3], LONG_NAMES[0]])
+    assert page.run(HANDLES)[-1] == "metric best_loss"
     page.keep_picture("ui-twelve-axes")
     page.browser.set_window_size(1500, 1000)
     page.browser.get(board)
