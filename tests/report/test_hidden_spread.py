@@ -14,7 +14,7 @@ BUCKETS = 100
 
 
 def curve_with(spread: np.ndarray, steps: int = STEPS) -> Curve:
-    """A line that falls smoothly, so that no point of it tells where the band is wide."""
+    """A line that falls smoothly, so that no point of it shows where the band is wide."""
     center = np.linspace(1.0, 0.0, steps)
     spread = spread[:steps]
     return Curve("loss", "", np.arange(steps), center, center - spread, center + spread, np.full(steps, 2))
@@ -26,7 +26,7 @@ def hidden(curve: Curve, detail: CurveDetail) -> tuple[int, float, float] | None
 
 
 @pytest.mark.parametrize("step", [50, 7_777, STEPS - 50])
-def test_a_band_that_is_wide_for_few_steps_is_told_by_its_widest_one(step):
+def test_a_band_that_is_wide_for_few_steps_is_reported_at_its_widest_one(step):
     spread = np.full(STEPS, 0.05)
     spread[step - 3 : step + 4] = [0.2, 0.3, 0.6, 0.8, 0.6, 0.3, 0.2]
     curve = curve_with(spread)
@@ -35,7 +35,7 @@ def test_a_band_that_is_wide_for_few_steps_is_told_by_its_widest_one(step):
     assert hidden(curve, CurveDetail(start=step - 100, end=step + 100)) is None  # after a zoom all is drawn
 
 
-def test_nothing_is_told_where_all_is_drawn_or_nothing_more_would_be_seen():
+def test_nothing_is_reported_where_all_is_drawn_or_nothing_more_would_be_seen():
     wide = np.full(STEPS, 0.05)
     wide[7] = 0.8
     assert hidden(curve_with(wide, 300), CurveDetail()) is None
