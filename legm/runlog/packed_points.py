@@ -67,29 +67,58 @@ def unpack_points(payload: memoryview) -> PointColumns:
     import numpy as np
 
     (rows, values), raw = packed_shape(payload), payload[PACKED_HEAD.size - 1]
-    size = _ROW * rows + (8 - raw.bit_count()) * values
-    unpacker = zlib.decompressobj()
-    try:
-        data = unpacker.decompress(payload[PACKED_HEAD.size :], size + 1)
-    except zlib.error as cause:
-        raise ValueError(f"packed rows that zlib cannot read: {cause}") from cause
-    kept = unpacker.unused_data
-    if len(data) != size or not unpacker.eof or len(kept) != raw.bit_count() * values:
-        raise ValueError("packed rows that are longer or shorter than they should be")
-    packed, rest = np.frombuffer(data, np.uint8), np.frombuffer(kept, np.uint8)
-    layout = _unpacked_from_bytes(packed[: 4 * rows].reshape(4, rows), "<u4")
+    raw_size = raw.bit_count() * values
+    unpacker = _Unpacker(payload[PACKED_HEAD.size : max(PACKED_HEAD.size, len(payload) - raw_size)])
+    layout = _unpacked_from_bytes(unpacker.read(4, rows), "<u4")
     steps, ticks = (
-        np.cumsum(
-            _unpacked_from_bytes(packed[at * rows : (at + 8) * rows].reshape(8, rows), "<i8"), dtype="<i8"
-        )
-        for at in (4, 12)
+        np.cumsum(_unpacked_from_bytes(unpacker.read(8, rows), "<i8"), dtype="<i8") for _ in range(2)
     )
-    of_zlib = iter(packed[_ROW * rows :].reshape(8 - raw.bit_count(), values))
+    of_zlib = iter(unpacker.read(8 - raw.bit_count(), values))
+    unpacker.require_end()
+    rest = np.frombuffer(payload, np.uint8, raw_size, len(payload) - raw_size)
     as_they_were = iter(rest.reshape(raw.bit_count(), values))
     by_byte = [next(as_they_were if raw >> at & 1 else of_zlib) for at in range(8)]
     height, width = _packed_shape(layout, values)
     numbers = _unpacked_from_bytes(by_byte, "<f8").reshape(width, height).T
     return layout, steps, ticks.view("<f8"), numbers.ravel()
+
+
+class _Unpacker:
+    """Unpacks columns one after the other, since memory in smaller parts is used again sooner."""
+
+    def __init__(self, packed: memoryview) -> None:
+        self._zlib = zlib.decompressobj()
+        self._rest: bytes | memoryview = packed
+
+    def read(self, size: int, count: int) -> NDArray[np.uint8]:
+        """The next bytes, as shape (size, count).
+
+        Raises:
+            ValueError: there are fewer, or others.
+        """
+        import numpy as np
+
+        data = self._next(size * count) if size * count else b""
+        if len(data) != size * count:
+            raise ValueError("packed rows that are shorter than they should be")
+        return np.frombuffer(data, np.uint8).reshape(size, count)
+
+    def require_end(self) -> None:
+        """Check that there is no more.
+
+        Raises:
+            ValueError: there is.
+        """
+        if self._next(1) or not self._zlib.eof or self._zlib.unused_data:
+            raise ValueError("packed rows that are longer than they should be")
+
+    def _next(self, most: int) -> bytes:
+        try:
+            data = self._zlib.decompress(self._rest, most)
+        except zlib.error as cause:
+            raise ValueError(f"packed rows that zlib cannot read: {cause}") from cause
+        self._rest = self._zlib.unconsumed_tail
+        return data
 
 
 def packed_shape(payload: memoryview) -> tuple[int, int]:
