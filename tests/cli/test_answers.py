@@ -135,6 +135,22 @@ def test_runs_whose_rules_conflict_are_said(tmp_path, caplog):
         (ranked,) = ExperimentHandler(tmp_path, "e").get_best("loss")
     assert said in caplog.text
     assert (ranked.direction.runs, ranked.direction.against) == (2, 1)
+    (folder,) = (tmp_path / "e").glob("*_0")
+    taken = "loss is taken differently: at the lowest loss in 2 runs, at the highest loss in 1 run"
+    for form in ("markdown", "latex"):
+        assert f"{said}; {taken}" in shown("table", tmp_path, "loss", "--format", form)
+    assert said in shown("table", tmp_path, "loss", "--group-by", "rate")
+    assert taken in shown("show", folder)
+    assert said in shown("ls", tmp_path, "--curve", "loss")
+    (entry,) = as_json("table", tmp_path, "loss")
+    assert [one["runs"] for one in entry["values"]["best_loss"]["choice"]["rules"]] == [2, 1]
+    for options in ([], ["--bars"]):
+        picture = tmp_path / "loss.svg"
+        found = as_json("plot", tmp_path / "e", "loss", "-o", picture, *options)
+        assert [one["runs"] for one in found["choices"]["best_loss"]["rules"]] == [2, 1]
+        assert said in picture.read_text()
+    shown("report", tmp_path / "e", "-o", tmp_path / "report.html")
+    assert said in (tmp_path / "report.html").read_text()
 
 
 def test_equal_seeds_are_said_wherever_runs_are_counted_and_one_of_each_can_be_taken(root, tmp_path, caplog):
