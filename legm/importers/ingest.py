@@ -12,6 +12,7 @@ import enum
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
@@ -21,7 +22,7 @@ from legm.core.record_sequences import LazyRecords
 from legm.core.run_marks import joined_marks
 from legm.delivery.client import BackendClient
 from legm.delivery.run_session import can_delete_runs, delete_run, store_run
-from legm.errors import LegmError
+from legm.errors import LegmError, NotSupported
 from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalMedium, ExternalRun
 from legm.importers.import_notes import ImportNotes
@@ -89,6 +90,7 @@ class Ingestion:
         self._client = client
         self._kind = kind
         self._known: dict[str, dict[str, Status]] = {}
+        self._experiments: dict[str, str] | None = None  # by run id, once it is asked for
         self._configurations: dict[tuple[str, str], set[str]] = {}  # fingerprints by experiment and run
         self._descriptions: dict[tuple[str, str], str] = {}  # by experiment and run
         self._by_fingerprint: dict[str, Configuration] = {}
@@ -96,7 +98,32 @@ class Ingestion:
 
     def known(self, external: ExternalRun) -> Status | None:
         """The status of the stored run; None if it is not stored yet."""
-        return self.statuses_in(translated_experiment(external)).get(translated_run_id(external, self._kind))
+        experiment, run_id = self._stored_experiment(external)
+        return self.statuses_in(experiment).get(run_id)
+
+    def _stored_experiment(self, external: ExternalRun) -> tuple[str, str]:
+        """The experiment that a run is stored in, or would be, and its id; a user may have moved it there."""
+        experiment, run_id = translated_experiment(external), translated_run_id(external, self._kind)
+        if run_id not in self.statuses_in(experiment):
+            other = self._experiments_by_run().get(run_id)
+            if other is not None and self._amended_in(other, run_id) is not None:
+                experiment = other
+        return experiment, run_id
+
+    def _experiments_by_run(self) -> Mapping[str, str]:
+        """By id, the experiment of each run that was stored before."""
+        if self._experiments is None:
+            self._experiments = {}
+            with suppress(NotSupported):  # no run can be moved where experiments cannot be listed
+                for experiment in self._client.experiments():
+                    with suppress(LegmError):  # of damaged ones others report
+                        self._experiments.update(dict.fromkeys(self.statuses_in(experiment), experiment))
+        return self._experiments
+
+    def _amended_in(self, experiment: str, run_id: str) -> Run | None:
+        stored = [self._by_fingerprint[one] for one in self._configurations[experiment, run_id]]
+        found = (amended_since_import(self._client, one, run_id) for one in stored)
+        return next((one for one in found if one is not None), None)
 
     def has_moved(self, external: ExternalRun, configuration: Configuration) -> bool:
         """Whether a run is stored in another configuration, because it is compared otherwise now."""
@@ -109,7 +136,7 @@ class Ingestion:
         """Whether a stored run has another configuration or description than its source gives it."""
         if self.known(external) is None:
             return False
-        key = configuration.experiment, translated_run_id(external, self._kind)
+        key = self._stored_experiment(external)
         is_described = self._descriptions[key] == translated_description(external)
         return not is_described or self._configurations[key] != {configuration.fingerprint}
 
@@ -121,10 +148,7 @@ class Ingestion:
         """
         if self.known(external) is None:
             return None
-        experiment, run_id = translated_experiment(external), translated_run_id(external, self._kind)
-        stored = [self._by_fingerprint[one] for one in self._configurations[experiment, run_id]]
-        found = (amended_since_import(self._client, one, run_id) for one in stored)
-        return next((one for one in found if one is not None), None)
+        return self._amended_in(*self._stored_experiment(external))
 
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
         """The status of each stored run of an experiment, by run id."""

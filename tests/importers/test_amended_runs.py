@@ -142,3 +142,18 @@ def test_new_runs_are_imported_beside_amended_ones(store, tmp_path):
     amend(root / "digits", ignore="lr")
     assert [one[0] for one in state(root).values()] == [{}] * 5
     assert import_runs(store.path, root).is_complete
+
+
+def test_runs_that_were_moved_to_another_experiment_stay_there(store, tmp_path):
+    root = tmp_path / "root"
+    import_runs(store.path, root)
+    amend(root / "digits", to="other", where="lr=0.1")
+    moved = {*results(root, "other")}
+    store.train("0.1", "2")
+    for created in (1, 0):
+        again = import_runs(store.path, root, recheck=True)
+        assert (again.created, again.updated, again.unchanged) == (created, 0, 5 - created)
+        assert again.is_complete, again.differences
+        assert {*results(root, "other")} == moved
+        assert moved.isdisjoint(results(root, "digits"))
+    assert [len(moved), len(results(root, "digits"))] == [2, 3]
