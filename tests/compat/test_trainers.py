@@ -7,7 +7,7 @@ import json
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.support.compat_play import played, snapshots
+from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm
 
 pytest.importorskip("stable_baselines3")
@@ -71,6 +71,47 @@ def test_stable_baselines3_trains_to_the_end_and_its_scalars_are_logged(tmp_path
     assert "model.zip" in snapshots(tmp_path, "p")[0].files
 
 
+LOGGED_MODELS = """
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import json, keras, mlflow, numpy as np, statsmodels.api
+x = np.linspace(-1, 1, 48, dtype="float32").reshape(16, 3)
+y = x.sum(1) + np.arange(16) % 2
+line = statsmodels.api.OLS(y, statsmodels.api.add_constant(x[:, :1])).fit()
+net = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+mlflow.set_experiment("e")
+with mlflow.start_run():
+    places = {
+        "statsmodels": mlflow.statsmodels.log_model(line, name="line").model_uri,
+        "keras": mlflow.keras.log_model(net, name="net", registered_model_name="net").model_uri,
+    }
+answers = {"statsmodels": line.predict().tolist(), "keras": net.predict(x, verbose=0).tolist()}
+print(json.dumps([places, answers]))
+"""
+LOADED_MODELS = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "torch"
+import json, mlflow, numpy as np
+places, answers = json.loads(sys.argv[1])
+x = np.linspace(-1, 1, 48, dtype="float32").reshape(16, 3)
+line = mlflow.statsmodels.load_model(places["statsmodels"])
+function = mlflow.pyfunc.load_model(places["statsmodels"])
+for found in (line.predict(), function.predict(np.c_[np.ones(16), x[:, 0]])):
+    assert np.allclose(found, answers["statsmodels"])
+for place in (places["keras"], "models:/net/1"):
+    assert np.allclose(mlflow.keras.load_model(place).predict(x, verbose=0), answers["keras"])
+    assert np.allclose(mlflow.pyfunc.load_model(place).predict(x), answers["keras"])
+print("same")
+"""
+
+
+def test_models_of_statsmodels_and_keras_are_loaded_by_another_process(tmp_path):
+    pytest.importorskip("statsmodels")
+    left = played(tmp_path, LOGGED_MODELS).splitlines()[-1]
+    done = play(tmp_path, LOADED_MODELS, left)
+    assert done.stdout.endswith("same\n"), done.stderr  # behind what Keras shows of its progress
+
+
 KERAS_CHECKPOINTS = """
 import os
 os.environ["KERAS_BACKEND"] = "torch"
@@ -108,7 +149,8 @@ class Kept(WandbEvalCallback):
         for at in range(2):
             self.data_table.add_data(at, float(x[at].sum()))
     def add_model_predictions(self, epoch, logs=None):
-        for at, row in enumerate(self.data_table_ref.data):
+        for at in self.data_table_ref.get_index():
+            row = self.data_table_ref.data[at]
             self.pred_table.add_data(epoch, row[0], float(self.model(x[at : at + 1])[0, 0]))
 
 with wandb.init(project="p") as run:

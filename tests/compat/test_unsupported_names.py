@@ -56,6 +56,37 @@ def test_each_name_is_answered_or_listed_with_the_reason_and_no_answered_one_is_
     assert (unanswered - listed, listed - unanswered) == (set(), set())
 
 
+MEDIA = """
+import json, sys
+import numpy as np, wandb
+pixels = np.zeros((2, 2, 3), "uint8")
+made = {
+    "Table": wandb.Table(columns=["a"], data=[[1], [2]]), "Image": wandb.Image(pixels),
+    "Histogram": wandb.Histogram([1.0, 2.0]), "Html": wandb.Html("x"),
+    "Object3D": wandb.Object3D(np.zeros((1, 3))),
+    "Audio": wandb.Audio(np.zeros(8), sample_rate=8), "Video": wandb.Video(np.zeros((1, 3, 2, 2), "uint8")),
+}
+for kind, names in json.loads(sys.argv[1]).items():
+    print(*(f"{kind}.{name}" for name in names if not hasattr(made[kind], name)), end="")
+table = made["Table"]
+table.add_computed_columns(lambda at, row: {"b": row["a"] + at})
+print(table.columns, table.data, [one.get_row()["b"] for one in table.get_index()], made["Image"].image.size)
+print(type(wandb.Object3D.from_numpy(np.zeros((1, 3)))).__name__, wandb.Table.MAX_ROWS)
+table.to_json(None)
+"""
+
+
+def test_each_public_name_of_media_is_answered(tmp_path):
+    import wandb
+
+    kinds = ("Table", "Image", "Histogram", "Html", "Object3D", "Audio", "Video")
+    names = {kind: [one for one in dir(getattr(wandb, kind)) if one[0] != "_"] for kind in kinds}
+    done = play(tmp_path, MEDIA, json.dumps(names))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['a', 'b'] [[1, 1], [2, 3]] [1, 3] (2, 2)\nObject3D 10000\n"
+    assert "wandb.Table.to_json" in done.stderr
+
+
 ENGINES = """
 import mlflow
 with mlflow.start_run():

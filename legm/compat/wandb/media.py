@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from legm.compat.null_objects import NullObject
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
 from legm.core.plain_form import to_plain
@@ -57,12 +58,27 @@ def _media_table_cell(value: Any) -> Any:
         return str(value)
 
 
+_OF_THE_LIBRARY = frozenset({
+    "MAX_DIMENSION", "MAX_ITEMS", "MAX_LENGTH", "EXTS", "SUPPORTED_POINT_CLOUD_TYPES", "SUPPORTED_TYPES",
+    "all_boxes", "all_captions", "all_masks", "bind_to_run", "captions", "durations", "encode", "file_is_set",
+    "from_json", "get_media_subdir", "guess_mode", "has_been_logged", "init_from_json", "inject_head",
+    "is_bound", "make_plot_media", "path_is_reference", "resolve_ref", "sample_rates", "seq_to_json",
+    "to_data_array", "to_json", "type_mapping", "with_suffix",
+})  # fmt: skip
+"""What wandb itself does with its media. No other name is answered, since names distinguish kinds of values."""
+
+
 class Media:
     """An object that is stored as a file, and logged as a medium of a kind; without one it is only a file."""
 
     media_kind: MediaKind | None = None
     extension = "json"
     caption: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _OF_THE_LIBRARY:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return NullObject(f"wandb.{type(self).__name__}.{name}", SESSION.notices)
 
     def content(self) -> bytes:
         """The content of the file."""
@@ -110,6 +126,13 @@ class Image(Media):
         self._png = _png_media(data_or_path, mode)
         self._boxes = {key: _compact_media_json(one) for key, one in (boxes or {}).items()}
         self._masks = {key: _media_mask(one) for key, one in (masks or {}).items()}
+
+    @property
+    def image(self) -> Any:
+        """The picture as Pillow has it."""
+        from PIL import Image as Pillow
+
+        return Pillow.open(io.BytesIO(self._png))
 
     def content(self) -> bytes:
         """The image as PNG."""
@@ -213,6 +236,22 @@ class Histogram(Media):
         return pending_histogram_counts(self.bins, self.histogram)
 
 
+class _TableIndex(int):
+    """The number of a row, by which another table refers to it."""
+
+    table: Table
+
+    @classmethod
+    def of(cls, table: Table, number: int) -> _TableIndex:
+        found = cls(number)
+        found.table = table
+        return found
+
+    def get_row(self) -> dict[Any, Any]:
+        """The row's values by column."""
+        return dict(zip(self.table.columns, self.table.data[self], strict=True))
+
+
 class Table(Media):
     """A table.
 
@@ -224,6 +263,8 @@ class Table(Media):
     """
 
     media_kind = MediaKind.TABLE
+    MAX_ROWS = 10_000
+    MAX_ARTIFACT_ROWS = 200_000
 
     def __init__(
         self,
@@ -279,7 +320,35 @@ class Table(Media):
 
     def iterrows(self) -> Iterator[tuple[int, list[Any]]]:
         """Each row with its number."""
-        return iter(enumerate(self.data))
+        return iter(zip(self.get_index(), self.data, strict=True))
+
+    def get_index(self) -> list[int]:
+        """The numbers of all rows, by which other tables refer to them."""
+        return [self.index_ref(number) for number in range(len(self.data))]
+
+    def index_ref(self, index: int) -> int:
+        """The number of a row."""
+        return _TableIndex.of(self, index)
+
+    def add_computed_columns(self, fn: Callable[[int, dict[Any, Any]], Mapping[Any, Any]]) -> None:
+        """Add columns of what a function makes of each row.
+
+        Args:
+            fn: given a row's number and its values by column, the new values by column.
+        """
+        found = [fn(index, _TableIndex.of(self, index).get_row()) for index in range(len(self.data))]
+        for name in dict.fromkeys(name for row in found for name in row):
+            self.add_column(name, [row[name] for row in found])
+
+    def cast(self, col_name: str, dtype: Any, optional: bool = False) -> Any:
+        """Nothing: of which type the values of a column are is seen from them."""
+        return dtype
+
+    def set_pk(self, col_name: str) -> None:
+        """Nothing: the column stays as it is."""
+
+    def set_fk(self, col_name: str, table: Table, table_col: str) -> None:
+        """Nothing: the column has the other table's values already."""
 
     def content(self) -> bytes:
         """Columns and rows as JSON."""
@@ -408,6 +477,23 @@ class Object3D(_FileMedia):
         is_scene = isinstance(data_or_path, Mapping)
         scene = dict(data_or_path) if is_scene else _media_array(data_or_path).tolist()
         self._content = _compact_media_json(scene).encode()
+
+    @classmethod
+    def from_file(cls, data_or_path: Any, file_type: str | None = None) -> Object3D:
+        """A scene in a file."""
+        return cls(data_or_path, file_type=file_type)
+
+    @classmethod
+    def from_numpy(cls, data: Any) -> Object3D:
+        """Points."""
+        return cls(data)
+
+    @classmethod
+    def from_point_cloud(
+        cls, points: Any, boxes: Any, vectors: Any = None, point_cloud_type: str = "lidar/beta"
+    ) -> Object3D:
+        """Points with boxes around some of them."""
+        return cls({"type": point_cloud_type, "points": points, "boxes": boxes, "vectors": vectors or []})
 
 
 class Chart(Media):
