@@ -65,7 +65,7 @@ _OF_THE_LIBRARY = frozenset({
     "is_bound", "make_plot_media", "path_is_reference", "resolve_ref", "sample_rates", "seq_to_json",
     "to_data_array", "to_json", "type_mapping", "with_suffix",
 })  # fmt: skip
-"""What wandb itself does with its media. No other name is answered, since names distinguish kinds of values."""
+"""What wandb itself does with its media. No other name is answered: names distinguish kinds of values."""
 
 
 class Media:
