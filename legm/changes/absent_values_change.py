@@ -18,7 +18,14 @@ from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml
 from legm.util.yaml_text import yaml_block
 
-__all__ = ["AbsentValuesChange", "decided_absent_values", "proposed_absent_values"]
+__all__ = [
+    "AbsentValuesChange",
+    "decided_absent_values",
+    "identities_of_imports",
+    "identity_of_experiment",
+    "proposed_absent_values",
+    "write_identities_of_imports",
+]
 
 _KEPT, _PROPOSED, _REFUSED = "absent_values", "proposed_absent_values", "refused_absent_values"
 
@@ -78,8 +85,8 @@ class AbsentValuesChange:
             LegmError: a file cannot be read or written, or is damaged.
         """
         AbsentValuesFile(experiment / OWN_FOLDER).correct(self.before, self.after)
-        path, content = _read_absent_value_identities(experiment.parent)
-        about = _absent_values_of_experiment(content, experiment)
+        path, content = identities_of_imports(experiment.parent)
+        about = identity_of_experiment(content, experiment)
         if about is None:
             return
         decided = {*self.before, *self.after, *self.refused}
@@ -96,7 +103,7 @@ class AbsentValuesChange:
         if now != about:
             about.clear()
             about.update(now)
-            write_atomically(path, _absent_value_comments(path) + yaml_block(content).encode())
+            write_identities_of_imports(path, content)
 
 
 def proposed_absent_values(experiment: Path) -> dict[str, Plain]:
@@ -109,9 +116,7 @@ def proposed_absent_values(experiment: Path) -> dict[str, Plain]:
         StorageError: what imports know cannot be read.
         CorruptFile: it is damaged.
     """
-    about = (
-        _absent_values_of_experiment(_read_absent_value_identities(experiment.parent)[1], experiment) or {}
-    )
+    about = identity_of_experiment(identities_of_imports(experiment.parent)[1], experiment) or {}
     return {str(name): value for name, value in _values(about, _PROPOSED).items()}
 
 
@@ -141,14 +146,15 @@ def decided_absent_values(
     return found
 
 
-def _read_absent_value_identities(root: Path) -> tuple[Path, dict[str, Any]]:
+def identities_of_imports(root: Path) -> tuple[Path, dict[str, Any]]:
     """What imports into a root directory know of its experiments; the importers check the whole of it."""
     path = root / OWN_FOLDER / IDENTITY_FILE
     content = load_yaml(path) if path.exists() else None
     return path, content if isinstance(content, dict) else {}
 
 
-def _absent_values_of_experiment(content: Mapping[str, Any], experiment: Path) -> dict[str, Any] | None:
+def identity_of_experiment(content: Mapping[str, Any], experiment: Path) -> dict[str, Any] | None:
+    """What imports know of an experiment; None where none was into it."""
     changer = find_folder_changer(DEFAULT_BACKEND)
     for name, about in content.items():
         if isinstance(about, dict) and changer.experiment_path(experiment.parent, str(name)) == experiment:
@@ -168,6 +174,12 @@ def _values(about: Mapping[str, Any], field: str) -> dict[str, Plain]:
     return values
 
 
-def _absent_value_comments(path: Path) -> bytes:
+def write_identities_of_imports(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what :func:`identities_of_imports` read; the comments in the file stay.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     lines = path.read_bytes().splitlines(keepends=True)
-    return b"".join(line for line in lines if line.startswith(b"#"))
+    comments = b"".join(line for line in lines if line.startswith(b"#"))
+    write_atomically(path, comments + yaml_block(dict(content)).encode())

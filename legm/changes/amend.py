@@ -10,6 +10,7 @@ from typing import Any
 
 from legm.changes.absent_values_change import AbsentValuesChange, decided_absent_values
 from legm.changes.backend_deliveries import deliver_changes, pending_in_backends
+from legm.changes.comparison_change import ComparisonChange
 from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root, pending_journals
 from legm.changes.plan import AmendmentPlan, plan_amendment
@@ -215,6 +216,9 @@ def amend_experiment(
         more["corrected_absent_values"] = {experiment.relative_to(root).as_posix(): decided.content()}
     elif kept and (target != experiment or kept != absent):
         more["absent_values"] = {target.relative_to(root).as_posix(): kept}
+    comparison = None if selection else ComparisonChange.of(experiment, changes)
+    if comparison is not None and comparison.after and target == experiment:
+        more["compared_by_imports"] = {experiment.relative_to(root).as_posix(): comparison.content()}
     if dry_run:
         for _ in steps():
             pass

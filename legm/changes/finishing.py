@@ -9,6 +9,7 @@ from pathlib import Path
 
 from legm.changes.absent_values_change import AbsentValuesChange
 from legm.changes.backend_deliveries import write_backend_tasks
+from legm.changes.comparison_change import ComparisonChange
 from legm.changes.journal import Journal
 from legm.changes.steps import ADOPT, Step
 from legm.changes.trash import (
@@ -72,6 +73,9 @@ def finish_changes(
     for path, content in dict(header.get("corrected_absent_values", {})).items():
         if (root / path).is_dir():
             AbsentValuesChange.of_content(content).apply(root / path)
+    for path, content in dict(header.get("compared_by_imports", {})).items():
+        if (root / path).is_dir():
+            ComparisonChange.of_content(content).apply(root / path)
     if header.get("copies"):
         delete_folder(root / OWN_FOLDER / MERGED)
     if "restores" in header:

@@ -9,6 +9,7 @@ from pathlib import Path
 from legm.changes.absent_values_change import AbsentValuesChange
 from legm.changes.amend import finish_pending_changes
 from legm.changes.backend_deliveries import deliver_changes
+from legm.changes.comparison_change import ComparisonChange
 from legm.changes.execution import execute_steps
 from legm.changes.journal import Journal, locked_root
 from legm.changes.other_backends import OtherBackends, PlannedInBackends, stored_targets
@@ -158,6 +159,10 @@ def restore(root: Path, item: TrashItem, run: str | None = None) -> Removed:
             reverse = {one: AbsentValuesChange.of_content(about) for one, about in corrected.items()}
             whole = {"restores": item.name}
             whole["corrected_absent_values"] = {one: its.reversed().content() for one, its in reverse.items()}
+            whole["compared_by_imports"] = {
+                one: ComparisonChange.of_content(about).reversed().content()
+                for one, about in dict(item.journal.header().get("compared_by_imports", {})).items()
+            }
         name = Journal.new_id()
         title = f"restore {item.name}: {item.title}"
         with Journal.drafted(root, name, title, steps, keep=False, **whole) as draft:

@@ -129,19 +129,34 @@ def test_an_amended_run_that_has_grown_keeps_its_amendment_for_ever(store, tmp_p
     assert (again.updated, again.unchanged, state(root)) == (0, 5, amended)
 
 
-def test_new_runs_are_imported_beside_amended_ones(store, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "compared"), [({"ignore": "lr"}, set()), ({"compare": "seed"}, {"lr", "seed"})], ids=str
+)
+def test_new_runs_are_compared_as_the_amended_ones_until_that_is_undone(store, tmp_path, change, compared):
     root = tmp_path / "root"
     import_runs(store.path, root)
-    amend(root / "digits", ignore="lr")
+    amend(root / "digits", **change)
     before = state(root)
     store.train("0.2", "2")
     again = import_runs(store.path, root)
     assert (again.created, again.unchanged, again.is_complete) == (1, 4, True)
     found = state(root)
     assert {run_id: found[run_id] for run_id in before} == before
-    amend(root / "digits", ignore="lr")
-    assert [one[0] for one in state(root).values()] == [{}] * 5
+    assert [{*one[0]} for one in found.values()] == [compared] * 5
+    restore(root, trash_items(root)[-1])
+    store.train("0.2", "3")
     assert import_runs(store.path, root).is_complete
+    assert [{*one[0]} for one in state(root).values()] == [{"lr"}] * 6
+
+
+def test_what_was_amended_of_some_runs_decides_nothing_about_new_ones(store, tmp_path):
+    root = tmp_path / "root"
+    import_runs(store.path, root)
+    amend(root / "digits", ignore="lr", where="lr=0.1")
+    store.train("0.2", "2")
+    again = import_runs(store.path, root)
+    assert (again.created, again.unchanged, again.is_complete) == (1, 4, True)
+    assert sorted(len(one[0]) for one in state(root).values()) == [0, 0, 1, 1, 1]
 
 
 def test_runs_that_were_moved_to_another_experiment_stay_there(store, tmp_path):
