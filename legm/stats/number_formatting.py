@@ -19,8 +19,11 @@ __all__ = [
     "value_text",
 ]
 
-_MOST_DECIMALS = 7  # more of them are an exponent
-_EXPONENT = ".3e"
+_MOST_DECIMALS = 7  # more of them are an exponent,
+_MOST_CLOSE = 12  # but not of numbers that are not small: 0.99990000 ± 0.00000082
+_SMALL = 1e-4  # below here
+_MANTISSA = 3  # digits behind the point of a number with an exponent, where more would tell nothing
+_ROUNDING = 1e-12  # of a number: a smaller spread, or difference from a power of ten, is an error of rounding
 
 
 def spread_description(method: str) -> str:
@@ -46,7 +49,9 @@ def value_text(value: Aggregate, digits: int) -> str:
 
     Args:
         value: the aggregate.
-        digits: the number of decimals; very large or small numbers have four significant digits.
+        digits: the number of decimals, as of :func:`number_decimals_for`. Very large or small numbers have an
+            exponent, and at least four significant digits; one whose spread would be shown as zero has as
+            many decimals as show two digits of it.
 
     Returns:
         the text, such as "0.93 ± 0.01"; "no value" for NaN.
@@ -56,13 +61,15 @@ def value_text(value: Aggregate, digits: int) -> str:
         return "no value"
     spread = spread_half_width(value)
     size = max(abs(center), 0 if math.isnan(spread) else spread)
+    if _ROUNDING * size < spread < 0.5 * 10.0 ** -max(digits, 0):  # it would be shown as none
+        digits = number_decimals_for_spreads([spread])
     form = _number_format(size, digits)
-    texts = [_formatted(number, form) for number in (center, lower, upper, spread)]
+    texts = [_formatted(number, form) for number in (center, lower, upper)]
     if math.isnan(spread):
         return texts[0]
     if AggregationMethod.parse(value.method).kind in {MethodKind.MEDIAN, MethodKind.CONFIDENCE}:
         return f"{texts[0]} [{texts[1]}, {texts[2]}]"
-    return f"{texts[0]} ± {texts[3]}"
+    return f"{texts[0]} ± {_formatted(spread, f'.{_MANTISSA}e' if form.endswith('e') else form)}"
 
 
 def spread_half_width(value: Aggregate) -> float:
@@ -83,17 +90,22 @@ def decimal_text(value: float, digits: int) -> str:
 
 def _number_format(size: float, digits: int) -> str:
     """The format of numbers of a size."""
-    if digits > _MOST_DECIMALS:
-        return _EXPONENT
-    return f".{digits}f" if 10.0**-digits <= size < WHOLE or not size or math.isinf(size) else _EXPONENT
+    decimals = max(digits, 0)
+    is_close = decimals <= _MOST_CLOSE and size >= _SMALL
+    if math.isinf(size) or (not size and decimals <= _MOST_DECIMALS):
+        return f".{decimals}f"
+    if size < WHOLE and (size >= 10.0**-decimals if decimals <= _MOST_DECIMALS else is_close):
+        return f".{decimals}f"
+    mantissa = digits + (math.floor(math.log10(size)) if size else 0)
+    return f".{mantissa if _MANTISSA <= mantissa < _MOST_CLOSE else _MANTISSA}e"
 
 
 def _formatted(value: float, form: str) -> str:
-    return "0" if form == _EXPONENT and not value else f"{value:{form}}"
+    return "0" if form.endswith("e") and not value else f"{value:{form}}"
 
 
 def number_decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()) -> int:
-    """The number of decimals for a column of numbers; one that is too large stands for an exponent.
+    """The number of decimals for a column of numbers; a negative one counts digits before the point.
 
     Args:
         spreads: half the width of each number's spread; most of them get two significant digits.
@@ -104,13 +116,16 @@ def number_decimals_for_spreads(spreads: Iterable[float], centers: Iterable[floa
     if not sizes:
         return 4
     digits = 2 if known else 4
-    return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), _MOST_DECIMALS + 1)
+    return digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2]) + _ROUNDING)
 
 
 def number_decimals_for(values: Sequence[Aggregate]) -> int:
     """The number of decimals for a column of aggregates; see :func:`number_decimals_for_spreads`."""
+    centers = [aggregate_interval(one)[0] for one in values]
+    spreads = map(spread_half_width, values)
     return number_decimals_for_spreads(
-        map(spread_half_width, values), [aggregate_interval(one)[0] for one in values]
+        (spread for spread, center in zip(spreads, centers, strict=True) if spread > _ROUNDING * abs(center)),
+        centers,
     )
 
 

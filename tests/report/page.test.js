@@ -1,6 +1,7 @@
 // The pure parts of the page: what is decoded, ordered, shortened and formatted.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Experiment } from "../../legm/report/page/content.js";
@@ -12,6 +13,7 @@ import {
   distinct,
   duration,
   fixed,
+  meanAndSpread,
   short,
 } from "../../legm/report/page/values.js";
 
@@ -57,11 +59,20 @@ test("names of long dotted parameters are shortened to the values that differ", 
   assert.deepEqual(distinct(names, 30), ["none, 2", "none, 4", "randau…ers_2, 2", "randau…ers_2, 4"]);
 });
 
-test("numbers that need many decimals have an exponent", () => {
-  assert.equal(decimalsOf([2.97e-7], [9e-9]), 8);
-  assert.equal(fixed(2.97e-7, 8), "2.97e-07");
+test("numbers that need many decimals have an exponent, and as many digits as their spread justifies", () => {
+  assert.equal(decimalsOf([2.97e-7], [9e-9]), 10);
+  assert.equal(fixed(2.97e-7, 10), "2.970e-07");
   assert.equal(fixed(0, 8), "0");
   assert.equal(fixed(0.0001234, 7), "0.0001234");
+  const cases = JSON.parse(readFileSync(new URL("../support/spread_texts.json", import.meta.url), "utf8"));
+  for (const { numbers, texts, why } of cases) {
+    const decimals = decimalsOf(
+      numbers.map(([mean]) => mean),
+      numbers.map(([, std]) => std),
+    );
+    const shown = numbers.map(([mean, std]) => meanAndSpread(mean, std, decimals).join(" ± "));
+    assert.deepEqual(shown, texts, why);
+  }
 });
 
 test("numbers in texts are ordered by value", () => {

@@ -4,7 +4,18 @@ import { statesOf } from "./controls.js";
 import { renderTable } from "./leaderboard.js";
 import { changed } from "./redraw.js";
 import { chosenMetric, experiment, higherBetter, metric, ranked, state } from "./state.js";
-import { breakable, byId, decimalsOf, element, fill, firstElement, fixed, moved, short } from "./values.js";
+import {
+  breakable,
+  byId,
+  decimalsOf,
+  element,
+  fill,
+  firstElement,
+  fixed,
+  meanAndSpread,
+  moved,
+  short,
+} from "./values.js";
 
 const FEW_METRICS = 4;
 const MANY_PARAMETERS = 12;
@@ -92,7 +103,8 @@ function differenceColumn() {
  * @param {number} decimals
  */
 export function signedText(value, decimals) {
-  const text = value && Math.abs(value) < 10 ** -decimals ? short(value) : fixed(value, decimals);
+  const text =
+    value && Math.abs(value) < 10 ** -Math.max(decimals, 0) ? short(value) : fixed(value, decimals);
   return value > 0 ? `+${text}` : text;
 }
 
@@ -143,9 +155,8 @@ function metricColumn(id, one) {
 function meanText(one, row, decimals) {
   if (!one.has(row)) return "–";
   const [mean, std, n] = [one.mean[row], one.std[row], one.n[row]];
-  const size = Math.max(Math.abs(mean), std);
-  const spread = n > 1 || std > 0 ? ` ± ${fixed(std, decimals, size)}` : "";
-  return fixed(mean, decimals, size) + spread;
+  const [center, spread] = meanAndSpread(mean, std, decimals);
+  return n > 1 || std > 0 ? `${center} ± ${spread}` : center;
 }
 
 /**
@@ -208,15 +219,13 @@ function parameterCell(one, row) {
 export function meanCell(one, row, decimals) {
   if (!one.has(row)) return element("span", { class: "faint" }, "–");
   const [mean, std, n, nan] = [one.mean[row], one.std[row], one.n[row], one.nan[row]];
-  const size = Math.max(Math.abs(mean), std);
-  const spread =
-    n > 1 || std > 0 ? element("span", { class: "std" }, ` ± ${fixed(std, decimals, size)}`) : null;
+  const [center, spread] = meanAndSpread(mean, std, decimals);
   const badge = nan ? element("span", { class: "badge warning" }, `${nan} NaN`) : null;
   return element(
     "span",
     { title: `${mean} ± ${std}, n = ${n}` },
-    element("span", { class: "mean" }, fixed(mean, decimals, size)),
-    spread,
+    element("span", { class: "mean" }, center),
+    n > 1 || std > 0 ? element("span", { class: "std" }, ` ± ${spread}`) : null,
     badge && " ",
     badge,
   );

@@ -22,27 +22,64 @@ export function decoded(text) {
   return new ARRAYS[/** @type {keyof typeof ARRAYS} */ (text.slice(0, 2))](bytes.buffer);
 }
 
-const MOST_DECIMALS = 7; // more of them are an exponent
+const MOST_DECIMALS = 7; // more of them are an exponent,
+const MOST_CLOSE = 12; // but not of numbers that are not small: 0.99990000 ± 0.00000082
+const SMALL = 1e-4; // below here
 const WHOLE = 1e7; // from here on numbers are written with an exponent, as in the command line and the plots
+const MANTISSA = 3; // digits behind the point of a number with an exponent, where more would tell nothing
+const ROUNDING = 1e-12; // of a number: a smaller spread is an error of rounding
 
 /**
  * A number with a number of decimals; very large or small ones, or those of another such size, with an exponent.
  * @param {number} value
- * @param {number} decimals
+ * @param {number} decimals - a negative one counts digits before the point
  * @param {number} size
  */
 export function fixed(value, decimals, size = Math.abs(value)) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf"; // as in the command line
-  const isMuch = decimals > MOST_DECIMALS;
-  if (Number.isFinite(size) && size !== 0 && (isMuch || size >= WHOLE || size < 10 ** -decimals))
-    return value === 0 ? "0" : power(value);
-  return value.toFixed(isMuch ? 0 : decimals);
+  const digits = exponentDigits(decimals, size);
+  if (digits === null) return value.toFixed(Math.max(decimals, 0));
+  return value === 0 ? "0" : power(value.toExponential(digits));
 }
 
-/** @param {number} value */
-function power(value) {
-  const [mantissa, exponent] = value.toExponential(isShort(value) ? undefined : 3).split("e");
+/**
+ * How many digits are behind the point of a number with an exponent; null for one without.
+ * @param {number} decimals
+ * @param {number} size
+ */
+function exponentDigits(decimals, size) {
+  const most = Math.max(decimals, 0);
+  if (!Number.isFinite(size) || (size === 0 && most <= MOST_DECIMALS)) return null;
+  const isClose = most <= MOST_CLOSE && size >= SMALL;
+  if (size < WHOLE && (most <= MOST_DECIMALS ? size >= 10 ** -most : isClose)) return null;
+  const digits = decimals + (size ? Math.floor(Math.log10(size)) : 0);
+  return digits >= MANTISSA && digits < MOST_CLOSE ? digits : MANTISSA;
+}
+
+/**
+ * A mean and its deviation, with as many decimals as a column has. Where the deviation would be shown as zero,
+ * they have as many as show two digits of it.
+ * @param {number} mean
+ * @param {number} std
+ * @param {number} decimals - of the column, see decimalsOf
+ * @returns {[string, string]}
+ */
+export function meanAndSpread(mean, std, decimals) {
+  const size = Number.isNaN(std) ? Math.abs(mean) : Math.max(Math.abs(mean), std);
+  const isHidden = std > ROUNDING * size && std < 0.5 * 10 ** -Math.max(decimals, 0);
+  const shown = isHidden ? decimalsOf([], [std]) : decimals;
+  const hasExponent = exponentDigits(shown, size) !== null;
+  const spread =
+    hasExponent && std > 0 && Number.isFinite(std)
+      ? power(std.toExponential(MANTISSA))
+      : fixed(std, shown, size);
+  return [fixed(mean, shown, size), spread];
+}
+
+/** @param {string} number - as toExponential() writes it */
+function power(number) {
+  const [mantissa, exponent] = number.split("e");
   return `${mantissa}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }
 
@@ -61,7 +98,8 @@ function isShort(value) {
 export function short(value) {
   if (!Number.isFinite(value)) return fixed(value, 0);
   const size = Math.abs(value);
-  if (size >= WHOLE || (size !== 0 && size < 1e-4)) return power(value);
+  if (size >= WHOLE || (size !== 0 && size < SMALL))
+    return power(value.toExponential(isShort(value) ? undefined : MANTISSA));
   if (Number.isInteger(value) || isShort(value)) return String(value);
   return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size))));
 }
@@ -84,10 +122,10 @@ export function compact(value) {
 export function decimalsOf(means, deviations) {
   const positive = (/** @type {number[]} */ numbers) =>
     numbers.filter((/** @type {number} */ one) => Number.isFinite(one) && one > 0);
-  const usual = median(positive(deviations));
+  const usual = median(positive(deviations.filter((std, i) => !(std <= ROUNDING * Math.abs(means[i] ?? 0)))));
   const size = usual ?? median(positive(means.map(Math.abs)));
   if (size === undefined) return 4;
-  return Math.min(Math.max((usual ? 1 : 3) - Math.floor(Math.log10(size) + 1e-9), 0), MOST_DECIMALS + 1);
+  return (usual ? 1 : 3) - Math.floor(Math.log10(size) + 1e-9);
 }
 
 /** @param {number[]} numbers */

@@ -13,7 +13,7 @@ import {
   decoded,
   element,
   fill,
-  fixed,
+  meanAndSpread,
   moment,
 } from "./values.js";
 
@@ -106,13 +106,12 @@ function failedLately(card) {
 function bestOfCard(card) {
   if (!card.best) return element("p", { class: "best faint" }, "No completed run has a value yet.");
   const [mean, std, n] = decoded(card.best.value);
-  const decimals = decimalsOf([mean], [std]);
-  const spread = n > 1 ? ` ± ${fixed(std, decimals, Math.max(Math.abs(mean), std))}` : "";
+  const [center, spread] = meanAndSpread(mean, std, decimalsOf([mean], [std]));
   return element(
     "p",
     { class: "best" },
     element("span", { class: "faint" }, `${card.best.metric} `),
-    element("strong", {}, fixed(mean, decimals, Math.max(Math.abs(mean), std)) + spread),
+    element("strong", {}, n > 1 ? `${center} ± ${spread}` : center),
     element("span", { class: "of", title: card.best.name }, ` ${cut(card.best.name, 60)}`),
   );
 }

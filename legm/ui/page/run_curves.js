@@ -10,7 +10,7 @@ import { byId, decoded, distinct, element, plotText } from "./values.js";
 
 const [FIGURE_WIDTH, FIGURE_HEIGHT] = [340, 230]; // pixels, at least so wide
 const BUTTONS_WIDTH = 190; // pixels beside the title,
-const LETTER_WIDTH = 7; // and of one of its letters
+const TITLE_LETTER = 7; // and of one of its letters
 const RUN_CURVES_PAUSE = 1000; // ms between two looks at the curves of a running run
 
 /** The section of the curves, which are loaded after it is on the page. */
@@ -39,7 +39,7 @@ export async function loadRunCurves() {
   );
   const width = byId("run-curves").clientWidth;
   const figure = width / Math.max(1, Math.floor(width / FIGURE_WIDTH));
-  const letters = Math.max(16, Math.floor((figure - BUTTONS_WIDTH) / LETTER_WIDTH));
+  const letters = Math.max(16, Math.floor((figure - BUTTONS_WIDTH) / TITLE_LETTER));
   const names = distinct(
     curves.map((/** @type {any} */ one) => one.metric.replace(/^system\//, "")),
     letters,
