@@ -11,10 +11,16 @@ Found = TypeVar("Found")
 WAIT_FOR = """
 def wait_for(pattern, content=b""):
     import glob, time
+    end = time.monotonic() + 180
     while not any(content in open(path, "rb").read() for path in glob.glob(pattern, recursive=True)):
+        if time.monotonic() > end:
+            raise SystemExit(f"{pattern} did not come")
         time.sleep(0.01)
 """
-"""The text of a function for scripts: it returns once a file that matches a pattern contains some bytes."""
+"""The text of a function for scripts: it returns once a file that matches a pattern contains some bytes.
+
+The script of a test that has failed ends too, after a while.
+"""
 
 
 def until(condition: Callable[[], Found], timeout: float = 60.0, *, pause: float = 0.01) -> Found:
