@@ -283,6 +283,10 @@ def _require_journal_header(content: dict[str, Any]) -> None:
             raise TypeError("the absent values")
         if not all(isinstance(name, str) for name in change["refused"]):
             raise TypeError("the refused absent values")
+    for path, change in content.get("compared_by_imports", {}).items():
+        _require_journal_path(path)
+        if not (isinstance(change["before"], dict) and isinstance(change["after"], dict)):
+            raise TypeError("the parameters that imports compare")
     if "restores" in content and not is_record_file_name(content["restores"]):
         raise ValueError("the id of another command")
 

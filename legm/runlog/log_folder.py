@@ -159,8 +159,9 @@ class LogFolder:
         """Create the folders if they do not exist.
 
         Raises:
-            StorageError: they cannot be created.
+            StorageError: they cannot be created, or one is a link.
         """
+        refuse_folder_links(self.folder, self.open_folder)
         try:
             self.open_folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:

@@ -179,6 +179,7 @@ def _note_marks_in_experiment(logs: LogFolder) -> None:
 
 
 def _note_marks_in_folder(own: Path) -> None:
-    if own.is_dir() and not own.is_symlink():  # not where the backend has no folders
+    marked = own / MARKED
+    if own.is_dir() and not (own.is_symlink() or marked.is_symlink()):  # not where the backend has no folders
         with contextlib.suppress(OSError):
-            (own / MARKED).touch()
+            marked.touch()

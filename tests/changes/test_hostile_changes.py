@@ -65,6 +65,8 @@ def require_refused(root: Path, path: Path) -> None:
         {**HEADER, "corrected_absent_values": {"../victim": CHANGE}},
         {**HEADER, "corrected_absent_values": {"e": {"before": {}}}},
         {**HEADER, "corrected_absent_values": {"e": {**CHANGE, "refused": [1]}}},
+        {**HEADER, "compared_by_imports": {"../victim": CHANGE}},
+        {**HEADER, "compared_by_imports": {"e": {"before": {}}}},
         {**HEADER, "time": "nan"},
         {**HEADER, "schema": "1"},
         [],

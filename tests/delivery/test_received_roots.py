@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import split
 from typing import ClassVar
 
 import pytest
 
 from legm import CorruptFile, ExperimentHandler, StorageError
+from legm.cli import main
 from legm.delivery import registry
 from legm.delivery.trusted import trust, trusted_target_text
 from legm.hooks import Capability
@@ -18,7 +21,7 @@ from legm.records import Artifact, Outcome, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.file_names import ARTIFACTS, PARAMETERS_FILE, RUNS, TENSORBOARD
-from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_folder import LogFolder, find_logs
 from tests.support.calling import as_json, call, shown
 from tests.support.local_runs import train
 from tests.support.remote_backend import Remote
@@ -56,7 +59,7 @@ def outside(tmp_path) -> Iterator[Path]:
     (folder / "secret").write_text(SECRET)
     yield folder
     assert {path.name: path.read_text() for path in folder.rglob("*")} == {"secret": SECRET}
-    assert {path.name for path in tmp_path.iterdir()} <= {"root", "outside", "settings"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"root", "copy", "outside", "settings"}
 
 
 @pytest.fixture
@@ -83,21 +86,71 @@ def crafted(folder: Path, number: int = 0, backends: dict | None = None, **chang
     return writer.path
 
 
+READING = (
+    "ls {root}",
+    "best {root}/e loss",
+    "best {root}/e loss --curve",
+    "compare {folder} {other} loss",
+    "table {root} loss -o {made}/table.md",
+    "sql {root} select * from runs",
+    "plot {root}/e loss -o {made}/loss.svg",
+    "report {root} -o {made}/report.html",
+    "show {folder}",
+    "show {root}/{run}",
+    "logs {root}/{run}",
+    "watch {root} --json",
+    "diff {folder} {other}",
+    "trash {root}",
+    "tensorboard {root} --print",
+    "mlflow-ui {root} --print",
+    "import {root} {made}/imported",
+    "export {root} --to local --into {made}/root",
+    "export {root} -o {made}/runs.csv",
+    "merge {made}/merged {root}",
+    "resume {root}/{run} -- {nothing}",
+    "recover {root}",
+    "sync {root}",
+)
+"""How each command is called that reads a root directory, or does in it what is left to do."""
+CHANGING = (
+    "upgrade {root}",
+    "tag {root} +seen --yes",
+    "tag {root}/{run} +seen",
+    "note {root} seen --yes",
+    "amend {root}/e --set late=1 --yes",
+    "amend {root}/e --rename late=later --yes",
+    "rm {root}/{run} --yes",
+    "rm {root}/e --yes",
+    "restore {root}",
+    "mv {root}/e moved --yes",
+    "trash {root} --empty --yes",
+)
+"""How each is called that changes one."""
+WITHOUT_ROOT = {"backends", "capture", "completion", "run", "sweep", "ui"}
+"""Commands that read no root directory that exists, or serve it until they are ended."""
+
+
+def test_every_command_that_takes_a_root_is_tried():
+    tried = {words.split()[0] for words in (*READING, *CHANGING)}
+    assert tried == set(main.commands) - WITHOUT_ROOT
+
+
 def run_every_command(root: Path) -> None:
-    """Everything that reads a root directory and writes; what fails does so with a message."""
-    made = root / "made"
+    """Everything that reads a root directory, on it, and what changes one, on a copy of it.
+
+    What fails does so with a message, and nothing that is written has what is outside.
+    """
+    made, copy = root / "made", root.with_name("copy")
     made.mkdir()
-    for arguments in (
-        ["ls", root],
-        ["show", next(configuration_folders(root))],
-        ["recover", root],
-        ["sync", root],
-        ["report", root, "-o", made / "report.html"],
-        ["export", root, "--to", "local", "--into", made / "root"],
-        ["export", root, "-o", made / "runs.csv"],
-    ):
-        result = call(*arguments)
-        assert result.exception is None or isinstance(result.exception, SystemExit), arguments
+    shutil.copytree(root, copy, symlinks=True)
+    for words, place in (*((one, root) for one in READING), *((one, copy) for one in CHANGING)):
+        folders = [*configuration_folders(place)] or [place / "e"]
+        for run in [path.stem for path in find_logs(root)] if "{run}" in words else [""]:
+            names = {"root": place, "folder": folders[0], "other": folders[-1], "made": made, "run": run}
+            result = call(*(word.format(**names, nothing="legm-no-such-program") for word in split(words)))
+            assert result.exception is None or isinstance(result.exception, SystemExit), words
+    written = (path for path in root.parent.rglob("*") if path.is_file() and not path.is_symlink())
+    assert {path.name for path in written if SECRET.encode() in path.read_bytes()} <= {"secret"}
 
 
 def test_no_id_or_name_in_a_run_log_leads_out_of_the_root(folder, outside):
@@ -163,13 +216,21 @@ def test_files_of_a_run_come_from_its_configurations_folder(folder, outside, ser
     assert copied == ["weights"]
 
 
-@pytest.mark.parametrize("name", [RUNS, f"{RUNS}/.lock", ARTIFACTS, TENSORBOARD, "metrics.yml", "../.legm"])
+LINKS = {
+    **dict.fromkeys((RUNS, ARTIFACTS, TENSORBOARD, "../.legm"), "."),
+    **dict.fromkeys(("metrics.yml", f"{RUNS}/.lock", f"{RUNS}/.marks.lock"), "secret"),
+    "../.legm/marked": "absent",
+}
+"""What may be a link in a configuration's folder, and what in the other folder it leads to."""
+
+
+@pytest.mark.parametrize("name", LINKS)
 def test_nothing_is_written_through_a_link(folder, outside, name):
     crafted(folder)
     link = folder / name
     if link.exists():
         link.rename(folder.parent / "moved")
-    link.symlink_to(outside / "secret" if name.endswith((".yml", ".lock")) else outside)
+    link.symlink_to(outside / LINKS[name])
     run_every_command(folder.parent.parent)
     with contextlib.suppress(StorageError), ExperimentHandler.load_existent(folder) as handler:
         handler.start().set_metric("loss", 1.0)

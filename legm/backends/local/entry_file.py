@@ -372,7 +372,7 @@ class EntryFile:
         raise CorruptFile(
             self.path,
             f"line {line}",
-            f"{piece[:40].decode(errors='replace')!r} is not an entry 'experiment_<number>: {{…}}'",
+            "it is not an entry 'experiment_<number>: {…}'",
             "Delete it, or repair it.",
         )
 
