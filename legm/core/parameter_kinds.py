@@ -29,7 +29,8 @@ _HOST_WORD_PAIRS = frozenset(
 )
 _RUN_NAME_WORD_PAIRS = frozenset({"runname", "trialname", "trialid", "jobname"})
 _TIME_WORDS = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
-_DATA_TIME_WORDS = frozenset({"start", "end", "split", "until"})  # times that are part of the data
+_DATA_TIME_WORDS = frozenset({"start", "end", "split", "until"})  # times that are part of the data,
+_DATA_MOMENT_WORDS = _DATA_TIME_WORDS - {"start", "end"}  # also where they have a time of day
 _WRITTEN_WORDS = frozenset({
     "out", "output", "outputs", "outdir", "save", "saved", "savedir", "log", "logs", "logdir", "logging",
     "checkpoint", "checkpoints", "ckpt", "result", "results", "tensorboard", "run", "runs", "work", "workdir",
@@ -192,7 +193,7 @@ def infer_parameter_kind(
     if "".join(words[-2:]) in _RUN_NAME_WORD_PAIRS and all(isinstance(value, (str, int)) for value in known):
         return "run name"
     if are_own_times and (
-        all(map(_is_moment_kind_value, known))
+        (all(map(_is_moment_kind_value, known)) and (_READ_WORDS | _DATA_MOMENT_WORDS).isdisjoint(words))
         or _is_time_kind_name(words)
         or (words[-1] in _TIME_WORDS and all(map(_is_number_kind_value, known)))
     ):

@@ -153,7 +153,7 @@ class Ingestion:
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
         """The status of each stored run of an experiment, by run id."""
         if experiment not in self._known:
-            known = self._known[experiment] = {}
+            known: dict[str, Status] = {}
             for one in self._client.runs_as_stored(Query(experiment)):
                 known[one.run.run_id] = one.status
                 self._descriptions[experiment, one.run.run_id] = one.run.description
@@ -161,6 +161,7 @@ class Ingestion:
                     one.run.configuration.fingerprint, one.run.configuration
                 )
                 self._configurations.setdefault((experiment, one.run.run_id), set()).add(its.fingerprint)
+            self._known[experiment] = known  # not one that was read in part
         return self._known[experiment]
 
     def ingest(

@@ -106,15 +106,22 @@ class ExperimentContent:
         for run in runs:
             by_description.setdefault(run.run.description, []).append(run)
         for description, members in sorted((by_description or {"": []}).items()):
-            self._report_rows.append(ReportRow(index, configuration, description))
-            self._add_row(index, description, members, share // (len(by_description) or 1), media(members))
+            own_share = share // (len(by_description) or 1)
+            self._add_row(index, configuration, description, members, own_share, media(members))
 
     def _add_row(
-        self, index: int, description: str, runs: Sequence[RunResult], share: int, media: Plain
+        self,
+        index: int,
+        configuration: Configuration,
+        description: str,
+        runs: Sequence[RunResult],
+        share: int,
+        media: Plain,
     ) -> None:
         row = len(self._rows)
         counted = newest_counted_of_each_seed(runs) if self._one_per_seed else runs
         completed = [run for run in counted if run.status is Status.COMPLETED]
+        self._report_rows.append(ReportRow(index, configuration, description, len(completed)))
         for run in completed:
             self._metrics.rules[run.rule] += 1
             for key in {summary_key(series) for series in (*run.best, *run.test)}:

@@ -115,7 +115,7 @@ def counted_experiment_content(
     for index, one in enumerate(configurations):
         for counts in sorted(one.counts, key=lambda of: of.description):
             row_of[one.configuration.fingerprint, counts.description] = len(rows)
-            report_rows.append(ReportRow(index, one.configuration, counts.description))
+            report_rows.append(ReportRow(index, one.configuration, counts.description, counts.completed))
             rows.append(_counted_row(index, counts, one.marks if len(one.counts) == 1 else counts.marks))
             every.append(counts)
     metrics = _counted_metrics(every)

@@ -21,11 +21,13 @@ class ReportRow:
         index: the configuration's place in the report.
         configuration: the configuration.
         description: that of the runs.
+        runs: how many of them are completed.
     """
 
     index: int
     configuration: Configuration
     description: str
+    runs: int
 
 
 def grouped_report_content(
@@ -67,7 +69,15 @@ def _groups_by_metric(
     for description in sorted({rows[row].description for row in values}):
         own = [row for row in sorted(values) if rows[row].description == description]
         ranked = [
-            Ranked(rows[row].configuration, values[row], 0, 0, 0, direction=direction, runs=values[row].n)
+            Ranked(
+                rows[row].configuration,
+                values[row],
+                0,
+                0,
+                0,
+                direction=direction,
+                runs=min(values[row].n, rows[row].runs),  # n of a time is of each value of a run
+            )
             for row in own
         ]
         ordered = sort_by_aggregate(ranked, direction.higher_better)

@@ -95,15 +95,16 @@ def test_groups_are_those_of_get_best_bit_for_bit_whatever_the_metric(tmp_path):
         params = {"optimizer": optimizer, "depth": depth, "rate": rate}
         for seed in range(1 + depth):
             value = math.sin(len(optimizer) + depth + rate + seed) / 3
-            logged(tmp_path, {**params, "seed": seed}, {"loss": [value]}, {"f1": -value})
+            metrics = {"loss": [value], "time": [value, 2 * value]}
+            logged(tmp_path, {**params, "seed": seed}, metrics, {"f1": -value})
     logged(tmp_path, {"optimizer": "adam", "depth": 1, "rate": 0.1}, {"loss": [9.0]}, description="other")
     content = only(tmp_path, group_by=["optimizer", "depth"])
     groups = content["groups"]
     assert (groups["by"], groups["missing"]) == (["optimizer", "depth"], [])
-    assert set(groups["metrics"]) == {"best_loss", "test_f1"}
+    assert set(groups["metrics"]) == {"best_loss", "time", "test_f1"}
     handler = ExperimentHandler(tmp_path, "toy")
-    for key, test in (("best_loss", False), ("test_f1", True)):
-        expected = handler.get_best(key.partition("_")[2], test=test, group_by=["optimizer", "depth"])
+    for key, test in (("best_loss", False), ("time", False), ("test_f1", True)):
+        expected = handler.get_best(key.partition("_")[2] or key, test=test, group_by=["optimizer", "depth"])
         found = groups["metrics"][key]
         own = [i for i, description in enumerate(found["description"]) if not description]
         assert len(own) == len(expected) == 4
