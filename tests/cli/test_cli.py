@@ -24,8 +24,10 @@ from legm.cli.options import STATUS_NAMES
 from legm.core.naming import readable_name
 from legm.records import Status
 from legm.runlog.log_folder import find_pending_logs
+from legm.runlog.log_frames import FRAME_HEAD, HEADER, RUN
 from legm.runlog.log_reader import read_log
 from tests.support.calling import as_json, call, failed, shown
+from tests.support.odd_frames import ODD_FRAMES, json_frame
 
 EXPERIMENT = "Net [bold]ü[/bold] 精度"
 STATUSES = ("completed", "failed", "interrupted", "running")
@@ -631,13 +633,11 @@ def two_configurations(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def with_a_dead_run(two_configurations, tmp_path_factory) -> Path:
-    """The same with a run of the second configuration whose process is gone."""
-    copied = tmp_path_factory.mktemp("odd-and-dead") / "root"
-    alive = shutil.copytree(two_configurations, copied.with_name("alive"))
+def left_by_a_killed_run(root: Path, copied: Path, lr: float) -> Path:
+    """The root directory with a run of a configuration whose process is gone."""
+    alive = shutil.copytree(root, copied.with_name("alive"))
     with ExperimentHandler(alive, "e") as made:
-        made.set_param("lr", 0.2)
+        made.set_param("lr", lr)
         made.name_param("lr")
         made.start()
         made.set_metric("loss", 0.5)
@@ -646,14 +646,36 @@ def with_a_dead_run(two_configurations, tmp_path_factory) -> Path:
     return copied
 
 
-def require_shown(root: Path, file: Path) -> None:
-    """Every command shows the other configuration, and names the file that it does not understand."""
-    commands = [("ls", root), ("best", root / "e", "loss"), ("show", file.parent), ("recover", root)]
+@pytest.fixture(scope="module")
+def with_a_dead_run(two_configurations, tmp_path_factory) -> Path:
+    """The same with a run of the second configuration whose process is gone."""
+    return left_by_a_killed_run(two_configurations, tmp_path_factory.mktemp("odd-and-dead") / "root", 0.2)
+
+
+@pytest.fixture(scope="module")
+def with_a_log(two_configurations, tmp_path_factory) -> Path:
+    """The same with one of the first configuration."""
+    return left_by_a_killed_run(two_configurations, tmp_path_factory.mktemp("odd-log") / "root", 0.1)
+
+
+def require_shown(root: Path, file: Path, silent: set[str], caplog: pytest.LogCaptureFixture) -> None:
+    """Every command shows the other configuration, and names the file, unless it reads none of that kind."""
+    page = root.with_name("report.html")
+    commands = [
+        ("ls", root),
+        ("best", root / "e", "loss"),
+        ("show", root / "e" / "0.1_0"),
+        ("report", root, "-o", page),
+        ("sync", root),
+        ("recover", root),
+    ]
     for command in commands:
+        caplog.clear()
         result = call(*command)
         assert result.exception is None or isinstance(result.exception, SystemExit), command
-        assert file.name in result.output, command
-        assert "0.2" in result.output or command[0] in {"show", "recover"}, command
+        shown = page.read_text("utf-8") if command[0] == "report" else result.output
+        assert command[0] in silent or file.stem in shown + caplog.text, command
+        assert "0.2" in shown or command[0] in {"show", "sync", "recover"}, command
 
 
 def require_recovered(root: Path) -> None:
@@ -665,7 +687,9 @@ def require_recovered(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_METRICS)
-def test_metrics_that_cannot_be_understood_hide_no_other_configuration(with_a_dead_run, tmp_path, name):
+def test_metrics_that_cannot_be_understood_hide_no_other_configuration(
+    with_a_dead_run, tmp_path, caplog, name
+):
     root = shutil.copytree(with_a_dead_run, tmp_path / "root")
     file, text = root / "e" / "0.1_0" / "metrics.yml", ODD_METRICS[name]
     file.write_bytes(file.with_name("steps.yml").read_bytes() if text is None else text.encode())
@@ -675,18 +699,39 @@ def test_metrics_that_cannot_be_understood_hide_no_other_configuration(with_a_de
         assert list(report["failed"]) == ["e/0.1_0"]
         assert file.name in report["failed"]["e/0.1_0"]
         assert report["created"] == 2
-    require_shown(root, file)
+    require_shown(root, file, {"sync"}, caplog)
 
 
 @pytest.mark.parametrize("name", ODD_PARAMETERS)
-def test_parameters_that_cannot_be_understood_hide_no_other_configuration(with_a_dead_run, tmp_path, name):
+def test_parameters_that_cannot_be_understood_hide_no_other_configuration(
+    with_a_dead_run, tmp_path, caplog, name
+):
     root = shutil.copytree(with_a_dead_run, tmp_path / "root")
     file = root / "e" / "0.1_0" / "params.yml"
     old, new = ODD_PARAMETERS[name]
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
     require_recovered(shutil.copytree(root, tmp_path / "recovered"))
-    require_shown(root, file)
+    require_shown(root, file, {"sync"}, caplog)
+
+
+ODD_LOGS = {
+    "empty": lambda _: b"",
+    "no log": lambda _: b"whatever\n",
+    "of a newer version": lambda log: log.replace(b"legm run log 2", b"legm run log 9"),
+    "without its run": lambda log: HEADER + log[len(HEADER) + FRAME_HEAD.size :],
+    "of no run that legm began": lambda _: HEADER + json_frame(RUN, {"run_id": 3}),
+    "frames that are odd": lambda log: log + b"".join(ODD_FRAMES.values()),
+}
+
+
+@pytest.mark.parametrize("name", ODD_LOGS)
+def test_a_log_that_cannot_be_understood_hides_no_other_configuration(with_a_log, tmp_path, caplog, name):
+    root = shutil.copytree(with_a_log, tmp_path / "root")
+    (file,) = find_pending_logs(root)
+    file.write_bytes(ODD_LOGS[name](file.read_bytes()))
+    finalized = {"sync"} if name == "frames that are odd" else set()  # by the commands before
+    require_shown(root, file, {"ls", "best", *finalized}, caplog)
 
 
 def test_a_time_that_no_calendar_has_is_shown_as_a_question_mark(tmp_path):
