@@ -265,14 +265,18 @@ class Parameters:
 
     def without_classes(self) -> Parameters:
         """The same parameters, of whose objects fields alone are compared, as before classes were kept."""
-        in_edges = {*self._rules.edges}.union(*self._rules.edges.values())
-        other = Parameters(self._reserved, self._rule)
-        other._values = {
-            name: value
+        parents = set[str]().union(*self._rules.edges.values())
+        deleted = {
+            name
             for name, value in self._values.items()
-            if not isinstance(value, ClassName) or name in in_edges
+            if isinstance(value, ClassName) and name not in parents
         }
-        other._rules, other._has_classes = self._rules.copy(), False
+        rules = self._rules.copy()
+        for name in deleted:
+            rules.edges.pop(name, None)
+        other = Parameters(self._reserved, self._rule)
+        other._values = {name: value for name, value in self._values.items() if name not in deleted}
+        other._rules, other._has_classes = rules, False
         return other
 
     def has_classes_in(self, configuration: Configuration) -> bool:
@@ -485,11 +489,18 @@ class Parameters:
             return f"equals its absent value {self.text(name)}"
         return ""
 
-    def object_classes(self, names: Iterable[str]) -> dict[str, str]:
-        """The classes of the objects that become their fields, by where they are in these parameters."""
+    def object_classes(self, configuration: Configuration) -> dict[str, str]:
+        """The classes of the objects whose fields alone are known, by where they are in these parameters.
+
+        Args:
+            configuration: of these parameters, or of those :meth:`without_classes`.
+        """
         found: dict[str, str] = {}
-        for name in names:
+        for name in configuration.active:
             found.update(object_class_names(name, self._values[name]))
+        for name, value in self._values.items():
+            if isinstance(value, ClassName) and name not in configuration.parameters and self.is_active(name):
+                found[name.rpartition(".")[0]] = str(value)
         return found
 
     def text(self, name: str) -> str:

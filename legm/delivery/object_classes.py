@@ -6,22 +6,25 @@ A warning says where such a configuration has objects of different classes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
+from legm.core.origins import CLASSES
 from legm.core.parameters import Parameters
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_runs
 from legm.errors import LegmError
-from legm.records import Configuration
+from legm.records import Configuration, Plain, Run
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 
-__all__ = ["CLASSES", "compared_parameters", "warn_of_other_classes"]
+__all__ = ["compared_parameters", "run_with_classes", "warn_of_other_classes"]
 
 log = logging.getLogger(__name__)
 
-CLASSES = "classes"
-"""The key of a run's environment that has the classes of the objects among its parameters."""
 _MOST_LOGS = 10  # of earlier runs that are asked
 
 
@@ -30,7 +33,7 @@ def compared_parameters(
 ) -> tuple[Parameters, Configuration]:
     """Parameters as they are compared, and the configuration that they make.
 
-    Where the root directory has a configuration from before the classes of objects were kept, and none with
+    Where the root directory has a run from before the classes of objects were kept, and no configuration with
     these classes, they are compared without classes, so that runs of an old script join the runs before them.
 
     Args:
@@ -49,21 +52,61 @@ def compared_parameters(
         return parameters, found
     fields_alone = parameters.without_classes()
     earlier = fields_alone.configuration(experiment)
-    if client.folder(earlier) is None:
+    folder = client.folder(earlier)
+    if folder is None or all(
+        run.environment.get(CLASSES) == {} for run in _earlier_runs(client, earlier, folder)
+    ):
         return parameters, found
     return fields_alone, earlier
 
 
-def warn_of_other_classes(run_id: str, classes: Mapping[str, str], logs: LogFolder) -> None:
+def _earlier_runs(client: BackendClient, configuration: Configuration, folder: Path) -> Iterator[Run]:
+    """The runs of a configuration, oldest first; as the backend has them where no log can be read."""
+    are_known = False
+    for path in LogFolder.of(folder).logs_except(()):
+        with suppress(LegmError):  # which every command that reads the run reports
+            run = read_log_head(path).run
+            are_known = True
+            yield run
+    if not are_known:
+        yield from (result.run for result in read_runs(client, configuration))
+
+
+def run_with_classes(run: Run, parameters: Parameters) -> Run:
+    """A run whose environment has the classes of the objects among its parameters.
+
+    They are none where a mapping, or a name with a ``.``, only looks like an object's fields. Where nothing
+    does, nothing is recorded.
+
+    Args:
+        run: as it begins.
+        parameters: all that were set.
+    """
+    configuration = run.configuration
+    classes = dict[str, Plain](parameters.object_classes(configuration))
+    if not classes and not any(
+        "." in name or _has_mapping(configuration.parameters[name]) for name in configuration.active
+    ):
+        return run
+    return replace(run, environment={**run.environment, CLASSES: classes})
+
+
+def _has_mapping(value: Plain) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_mapping, value)))
+
+
+def warn_of_other_classes(run: Run, logs: LogFolder) -> None:
     """Log a warning for each object whose class is another one in earlier runs of the same configuration.
 
     Args:
-        run_id: of the run that begins.
-        classes: of its objects, by where they are.
+        run: it begins.
         logs: of the configuration.
     """
+    classes = run.environment.get(CLASSES)
+    if not classes or not isinstance(classes, Mapping):
+        return
     warned: set[str] = set()
-    for path in islice(logs.logs_except([run_id]), _MOST_LOGS):
+    for path in islice(logs.logs_except([run.run_id]), _MOST_LOGS):
         try:
             earlier = read_log_head(path).run.environment.get(CLASSES)
         except LegmError:  # which every command that reads the run reports

@@ -10,13 +10,13 @@ from legm.core.parameters import Parameters
 from legm.core.seeds import looks_like_seed
 from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient
-from legm.delivery.object_classes import CLASSES, warn_of_other_classes
+from legm.delivery.object_classes import run_with_classes, warn_of_other_classes
 from legm.delivery.process_end import PROCESS_END
 from legm.delivery.resuming import ResumableRun, WantedRun
 from legm.delivery.run_session import RunSession, new_run
 from legm.delivery.unrecorded_session import UnrecordedSession
 from legm.provenance.collect import ProvenanceCollector, collect_started_environment, is_provenance_wanted
-from legm.records import Configuration, Plain
+from legm.records import Configuration
 from legm.runlog.log_folder import LogFolder
 from legm.system_metrics.sampler import SystemSampler
 
@@ -82,9 +82,7 @@ class RunStarter:
         run = new_run(configuration, self.description, self.parameters.uncompared(), origin=origin)
         if not has_provenance:
             run = replace(run, environment={})
-        classes = self.parameters.object_classes(configuration.active)
-        if classes:
-            run = replace(run, environment={**run.environment, CLASSES: dict[str, Plain](classes)})
+        run = run_with_classes(run, self.parameters)
         if not self.options.is_recorded:
             log.info("this process does not record its run: the process with rank 0 does")
             return UnrecordedSession(run)
@@ -93,8 +91,7 @@ class RunStarter:
         if has_provenance:
             self._collect_provenance(session, hidden)
         PROCESS_END.watch(session)
-        if classes:
-            warn_of_other_classes(session.run.run_id, classes, LogFolder.of(session.folder))
+        warn_of_other_classes(replace(run, run_id=session.run.run_id), LogFolder.of(session.folder))
         self._observe(session)
         log.info(
             "run %s of %s %s in %s",

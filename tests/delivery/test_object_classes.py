@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, ParameterError, StateError
+from legm.delivery import run_start
 from tests.support.calling import as_json, shown
 
 
@@ -40,6 +42,20 @@ def run(root, *, loss: float = 0.5, **parameters: Any) -> ExperimentHandler:
     return made
 
 
+def start_as_before(made: ExperimentHandler) -> ExperimentHandler:
+    """Start a run as it was stored before classes were compared."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run_start, "run_with_classes", lambda run, _: run)
+        return made.start()
+
+
+def old_run(root, **parameters: Any) -> ExperimentHandler:
+    made = handler(root, **parameters)
+    with start_as_before(made):
+        made.set_metric("loss", 0.5)
+    return made
+
+
 @pytest.mark.parametrize("flatten", [False, True])
 def test_two_classes_with_equal_fields_are_two_configurations(flatten, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "legm"):
@@ -53,6 +69,39 @@ def test_two_classes_with_equal_fields_are_two_configurations(flatten, tmp_path,
     assert means == [(0.5, 2), (1.0, 1)]
     (difference,) = first.explain_difference(second)
     assert ("Adam" in str(difference.ours), "SGD" in str(difference.theirs)) == (True, True)
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_a_mapping_and_objects_of_two_classes_are_three_configurations(flatten, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "legm"):
+        values: list[Any] = [{"lr": 0.1}, Adam(), SGD()]
+        first = [run(tmp_path, flatten=flatten, optimizer=one).fingerprint for one in values]
+        again = [run(tmp_path, flatten=flatten, optimizer=one).fingerprint for one in reversed(values)]
+    assert len(set(first)) == 3
+    assert first == [*reversed(again)]
+    assert caplog.text == ""
+
+
+def test_no_object_joins_a_configuration_whose_runs_are_deleted(tmp_path):
+    deleted = old_run(tmp_path, optimizer={"lr": 0.1})
+    for log in (tmp_path / "e" / "_0").rglob("*.log"):
+        log.unlink()
+    assert run(tmp_path, optimizer=Adam()) == deleted  # the backend has it
+    for found in (tmp_path / "e" / "_0").iterdir():
+        if found.name != "params.yml":
+            shutil.rmtree(found) if found.is_dir() else found.unlink()
+    assert run(tmp_path, optimizer=Adam()) != deleted
+
+
+def test_classes_are_only_recorded_beside_what_looks_like_fields(tmp_path):
+    run(tmp_path, optimizer="adam", sizes=[1, 2])
+    run(tmp_path, optimizer={"lr": 0.1})
+    run(tmp_path, flatten=True, optimizer=Adam(0.5), layers=[SGD()])
+    wanted = {"_0": None, "_1": {}, "_2": {"layers[0]": "SGD"}}
+    for name, classes in wanted.items():
+        (found,) = as_json("show", tmp_path / "e" / name)["runs"]
+        shown_run = as_json("show", f"{tmp_path}/{found['run_id']}")
+        assert shown_run["environment"].get("classes") == classes
 
 
 def test_flat_parameters_of_objects_have_their_class_beside_them(tmp_path):
@@ -84,9 +133,7 @@ def test_a_loaded_configuration_has_the_fields_of_the_object_and_is_the_same(tmp
 
 @pytest.mark.parametrize("flatten", [False, True])
 def test_an_old_script_joins_its_configuration_from_before_classes_were_kept(flatten, tmp_path, caplog):
-    old = run(
-        tmp_path, flatten=flatten, optimizer={"lr": 0.1}, nested={"of": [{"lr": 0.2}]}
-    )  # as it was stored
+    old = old_run(tmp_path, flatten=flatten, optimizer={"lr": 0.1}, nested={"of": [{"lr": 0.2}]})
     with caplog.at_level(logging.WARNING, "legm"):
         new = handler(tmp_path, flatten=flatten, optimizer=Adam(), nested={"of": [Adam(0.2)]})
         assert new == old
@@ -102,11 +149,23 @@ def test_an_old_script_joins_its_configuration_from_before_classes_were_kept(fla
     assert new.fingerprint == old.fingerprint != other.fingerprint
     assert new.aggregate_results()["best_loss"]["n"] == 3
     messages = [one.getMessage() for one in caplog.records]
-    where = ["nested.of[0]"] if flatten else ["nested.of[0]", "optimizer"]
-    assert [one.split(" in the run")[0] for one in messages] == [
-        f"{name} is an object of the class SGD, and of the class Adam" for name in where
+    assert sorted(one.split(" in the run")[0] for one in messages) == [
+        f"{name} is an object of the class SGD, and of the class Adam"
+        for name in ("nested.of[0]", "optimizer")
     ]
     assert all("from before classes were compared" in one for one in messages)
+
+
+def test_flat_parameters_with_a_parent_join_their_configuration_from_before(tmp_path):
+    def made(optimizer: object) -> ExperimentHandler:
+        one = handler(tmp_path, use=True)
+        one.set_dict_params({"optimizer": optimizer}, flatten=True, parent="use")
+        return one
+
+    old = made({"lr": 0.1})
+    with start_as_before(old):
+        old.set_metric("loss", 0.5)
+    assert made(Adam()) == old
 
 
 def test_conditions_and_absent_values_from_before_hold_for_objects(tmp_path):
@@ -117,7 +176,7 @@ def test_conditions_and_absent_values_from_before_hold_for_objects(tmp_path):
         return one
 
     old = made({"lr": 0.1}, {"lr": 0.5})
-    with old.start():
+    with start_as_before(old):
         old.set_metric("loss", 0.5)
     new = made(Adam(), Adam(0.5))
     with new.start():
@@ -145,7 +204,7 @@ def test_a_value_selects_those_of_its_class_and_one_without_a_class_those_of_any
 
 
 def test_the_runs_of_an_old_configuration_get_their_classes_by_amendments(tmp_path):
-    old = run(tmp_path, optimizer={"lr": 0.1})
+    old = old_run(tmp_path, optimizer={"lr": 0.1})
     joined = run(tmp_path, optimizer=SGD())
     assert joined == old
     last = as_json("show", tmp_path / "e" / "_0")["runs"][-1]["run_id"]

@@ -61,7 +61,7 @@ from legm.backends.wandb.run_finder import (
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import run_title, unescape_name
-from legm.core.origins import CHANGES_FILE
+from legm.core.origins import CHANGES_FILE, CLASSES
 from legm.core.run_environment import run_in_environment
 from legm.core.run_marks import marks_from_json, marks_json
 from legm.errors import BackendError
@@ -357,7 +357,7 @@ class WandbBackend:
         """W&B's settings for what it finds out itself: about this process, so for no run of another one."""
         if _is_wandb_run_of_process(run):
             return code_settings(self._settings)
-        return _WITHOUT_TRACKING if run.environment else _WITHOUT_ORIGIN
+        return _WITHOUT_TRACKING if run.environment.keys() - {CLASSES} else _WITHOUT_ORIGIN
 
     def _project_of(self, experiment: str) -> str:
         return self._project or names.wandb_project_name(experiment)
