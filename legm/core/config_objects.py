@@ -102,7 +102,7 @@ def object_class_names(where: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from object_class_names(f"{where}[{at}]", item)
         return
     fields = value if isinstance(value, Mapping) else object_fields(value)
-    if fields is None:
+    if not fields:  # an object without fields is the name of its class already
         return
     if fields is not value and (name := object_class_name(value)) is not None:
         yield where, name

@@ -67,8 +67,18 @@ _STANDARD_MODULES = {
 """By the name that it has in some versions of Python, the public name of a module of the standard library."""
 
 
-class ObjectFields(dict[str, Any]):
+class _HashableMapping(dict[Any, Any]):
+    """A mapping that a set contains, or that is a key of another one, and so must not be changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(canonical_plain_text(parameter_to_plain("", self)))
+
+
+class ObjectFields(_HashableMapping):
     """The fields of an object that was stored as the value of a parameter.
+
+    One equals another of the same class with equal fields, and a mapping with these. It is hashable, since a
+    set may contain it.
 
     Args:
         class_name: the name of its class.
@@ -78,6 +88,15 @@ class ObjectFields(dict[str, Any]):
     def __init__(self, class_name: str, fields: Mapping[str, Any]) -> None:
         super().__init__(fields)
         self.class_name = class_name
+
+    def __eq__(self, other: object) -> bool:
+        class_name = getattr(other, "class_name", self.class_name)
+        return dict.__eq__(self, other) and class_name == self.class_name
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = _HashableMapping.__hash__
 
     def __repr__(self) -> str:
         return f"{self.class_name}({', '.join(f'{name}={value!r}' for name, value in self.items())})"
@@ -137,7 +156,7 @@ def _plain(value: Any, path: str, depth: int, *, has_classes: bool) -> Plain:
     if (fields := object_fields(value)) is not None:
         if not fields and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
             return _plain_qualified_name(type(value), path)  # nothing else distinguishes it
-        class_name = object_class_name(value) if has_classes else None
+        class_name = object_class_name(value) if has_classes and fields else None
         return inner_plain(fields if class_name is None else {_CLASS: class_name, **fields}, "")
     if is_omegaconf_config(value):
         return inner_plain(resolve_omegaconf_config(value, path), "")
@@ -352,6 +371,8 @@ def from_plain(value: Plain) -> Any:
 
 
 def _hashable_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value if isinstance(value, ObjectFields) else _HashableMapping(value)
     if isinstance(value, list):
         return tuple(_hashable_plain(item) for item in value)
     return frozenset(value) if isinstance(value, set) else value

@@ -54,7 +54,17 @@ class Crate:
     content: object
 
 
-HASHABLE = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.booleans())
+class Options(SimpleNamespace):
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    content: object
+
+
+KEYS = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.booleans())
+HASHABLE = st.one_of(KEYS, st.builds(Chip, KEYS))
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -83,6 +93,7 @@ def test_without_their_classes_objects_are_what_they_were_before_these_were_kept
     fields_alone = without_classes(parameter_to_plain("x", value))
     assert canonical_plain_text(fields_alone) == canonical_plain_text(to_plain("x", value))
     assert are_equal_values(fields_alone, parameter_to_plain("x", value))
+    assert form(from_plain(fields_alone)) == canonical_plain_text(fields_alone)
 
 
 @given(VALUES, VALUES)
@@ -164,6 +175,8 @@ def activation(x):
         (Net(3, ("a",)), {"legm:class": "Net", "width": 3, "names": ["a"]}),
         (Net(3, ("a",)), ObjectFields("Net", {"width": 3, "names": ("a",)})),
         (SimpleNamespace(lr=1), {"lr": 1}),
+        (Options(), {}),
+        (Options(lr=1), {"legm:class": "Options", "lr": 1}),
         (activation, f"{__name__}.activation"),
         (np.tanh, "numpy.tanh"),
         (dict, "builtins.dict"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import shutil
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,6 +23,21 @@ class Adam:
 
 @dataclass
 class SGD:
+    lr: float = 0.1
+
+
+@dataclass
+class Empty:
+    pass
+
+
+@dataclass(frozen=True)
+class Frozen:
+    lr: float = 0.1
+
+
+@dataclass(frozen=True)
+class Other:
     lr: float = 0.1
 
 
@@ -75,8 +91,9 @@ def test_two_classes_with_equal_fields_are_two_configurations(flatten, tmp_path,
 def test_a_mapping_and_objects_of_two_classes_are_three_configurations(flatten, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "legm"):
         values: list[Any] = [{"lr": 0.1}, Adam(), SGD()]
-        first = [run(tmp_path, flatten=flatten, optimizer=one).fingerprint for one in values]
-        again = [run(tmp_path, flatten=flatten, optimizer=one).fingerprint for one in reversed(values)]
+        given = [{"flatten": flatten, "optimizer": one, "loss_of": Empty()} for one in values]
+        first = [run(tmp_path, **one).fingerprint for one in given]
+        again = [run(tmp_path, **one).fingerprint for one in reversed(given)]
     assert len(set(first)) == 3
     assert first == [*reversed(again)]
     assert caplog.text == ""
@@ -129,6 +146,21 @@ def test_a_loaded_configuration_has_the_fields_of_the_object_and_is_the_same(tmp
     assert loaded == first
     assert Adam(**loaded.optimizer) == Adam()
     assert repr(loaded.optimizer) == "Adam(lr=0.1)"
+
+
+def test_objects_in_sets_and_as_keys_are_loaded_and_pickled(tmp_path):
+    def made(*kinds: type) -> ExperimentHandler:
+        objects = tuple(kind() for kind in kinds)
+        return handler(tmp_path, optimizers={*objects}, rates=dict.fromkeys(objects, 1), groups={objects})
+
+    first = made(Frozen, Other)
+    with first.start():
+        first.set_metric("loss", 0.5)
+    loaded = ExperimentHandler.load_existent(tmp_path / "e" / "_0")
+    assert loaded == first == pickle.loads(pickle.dumps(loaded)) == made(Frozen, Other)
+    assert {repr(one) for one in loaded.optimizers} == {"Frozen(lr=0.1)", "Other(lr=0.1)"}
+    assert len(loaded.rates) == 2
+    assert {one.name for one in first.explain_difference(made(Frozen))} == {"optimizers", "rates", "groups"}
 
 
 @pytest.mark.parametrize("flatten", [False, True])
