@@ -228,14 +228,14 @@ class LivePageApplication:
     async def _artifact(self, request: Request) -> Response:
         try:
             name = request.query_params["name"]
-            opened, picture_type = await run_in_threadpool(
+            opened, media_type = await run_in_threadpool(
                 self._details.artifact, *_application_query_run(request), name
             )
         except (KeyError, LegmError) as error:
             return _application_error(error)
-        kind = picture_type or "application/octet-stream"
+        kind = media_type or "application/octet-stream"
         headers = {**_NO_STORE, "content-security-policy": "default-src 'none'; sandbox"}
-        if not picture_type:
+        if not media_type:
             headers["content-disposition"] = "attachment"
         return OpenedFileResponse(opened, kind, headers)
 

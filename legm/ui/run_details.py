@@ -34,12 +34,20 @@ __all__ = ["RunDetails"]
 
 _MOST_LINES = 2000  # of a console at once
 _PREVIEWED = 64 << 10  # bytes of a file that are shown as text
-_PICTURES = {
+_MEDIA_TYPES = {  # of the files that the page shows as what they are
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".gif": "image/gif",
     ".webp": "image/webp",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".webm": "video/webm",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
 }
 _DISTRIBUTIONS = "distributions."
 
@@ -176,13 +184,13 @@ class RunDetails:
     def artifact(
         self, experiment: str, fingerprint: str, run_id: str, name: str
     ) -> tuple[OpenedRunFile, str]:
-        """A file of a run, opened, and the type of a picture; "" of any other file.
+        """A file of a run, opened, and the type of a picture, a sound or a video; "" of any other file.
 
         Raises:
             LegmError: the run has no such file, or it cannot be read.
         """
         folder, path = self._artifact_path(experiment, fingerprint, run_id, name)
-        return open_run_file(folder, path), _PICTURES.get(path.suffix.lower(), "")
+        return open_run_file(folder, path), _media_type(path)
 
     def preview(self, experiment: str, fingerprint: str, run_id: str, name: str) -> dict[str, Plain]:
         """The beginning of a file of a run as text.
@@ -224,6 +232,10 @@ class RunDetails:
         )
 
 
+def _media_type(path: Path) -> str:
+    return _MEDIA_TYPES.get(path.suffix.lower(), "")
+
+
 def _run_detail_files(folder: Path) -> list[dict[str, Plain]]:
     """The files in the folder of a run's artifacts, without media and the console; links are left out."""
     found: list[dict[str, Plain]] = []
@@ -236,6 +248,6 @@ def _run_detail_files(folder: Path) -> list[dict[str, Plain]]:
             path = Path(parent, name)
             if path != folder / CONSOLE_FILE and path.is_file() and not path.is_symlink():
                 relative = path.relative_to(folder).as_posix()
-                kind = "picture" if path.suffix.lower() in _PICTURES else "file"
+                kind = _media_type(path).partition("/")[0] or "file"
                 found.append({"name": relative, "size": path.stat().st_size, "kind": kind})
     return sorted(found, key=lambda one: str(one["name"]))

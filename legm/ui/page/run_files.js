@@ -15,25 +15,35 @@ export function questionOf(run) {
 }
 
 /**
- * The files, pictures with their content, others with the beginning of it on demand.
+ * The files: pictures, sounds and videos with their content, others with the beginning of it on demand.
  * @param {any} run
  */
 export function filesSection(run) {
   if (!run.files.length) return null;
   const address = (/** @type {string} */ name) => `api/artifact?${queryOf({ ...questionOf(run), name })}`;
-  const items = run.files.map((/** @type {RunFile} */ file) =>
-    element(
+  const items = run.files.map((/** @type {RunFile} */ file) => {
+    const shown = contentOf(file, address(file.name));
+    return element(
       "li",
       {},
-      file.kind === "picture"
-        ? element("img", { src: address(file.name), alt: file.name, loading: "lazy" })
-        : null,
+      shown,
       element("a", { href: address(file.name), download: file.name.split("/").pop() }, file.name),
       element("span", { class: "faint" }, ` ${file.size.toLocaleString("en")} bytes `),
-      ...(file.kind === "picture" ? [] : previewOf(run, file)),
-    ),
-  );
+      ...(shown ? [] : previewOf(run, file)),
+    );
+  });
   return element("section", {}, element("h2", {}, "Files"), element("ul", { class: "files" }, ...items));
+}
+
+/**
+ * A picture, a sound or a video; null of any other file.
+ * @param {RunFile} file
+ * @param {string} src
+ */
+function contentOf(file, src) {
+  if (file.kind === "image") return element("img", { src, alt: file.name, loading: "lazy" });
+  if (file.kind !== "audio" && file.kind !== "video") return null;
+  return element(file.kind, { src, controls: true, preload: "none", "aria-label": file.name }); // read when played
 }
 
 /** @param {any} run @param {RunFile} file */
