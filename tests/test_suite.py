@@ -181,3 +181,21 @@ def test_a_forked_process_that_is_released_leaves_no_open_socket(prepared_core, 
         warnings.simplefilter("always")
         gc.collect()
     assert [str(one.message) for one in warned if "family=1," in str(one.message)] == []
+
+
+def test_every_control_of_the_page_is_tried_in_a_browser():
+    """Each that has an id: those of a report, and those that the live page adds."""
+    page, live = ROOT / "legm" / "report" / "page", ROOT / "legm" / "ui" / "page"
+    body = (page / "body.html").read_text(encoding="utf-8")
+    controls = re.findall(r'<(?:a|button|details|input|select)\b[^>]* id="([\w-]+)"', body)
+    made = re.compile(r'element\(\s*"(?:a|button|input|select|textarea)",\s*{[^{}]*?\bid: "([\w-]+)"')
+    for script in (*page.glob("*.js"), *live.glob("*.js")):
+        controls += made.findall(script.read_text(encoding="utf-8"))
+    tests = [
+        path.read_text(encoding="utf-8") for name in ("report", "ui") for path in (TESTS / name).glob("*.py")
+    ]
+    tried = set(
+        re.findall(r"(?:#|getElementById\(')([\w-]+)", "\n".join(one for one in tests if "browser" in one))
+    )
+    assert len(controls) > 40
+    assert sorted({*controls} - tried) == []

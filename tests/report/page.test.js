@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Experiment } from "../../legm/report/page/content.js";
+import { begin, filtered, installReport, ranked, sortedBy, state } from "../../legm/report/page/state.js";
 import {
   byText,
   cut,
@@ -112,4 +113,63 @@ test("an experiment that is loaded in parts shows what is there", () => {
   chosen.parts.set("v1-aa", new Experiment(whole({ rows: [{ ...row, curves, unfinished: [], media: {} }] })));
   assert.deepEqual(chosen.line(0, "loss").center, [3, 2, 1]);
   assert.deepEqual(chosen.line(0, "loss").steps, [0, 1, 2]);
+});
+
+test("ten thousand rows are ranked, sorted and searched", () => {
+  const rows = Array.from({ length: 10000 }, (_, row) => row);
+  const column = (numbers) => encoded("f8", Float64Array.from(numbers));
+  const hasValue = (row) => row % 100 > 0;
+  const loss = rows.map((row) => ((row * 7919) % 10007) / 1000 - 5); // each another one
+  const width = rows.map((row) => (row * 31) % 1000);
+  const metric = {
+    key: "best_loss",
+    name: "loss",
+    title: "best loss",
+    higher_better: false,
+    mean: column(loss.map((one, row) => (hasValue(row) ? one : Number.NaN))),
+    std: column(rows.map(() => 0)),
+    n: column(rows.map((row) => Number(hasValue(row)))),
+    nan: column(rows.map(() => 0)),
+  };
+  const parameter = {
+    name: "width",
+    values: Array.from({ length: 1000 }, (_, number) => [String(number), number]),
+    of: column(width.map((number) => number + 1)),
+    active: column(rows.map(() => 1)),
+  };
+  const experiment = {
+    name: "net",
+    metric: "best_loss",
+    metrics: [metric],
+    parameters: [parameter],
+    configurations: rows.map((row) => ({ name: `net-${row}`, fingerprint: `v1-${row}` })),
+    counts: { completed: column(rows.map(() => 1)) },
+    rows: rows.map((row) => ({ configuration: row, description: "", curves: {}, unfinished: [], media: {} })),
+    grids: [],
+  };
+  installReport({ title: "", experiments: [experiment], media: {} });
+  begin(0);
+  const best = rows.filter(hasValue).sort((a, b) => loss[a] - loss[b]);
+  const others = rows.filter((row) => !hasValue(row)); // by name
+  assert.deepEqual(ranked(), [...best, ...others]);
+  state.higher = { best_loss: true };
+  assert.deepEqual(ranked(), [...best.toReversed(), ...others]);
+  const byWidth = (sign) => rows.toSorted((a, b) => sign * (width[a] - width[b]) || a - b);
+  assert.deepEqual(
+    sortedBy(filtered(), (row) => width[row], false),
+    byWidth(1),
+  );
+  assert.deepEqual(
+    sortedBy(filtered(), (row) => String(width[row]), true),
+    byWidth(-1),
+  );
+  state.search = "NET-99 width=1";
+  const found = rows.filter((row) => `net-${row}`.includes("net-99") && `${width[row]}`.startsWith("1"));
+  assert.ok(found.length > 5);
+  assert.deepEqual(new Set(filtered()), new Set(found));
+  state.filters = { width: { least: 100, most: 150 } };
+  assert.deepEqual(
+    new Set(filtered()),
+    new Set(found.filter((row) => width[row] >= 100 && width[row] <= 150)),
+  );
 });

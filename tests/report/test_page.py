@@ -888,6 +888,17 @@ def test_five_hundred_configurations_of_twenty_seeds_are_answered(page, tmp_path
     assert lines <= 40 + 20
     disabled = page.run("return document.querySelectorAll('#table tbody input:disabled').length")
     assert disabled > 0  # no more than forty curves at once
+    page.run("document.getElementById('group-by').open = true")
+    page.click("#group-by [data-group-by=rate]")
+    for control, rows, (few, more) in (
+        ("#unfinished-more", "#unfinished-list > li", (20, 50)),
+        ("#groups-more", "#groups-table tbody tr", (50, 100)),
+    ):
+        assert len(page.all(rows)) == few
+        page.click(control)
+        assert len(page.all(rows)) == more
+    assert not page.one("#unfinished-more").is_displayed()
+    assert page.one("#groups-more").text == "Show 50 more of 400"
     assert page.problems() == []
 
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from legm.runlog.configuration_folders import artifacts_folder
 from tests.support.browsing import LivePageInBrowser
 from tests.support.calling import call
 from tests.support.live_page import served_page
+from tests.support.paths import SAMPLES
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.skipif(os.name == "nt", reason="needs signals")]
@@ -45,6 +47,8 @@ import(location.origin + location.pathname + "page/live_state.js").then(({liveSt
     done(liveState.instance);
 });
 """
+WIDTHS = "return [...document.querySelectorAll('#media-cards article img')].map((one) => one.naturalWidth)"
+PLAYED = "const [sound, video] = document.querySelectorAll('#run .files :is(audio, video)[controls]');"
 HANDLES = "return [...document.querySelectorAll('.axis-handle')].map((one) => one.dataset.axisHandle)"
 AXES = """
 const of = (selector) => document.querySelector(selector).getBoundingClientRect();
@@ -70,17 +74,27 @@ def logged(root: Path, optimizer: str, rate: float, seed: int, **options: bool) 
     for step in range(12):
         loss = shift + rate + (seed + 1) / 100 / (step + 1)
         handler.set_dict_metrics({"loss": loss, "accuracy": 1 - loss, "epoch": step // 3}, step=step)
-        if rate == RATES[0] and step % 4 == 0:
+        if optimizer == "adam" and step % 4 == 0:
             picture = np.full((4, 4, 3), 10 * step, np.uint8)
             handler.log_image("digits", picture, step=step, caption=HOSTILE)
     if rate == RATES[0]:
         path = root.parent / "notes.txt"
         path.write_text(HOSTILE)
         handler.log_artifact(path)
+        handler.log_artifact(SAMPLES / "media" / "square.webm")
+        handler.log_artifact(written_silence(root.parent / "silence.wav"))
         console = console_path(handler.configuration_folder, str(handler.run_id))
         console.write_text(f"epoch 1\n{HOSTILE}\n\x1b]0;taken\x07\x1b[31mred\n")
     handler.log()
     return artifacts_folder(handler.configuration_folder, str(handler.run_id))
+
+
+def written_silence(path: Path) -> Path:
+    """Write a sound of a tenth of a second, and return its path."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(1600))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +164,13 @@ def test_every_view_shows_what_it_promises(page, root, tmp_path):
     rows_differ_from_the_baseline(page)
     tags_are_edited_in_the_row(page, root)
     tables_and_pictures_are_saved(page, page.save_into(tmp_path))
+    the_link_is_copied_or_shown(page)
+    curves_are_switched(page)
     curves_have_another_axis(page)
     axes_are_moved_turned_and_brushed(page)
     relations_are_drawn(page)
+    two_are_chosen_and_compared(page)
+    another_experiment_is_chosen(page)
     twelve_axes_of_long_names_are_dragged(page)
     configurations_are_compared(page)
     six_are_compared_of_which_one_has_no_completed_run(page)
@@ -278,6 +296,35 @@ def saved(folder: Path, pattern: str) -> bytes:
     return found[0].read_bytes() if len(found) == 1 and not list(folder.glob("*.part")) else b""
 
 
+def the_link_is_copied_or_shown(page: LivePageInBrowser) -> None:
+    said = "return document.querySelector('#leaderboard-download [role=status]').textContent"
+    page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.click("#leaderboard-download [data-format=link]")
+    until(lambda: page.run(said) == "The link is copied")
+    assert page.run("return window.copied") == page.browser.current_url
+    page.run("navigator.clipboard.writeText = async () => { throw new Error('not allowed'); }")
+    page.click("#leaderboard-download [data-format=link]")
+    until(lambda: page.run(said) == page.browser.current_url)
+    page.run("delete navigator.clipboard.writeText")
+
+
+def curves_are_switched(page: LivePageInBrowser) -> None:
+    plot = "return document.getElementById('curves-plot')"
+    bands = f"{plot}.data.filter((one) => one.meta?.band).length"
+    until(lambda: page.run(bands) == 5)
+    for number in (0, 5):
+        page.click("#spread")
+        until(lambda number=number: page.run(bands) == number)
+    for control, axis in (("#logarithmic", "yaxis"), ("#logarithmic-steps", "xaxis")):
+        for kind in ("log", "linear"):
+            page.click(control)
+            until(lambda axis=axis, kind=kind: page.run(f"{plot}._fullLayout.{axis}.type") == kind)
+    for control, number in (("#show-all", 6), ("#show-best", 5)):
+        page.click(control)
+        until(lambda number=number: page.run(bands) == number)
+        assert len(page.texts("#table tbody .pick input:checked")) == number
+
+
 def curves_have_another_axis(page: LivePageInBrowser) -> None:
     lines = "return (document.getElementById('curves-plot').data ?? []).filter((one) => one.mode !== 'none')"
     page.click("#each")
@@ -373,6 +420,40 @@ def relations_are_drawn(page: LivePageInBrowser) -> None:
     until(lambda: page.texts("#relations-table tbody td:first-child")[:1] == ["optimizer"])
     page.click("#relation-bars")
     until(lambda: len(page.run(points)["x"]) == 6)
+    page.click("#relation-scatter")
+    until(lambda: page.run(points)["y"] == page.run(points)["x"])
+    assert len(page.run(points)["marker"]["color"]) == 6
+
+
+def two_are_chosen_and_compared(page: LivePageInBrowser) -> None:
+    page.run("document.getElementById('compare').scrollIntoView()")
+    names = "return [...document.querySelectorAll('#compare-b option')].map((one) => [one.value, one.text])"
+    _, (second, _), (third, name), *_ = page.run(names)
+    page.choose("#compare-b", third)
+    until(lambda: name.partition(". ")[2] in page.text("#compare-tables thead"))
+    equal_parameters_are_shown_and_hidden(page, "#equal-too", "#compare-tables")
+    page.choose("#compare-b", second)
+    until(lambda: name.partition(". ")[2] not in page.text("#compare-tables thead"))
+
+
+def equal_parameters_are_shown_and_hidden(page: LivePageInBrowser, control: str, where: str) -> None:
+    names = f"{where} tbody th"
+    until(lambda: page.texts(names))
+    assert "layers" not in page.texts(names)
+    page.click(control)
+    until(lambda: "layers" in page.texts(names))
+    page.click(control)
+    until(lambda: "layers" not in page.texts(names))
+
+
+def another_experiment_is_chosen(page: LivePageInBrowser) -> None:
+    board = page.browser.current_url
+    page.choose("#live-experiment", "wide")
+    until(lambda: page.view() == "board" and len(page.rows()) == 3)
+    assert "experiment=wide" in page.browser.current_url
+    page.browser.get(board)
+    until(lambda: page.view() == "board" and len(page.rows()) == 6)
+    assert page.run("return document.getElementById('live-experiment').value") == "net"
 
 
 def configurations_are_compared(page: LivePageInBrowser) -> None:
@@ -390,6 +471,11 @@ def configurations_are_compared(page: LivePageInBrowser) -> None:
     until(lambda: "newest run" in page.text("#compared-code"))
     until(lambda: page.run("return document.getElementById('curves-plot').data?.length > 1"))
     assert page.run("return document.getElementById('leaderboard').offsetParent") is None
+    equal_parameters_are_shown_and_hidden(page, "#compared-equal", "#compared-tables")
+    page.run("document.getElementById('media').scrollIntoView()")
+    until(lambda: page.run(WIDTHS) == [4, 4])  # a picture of each
+    shown = [text.strip() for text in page.texts("#media-cards h3")]
+    assert shown == page.texts("#compared-tables thead a")[:2]
     page.browser.refresh()
     until(lambda: page.view() == "compare" and "p " in page.text("#compared-tables .difference"))
     page.browser.back()
@@ -420,7 +506,7 @@ def six_are_compared_of_which_one_has_no_completed_run(page: LivePageInBrowser) 
 
 
 def a_configuration_has_a_view(page: LivePageInBrowser, folder: Path) -> None:
-    page.run("document.querySelector('#table tr[data-row] .open').click()")
+    page.run("document.querySelectorAll('#table tr[data-row] .open')[1].click()")  # that below the baseline
     page.click("#table .detail a[href*='view=configuration']")
     until(
         lambda: (
@@ -429,6 +515,7 @@ def a_configuration_has_a_view(page: LivePageInBrowser, folder: Path) -> None:
         )
     )
     assert "rank " in page.text("#configuration-note")
+    equal_parameters_are_shown_and_hidden(page, "#configuration-equal", "#configuration-parts")
     folder = page.save_into(folder)
     page.click("#configuration-parts .runs-part [data-format=csv]")
     head, *runs = until(lambda: saved(folder, "legm-runs.csv")).decode().splitlines()
@@ -470,6 +557,8 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
     until(lambda: [text.count("step 0") for text in page.texts("#run-media article")] == [1, 1])
     page.click("#run .files button")
     until(lambda: page.text("#run .preview pre") == HOSTILE)
+    page.run(f"{PLAYED} sound.preload = video.preload = 'auto'")
+    until(lambda: page.run(f"{PLAYED} return [sound.duration, video.videoWidth]") == [0.1, 64])
     assert HOSTILE in page.text("#run-media figcaption")
     until(lambda: page.text("#console").splitlines()[:2] == ["epoch 1", HOSTILE])
     assert "\x1b" not in page.text("#console")
