@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, ParameterError, StateError
+from legm.compat.classic import ExperimentManager
 from legm.delivery import run_start
 from tests.support.calling import as_json, shown
 
@@ -186,6 +187,19 @@ def test_an_old_script_joins_its_configuration_from_before_classes_were_kept(fla
         for name in ("nested.of[0]", "optimizer")
     ]
     assert all("from before classes were compared" in one for one in messages)
+
+
+def test_a_pickled_manager_of_the_original_legm_joins_the_same_configuration(tmp_path):
+    old = old_run(tmp_path, optimizer={"lr": 0.1})
+    manager = ExperimentManager(tmp_path, "e")
+    manager.set_dict_params({"optimizer": Adam()})
+    for made in (manager, pickle.loads(pickle.dumps(manager))):
+        made.start()
+        made.set_metric("loss", 0.5)
+        made.log_metrics()
+        assert pickle.loads(pickle.dumps(made)) == made
+    (one,) = as_json("ls", tmp_path)
+    assert one["fingerprint"] == old.fingerprint
 
 
 def test_flat_parameters_with_a_parent_join_their_configuration_from_before(tmp_path):
