@@ -143,7 +143,7 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
 def complete_condition(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The experiments' parameters with ``=``; after an operator, and each comma behind it, their values."""
     from legm.core.selection_completion import selection_completions
-    from legm.core.texts import json_text
+    from legm.core.texts import readable_text
     from legm.records import Status
 
     found: dict[str, set[str]] = {}
@@ -155,7 +155,7 @@ def complete_condition(ctx: click.Context, incomplete: str) -> Iterable[str]:
         if configuration is not None:
             for name in configuration.active:
                 value = configuration.parameters[name]
-                found.setdefault(name, set()).add(value if isinstance(value, str) else json_text(value))
+                found.setdefault(name, set()).add(value if isinstance(value, str) else readable_text(value))
     fields = {
         "status": [one.value for one in Status],
         "tag": _completed_tags(members),

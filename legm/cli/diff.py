@@ -12,7 +12,7 @@ from legm.cli.json_output import print_json
 from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.printing import print_table, say
 from legm.cli.terminal_tables import Column
-from legm.core.texts import json_text
+from legm.core.texts import readable_text
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -72,5 +72,8 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
             Column("parameter", fit="fold"),
             *(Column(titles[each.fingerprint], fit="fold") for each in both),
         ],
-        [(d.name, d.our_note or json_text(d.ours), d.their_note or json_text(d.theirs)) for d in found],
+        [
+            (d.name, d.our_note or readable_text(d.ours), d.their_note or readable_text(d.theirs))
+            for d in found
+        ],
     )

@@ -16,7 +16,7 @@ from legm.core.run_origin import (
     origin_notes,
     versions_known_of_some,
 )
-from legm.core.texts import json_text, listed_names
+from legm.core.texts import listed_names, readable_text
 from legm.records import RunMarks
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SHOWN_AS_LINES = ("git.patch.", "git.changes", "git.left_out.", "git.problem")
 
 
 def _shown_run_detail(value: Plain) -> str:
-    return value if isinstance(value, str) else json_text(value)
+    return value if isinstance(value, str) else readable_text(value)
 
 
 def _run_detail_cell(value: Plain) -> str:
@@ -136,7 +136,7 @@ def print_run_differences(a: LocatedRun, b: LocatedRun, *, as_json: bool) -> Non
         return
     titles = [Column(run.run_id, fit="fold") for run in runs]
     rows = [
-        (one.name, one.our_note or json_text(one.ours), one.their_note or json_text(one.theirs))
+        (one.name, one.our_note or readable_text(one.ours), one.their_note or readable_text(one.theirs))
         for one in compared
     ]
     rows += [(name, _run_detail_cell(ours), _run_detail_cell(theirs)) for name, ours, theirs in own]

@@ -31,7 +31,7 @@ from legm.cli.printing import (
     say,
 )
 from legm.cli.terminal_tables import Column
-from legm.core.texts import json_text
+from legm.core.texts import readable_text
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
@@ -340,17 +340,18 @@ def _show_configuration(
     ]
     absent = {**stored_absent_values(found), **absent}
     rows = [
-        (name, json_text(value), _shown_note(found, name, absent)) for name, value in found.parameters.items()
+        (name, readable_text(value), _shown_note(found, name, absent))
+        for name, value in found.parameters.items()
     ]
     rows += [
-        (name, json_text(value), "absent value")
+        (name, readable_text(value), "absent value")
         for name, value in absent.items()
         if name not in found.parameters
     ]
     print_table(columns, rows)
     for name, value in proposed.items():
         say(
-            f"an import proposed the absent value {json_text(value)} for {name}: "
+            f"an import proposed the absent value {readable_text(value)} for {name}: "
             f"legm amend … --absent {name} accepts it, --no-absent {name} refuses it"
         )
 
@@ -359,7 +360,9 @@ def _shown_note(found: Configuration, name: str, absent: Mapping[str, Plain]) ->
     from legm.core.effective_values import ineffective_value_note
 
     is_differing = name in found.active and name in absent
-    return f"absent value {json_text(absent[name])}" if is_differing else ineffective_value_note(found, name)
+    return (
+        f"absent value {readable_text(absent[name])}" if is_differing else ineffective_value_note(found, name)
+    )
 
 
 def _show_runs(runs: Sequence[RunResult], curves: CurveColumn | None) -> None:

@@ -251,7 +251,7 @@ def matches_display_name(configuration: Configuration, text: str, effective: Eff
     if text == NO_PARAMETERS:
         return not configuration.active
     values = effective.parameters_of(configuration)
-    pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text.removesuffix(_AND_MORE))]
+    pairs = [pair.partition("=") for pair in _assignments_in(text.removesuffix(_AND_MORE))]
     return all(
         equals
         and any(
@@ -261,6 +261,17 @@ def matches_display_name(configuration: Configuration, text: str, effective: Eff
         )
         for name, equals, value in pairs
     )
+
+
+def _assignments_in(text: str) -> list[str]:
+    """The ``name=value`` of a text; those inside the parentheses of an object belong to its value."""
+    found: list[str] = []
+    for pair in _BETWEEN_ASSIGNMENTS.split(text):
+        if found and found[-1].count("(") > found[-1].count(")"):
+            found[-1] += f", {pair}"
+        else:
+            found.append(pair)
+    return found
 
 
 def _ends_with_display_name(known: str, name: str) -> bool:

@@ -32,6 +32,7 @@ from legm.core.plain_form import (
     parameter_to_plain,
     without_classes,
 )
+from legm.core.texts import OBJECT_CLASS
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 
@@ -845,11 +846,17 @@ def _condition_by_parent_parameter(child: str, parent: str, parents: list[str], 
 
 
 def format_parameter_value(value: Any) -> str:
-    """A value as it appears in a configuration's name; the items of a list are joined with ``+``."""
+    """A value as it appears in a configuration's name; the items of a list are joined with ``+``.
+
+    So are the class and the fields of an object: ``Adam+lr=0.1``.
+    """
     if isinstance(value, (list, tuple, set, frozenset)):
         return "+".join(format_parameter_value(item) for item in value)
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)).startswith("legm:"):
             return format_parameter_value(next(iter(value.values())))
-        return "+".join(f"{key}={format_parameter_value(item)}" for key, item in value.items())
+        return "+".join(
+            format_parameter_value(item) if key == OBJECT_CLASS else f"{key}={format_parameter_value(item)}"
+            for key, item in value.items()
+        )
     return str(value)

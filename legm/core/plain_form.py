@@ -35,6 +35,7 @@ from legm.core.config_objects import (
     object_fields,
     resolve_omegaconf_config,
 )
+from legm.core.texts import OBJECT_CLASS
 from legm.errors import UnstableValue
 from legm.records import Plain
 
@@ -53,7 +54,6 @@ __all__ = [
 ]
 
 _TAG = "legm:"
-_CLASS = "legm:class"
 _CONTAINERS = (list, dict)  # of plain values
 _MAX_DEPTH = 100
 _MAX_INT_BITS = 4096
@@ -157,11 +157,11 @@ def _plain(value: Any, path: str, depth: int, *, has_classes: bool) -> Plain:
         if not fields and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
             return _plain_qualified_name(type(value), path)  # nothing else distinguishes it
         class_name = object_class_name(value) if has_classes and fields else None
-        return inner_plain(fields if class_name is None else {_CLASS: class_name, **fields}, "")
+        return inner_plain(fields if class_name is None else {OBJECT_CLASS: class_name, **fields}, "")
     if is_omegaconf_config(value):
         return inner_plain(resolve_omegaconf_config(value, path), "")
     if isinstance(value, ObjectFields) and has_classes:
-        return inner_plain({_CLASS: value.class_name, **value}, "")
+        return inner_plain({OBJECT_CLASS: value.class_name, **value}, "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, path, inner_plain)
     if isinstance(value, (list, tuple, deque, range)):
@@ -365,8 +365,8 @@ def from_plain(value: Plain) -> Any:
         if tag == "legm:number":
             return int(content, 16) if "x" in content else fractions.Fraction(content)
     fields = {key: from_plain(item) for key, item in value.items()}
-    if len(fields) > 1 and isinstance(fields.get(_CLASS), str):
-        return ObjectFields(fields.pop(_CLASS), fields)
+    if len(fields) > 1 and isinstance(fields.get(OBJECT_CLASS), str):
+        return ObjectFields(fields.pop(OBJECT_CLASS), fields)
     return fields
 
 
@@ -384,7 +384,7 @@ def without_classes(value: Plain) -> Plain:
         return [without_classes(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: without_classes(item) for key, item in value.items() if key != _CLASS}
+    return {key: without_classes(item) for key, item in value.items() if key != OBJECT_CLASS}
 
 
 def has_classes(value: Plain) -> bool:

@@ -21,7 +21,7 @@ from legm.core.selection_grammar import (
     ValueText,
     readings_of_selection,
 )
-from legm.core.texts import escape_unprintable_text, json_text
+from legm.core.texts import escape_unprintable_text, json_text, readable_text
 from legm.core.value_texts import parse_value_text
 from legm.errors import ParameterError, SelectionError, closest
 from legm.records import Configuration, Plain, Status
@@ -185,8 +185,8 @@ class _SelectionBinder:
         wanted = texts_of_equal_values(value, values)
         if not is_absent and not wanted and name not in known.of_runs:
             raise ParameterError(
-                f"no configuration has {name}={json_text(value)}; "
-                f"{closest(str(value), sorted(map(str, values.values())))}"
+                f"no configuration has {name}={readable_text(value)}; "
+                f"{closest(_shown_value_to_bind(value), sorted(map(_shown_value_to_bind, values.values())))}"
             )
         wanted |= {canonical_plain_text(value)}
         return self._values_of(
@@ -281,7 +281,7 @@ class _SelectionBinder:
         self, condition: Condition, unknown: Sequence[ValueText], known: Mapping[str, Plain]
     ) -> ParameterError:
         wrong = unknown[0] if unknown else ValueText(condition.text, condition.values[0].is_quoted)
-        name, texts = condition.name, sorted(map(str, known.values()))
+        name, texts = condition.name, sorted(map(_shown_value_to_bind, known.values()))
         hint = closest(wrong.text, texts)
         if all(map(_is_number_to_bind, known.values())) and (
             wrong.is_quoted or isinstance(parse_value_text(wrong.text), str)
@@ -360,7 +360,7 @@ def _is_number_to_bind(value: object) -> bool:
 
 def _shown_value_to_bind(value: Plain) -> str:
     """A value as it is printed, in which a pattern is searched."""
-    return value if isinstance(value, str) else json_text(value)
+    return value if isinstance(value, str) else readable_text(value)
 
 
 def _listed_values_to_bind(condition: Condition, more: Sequence[ValueText]) -> list[ValueText]:
@@ -390,6 +390,10 @@ def _readings_to_bind(value: ValueText) -> list[Plain]:
 
 
 def _known_readings_to_bind(value: ValueText, known: Mapping[str, Plain]) -> frozenset[str]:
-    """The canonical texts of a typed value; it stays text if configurations have only the text."""
+    """The canonical texts of a typed value; it stays text if configurations have only the text.
+
+    An object is typed as it is shown: ``Adam(lr=0.1)``.
+    """
     every = (texts_of_equal_values(one, known) for one in _readings_to_bind(value))
-    return next(filter(None, every), frozenset())
+    as_shown = (text for text, one in known.items() if _shown_value_to_bind(one) == value.text)
+    return next(filter(None, every), frozenset(as_shown))

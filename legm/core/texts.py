@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENOUGH_DIGITS",
+    "OBJECT_CLASS",
     "WHOLE",
     "counted",
     "escape_unprintable_text",
@@ -26,6 +27,7 @@ __all__ = [
     "listed_names",
     "number_text",
     "number_texts",
+    "readable_text",
     "rounded_text",
     "value_texts",
 ]
@@ -45,6 +47,9 @@ _AMBIGUOUS = re.compile(
 _MOST_SHORT = _DIGITS + 1  # characters of a float that never has more digits: its point is none
 _SIMPLE = frozenset((str, int, float, bool))  # types of which equal values have equal texts,
 _WITH_ITEMS = frozenset((list, dict))  # and those of which only repr() tells
+
+OBJECT_CLASS = "legm:class"
+"""The key of the name of its class in the plain form of an object."""
 
 T = TypeVar("T")
 
@@ -132,7 +137,7 @@ def listed_names(names: Iterable[str], most: int = 12) -> str:
 
 
 def exact_text(value: Plain) -> str:
-    """A value as a user types it: JSON, and text as it is where it cannot be mistaken for another value."""
+    """A value as people read it, with all digits; text is as it is where it cannot be another value."""
     return rounded_text(value, None)
 
 
@@ -184,26 +189,44 @@ def rounded_text(value: Plain, digits: int | None) -> str:
             value and value == value.strip() and value.isprintable() and not _AMBIGUOUS.fullmatch(value)
         )
         return value if is_plain else json.dumps(value, ensure_ascii=False)
-    return json_text(value, digits)
+    return readable_text(value, digits)
 
 
-def json_text(value: Plain, digits: int | None = None) -> str:
-    """A value as JSON on one line, but for numbers that are not finite: ``nan``, and the text is ``"nan"``.
+def json_text(value: Plain) -> str:
+    """A value as JSON on one line, but for a number that is not finite: ``nan``, and a text is ``"nan"``."""
+    return _nested_text(value, None, has_objects=False)
+
+
+def readable_text(value: Plain, digits: int | None = None) -> str:
+    """A value as :func:`json_text` has it, but an object as it was made: ``Adam(lr=0.1)``.
 
     Args:
         value: the value.
         digits: the number of significant digits of a float; None for all that it has.
     """
+    return _nested_text(value, digits, has_objects=True)
+
+
+def _nested_text(value: Plain, digits: int | None, *, has_objects: bool) -> str:
     if isinstance(value, float):
         return _float_text(value, digits)
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join([json_text(one, digits) for one in value])}]"
-    if isinstance(value, Mapping):
-        inside = [
-            f"{json.dumps(key, ensure_ascii=False)}: {json_text(one, digits)}" for key, one in value.items()
-        ]
-        return f"{{{', '.join(inside)}}}"
-    return json.dumps(value, ensure_ascii=False)
+        return f"[{', '.join([_nested_text(one, digits, has_objects=has_objects) for one in value])}]"
+    if not isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False)
+    inside = {key: _nested_text(one, digits, has_objects=has_objects) for key, one in value.items()}
+    if has_objects and (name := _object_class_in(value)):
+        fields = [f"{key}={text}" for key, text in inside.items() if key != OBJECT_CLASS]
+        return f"{name}({', '.join(fields)})"
+    items = [f"{json.dumps(key, ensure_ascii=False)}: {text}" for key, text in inside.items()]
+    return f"{{{', '.join(items)}}}"
+
+
+def _object_class_in(value: Mapping[str, Plain]) -> str | None:
+    """The name of the class of an object in plain form; None for another mapping."""
+    name = value.get(OBJECT_CLASS)
+    names = [*value.keys() - {OBJECT_CLASS}, *(name.split(".") if isinstance(name, str) else [""])]
+    return str(name) if len(value) > 1 and all(map(str.isidentifier, names)) else None
 
 
 def _float_text(value: float, digits: int | None) -> str:

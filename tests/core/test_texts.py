@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.display_names import display_names, truncate_display_names
+from legm.core.display_names import display_names, matches_display_name, truncate_display_names
+from legm.core.effective_values import EffectiveValues
 from legm.core.texts import counted, exact_text, json_text, number_text, number_texts, value_texts
 from legm.records import Configuration
 
@@ -123,6 +124,31 @@ def test_a_name_has_the_fewest_parameters_that_distinguish_configurations():
 def test_a_name_that_was_given_is_kept():
     every = [*configurations({"lr": 1}, name="first"), Configuration("e", "x", "", {"lr": 2}, ("lr",), {})]
     assert display_names(every, {"0": "first_0", "x": "_0"}) == {"0": "first_0", "x": "lr=2"}
+
+
+ADAM = {"legm:class": "Adam", "lr": 0.1, "schedule": {"legm:class": "Warm.Up", "names": ["a, b=1"]}}
+
+
+def test_an_object_is_shown_as_it_was_made():
+    assert exact_text(ADAM) == 'Adam(lr=0.1, schedule=Warm.Up(names=["a, b=1"]))'
+    assert value_texts([[ADAM], {"legm:class": "SGD", "lr": 1 / 3}])[1] == "SGD(lr=0.3333)"
+    assert json_text(ADAM).startswith('{"legm:class": "Adam", "lr": 0.1, ')
+
+
+@pytest.mark.parametrize(
+    "value", [{"legm:class": "Adam"}, {"legm:class": 3, "lr": 1}, {"legm:class": "A\n", "lr": 1}, {"a b": 1}]
+)
+def test_another_mapping_is_json(value):
+    assert exact_text(value) == json_text(value)
+
+
+def test_a_configuration_is_found_by_the_name_that_its_object_gives_it():
+    every = configurations({"opt": ADAM, "z": 1}, {"opt": {"legm:class": "SGD", "lr": 0.1}, "z": 2})
+    names = display_names(every, dict.fromkeys("01", ""))
+    effective = EffectiveValues(every)
+    for one in every:
+        found = [matches_display_name(one, names[other.fingerprint], effective) for other in every]
+        assert found == [other is one for other in every]
 
 
 def test_what_is_no_finite_number_differs_from_the_text_of_its_name():

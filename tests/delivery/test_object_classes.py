@@ -14,7 +14,7 @@ import yaml
 from legm import ExperimentHandler, ParameterError, StateError
 from legm.compat.classic import ExperimentManager
 from legm.delivery import run_start
-from tests.support.calling import as_json, shown
+from tests.support.calling import as_json, failed, shown
 
 
 @dataclass
@@ -120,6 +120,22 @@ def test_classes_are_only_recorded_beside_what_looks_like_fields(tmp_path):
         (found,) = as_json("show", tmp_path / "e" / name)["runs"]
         shown_run = as_json("show", f"{tmp_path}/{found['run_id']}")
         assert shown_run["environment"].get("classes") == classes
+
+
+def test_an_object_is_found_as_it_is_shown(tmp_path):
+    for made in (Adam(), SGD()):
+        one = handler(tmp_path, optimizer=made)
+        one.name_param("optimizer")
+        with one.start():
+            pass
+    for words in (["ls"], ["ls", "--where", "optimizer='Adam(lr=0.1)'"], ["ls", "--where", "optimizer~Adam"]):
+        text = shown(words[0], tmp_path, *words[1:])
+        assert "optimizer=Adam(lr=0.1)" in text or "Adam+lr=0.1_0" in text
+        assert ("SGD" in text) == (len(words) == 1)
+        assert "legm:class" not in text
+    (found,) = as_json("ls", tmp_path, "--where", "optimizer=SGD(lr=0.1)")
+    assert found["parameters"]["optimizer"] == {"legm:class": "SGD", "lr": 0.1}
+    assert "known: 'Adam(lr=0.1)', 'SGD(lr=0.1)'" in failed("ls", tmp_path, "--where", "optimizer=Lion")
 
 
 def test_flat_parameters_of_objects_have_their_class_beside_them(tmp_path):
