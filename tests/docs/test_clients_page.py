@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tests.support.example_scripts import HEAD, ORIGINALS, PAGE, counted_scripts
+from tests.support.example_scripts import HEAD, ORIGINALS, PAGE, counted_scripts, trainings
 from tests.support.trainer_clients import SCRIPTS, client_name
 
 
@@ -28,6 +28,10 @@ def test_the_counts_of_scripts_are_those_that_there_are_and_all_left_the_same(li
     (row,) = (one for one in rows() if one[0].startswith(f"{library} ") and len(one) == 7)
     name, every, always = counted_scripts(library)
     assert row[:-1] == [name, every, always, *[f"{every} equal"] * 3]
+
+
+def test_the_trainings_among_the_scripts_are_named():
+    assert f"\n\n{trainings()}\n{HEAD}" in PAGE.read_text(encoding="utf-8")
 
 
 def test_each_row_has_the_date_of_its_last_run():

@@ -21,6 +21,7 @@ from tests.support.compat_stores import scripts
 from tests.support.originals import of_mlflow, of_wandb
 from tests.support.paths import ROOT
 from tests.support.shared import shared_by_program
+from tests.support.trainer_clients import client_name
 
 ORIGINALS = {"wandb": of_wandb, "mlflow": of_mlflow}
 KINDS = ("", "_clients", "_examples")
@@ -35,6 +36,16 @@ def counted_scripts(library: str) -> list[str]:
     """The first cells of a library's row, which need no run of a script."""
     every = [script for kind in KINDS for script in scripts(library + kind)]
     return [f"{library} {version(library)}", str(len(every)), str(len(scripts(library)))]
+
+
+def trainings() -> str:
+    """The lines of the page that name the scripts which train with another library, and what each does."""
+    every = [script for library in ORIGINALS for kind in KINDS for script in scripts(library + kind)]
+    return "".join(
+        f"- `{script.parent.name}/{script.name}`: {client_name(script)}\n"
+        for script in every
+        if script.parent.name.endswith("_clients") or script.stem.startswith("xgboost_")
+    )
 
 
 def _equal_scripts(library: str, require: Callable[[Path], object]) -> str:
@@ -64,12 +75,14 @@ def row_of(library: str) -> str:
 
 
 def main() -> None:
-    """Write the table into the page."""
+    """Write the trainings and the table into the page."""
     with shared_by_program():
         rows = [row_of(library) for library in ORIGINALS]
     before, _, after = PAGE.read_text(encoding="utf-8").partition(HEAD)
+    text, _, _ = before.partition("\n- `")
     rest = after[after.index("\n\n") + 1 :]
-    PAGE.write_text(f"{before}{HEAD}\n|---|---|---|---|---|---|---|\n{''.join(rows)}{rest}", encoding="utf-8")
+    table = f"{HEAD}\n|---|---|---|---|---|---|---|\n{''.join(rows)}"
+    PAGE.write_text(f"{text}\n{trainings()}\n{table}{rest}", encoding="utf-8")
 
 
 if __name__ == "__main__":
