@@ -90,9 +90,11 @@ def left_by(script: Path, way: str) -> Left:
 
 
 _TIMED = re.compile(
-    r"(time|runtime|_per_second|fps|timestamp|date|pid|node_ip|hostname|trial_log_path|trial_id|speed_|save_dir)"
+    r"(?<![^_./-])"
+    r"(time|runtime|per_second|fps|timestamp|date|pid|node_ip|hostname|trial_log_path|trial_id|speed|save_dir)"
+    r"(?![^_-])"
 )
-"""In the names of metrics and parameters that are others at each training."""
+"""Words in the names of metrics and parameters that are others at each training; a group's name is none."""
 _NOT_ALWAYS = {"global_step", "trial_id"}
 """Metrics that need not be there: Ray logs the texts that float() takes, as some of its random names."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
