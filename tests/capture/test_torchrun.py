@@ -1,4 +1,7 @@
-"""A real torchrun of two processes: only rank 0 writes, natively, under capture and in the drop-in."""
+"""A real torchrun of two processes: only rank 0 writes, natively, under capture and in the drop-in.
+
+Where both ranks record in the drop-in, what they log under one id of W&B is one run.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,17 @@ with handler.start():
     open(f"{rank}.txt", "w").write(folder)
 """
 
+TOGETHER = """
+import time
+os.environ["LEGM_MAIN_PROCESS"] = "1"
+with wandb.init(project="together", id="one", config={"lr": 0.1, "of" + rank: rank}) as run:
+    open("begun" + rank, "w").close()
+    while not all(os.path.exists(f"begun{one}") for one in range(2)):
+        time.sleep(0.01)
+    for row in range(3):
+        run.log({"loss" + rank: row})
+"""
+
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
@@ -76,9 +90,15 @@ def test_two_ranks_make_one_run_natively_and_under_capture(tmp_path):
 
 
 def test_two_ranks_make_one_run_in_the_drop_in(tmp_path, bare_python):
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "script.py").write_text(SCRIPT + TOGETHER, encoding="utf-8")
     play(tmp_path, [str(bare_python), *TORCHRUN, "-m", "legm.compat", "script.py"])
     for experiment in ("with-mlflow", "with-wandb"):
         require_one_run(tmp_path, experiment)
-    found = {path.name for path in (tmp_path / "root").iterdir()} - {OWN_FOLDER}  # where ranks join a run
-    assert found == {"with-mlflow", "with-wandb"}
+    (found,) = runs_of(tmp_path / "root", "together")  # where both ranks record, under one id
+    assert (found.status, found.run.environment["drop_in"]["key"]) == (Status.COMPLETED, "one")
+    assert dict(found.run.configuration.parameters) == {"lr": 0.1, "of0": "0", "of1": "1"}
+    for rank in range(2):
+        history = found.histories[Series(f"loss{rank}")]
+        assert (history.steps.tolist(), history.values.tolist()) == ([0, 1, 2], [0.0, 1.0, 2.0])
+    folders = {path.name for path in (tmp_path / "root").iterdir()} - {OWN_FOLDER}  # where ranks join a run
+    assert folders == {"with-mlflow", "with-wandb", "together"}

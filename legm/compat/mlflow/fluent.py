@@ -13,7 +13,7 @@ from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.data import Dataset
 from legm.compat.mlflow.entities import Dataset as DatasetOfRun
 from legm.compat.mlflow.entities import DatasetInput, Experiment, InputTag, Run, ViewType
-from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.exceptions import MlflowException, invalid_value_exception
 from legm.compat.mlflow.experiments import DEFAULT_EXPERIMENT, EXPERIMENTS
 from legm.compat.mlflow.run_operations import RunOperations, finished_operations
 from legm.compat.mlflow.tracking_store import STORE, tags_for_tracking
@@ -80,19 +80,46 @@ class _ActiveRuns(threading.local):
         self._chosen = chosen
 
     @property
-    def experiment(self) -> str | None:
-        """The experiment that the script chose for the next runs of all threads; None for none."""
-        return self._chosen.get("experiment")
+    def experiment_id(self) -> str | None:
+        """The id of the experiment that the script chose for the next runs of all threads; None for none."""
+        return self._chosen.get("experiment_id")
 
-    @experiment.setter
-    def experiment(self, name: str) -> None:
-        self._chosen["experiment"] = name
+    @experiment_id.setter
+    def experiment_id(self, experiment_id: str) -> None:
+        self._chosen["experiment_id"] = experiment_id
 
     def experiment_name(self) -> str:
-        """The experiment of the next run."""
-        if self.experiment is None and (by_id := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-            return EXPERIMENTS.by_id(by_id).name
-        return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        """The experiment of the next run.
+
+        Raises:
+            MlflowException: the environment has the id of another experiment or of none.
+        """
+        if self.experiment_id is None:
+            return _inherited_experiment_name()
+        return EXPERIMENTS.by_id(self.experiment_id).name
+
+
+def _inherited_experiment_name() -> str:
+    """The experiment that the environment names, by its name or else by its id; the default one without both.
+
+    Raises:
+        MlflowException: there is no experiment with the id, or the one with the name has another id.
+    """
+    name, experiment_id = os.environ.get("MLFLOW_EXPERIMENT_NAME"), os.environ.get("MLFLOW_EXPERIMENT_ID")
+    if name:
+        known = EXPERIMENTS.find(name)
+        if experiment_id and known is not None and known.experiment_id != experiment_id:
+            raise invalid_value_exception(
+                f"MLFLOW_EXPERIMENT_ID is {experiment_id!r}, but {known.experiment_id!r} is the id of the "
+                f"experiment {name!r} of MLFLOW_EXPERIMENT_NAME"
+            )
+        return name
+    if experiment_id:
+        try:
+            return EXPERIMENTS.by_id(experiment_id).name
+        except MlflowException as cause:
+            raise invalid_value_exception(f"MLFLOW_EXPERIMENT_ID: {cause.message}") from cause
+    return DEFAULT_EXPERIMENT
 
 
 ACTIVE = _ActiveRuns({}, [])
@@ -116,6 +143,7 @@ class ActiveRun(Run):
         if kind is None:
             end_run()
         else:
+            os.environ.pop("MLFLOW_RUN_ID", None)
             ACTIVE.runs.remove(self.info.run_id)
             ACTIVE.last = self.info.run_id
             STORE.open_run(self.info.run_id).end(Status.FAILED, f"{kind.__name__}: {error}")
@@ -172,6 +200,7 @@ def start_run(
 def end_run(status: str = "FINISHED") -> None:
     """End the active run, if there is one."""
     if ACTIVE.runs:
+        os.environ.pop("MLFLOW_RUN_ID", None)  # the next run of this process is a new one
         ACTIVE.last = ACTIVE.runs.pop()
         STORE.end_run(ACTIVE.last, status)
 
@@ -369,9 +398,8 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
     if experiment_name is None:
         experiment_name = EXPERIMENTS.by_id(experiment_id).name
     found = EXPERIMENTS.dated(EXPERIMENTS.ensure(experiment_name))
-    ACTIVE.experiment = found.name
-    os.environ["MLFLOW_EXPERIMENT_NAME"] = found.name  # for the processes that the script starts
-    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # which would count more there
+    ACTIVE.experiment_id = found.experiment_id
+    os.environ["MLFLOW_EXPERIMENT_ID"] = found.experiment_id  # for the processes that the script starts
     return found
 
 

@@ -41,11 +41,11 @@ assert client.get_run(lost.info.run_id).info.status == "FINISHED"
 old = client.create_experiment("experiment_with_another_name")
 with mlflow.start_run(experiment_id=old, run_name="before"):
     mlflow.log_metric("m", 1, step=0)
+mlflow.set_experiment(experiment_id=old)
 client.rename_experiment(old, "experiment_lifecycle")
 assert client.get_experiment(old).name == "experiment_lifecycle"
 assert client.get_experiment_by_name("experiment_with_another_name") is None
 assert refused(client.rename_experiment, old, "experiment_to_delete")
-mlflow.set_experiment("experiment_lifecycle")
 with mlflow.start_run(run_name="after"):
     mlflow.log_metric("m", 2, step=0)
 assert sorted(run.info.run_name for run in client.search_runs([old])) == ["after", "before"]
