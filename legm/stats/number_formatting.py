@@ -49,7 +49,7 @@ def value_text(value: Aggregate, digits: int) -> str:
 
     Args:
         value: the aggregate.
-        digits: the number of decimals, as of :func:`number_decimals_for`. Very large or small numbers have an
+        digits: the number of decimals, as of ``number_decimals_for``. Very large or small numbers have an
             exponent, and at least four significant digits; one whose spread would be shown as zero has as
             many decimals as show two digits of it.
 
