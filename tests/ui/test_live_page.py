@@ -151,6 +151,8 @@ def follow_what_it_prints(page: LivePageInBrowser, training: subprocess.Popen[st
     training.stdin.write("2.25\n")
     training.stdout.readline()
     until(lambda: page.text("#console").split()[-2:] == ["5", "6"])
+    assert "began" in page.text("#run-facts")
+    assert "last step" not in page.text("#run-facts")  # which is below, where it grows
     page.browser.back()
     until(lambda: page.view() == "board" and len(page.rows()) == 3)
 

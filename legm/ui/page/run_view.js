@@ -168,13 +168,14 @@ function differencesSection(run) {
 
 /** @param {any} run */
 function facts(run) {
+  const isRunning = run.status === "running"; // of which the last step is among what it does now
   const ended = run.ended === null ? [] : [["took", duration(run.ended - run.started)]];
   return [
     ["run", run.id],
     ["description", run.description],
     ["began", moment(run.started)],
     ...ended,
-    ["last step", run.last_step === null ? "" : run.last_step.toLocaleString("en")],
+    ["last step", isRunning || run.last_step === null ? "" : run.last_step.toLocaleString("en")],
     ["best step", run.best_step === null ? "" : run.best_step.toLocaleString("en")],
     ["folder", run.folder ?? ""],
   ].filter(([, text]) => text);
