@@ -8,6 +8,7 @@ import gc
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter, deque
@@ -24,6 +25,10 @@ from tests.support.paths import EXAMPLE, TESTS
 from tests.support.shared import FOLDER, once
 
 T = TypeVar("T")
+
+for _number in (signal.SIGINT, *([signal.SIGQUIT] if sys.platform != "win32" else [])):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # as of what a script of the shell starts with "&"
+        signal.signal(_number, signal.SIG_DFL if _number != signal.SIGINT else signal.default_int_handler)
 
 FOLDERS = {
     "core": (

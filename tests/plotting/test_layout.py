@@ -79,7 +79,7 @@ def test_no_entry_of_a_legend_touches_another_or_leaves_the_picture(kind, style,
     assert len({text.get_text() for text in legend.get_texts()}) == len(names)
 
 
-@pytest.mark.parametrize(("count", "style"), pairs([1, 5, 50], STYLES, every=3))
+@pytest.mark.parametrize(("count", "style"), pairs([1, 5, 50], STYLES, every=2))
 def test_no_text_next_to_bars_overlaps_another_or_leaves_the_figure(count, style, monkeypatch):
     names = [f"{LONG[:100]}{i}{CJK}{LONG[:100]}" for i in range(count)]
     ranking = [ranked(name, 10.0**i / 7, 10.0 ** (i - 2), failed=i % 3) for i, name in enumerate(names)]
