@@ -395,5 +395,6 @@ def _known_readings_to_bind(value: ValueText, known: Mapping[str, Plain]) -> fro
     An object is typed as it is shown: ``Adam(lr=0.1)``.
     """
     every = (texts_of_equal_values(one, known) for one in _readings_to_bind(value))
-    as_shown = (text for text, one in known.items() if _shown_value_to_bind(one) == value.text)
+    objects = ((text, one) for text, one in known.items() if isinstance(one, (Mapping, list)))
+    as_shown = (text for text, one in objects if _shown_value_to_bind(one) == value.text)
     return next(filter(None, every), frozenset(as_shown))

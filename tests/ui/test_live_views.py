@@ -555,14 +555,14 @@ def a_run_has_a_view(page: LivePageInBrowser) -> None:
     assert f"beside={beside}" in page.browser.current_url
     page.browser.refresh()
     until(lambda: [text.count("step 0") for text in page.texts("#run-media article")] == [1, 1])
+    until(lambda: page.text("#console").splitlines()[:2] == ["epoch 1", HOSTILE])
+    until(lambda: page.texts("#run-curves .system .plot .main-svg"))
     page.click("#run .files button")
     until(lambda: page.text("#run .preview pre") == HOSTILE)
     page.run(f"{PLAYED} sound.preload = video.preload = 'auto'")
     until(lambda: page.run(f"{PLAYED} return [sound.duration, video.videoWidth]") == [0.1, 64])
     assert HOSTILE in page.text("#run-media figcaption")
-    until(lambda: page.text("#console").splitlines()[:2] == ["epoch 1", HOSTILE])
     assert "\x1b" not in page.text("#console")
-    until(lambda: page.texts("#run-curves .system .plot .main-svg"))
     assert page.text("#run-curves .machine")
     shown = page.text("#reproduce")
     assert "git apply" in shown
